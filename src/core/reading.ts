@@ -1,0 +1,39 @@
+/** Where the limit in force comes from, best first. */
+export type LimitSource = 'option' | 'cgroup-v2' | 'cgroup-v1' | 'downward-api' | 'machine';
+/** Where the use comes from, best first. `rss` is the sum over the agent's processes. */
+export type UsageSource = 'cgroup-v2' | 'cgroup-v1' | 'rss';
+/** What a limit file may say. "No limit" is a word, never a large number. */
+export type Limit = number | 'unlimited';
+
+/** Memory charged to the agent at one moment, in bytes. `null` is "this source does not tell". */
+export interface Usage {
+  /** Everything charged: `memory.current`, `memory.usage_in_bytes`, or the sum of RSS. */
+  usedBytes: number;
+  /** What the kernel can drop without killing anybody: file pages and reclaimable slab. */
+  reclaimableBytes: number;
+  anonBytes: number | null;
+  /** tmpfs and shared memory: charged, and cannot be dropped. */
+  shmemBytes: number | null;
+  kernelBytes: number | null;
+}
+
+/** One valid reading: use against the limit in force. */
+export interface Reading extends Usage {
+  /** Monotonic milliseconds (`performance.now()`), immune to clock steps. */
+  atMs: number;
+  limitBytes: number;
+  limitSource: LimitSource;
+  usageSource: UsageSource;
+  /** RSS of the agent and all it started, from the last look at its processes; 0 before the first. */
+  rssBytes: number;
+}
+
+/** Memory that cannot be dropped, in bytes. Never negative: the kernel does not update its counters atomically. */
+export function heldBytes(usage: Pick<Usage, 'usedBytes' | 'reclaimableBytes'>): number {
+  return Math.max(0, usage.usedBytes - usage.reclaimableBytes);
+}
+
+/** Share of the limit taken by memory that cannot be dropped (0…1, above 1 when a limit was lowered under the use). */
+export function ratioOf(reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'>): number {
+  return reading.limitBytes > 0 ? heldBytes(reading) / reading.limitBytes : 1;
+}

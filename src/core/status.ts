@@ -1,0 +1,53 @@
+import type { LimitSource, UsageSource } from './reading.ts';
+
+export const LEVELS = ['ok', 'warning', 'shedding', 'critical'] as const;
+export type Level = (typeof LEVELS)[number];
+export type Runtime = 'node' | 'python' | 'jvm' | 'go' | 'other';
+
+/** How an agent ended. `heap-limit` is V8's own abort, `unknown` an end whose exit status cannot be seen from here. */
+export type DeathCause = 'oom-killed' | 'heap-limit' | 'exit' | 'signal' | 'unknown';
+
+/** Who is being guarded. */
+export interface AgentInfo {
+  pid: number;
+  name: string;
+  runtime: Runtime;
+  /** How often it came back since the guardian started. */
+  restarts: number;
+}
+
+/** The status object: `/v1/status`, the body of `/readyz`, and part of every event. Bytes and seconds; ratios 0…1. */
+export interface Status {
+  level: Level;
+  ready: boolean;
+  blind: boolean;
+  /** In words: why this level, or why nothing can be read. */
+  reason: string;
+  /** ISO time at which this level was entered. */
+  since: string;
+  ratio: number | null;
+  usedBytes: number | null;
+  limitBytes: number | null;
+  reclaimableBytes: number | null;
+  anonBytes: number | null;
+  shmemBytes: number | null;
+  kernelBytes: number | null;
+  rssBytes: number | null;
+  /** CPU of the agent's process tree, in cores (1 = one core busy); `null` before the second look. */
+  cpuCores: number | null;
+  processes: number;
+  growthBytesPerSecond: number | null;
+  secondsToLimit: number | null;
+  /** 95 % bounds of `secondsToLimit`; an upper bound of `null` means the growth may be none at all. */
+  secondsToLimitRange: [low: number, high: number | null] | null;
+  leakSuspected: boolean;
+  limitSource: LimitSource | null;
+  usageSource: UsageSource | null;
+  limitedBy: 'container' | 'heap';
+  /** What keeps a better source from being used, each with its mend; empty when the best is in use. */
+  degraded: string[];
+  agent: AgentInfo | null;
+  oomKills: number;
+  lastGc: null;
+  lastDeath: { at: string; cause: DeathCause; reason: string } | null;
+}
