@@ -33,5 +33,7 @@ export function messageOf(thrown: unknown): string {
 
 /** The errno name (`ENOENT`, `EACCES`, …) of a system error, or `undefined`. */
 export function errnoOf(thrown: unknown): string | undefined {
-  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
+    ? thrown.code
+    : undefined;
 }

@@ -1,0 +1,160 @@
+import { setImmediate } from 'node:timers/promises';
+import { messageOf, SpillwayError } from '../core/errors.ts';
+import { enqueue } from '../core/event-queue.ts';
+import type { GuardianEvent } from '../core/events.ts';
+import { DeliveryError, type Retry, type Sink } from '../core/sink.ts';
+import { formatSeconds } from '../core/units.ts';
+
+/** What became of an event at one sink, as in `spillway_events_total{sink,result}`. `retried` counts attempts. */
+export type DeliveryResult = 'delivered' | 'retried' | 'merged' | 'dropped' | 'rejected';
+
+export interface NotifierOptions {
+  sinks: readonly Sink[];
+  retry: Retry;
+  /** Counts; must not throw. */
+  onResult(sink: string, result: DeliveryResult, n: number): void;
+  /** Says why a sink does not take events: once when it goes away, and for each event it refuses. Must not throw. */
+  onProblem?(sink: string, message: string): void;
+  /** Most events waiting per sink. Default 100. */
+  maxWaiting?: number;
+  /** Time limit of one attempt in milliseconds. Default 10 s. */
+  attemptMs?: number;
+  /** Wait before the second attempt in milliseconds, doubling from there. Default 1 s. */
+  firstWaitMs?: number;
+}
+
+export interface Notifier {
+  /** Hands an event to every sink's queue; returns at once, never throws. After `close` it is dropped. */
+  emit(event: GuardianEvent): void;
+  /**
+   * Tries what is left at once, for at most `graceMs`.
+   * @returns the sinks that lost events, and how many; empty when all was told
+   */
+  close(graceMs: number): Promise<{ sink: string; lost: number }[]>;
+}
+
+/** While closing there is no time for a long back-off. */
+const CLOSING_WAIT_MS = 100;
+
+/** Tells events to all sinks, each with a queue and a worker of its own, so that none delays another. */
+export function createNotifier(options: NotifierOptions): Notifier {
+  const queues = options.sinks.map((sink) => new SinkQueue(sink, options));
+  return {
+    emit: (event) => {
+      for (const queue of queues) queue.add(event);
+    },
+    close: async (graceMs) => {
+      const left = await Promise.all(queues.map((queue) => queue.close(graceMs)));
+      return left.filter(({ lost }) => lost > 0);
+    },
+  };
+}
+
+class SinkQueue {
+  readonly #sink: Sink;
+  readonly #options: NotifierOptions;
+  /** Aborts the waits of the back-off, so that closing tries again at once. */
+  readonly #closing = new AbortController();
+  /** Aborts everything: the grace is over. */
+  readonly #over = new AbortController();
+  #waiting: readonly GuardianEvent[] = [];
+  #worker: Promise<void> | undefined;
+  #lost = 0;
+
+  constructor(sink: Sink, options: NotifierOptions) {
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  add(event: GuardianEvent): void {
+    if (this.#closing.signal.aborted) {
+      this.#count('dropped');
+      return;
+    }
+    const { waiting, result } = enqueue(this.#waiting, event, this.#options.maxWaiting ?? 100);
+    this.#waiting = waiting;
+    if (result !== 'queued') this.#count(result);
+    this.#worker ??= this.#work();
+  }
+
+  async close(graceMs: number): Promise<{ sink: string; lost: number }> {
+    this.#closing.abort();
+    const timer = setTimeout(
+      () => this.#over.abort(new SpillwayError('sink', 'the time to close is over')),
+      graceMs,
+    );
+    await this.#worker;
+    clearTimeout(timer);
+    if (this.#lost > 0) this.#count('dropped', this.#lost);
+    return { sink: this.#sink.name, lost: this.#lost };
+  }
+
+  async #work(): Promise<void> {
+    await setImmediate(); // who emits is in the middle of a tick: connecting waits until that is over
+    for (let event = this.#next(); event; event = this.#next()) await this.#tell(event);
+    this.#worker = undefined;
+  }
+
+  #next(): GuardianEvent | undefined {
+    const [event, ...rest] = this.#waiting;
+    this.#waiting = rest;
+    return event;
+  }
+
+  async #tell(event: GuardianEvent): Promise<void> {
+    let delivered = false;
+    let troubled = false;
+    const attempt = async () => {
+      await this.#attempt(event);
+      delivered = true; // known here: the retry below reports an abort even when the last attempt went well
+    };
+    const onRetry = (error: Error) => {
+      this.#count('retried');
+      if (!troubled) this.#options.onProblem?.(this.#sink.name, `${error.message}; trying again`);
+      troubled = true;
+    };
+    const phases = [
+      { signal: this.#closing.signal, firstWaitMs: this.#options.firstWaitMs ?? 1000 },
+      { signal: this.#over.signal, firstWaitMs: CLOSING_WAIT_MS },
+    ];
+    for (const phase of phases) {
+      if (delivered) break;
+      try {
+        await this.#options.retry(attempt, { ...phase, onRetry });
+      } catch (error) {
+        const permanent = error instanceof DeliveryError && error.permanent;
+        if (delivered || (phase.signal.aborted && !permanent)) continue;
+        this.#options.onProblem?.(this.#sink.name, `event ${event.id} is given up: ${messageOf(error)}`);
+        this.#count('rejected');
+        return;
+      }
+    }
+    if (delivered) this.#count('delivered');
+    else this.#lost++;
+  }
+
+  /** One attempt within its time limit, also for a sink that does not look at its signal. */
+  async #attempt(event: GuardianEvent): Promise<void> {
+    const limitMs = this.#options.attemptMs ?? 10_000;
+    const control = new AbortController();
+    const { signal } = control;
+    const ended = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    const onOver = () => control.abort(this.#over.signal.reason);
+    const onLimit = () =>
+      control.abort(new DeliveryError(`no answer within ${formatSeconds(limitMs / 1000)}`));
+    const timer = setTimeout(onLimit, limitMs);
+    this.#over.signal.addEventListener('abort', onOver, { once: true });
+    try {
+      await Promise.race([this.#sink.deliver(event, signal), ended]);
+    } finally {
+      clearTimeout(timer);
+      this.#over.signal.removeEventListener('abort', onOver);
+    }
+  }
+
+  #count(result: DeliveryResult, n = 1): void {
+    this.#options.onResult(this.#sink.name, result, n);
+  }
+}

@@ -1,0 +1,32 @@
+import { assemble } from '../build.ts';
+import type { Config } from '../config/options.ts';
+import { messageOf } from '../core/errors.ts';
+import { findAgent } from '../sources/find-agent.ts';
+import type { ProcessCache } from '../sources/process-table.ts';
+import { close, open } from './serve.ts';
+
+/**
+ * The sidecar: finds the agent among the processes it can see and guards it, life after life, until `ended` resolves.
+ * @throws SpillwayError `listen`
+ */
+export async function guardCommand(config: Config, version: string, ended: Promise<string>): Promise<number> {
+  const cache: ProcessCache = new Map();
+  const assembly = await assemble(config, version, ({ life }) => (lives) => {
+    try {
+      const search = findAgent({ procRoot: '/proc', selfPid: process.pid, selector: config.agent, cache });
+      if (search.kind !== 'found') return `${search.reason}; ${search.mend}`;
+      const { pid, startTime, name } = search;
+      return life({ pid, startTime, name, restarts: lives, sameGroup: config.agent.kind === 'auto' });
+    } catch (error) {
+      return messageOf(error);
+    }
+  });
+  assembly.guardian.start();
+  try {
+    await open(assembly, config);
+    assembly.logger.info(`ending: ${await ended}`);
+  } finally {
+    await close(assembly);
+  }
+  return 0;
+}

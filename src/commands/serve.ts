@@ -1,0 +1,33 @@
+import type { Assembly } from '../build.ts';
+import type { Config } from '../config/options.ts';
+import type { Address } from '../config/types.ts';
+
+/** Time for events still on their way when the guardian ends. */
+const TELL_GRACE_MS = 2000;
+const FLUSH_GRACE_MS = 500;
+
+/**
+ * Opens the address and loads the reports of earlier runs. An end that an earlier guardian did not live to see is told now.
+ * @throws SpillwayError `listen` when the address cannot be bound
+ */
+export async function open({ http, logger, recorder, guardian }: Assembly, config: Config): Promise<Address> {
+  const address = await http.listen(config.listen);
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  logger.info(`listening on http://${host}:${address.port}`, { address: `${host}:${address.port}` });
+  const vanished = await recorder.open();
+  if (vanished) guardian.tellVanished(vanished);
+  return address;
+}
+
+/** Ends everything in order. What cannot be told in time is counted and logged. */
+export async function close({ guardian, http, logger, notifier, recorder }: Assembly): Promise<void> {
+  guardian.stop();
+  const [lost] = await Promise.all([
+    notifier.close(TELL_GRACE_MS),
+    recorder.close(TELL_GRACE_MS),
+    http.close(),
+  ]);
+  for (const { sink, lost: count } of lost)
+    if (count > 0) logger.warn(`${sink}: ${count} events could not be delivered before the end`);
+  await logger.flush(FLUSH_GRACE_MS);
+}

@@ -1,0 +1,213 @@
+import {
+  type Address,
+  type AgentSelector,
+  address,
+  agentSelector,
+  choice,
+  duration,
+  httpUrl,
+  path,
+  quantity,
+  ratio,
+  type ValueType,
+} from './types.ts';
+
+/** The configuration in base units: ratios 0…1, times in milliseconds, memory in bytes. */
+export interface Config {
+  listen: Address;
+  warnRatio: number;
+  shedRatio: number;
+  criticalRatio: number;
+  /** Ratio. */
+  recoverMargin: number;
+  /** Milliseconds. */
+  hold: number;
+  agent: AgentSelector;
+  /** Bytes. */
+  limit: number | undefined;
+  /** Bytes. */
+  downwardLimit: number | undefined;
+  /** Milliseconds. */
+  sampleMin: number;
+  /** Milliseconds. */
+  sampleMax: number;
+  /** Milliseconds. */
+  maxUnready: number;
+  recordDir: string | undefined;
+  onBlind: 'ready' | 'unready';
+  webhookUrl: string | undefined;
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** `undefined`: pretty on a terminal, else JSON. */
+  logFormat: 'json' | 'pretty' | undefined;
+}
+
+export type OptionKey = keyof Config;
+export type OptionCommand = 'guard' | 'run' | 'doctor' | 'config';
+
+/** One row of the table. The type fixes the unit, the bounds and the written form. */
+export interface Option<T = unknown> {
+  readonly type: ValueType<NonNullable<T>>;
+  readonly default: T;
+  /** What holds when nothing is set, in words; only where there is no default value. */
+  readonly unset?: string;
+  /** The word for the value in `--help`: `--shed-ratio <ratio>`. */
+  readonly placeholder: string;
+  /** One sentence without its full stop. */
+  readonly description: string;
+  /** The commands that take the flag. Environment and file may hold every option for every command. */
+  readonly commands: readonly OptionCommand[];
+}
+
+const GUARDING = ['guard', 'run', 'config'] as const;
+const ALL = ['guard', 'run', 'doctor', 'config'] as const;
+
+/** The one table of options: flags, environment, file, JSON schema and the README follow from it. */
+export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
+  listen: {
+    type: address,
+    default: { host: '0.0.0.0', port: 9797 },
+    placeholder: 'address',
+    description: 'Address of probes, metrics and status; IPv6 in brackets, port 0 takes a free one',
+    commands: GUARDING,
+  },
+  warnRatio: {
+    type: ratio(0.01, 1),
+    default: 0.75,
+    placeholder: 'ratio',
+    description: 'Share of the limit at or above which the level is warning',
+    commands: GUARDING,
+  },
+  shedRatio: {
+    type: ratio(0.01, 1),
+    default: 0.85,
+    placeholder: 'ratio',
+    description: 'Share of the limit at or above which the level is shedding and readiness answers 503',
+    commands: GUARDING,
+  },
+  criticalRatio: {
+    type: ratio(0.01, 1),
+    default: 0.92,
+    placeholder: 'ratio',
+    description: 'Share of the limit at or above which the level is critical',
+    commands: GUARDING,
+  },
+  recoverMargin: {
+    type: ratio(0, 0.5),
+    default: 0.05,
+    placeholder: 'ratio',
+    description: 'A level is left when the ratio is below its threshold less this margin',
+    commands: GUARDING,
+  },
+  hold: {
+    type: duration('0s', '1h'),
+    default: 5_000,
+    placeholder: 'duration',
+    description: 'A level is not left before this time in it',
+    commands: GUARDING,
+  },
+  agent: {
+    type: agentSelector,
+    default: { kind: 'auto' },
+    placeholder: 'selector',
+    description:
+      'Process to guard: `auto` (the other container), `pid:N`, or `match:TEXT` (in its command line)',
+    commands: ['guard', 'doctor', 'config'],
+  },
+  limit: {
+    type: quantity('1Mi'),
+    default: undefined,
+    unset: 'from the kernel',
+    placeholder: 'quantity',
+    description: 'Memory limit to guard against: overrides the kernel’s, or sets one where there is none',
+    commands: ALL,
+  },
+  downwardLimit: {
+    type: quantity('1Mi'),
+    default: undefined,
+    unset: 'none',
+    placeholder: 'quantity',
+    description:
+      'Memory limit of the agent’s container as the Kubernetes downward API gives it; used when its cgroup cannot be read',
+    commands: ALL,
+  },
+  sampleMin: {
+    type: duration('1ms', '1s'),
+    default: 5,
+    placeholder: 'duration',
+    description: 'Shortest time between two readings, kept near the limit',
+    commands: GUARDING,
+  },
+  sampleMax: {
+    type: duration('1ms', '10s'),
+    default: 50,
+    placeholder: 'duration',
+    description: 'Longest time between two readings, kept when memory is calm',
+    commands: GUARDING,
+  },
+  maxUnready: {
+    type: duration('1s', '24h'),
+    default: 60_000,
+    placeholder: 'duration',
+    description: 'Longest time un-ready in one go while use does not fall; then ready again',
+    commands: GUARDING,
+  },
+  recordDir: {
+    type: path,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'directory',
+    description: 'Directory that keeps a JSON report of each death, the last 10',
+    commands: ALL,
+  },
+  onBlind: {
+    type: choice('ready', 'unready'),
+    default: 'ready',
+    placeholder: 'answer',
+    description: 'What readiness says when there is no valid reading',
+    commands: GUARDING,
+  },
+  webhookUrl: {
+    type: httpUrl,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'url',
+    description: 'URL that gets each transition as JSON',
+    commands: GUARDING,
+  },
+  logLevel: {
+    type: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    default: 'info',
+    placeholder: 'level',
+    description: 'Least severe log lines to write',
+    commands: GUARDING,
+  },
+  logFormat: {
+    type: choice('json', 'pretty'),
+    default: undefined,
+    unset: '`json`, `pretty` on a terminal',
+    placeholder: 'format',
+    description: 'Form of the log lines on standard error',
+    commands: GUARDING,
+  },
+};
+
+/** Every row with its key, in the order of the table. */
+export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [OptionKey, Option])[];
+
+/** Values that must stand in this order; each row is told as one problem when it does not hold. */
+export const ORDERINGS = [
+  ['warnRatio', '<', 'shedRatio'],
+  ['shedRatio', '<', 'criticalRatio'],
+  ['recoverMargin', '<', 'warnRatio'],
+  ['sampleMin', '<=', 'sampleMax'],
+] as const;
+
+/** `shedRatio` → `--shed-ratio`. */
+export function flagOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `shedRatio` → `SPILLWAY_SHED_RATIO`. */
+export function envOf(key: string): string {
+  return `SPILLWAY_${flagOf(key).slice(2).replaceAll('-', '_').toUpperCase()}`;
+}

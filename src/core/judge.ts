@@ -1,0 +1,217 @@
+import type { EventReason, GuardianEvent } from './events.ts';
+import { GrowthTracker } from './growth.ts';
+import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
+import { describeLevel, describeOutlook, describeUse, NO_OUTLOOK, type Outlook } from './notes.ts';
+import { isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
+import { heldBytes, type Reading, ratioOf } from './reading.ts';
+import type { Level } from './status.ts';
+import { formatBytes, formatSeconds } from './units.ts';
+
+/** The options the judgement depends on; durations in milliseconds. */
+export interface JudgeOptions extends Thresholds {
+  maxUnready: number;
+  onBlind: 'ready' | 'unready';
+}
+
+/** Something to tell: an event without its time, its status and its number. */
+export type Finding = Pick<GuardianEvent, 'reason' | 'type' | 'note'>;
+
+/** Without a valid reading for this long, nothing is known any more. */
+const BLIND_AFTER_MS = 1000;
+/** Blindness shorter than this is the gap of a restart and not worth an event. */
+const TELL_BLIND_AFTER_MS = 5000;
+/** A limit this near is worth an event of its own, once the forecast has stood for `FORECAST_STANDS_MS`. */
+const FORECAST_SECONDS = 60;
+const FORECAST_STANDS_MS = 1000;
+/** The statistics of growth need no finer step than this. */
+const ASSESS_EVERY_MS = 250;
+
+const EVENT_OF: Readonly<Record<Level, EventReason>> = {
+  ok: 'MemoryPressureRecovered',
+  warning: 'MemoryPressureWarning',
+  shedding: 'MemoryPressureShedding',
+  critical: 'MemoryPressureCritical',
+};
+
+/**
+ * The judgement: readings go in, findings come out, on transitions only. No clock, no files, no promises; every time
+ * comes from outside, so that a test can tell it any story.
+ */
+export class Judge {
+  readonly #options: JudgeOptions;
+  readonly #growth = new GrowthTracker();
+  #level: LevelState;
+  #readiness: ReadinessState = READY;
+  #outlook: Outlook = NO_OUTLOOK;
+  #leak = false;
+  #lastReadingMs: number;
+  #assessedMs = Number.NEGATIVE_INFINITY;
+  #blindReason: string | undefined = 'no reading yet';
+  #blindSinceMs: number;
+  #blindTold = false;
+  #forecastSinceMs: number | null = null;
+  #forecastTold = false;
+
+  constructor(options: JudgeOptions, nowMs: number) {
+    this.#options = options;
+    this.#level = { level: 'ok', sinceMs: nowMs };
+    this.#lastReadingMs = nowMs;
+    this.#blindSinceMs = nowMs;
+  }
+
+  get level(): Level {
+    return this.#level.level;
+  }
+  /** Monotonic time at which the level was entered. */
+  get sinceMs(): number {
+    return this.#level.sinceMs;
+  }
+  get blind(): boolean {
+    return this.#blindReason !== undefined;
+  }
+  get blindReason(): string | undefined {
+    return this.#blindReason;
+  }
+  get ready(): boolean {
+    return this.blind ? this.#options.onBlind === 'ready' : isReady(this.#readiness);
+  }
+  get stuck(): boolean {
+    return this.#readiness.stuck;
+  }
+  get outlook(): Outlook {
+    return this.#outlook;
+  }
+  get leakSuspected(): boolean {
+    return this.#leak;
+  }
+
+  /** CPU of the agent, in cores: the measure of its load against which a leak is judged. */
+  load(cores: number, nowMs: number): void {
+    this.#growth.load(nowMs, cores);
+  }
+
+  /** Judges one valid reading. */
+  step(reading: Reading, nowMs: number): Finding[] {
+    const findings: Finding[] = [];
+    this.#lastReadingMs = nowMs;
+    this.#blindReason = undefined;
+    this.#blindTold = false;
+    const held = heldBytes(reading);
+    this.#growth.add(nowMs, held, reading.limitBytes);
+
+    const previous = this.#level;
+    this.#level = nextLevel(previous, ratioOf(reading), nowMs, this.#options);
+    const changed = this.#level.level !== previous.level;
+    if (changed || nowMs - this.#assessedMs >= ASSESS_EVERY_MS) this.#assess(reading, nowMs, findings);
+    if (changed) findings.unshift(this.#transition(reading));
+
+    const wasStuck = this.#readiness.stuck;
+    const { maxUnready } = this.#options;
+    this.#readiness = nextReadiness(this.#readiness, this.level, held, reading.limitBytes, nowMs, maxUnready);
+    if (this.#readiness.stuck && !wasStuck)
+      findings.push({
+        reason: 'AgentStuck',
+        type: 'Warning',
+        note: `Un-ready for ${formatSeconds(maxUnready / 1000)} and memory did not fall (${describeUse(reading)}). Refusing work brings nothing back: ready again, single requests are admitted in part. The agent holds on to this memory; restart it or raise its limit.`,
+      });
+    return findings;
+  }
+
+  /** Called instead of `step` when nothing could be read; `reason` says why, with the mend. */
+  miss(reason: string, nowMs: number): Finding[] {
+    if (!this.blind) {
+      if (nowMs - this.#lastReadingMs < BLIND_AFTER_MS) return [];
+      this.#blindSinceMs = nowMs;
+      this.#forget(nowMs);
+    }
+    this.#blindReason = reason;
+    if (this.#blindTold || nowMs - this.#blindSinceMs < TELL_BLIND_AFTER_MS) return [];
+    this.#blindTold = true;
+    return [
+      {
+        reason: 'GuardianBlind',
+        type: 'Warning',
+        note: `No valid reading for ${formatSeconds((nowMs - this.#lastReadingMs) / 1000)}: ${reason}. Readiness answers ${this.#options.onBlind === 'ready' ? 'ready' : 'un-ready'} meanwhile.`,
+      },
+    ];
+  }
+
+  /** Another process from here on: what was known of the old one is no longer true. */
+  agentGone(reason: string, nowMs: number): Finding[] {
+    const findings: Finding[] =
+      this.level === 'ok'
+        ? []
+        : [
+            {
+              reason: EVENT_OF.ok,
+              type: 'Normal',
+              note: `The agent that was at level ${this.level} is gone: ${reason}.`,
+            },
+          ];
+    this.#forget(nowMs);
+    this.#blindReason = reason;
+    this.#blindSinceMs = nowMs;
+    this.#blindTold = false;
+    return findings;
+  }
+
+  /** The level in words, for the status and for answers to refused requests. */
+  describe(reading: Reading): string {
+    return describeLevel(this.level, reading, this.#outlook, this.#options, this.stuck);
+  }
+
+  #forget(nowMs: number): void {
+    this.#growth.reset();
+    this.#level = { level: 'ok', sinceMs: nowMs };
+    this.#readiness = READY;
+    this.#outlook = NO_OUTLOOK;
+    this.#leak = false;
+    this.#forecastSinceMs = null;
+    this.#forecastTold = false;
+  }
+
+  #transition(reading: Reading): Finding {
+    const { level } = this;
+    const words = this.describe(reading);
+    return {
+      reason: EVENT_OF[level],
+      type: level === 'ok' ? 'Normal' : 'Warning',
+      note: `Level ${level}: ${words}.`,
+    };
+  }
+
+  #assess(reading: Reading, nowMs: number, findings: Finding[]): void {
+    this.#assessedMs = nowMs;
+    const { growthBytesPerSecond, secondsToLimit, range } = this.#growth.assess(nowMs);
+    this.#outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
+
+    const near = secondsToLimit !== null && secondsToLimit <= FORECAST_SECONDS;
+    if (!near) {
+      if (secondsToLimit === null || secondsToLimit > 2 * FORECAST_SECONDS) this.#forecastTold = false;
+      this.#forecastSinceMs = null;
+    } else {
+      this.#forecastSinceMs ??= nowMs;
+      if (
+        !this.#forecastTold &&
+        nowMs - this.#forecastSinceMs >= FORECAST_STANDS_MS &&
+        !atLeast(this.level, 'critical')
+      ) {
+        this.#forecastTold = true;
+        findings.push({
+          reason: 'MemoryLimitForecast',
+          type: 'Warning',
+          note: `The limit will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook)}.`,
+        });
+      }
+    }
+
+    const leak = this.#growth.leak(nowMs);
+    if (leak.suspected && !this.#leak)
+      findings.push({
+        reason: 'MemoryLeakSuspected',
+        type: 'Warning',
+        note: `Memory left after collections keeps rising while load does not: from ${formatBytes(leak.floorThenBytes)} to ${formatBytes(leak.floorNowBytes)} in ${formatSeconds(leak.spanSeconds)} (${formatBytes(leak.bytesPerSecond)}/s); ${describeUse(reading)}.`,
+      });
+    this.#leak = leak.suspected;
+  }
+}

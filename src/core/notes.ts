@@ -1,0 +1,60 @@
+import { entryRatio, type Thresholds } from './level.ts';
+import { heldBytes, type Reading, ratioOf } from './reading.ts';
+import type { Level } from './status.ts';
+import { formatBytes, formatSeconds } from './units.ts';
+
+/** How use moves: what a sentence about the future needs. */
+export interface Outlook {
+  growthBytesPerSecond: number | null;
+  secondsToLimit: number | null;
+  secondsToLimitRange: [low: number, high: number | null] | null;
+}
+
+export const NO_OUTLOOK: Outlook = {
+  growthBytesPerSecond: null,
+  secondsToLimit: null,
+  secondsToLimitRange: null,
+};
+
+const percent = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.0995 ? 1 : 0)} %`;
+
+/** `86 % of the limit: 440 MiB of 512 MiB cannot be dropped`. */
+export function describeUse(reading: Reading): string {
+  const held = `${formatBytes(heldBytes(reading))} of ${formatBytes(reading.limitBytes)} cannot be dropped`;
+  return `${percent(ratioOf(reading))} of the limit: ${held}`;
+}
+
+/** `growing 12 MiB/s, limit in about 6 s (4 s to 11 s)`, or `not growing`. */
+export function describeOutlook(outlook: Outlook): string {
+  const { growthBytesPerSecond: growth, secondsToLimit: seconds, secondsToLimitRange: range } = outlook;
+  if (growth === null) return 'growth not known yet';
+  if (growth <= 0 || seconds === null)
+    return growth < -1024 ? `falling ${formatBytes(-growth)}/s` : 'not growing';
+  const bounds = range
+    ? ` (${formatSeconds(range[0])} to ${range[1] === null ? 'never' : formatSeconds(range[1])})`
+    : '';
+  return `growing ${formatBytes(growth)}/s, limit in about ${formatSeconds(seconds)}${bounds}`;
+}
+
+/** Why the level is what it is, and what it means for new work. */
+export function describeLevel(
+  level: Level,
+  reading: Reading,
+  outlook: Outlook,
+  t: Thresholds,
+  stuck: boolean,
+): string {
+  const use = describeUse(reading);
+  if (level === 'ok') return `memory at ${use}; ${describeOutlook(outlook)}`;
+  const leave = percent(entryRatio(level, t) - t.recoverMargin);
+  const work = {
+    warning: 'all work is taken',
+    shedding: stuck
+      ? 'refusing work brought nothing back, so work is taken again in part'
+      : 'new work is turned away and what comes one by one admitted in part',
+    critical: stuck
+      ? 'refusing work brought nothing back, so probes are answered ready again'
+      : 'no new work is taken',
+  }[level];
+  return `memory at ${use}; ${describeOutlook(outlook)}; ${work} until it falls below ${leave}`;
+}

@@ -1,0 +1,39 @@
+import type { Thresholds } from './level.ts';
+
+/**
+ * The fastest a process was seen to grow, in bytes per second: plain stores, flat out, on 2 shared cores.
+ * Node buffers reach 2.4 GB/s, JavaScript objects 1.9, `JSON.parse` 1.8.
+ */
+const BURST_BYTES_PER_SECOND = 2.6e9;
+/** How many looks are taken on the way to the next threshold at the present rate. */
+const LOOKS_AHEAD = 4;
+/** Near the line but flat: with 20 ms, 15 of 15 bursts were answered before the kill (p50 12 ms, max 21 ms). */
+const NEAR_MS = 20;
+
+/**
+ * How long to wait for the next sample, in milliseconds.
+ *
+ * Two clocks count down to the next threshold: the worst burst that may start this instant, and the rise that is
+ * going on. The first never asks for less than 20 ms, so that an agent resting just below the line costs little;
+ * the second goes down to `minMs`.
+ */
+export function nextIntervalMs(
+  heldBytes: number,
+  limitBytes: number,
+  risePerSecond: number,
+  thresholds: Thresholds,
+  minMs: number,
+  maxMs: number,
+): number {
+  const distance = Math.max(0, nextThreshold(heldBytes / limitBytes, thresholds) * limitBytes - heldBytes);
+  const burstMs = Math.max(NEAR_MS, (distance / BURST_BYTES_PER_SECOND) * 1000);
+  const riseMs =
+    risePerSecond > 0 ? ((distance / risePerSecond) * 1000) / LOOKS_AHEAD : Number.POSITIVE_INFINITY;
+  return Math.min(maxMs, Math.max(minMs, Math.min(burstMs, riseMs)));
+}
+
+/** Warning is no cause for haste: what must not be missed are shedding, critical and the end. */
+function nextThreshold(ratio: number, t: Thresholds): number {
+  if (ratio < t.shedRatio) return t.shedRatio;
+  return ratio < t.criticalRatio ? t.criticalRatio : 1;
+}

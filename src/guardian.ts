@@ -1,0 +1,366 @@
+import { messageOf, SpillwayError } from './core/errors.ts';
+import type { HistoryReading, HistoryStore } from './core/history.ts';
+import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
+import { Kills } from './core/kills.ts';
+import { atLeast } from './core/level.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, Seek, TreeSample } from './core/ports.ts';
+import { judgeDeath, type PostMortem } from './core/post-mortem.ts';
+import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
+import { nextIntervalMs } from './core/sampling.ts';
+import type { Level, Status } from './core/status.ts';
+import { composeStatus } from './core/status-of.ts';
+
+export interface GuardianOptions extends JudgeOptions {
+  /** Bounds of the sampling interval, in milliseconds. */
+  sampleMin: number;
+  sampleMax: number;
+}
+
+export interface GuardianDeps {
+  options: GuardianOptions;
+  seek: Seek;
+  outlets: Outlets;
+  history: HistoryStore;
+  clock: Clock;
+  /** Of the guardian itself, for reports. */
+  version: string;
+}
+
+const SEEK_EVERY_MS = 200;
+const SECOND_MS = 1000;
+/** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
+const REPORT_MS = 120_000;
+/** A dying process gives its memory back before it is gone: how it stood is the highest reading of this time. */
+const DYING_MS = 2000;
+/** What the library in the agent is advised to do at each level. */
+const ADVICE: Readonly<Record<Level, string>> = {
+  ok: 'none',
+  warning: 'trim',
+  shedding: 'refuse',
+  critical: 'save',
+};
+
+/**
+ * The loop: watch the agent's life → read → judge → tell, re-armed after each tick. Whatever acts or tells does so on
+ * its own time: the loop waits for nobody.
+ */
+export class Guardian {
+  readonly judge: Judge;
+  readonly #deps: GuardianDeps;
+  readonly #kills = new Kills();
+  #life: AgentLife | undefined;
+  #reading: Reading | undefined;
+  #tree: TreeSample | undefined;
+  #lastDeath: PostMortem | undefined;
+  #noAgent = 'no agent found yet';
+  #lives = 0;
+
+  #running = false;
+  #timer: { cancel(): void } | undefined;
+  #ticks = 0;
+  #tickMs: number;
+  #dueMs = 0;
+  #intervalMs: number;
+  #heldBefore = 0;
+  #readMs = Number.NEGATIVE_INFINITY;
+  #soughtMs = Number.NEGATIVE_INFINITY;
+  #secondMs = Number.NEGATIVE_INFINITY;
+  #treeDueMs = 0;
+  #treeBusy = false;
+  #flying = false;
+  #sinceWallMs: number;
+
+  constructor(deps: GuardianDeps) {
+    this.#deps = deps;
+    this.#tickMs = deps.clock.now();
+    this.#sinceWallMs = deps.clock.wallMs();
+    this.#intervalMs = deps.options.sampleMax;
+    this.judge = new Judge(deps.options, this.#tickMs);
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#tick();
+  }
+
+  /** Ends the loop. An agent that has died meanwhile is reported first. */
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#timer?.cancel();
+    if (this.#life && !this.#life.alive()) this.#bury(this.#life, this.#deps.clock.now());
+    this.#life?.close();
+    this.#land();
+  }
+
+  /** Tells of an end that an earlier guardian did not live to see. */
+  tellVanished(report: PostMortem): void {
+    this.#lastDeath ??= report;
+    this.#tell({ reason: 'AgentExited', type: 'Warning', note: report.reason });
+  }
+
+  /** Takes the sample that is due. Called from every request, so that a flood of requests cannot put it off. */
+  tickIfDue(): void {
+    if (this.#running && this.#deps.clock.now() >= this.#dueMs) this.#tick();
+  }
+
+  /** Whether the loop has ticked lately: the guardian's own health, whatever the agent's. */
+  ticking(): boolean {
+    return (
+      this.#running &&
+      this.#deps.clock.now() - this.#tickMs < Math.max(SECOND_MS, 20 * this.#deps.options.sampleMax)
+    );
+  }
+
+  /** Counts up whenever `status` may say something else. */
+  get version(): number {
+    return this.#ticks;
+  }
+
+  #tick(): void {
+    const { clock, outlets } = this.#deps;
+    const now = clock.now();
+    const sinceLast = now - this.#tickMs;
+    this.#tickMs = now;
+    this.#ticks++;
+    this.#timer?.cancel();
+    const before = this.judge.level;
+    try {
+      this.#watchLife(now);
+      const findings = this.#look(now);
+      if (this.judge.level !== before) this.#changed(before, now);
+      for (const finding of findings) this.#tell(finding);
+      if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
+    } catch (error) {
+      outlets.readFailed('tick');
+      outlets.log('warn', `a tick failed: ${messageOf(error)}`);
+    }
+    outlets.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
+    if (!this.#running) return;
+    this.#dueMs = clock.now() + this.#intervalMs;
+    this.#timer = clock.setTimer(() => this.#tick(), this.#intervalMs);
+  }
+
+  /** Notices a death, and looks for the agent while there is none. */
+  #watchLife(now: number): void {
+    if (this.#life && !this.#life.alive()) this.#bury(this.#life, now);
+    if (this.#life || now - this.#soughtMs < SEEK_EVERY_MS) return;
+    this.#soughtMs = now;
+    const found = this.#deps.seek(this.#lives);
+    if (typeof found === 'string') {
+      this.#noAgent = found;
+      return;
+    }
+    if (this.#lives++ > 0) this.#deps.outlets.restarted();
+    this.#life = found;
+    this.#treeDueMs = now;
+    this.#secondMs = Number.NEGATIVE_INFINITY;
+    this.#deps.outlets.log(
+      'info',
+      `guarding pid ${found.info.pid} (${found.info.name}, ${found.info.runtime})`,
+    );
+  }
+
+  /** One reading, judged; or the reason why there is none. */
+  #look(now: number): Finding[] {
+    const { options, outlets, history } = this.#deps;
+    const life = this.#life;
+    this.#intervalMs = options.sampleMax;
+    if (!life) return this.judge.miss(this.#noAgent, now);
+    let reading: Reading;
+    try {
+      reading = life.read(now);
+    } catch (error) {
+      outlets.readFailed(error instanceof SpillwayError ? error.code : 'read');
+      return this.judge.miss(messageOf(error), now);
+    }
+    reading.rssBytes = this.#tree?.rssBytes ?? 0;
+    this.#reading = reading;
+    this.#pace(reading, now);
+    const findings = this.judge.step(reading, now);
+    history.add(reading, this.judge.level);
+
+    const processes = this.#tree?.processes ?? [];
+    if (this.#kills.count(life.oomKills(), now, processes)) this.#lookAtTree(life, now);
+    const childKilled = this.#kills.settle(life.info.pid, processes, now);
+    return childKilled ? [...findings, childKilled] : findings;
+  }
+
+  /** How soon to look again. */
+  #pace(reading: Reading, now: number): void {
+    const { options } = this.#deps;
+    const held = heldBytes(reading);
+    const rise = ((held - this.#heldBefore) / (now - this.#readMs)) * 1000;
+    this.#heldBefore = held;
+    this.#readMs = now;
+    this.#intervalMs = nextIntervalMs(
+      held,
+      reading.limitBytes,
+      rise,
+      options,
+      options.sampleMin,
+      options.sampleMax,
+    );
+  }
+
+  #bury(life: AgentLife, now: number): void {
+    const { outlets } = this.#deps;
+    this.#kills.count(life.oomKills(), now, []);
+    const report = this.#report({ ...life.exit(), oomKillsDelta: this.#kills.takeForDeath() });
+    this.#lastDeath = report;
+    this.#life = undefined;
+    this.#soughtMs = Number.NEGATIVE_INFINITY;
+    this.#noAgent = `the agent is gone and no other was found yet (${report.reason})`;
+    life.close();
+    const clean = report.cause === 'exit' && report.exitCode === 0;
+    this.#tell({
+      reason: report.cause === 'oom-killed' ? 'AgentOOMKilled' : 'AgentExited',
+      type: clean ? 'Normal' : 'Warning',
+      note: report.reason,
+    });
+    outlets.died(report);
+    const before = this.judge.level;
+    const findings = this.judge.agentGone(this.#noAgent, now);
+    if (this.judge.level !== before) this.#changed(before, now);
+    for (const finding of findings) this.#tell(finding);
+    this.#land();
+    this.#reading = undefined;
+    this.#tree = undefined;
+    this.#readMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #changed(before: Level, now: number): void {
+    const { clock, outlets, history } = this.#deps;
+    const { level, outlook } = this.judge;
+    this.#sinceWallMs = clock.wallMs();
+    const status = this.status();
+    outlets.transition(before, level);
+    history.transition(now, before, level, status.ratio ?? 0, status.reason);
+    outlets.stream('status', status);
+    const { ratio } = status;
+    outlets.stream('advice', { action: ADVICE[level], level, ratio, secondsToLimit: outlook.secondsToLimit });
+    this.#fly();
+  }
+
+  #everySecond(now: number): void {
+    this.#secondMs = now;
+    const { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } = {
+      ...this.status(),
+      at: new Date(this.#deps.clock.wallMs()).toISOString(),
+    };
+    this.#deps.outlets.stream('reading', {
+      at,
+      level,
+      ready,
+      ratio,
+      usedBytes,
+      reclaimableBytes,
+      limitBytes,
+      secondsToLimit,
+    });
+    this.#fly();
+    if (this.#life && now >= this.#treeDueMs) this.#lookAtTree(this.#life, now);
+  }
+
+  #lookAtTree(life: AgentLife, now: number): void {
+    if (this.#treeBusy) return;
+    this.#treeBusy = true;
+    life
+      .tree()
+      .then((sample) => {
+        if (life !== this.#life) return;
+        this.#tree = sample;
+        if (sample.cpuCores !== null) this.judge.load(sample.cpuCores, this.#deps.clock.now());
+      })
+      .catch(() => this.#deps.outlets.readFailed('processes'))
+      .finally(() => {
+        this.#treeBusy = false;
+        this.#treeDueMs = now + life.treeIntervalMs();
+      });
+  }
+
+  /** While pressure lasts, what is known goes to disk: the kernel may take the guardian together with the agent. */
+  #fly(): void {
+    if (!this.#life || !atLeast(this.judge.level, 'warning')) {
+      this.#land();
+      return;
+    }
+    this.#flying = true;
+    this.#deps.outlets.flight(() => this.#report({ exitCode: null, signal: null, oomKillsDelta: null }));
+  }
+
+  #land(): void {
+    if (!this.#flying) return;
+    this.#flying = false;
+    this.#deps.outlets.flightDone();
+  }
+
+  #report(facts: ExitFacts & { oomKillsDelta: number | null }): PostMortem {
+    const { clock, history, version } = this.#deps;
+    const status = this.status();
+    const { readings, transitions } = history.render(REPORT_MS);
+    const { ratio, anonBytes, limitBytes } = highest(readings, clock.wallMs() - DYING_MS) ?? status;
+    const heapLimitBytes = this.#life?.heapLimitBytes ?? null;
+    const runtime = status.agent?.runtime ?? 'other';
+    return {
+      id: clock.newId(),
+      at: new Date(clock.wallMs()).toISOString(),
+      ...judgeDeath({ ...facts, ratio, anonBytes, limitBytes, runtime, heapLimitBytes }),
+      exitCode: facts.exitCode,
+      signal: facts.signal,
+      oomKills: this.#kills.total,
+      agent: status.agent,
+      status,
+      readings,
+      transitions,
+      processes: this.#tree?.processes ?? [],
+      guardianVersion: version,
+    };
+  }
+
+  #tell(finding: Finding): void {
+    const { clock, outlets } = this.#deps;
+    const at = new Date(clock.wallMs()).toISOString();
+    outlets.emit({
+      ...finding,
+      id: clock.newId(),
+      note: finding.note.slice(0, 1024),
+      at,
+      count: 1,
+      status: this.status(),
+    });
+  }
+
+  /** Ratio of the last valid reading, or `null` when blind. */
+  get ratio(): number | null {
+    return this.#reading && !this.judge.blind ? ratioOf(this.#reading) : null;
+  }
+
+  /** Why the level is what it is, in words. */
+  get reason(): string {
+    return this.status().reason;
+  }
+
+  /** What is known now. */
+  status(): Status {
+    return composeStatus({
+      judge: this.judge,
+      reading: this.#reading,
+      tree: this.#tree,
+      life: this.#life,
+      since: new Date(this.#sinceWallMs).toISOString(),
+      oomKills: this.#kills.total,
+      lastDeath: this.#lastDeath,
+    });
+  }
+}
+
+function highest(readings: readonly HistoryReading[], sinceWallMs: number): HistoryReading | undefined {
+  let found: HistoryReading | undefined;
+  for (let i = readings.length - 1; i >= 0; i--) {
+    const reading = readings[i];
+    if (reading === undefined || Date.parse(reading.at) < sinceWallMs) break;
+    if (found === undefined || reading.ratio > found.ratio) found = reading;
+  }
+  return found;
+}

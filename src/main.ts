@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import type { Config, OptionCommand } from './config/options.ts';
+import { flagOf, OPTION_LIST } from './config/options.ts';
+import { helpText } from './config/render.ts';
+import { resolveConfig } from './config/resolve.ts';
+import { messageOf, SpillwayError } from './core/errors.ts';
+
+/** Set by the build. */
+const VERSION = process.env['SPILLWAY_VERSION'] ?? '0.0.0-source';
+/** Exit statuses of Spillway itself; a wrapped command's status is passed through. */
+const USAGE_ERROR = 2;
+/** As `env` and container runtimes do: the wrapper failed before the command was started. */
+const WRAPPER_FAILED = 125;
+
+const program = new Command('spillway')
+  .description('Memory-pressure guardian: sees the OOM kill coming and acts first')
+  .version(VERSION)
+  .exitOverride()
+  .showHelpAfterError('(add --help for usage)')
+  .enablePositionalOptions();
+
+function command(name: OptionCommand, description: string): Command {
+  const made = program.command(name).description(description);
+  for (const [key, option] of OPTION_LIST)
+    if (option.commands.includes(name)) made.option(`${flagOf(key)} <${option.placeholder}>`, helpText(key));
+  return made.option('--config <file>', 'Options from a YAML or JSON file');
+}
+
+const configOf = (flags: Record<string, unknown>) =>
+  resolveConfig({ flags, env: process.env, file: flags['config'] as string | undefined });
+
+command('guard', 'Guards the agent in another container of this pod').action(async (flags) => {
+  const { config } = await configOf(flags);
+  surviveErrors();
+  await finish(guard(config));
+});
+
+command('run', 'Starts a command, guards it and ends with its status')
+  .argument('<command...>', 'The command with its arguments, behind --')
+  .passThroughOptions()
+  .action(async (commandLine: string[], flags) => {
+    const { config } = await configOf(flags);
+    surviveErrors();
+    const { runCommand } = await import('./commands/run.ts');
+    await finish(
+      runCommand(config, VERSION, commandLine, { env: process.env, signals: process }),
+      WRAPPER_FAILED,
+    );
+  });
+
+command('doctor', 'Says which powers it has here and how to get the missing ones')
+  .option('--json', 'Print JSON')
+  .action(async (flags) => {
+    const { config } = await configOf(flags);
+    const { doctorCommand } = await import('./commands/doctor.ts');
+    process.exitCode = await doctorCommand(config, { json: flags.json === true, env: process.env }, write);
+  });
+
+command('config', "Prints the merged configuration with each value's origin")
+  .option('--schema', 'Print the JSON schema of the configuration file')
+  .option('--json', 'Print JSON')
+  .action(async (flags) => {
+    const { configCommand } = await import('./commands/config.ts');
+    // the schema is wanted most by those whose configuration is broken
+    const resolved = flags.schema === true ? await resolveConfig({}) : await configOf(flags);
+    await configCommand(resolved, { schema: flags.schema === true, json: flags.json === true }, write);
+  });
+
+async function guard(config: Config): Promise<number> {
+  const { guardCommand } = await import('./commands/guard.ts');
+  const ended = new Promise<string>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve(name));
+  });
+  // without a listener SIGUSR1 would open the guardian's own inspector, and SIGHUP end it
+  for (const name of ['SIGUSR1', 'SIGHUP'] as const) process.on(name, () => {});
+  return guardCommand(config, VERSION, ended);
+}
+
+/** A guardian that dies of a bug un-readies a healthy agent: it says what happened and goes on. */
+function surviveErrors(): void {
+  const report = (error: unknown) =>
+    void process.stderr.write(
+      `${JSON.stringify({ level: 'error', name: 'spillway', msg: `unexpected: ${messageOf(error)}`, stack: error instanceof Error ? error.stack : undefined })}\n`,
+    );
+  process.on('uncaughtException', report);
+  process.on('unhandledRejection', report);
+}
+
+/** Ends the process with the status of a long-running command; what is still open must not keep it alive. */
+async function finish(status: Promise<number>, onFailure = 1): Promise<never> {
+  try {
+    process.exit(await status);
+  } catch (error) {
+    explain(error);
+    process.exit(onFailure);
+  }
+}
+
+function write(text: string): void {
+  process.stdout.write(text);
+}
+
+function explain(error: unknown): void {
+  const mend = error instanceof SpillwayError && error.mend !== undefined ? `\n  ${error.mend}` : '';
+  process.stderr.write(`spillway: ${messageOf(error)}${mend}\n`);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_ERROR;
+  else {
+    explain(error);
+    process.exitCode = error instanceof SpillwayError && error.code === 'config' ? USAGE_ERROR : 1;
+  }
+}

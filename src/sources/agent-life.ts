@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { heapLimitBytes } from '../core/heap-limit.ts';
+import type { AgentLife, ExitFacts, TreeSample } from '../core/ports.ts';
+import type { Reading } from '../core/reading.ts';
+import type { AgentInfo } from '../core/status.ts';
+import { exitCodeFromZombie, watchAlive } from './liveness.ts';
+import { AgentMemory, type AgentMemoryOptions } from './memory.ts';
+import { argsOf, shortName } from './process-table.ts';
+import { createProcessTree, nextRefreshMs, type ReadUsage } from './processes.ts';
+import { createRssReader } from './rss-reader.ts';
+import { runtimeOf, runtimeOfTree } from './runtime.ts';
+
+export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
+  readUsage: ReadUsage;
+  platform: NodeJS.Platform;
+  /** Tells two processes of the same pid apart, where known. */
+  startTime?: number;
+  name?: string;
+  /** How many lives there were before. */
+  restarts: number;
+  /** Everything in the agent's cgroup is the agent's: another container. */
+  sameGroup: boolean;
+  /** A parent knows how its child ended; without it, liveness is read from the kernel. */
+  child?: { exited(): ExitFacts | undefined };
+}
+
+/** Follows one process, and all it started, from being found to its end. */
+export function startLife(options: AgentLifeOptions): AgentLife {
+  const { procRoot, pid, platform, child } = options;
+  const linux = platform !== 'darwin';
+  const args = linux ? argsOf(procRoot, pid) : [];
+  const info: AgentInfo = {
+    pid,
+    name: options.name ?? shortName(args, String(pid)),
+    runtime: linux ? runtimeOf(procRoot, pid) : 'other',
+    restarts: options.restarts,
+  };
+  const tree = createProcessTree({
+    procRoot,
+    rootPid: pid,
+    readUsage: options.readUsage,
+    sameGroup: options.sameGroup,
+    platform,
+    ...(options.startTime === undefined ? {} : { startTime: options.startTime }),
+  });
+  const rss = linux ? createRssReader({ procRoot }) : undefined;
+  rss?.follow([{ pid, identity: options.startTime ?? 0, rssBytes: 0 }]);
+  const alive = child ? undefined : watchAlive(procRoot, pid, options.startTime);
+  let sample: TreeSample | undefined;
+  let costMs = 0;
+
+  const memory = new AgentMemory({
+    ...options,
+    rss: {
+      read(into) {
+        if (rss?.read(into)) return;
+        // no /proc: what the last look at the processes found, at most a second old
+        into.usedBytes = sample?.rssBytes ?? 0;
+        into.reclaimableBytes = 0;
+      },
+    },
+  });
+
+  return {
+    info,
+    get heapLimitBytes() {
+      return info.runtime === 'node'
+        ? heapLimitBytes(args, nodeOptionsOf(procRoot, pid), memory.limitBytes)
+        : null;
+    },
+    alive: () => (child ? child.exited() === undefined : (alive?.alive() ?? false)),
+    read: (nowMs): Reading => memory.read(nowMs),
+    oomKills: () => memory.readOomKills(),
+    degraded: () => memory.degraded(),
+    async tree() {
+      const look = await tree.refresh();
+      costMs = look.costMs;
+      sample = look;
+      rss?.follow(tree.members());
+      const biggest = look.processes[0];
+      if (linux && biggest) info.runtime = runtimeOfTree(procRoot, pid, biggest.pid);
+      return look;
+    },
+    treeIntervalMs: () => nextRefreshMs(costMs),
+    exit() {
+      const known = child?.exited();
+      if (known) return known;
+      const zombie = exitCodeFromZombie(procRoot, pid);
+      return { exitCode: zombie?.code ?? null, signal: zombie?.signal ?? null };
+    },
+    close() {
+      memory.close();
+      rss?.close();
+      alive?.close();
+    },
+  };
+}
+
+/** `NODE_OPTIONS` of a process; empty where its environment may not be read. */
+function nodeOptionsOf(procRoot: string, pid: number): string {
+  try {
+    const environment = readFileSync(`${procRoot}/${pid}/environ`, 'latin1');
+    return /(?:^|\0)NODE_OPTIONS=([^\0]*)/.exec(environment)?.[1] ?? '';
+  } catch {
+    return ''; // another user's process, or gone: the default is the best guess
+  }
+}

@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { errnoOf, SpillwayError } from '../../core/errors.ts';
+
+/** Where the kernel accounts a process's memory. */
+export interface CgroupPlace {
+  version: 'v1' | 'v2';
+  /** Directories as they can be opened from here: the process's own group first, then each visible ancestor. */
+  directories: string[];
+  /** The group as `/proc/PID/cgroup` names it: equal text, equal group. */
+  path: string;
+}
+
+/** A line of `/proc/PID/mountinfo` that mounts cgroups. */
+interface CgroupMount {
+  version: 'v1' | 'v2';
+  /** Which part of the hierarchy is mounted, relative to the reader's cgroup namespace. */
+  root: string;
+  mountPoint: string;
+}
+
+/**
+ * The memory line of `/proc/PID/cgroup`.
+ *
+ *     4:memory:/kubepods/pod1/c1     v1, or hybrid: a line with the controller `memory` wins
+ *     0::/../c1                      v2: relative to the reader's own cgroup namespace
+ */
+export function parseProcCgroup(text: string): { version: 'v1' | 'v2'; path: string } | undefined {
+  let unified: string | undefined;
+  for (const line of text.split('\n')) {
+    const [id, controllers, ...rest] = line.split(':');
+    if (controllers === undefined || rest.length === 0) continue;
+    const path = rest.join(':');
+    if (controllers.split(',').includes('memory')) return { version: 'v1', path };
+    if (id === '0' && controllers === '') unified = path;
+  }
+  return unified === undefined ? undefined : { version: 'v2', path: unified };
+}
+
+/**
+ * The memory cgroup of a process, as `/proc/PID/cgroup` names it.
+ * @throws SpillwayError `read` when the process is gone, or no cgroup accounts memory
+ */
+export function groupOf(procRoot: string, pid: number | 'self'): { version: 'v1' | 'v2'; path: string } {
+  const group = parseProcCgroup(read(`${procRoot}/${pid}/cgroup`));
+  if (group) return group;
+  throw new SpillwayError('read', `${procRoot}/${pid}/cgroup names no memory cgroup`, {
+    mend: 'the kernel or sandbox offers no memory accounting here; set --limit',
+  });
+}
+
+/**
+ * The cgroup mounts of `/proc/PID/mountinfo`.
+ *
+ *     36 25 0:32 /docker/abc /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory
+ *     id parent dev root mount-point options [tags…] - type source super-options
+ */
+export function parseMountinfo(text: string): CgroupMount[] {
+  const mounts: CgroupMount[] = [];
+  for (const line of text.split('\n')) {
+    const separator = line.indexOf(' - ');
+    if (separator < 0) continue;
+    const [, , , root, mountPoint] = line.slice(0, separator).split(' ');
+    const [type, , superOptions = ''] = line.slice(separator + 3).split(' ');
+    if (root === undefined || mountPoint === undefined) continue;
+    const v1 = type === 'cgroup' && superOptions.split(',').includes('memory');
+    if (v1 || type === 'cgroup2')
+      mounts.push({
+        version: v1 ? 'v1' : 'v2',
+        root: unescapeOctal(root),
+        mountPoint: unescapeOctal(mountPoint),
+      });
+  }
+  return mounts;
+}
+
+/** mountinfo writes space, tab, newline and backslash as `\040` and so on. */
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** `path` below a mount of `root`, or `undefined` when the mount does not show it. */
+export function pathWithin(root: string, path: string): string | undefined {
+  if (path === root) return '';
+  const prefix = root === '/' ? '/' : `${root}/`;
+  if (!path.startsWith(prefix) || path.startsWith('/..', prefix.length - 1)) return undefined;
+  return `/${path.slice(prefix.length)}`;
+}
+
+/**
+ * Finds the memory cgroup of a process: first through our own mounts (wrap mode, host), then through the process's
+ * root directory (a container beside us: its own mount shows its own group, on v1 and v2 alike).
+ * The latter is a ptrace-read access: same uid and gid, or it is refused.
+ *
+ * @throws SpillwayError `read`, with the mend, when the group cannot be seen from here
+ */
+export function locateCgroup(procRoot: string, pid: number | 'self'): CgroupPlace {
+  const group = groupOf(procRoot, pid);
+  const views = [
+    { mountinfo: `${procRoot}/self/mountinfo`, prefix: '' },
+    { mountinfo: `${procRoot}/${pid}/mountinfo`, prefix: `${procRoot}/${pid}/root` },
+  ];
+  let refused: string | undefined;
+  for (const view of views) {
+    for (const mount of parseMountinfo(read(view.mountinfo))) {
+      if (mount.version !== group.version) continue;
+      const below = pathWithin(mount.root, group.path);
+      if (below === undefined) continue;
+      const base = view.prefix + mount.mountPoint;
+      const directories = ancestry(base, below);
+      const failure = probe(directories[0] ?? base);
+      if (failure === undefined) return { version: group.version, directories, path: group.path };
+      if (failure === 'EACCES' || failure === 'EPERM') refused = base;
+    }
+  }
+  if (refused !== undefined)
+    throw new SpillwayError('read', `${refused} may not be read (permission denied)`, {
+      mend: 'run the guardian with the same uid and gid as the agent (runAsUser, runAsGroup)',
+    });
+  throw new SpillwayError(
+    'read',
+    `cgroup ${group.path} of pid ${pid} is mounted nowhere that can be seen from here`,
+    {
+      mend: 'mount /sys/fs/cgroup in the agent, or share its process namespace (shareProcessNamespace: true)',
+    },
+  );
+}
+
+/** Own directory first, then each parent up to the mount point. */
+function ancestry(base: string, below: string): string[] {
+  const directories = [];
+  for (let rest = below.replace(/\/+$/, ''); rest !== ''; rest = rest.slice(0, rest.lastIndexOf('/')))
+    directories.push(base + rest);
+  return [...directories, base];
+}
+
+function probe(directory: string): string | undefined {
+  try {
+    readFileSync(`${directory}/cgroup.procs`, { flag: 'r' });
+    return undefined;
+  } catch (error) {
+    return errnoOf(error) ?? 'unknown';
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new SpillwayError('read', `${path} cannot be read (${errnoOf(error) ?? 'unknown error'})`, {
+      cause: error,
+    });
+  }
+}

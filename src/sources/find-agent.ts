@@ -1,0 +1,188 @@
+import { SpillwayError } from '../core/errors.ts';
+import { hasEnded, readStat } from './proc-fs.ts';
+import {
+  argsOf,
+  baseName,
+  clean,
+  type ProcessCache,
+  type ProcessRow,
+  scanProcesses,
+  shortName,
+} from './process-table.ts';
+
+/** Which process to guard; the option `agent`. */
+export type AgentSelector = { kind: 'auto' } | { kind: 'pid'; pid: number } | { kind: 'match'; text: string };
+
+/** A process that fits. */
+export interface FoundAgent {
+  pid: number;
+  /** Clock ticks since boot; with the pid, it names the process for good. */
+  startTime: number;
+  name: string;
+}
+
+/** What the search found. `reason` says in words why there is no agent, `mend` what to do about it. */
+export type AgentSearch =
+  | ({ kind: 'found' } & FoundAgent)
+  | { kind: 'none'; reason: string; mend: string }
+  | { kind: 'ambiguous'; candidates: FoundAgent[]; reason: string; mend: string };
+
+export interface FindAgentOptions {
+  /** `/proc`, or a tree that looks like it. */
+  procRoot: string;
+  /** The guardian's own pid as `procRoot` shows it. */
+  selfPid: number;
+  selector: AgentSelector;
+  /** Kept by the caller between searches, it makes searching a few times a second cheap. */
+  cache?: ProcessCache;
+}
+
+/** Candidates named in a reason. */
+const NAMED = 5;
+/** Commands that only hold the namespaces of a pod: Kubernetes, CRI-O, Podman. */
+const HOLDERS = new Set(['pause', 'pod', 'catatonit']);
+
+/**
+ * Looks for the process to guard.
+ *
+ * `auto` takes the root process of the only other container in the shared process namespace; containers are told apart
+ * by `/proc/PID/cgroup`. `match` takes the topmost process with the text in its command line. Neither takes the guardian,
+ * what it started, what started it, threads of the kernel, zombies or a pod's pause process. `pid` takes what it names.
+ * @throws {SpillwayError} `read` when `/proc` cannot be listed or does not show this process
+ */
+export function findAgent(options: FindAgentOptions): AgentSearch {
+  const { procRoot, selfPid, selector, cache = new Map() } = options;
+  if (selector.kind === 'pid') return byPid(procRoot, selector.pid);
+  const rows = new Map<number, ProcessRow>();
+  for (const row of scanProcesses(procRoot, cache)) rows.set(row.pid, row);
+  const self = rows.get(selfPid);
+  if (!self)
+    throw new SpillwayError('read', `${procRoot} does not show this process (pid ${selfPid})`, {
+      mend: 'mount the proc file system of its own process namespace',
+    });
+  const eligible = [...rows.values()].filter((row) => isProgram(row) && !isFamily(row, selfPid, rows));
+  return selector.kind === 'auto' ? byGroup(self, eligible, rows) : byText(selector.text, eligible, rows);
+}
+
+function byPid(procRoot: string, pid: number): AgentSearch {
+  const read = readStat(procRoot, pid);
+  if (read.kind === 'value' && !hasEnded(read.value)) {
+    const { startTime, comm } = read.value;
+    return { kind: 'found', pid, startTime, name: shortName(argsOf(procRoot, pid), comm) };
+  }
+  const why =
+    read.kind === 'value' ? 'has ended' : read.kind === 'denied' ? 'may not be seen' : 'does not exist';
+  return none(
+    `process ${pid} ${why}`,
+    'set --agent to a living process, or to match:TEXT to follow restarts',
+  );
+}
+
+function byText(text: string, eligible: ProcessRow[], rows: Map<number, ProcessRow>): AgentSearch {
+  const matching = new Set(eligible.filter((row) => row.args.join(' ').includes(text)).map((row) => row.pid));
+  const tops = eligible.filter(
+    (row) => matching.has(row.pid) && !ancestorsOf(row, rows).some((ancestor) => matching.has(ancestor.pid)),
+  );
+  return choose(
+    tops,
+    `have ${JSON.stringify(text)} in their command line`,
+    'set --agent to a longer match:TEXT, or to pid:N',
+    () =>
+      none(
+        `no process has ${JSON.stringify(text)} in its command line`,
+        'start the agent, or set --agent match:TEXT to a part of its command line',
+      ),
+  );
+}
+
+function byGroup(self: ProcessRow, eligible: ProcessRow[], rows: Map<number, ProcessRow>): AgentSearch {
+  const others = eligible.filter((row) => row.group !== self.group);
+  const roots = [...new Set(others.map((row) => row.group))].flatMap((group) =>
+    rootOf(others.filter((row) => row.group === group)),
+  );
+  // A container may have made cgroups inside its own: their processes descend from it and are the same agent.
+  const strangers = new Set(others.map((row) => row.pid));
+  const tops = roots.filter(
+    (root) => !ancestorsOf(root, rows).some((ancestor) => strangers.has(ancestor.pid)),
+  );
+  return choose(
+    tops,
+    'are the roots of their containers',
+    'set --agent match:TEXT to a part of the command line of one',
+    () => {
+      const shared = [...rows.values()].some((row) => row.pid === 1 && isHolder(row));
+      if (shared)
+        return none(
+          'no process of another container is running',
+          'start the agent; it is looked for until it is there',
+        );
+      return eligible.length > 0
+        ? none(
+            'every process here shares the cgroup of the guardian, which leaves nothing to tell the agent by',
+            'set --agent match:TEXT or pid:N, or start the agent with: spillway run -- COMMAND',
+          )
+        : none(
+            'no process of another container can be seen',
+            'set shareProcessNamespace: true in the pod, or start the agent with: spillway run -- COMMAND',
+          );
+    },
+  );
+}
+
+/** The oldest member that no other member started. */
+function rootOf(members: ProcessRow[]): ProcessRow[] {
+  const pids = new Set(members.map((row) => row.pid));
+  return members
+    .filter((row) => !pids.has(row.stat.ppid))
+    .sort(byAge)
+    .slice(0, 1);
+}
+
+function choose(tops: ProcessRow[], what: string, mend: string, otherwise: () => AgentSearch): AgentSearch {
+  const [first, second] = tops.sort(byAge);
+  if (!first) return otherwise();
+  if (!second) return { kind: 'found', ...foundOf(first) };
+  const named = tops.slice(0, NAMED).map((row) => `pid ${row.pid} ${clean(row.args.join(' '), 60)}`);
+  const more = tops.length > NAMED ? `, and ${tops.length - NAMED} more` : '';
+  const reason = `${tops.length} processes ${what}: ${named.join(', ')}${more}`;
+  return { kind: 'ambiguous', candidates: tops.map(foundOf), reason, mend };
+}
+
+function isProgram(row: ProcessRow): boolean {
+  return !row.stat.kernelThread && !hasEnded(row.stat) && row.args.length > 0 && !isHolder(row);
+}
+
+function isHolder(row: ProcessRow): boolean {
+  const command = row.args[0] ?? '';
+  return command === '/pause' || (row.pid === 1 && HOLDERS.has(baseName(command)));
+}
+
+/** Whether a process is the guardian, started it, or was started by it. */
+function isFamily(row: ProcessRow, selfPid: number, rows: Map<number, ProcessRow>): boolean {
+  if (row.pid === selfPid || ancestorsOf(row, rows).some((ancestor) => ancestor.pid === selfPid)) return true;
+  const self = rows.get(selfPid);
+  return self !== undefined && ancestorsOf(self, rows).includes(row);
+}
+
+/** Parent, its parent, and so on. A listing is no snapshot: pids that changed hands may even close a circle. */
+function ancestorsOf(row: ProcessRow, rows: Map<number, ProcessRow>): ProcessRow[] {
+  const line: ProcessRow[] = [];
+  let parent = rows.get(row.stat.ppid);
+  while (parent && parent !== row && !line.includes(parent)) {
+    line.push(parent);
+    parent = rows.get(parent.stat.ppid);
+  }
+  return line;
+}
+
+function byAge(a: ProcessRow, b: ProcessRow): number {
+  return a.stat.startTime - b.stat.startTime || a.pid - b.pid;
+}
+
+function foundOf(row: ProcessRow): FoundAgent {
+  return { pid: row.pid, startTime: row.stat.startTime, name: shortName(row.args, row.stat.comm) };
+}
+
+function none(reason: string, mend: string): AgentSearch {
+  return { kind: 'none', reason, mend };
+}

@@ -1,0 +1,194 @@
+import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
+import type { LimitSource, Reading, Usage, UsageSource } from '../core/reading.ts';
+import { formatBytes } from '../core/units.ts';
+import { type CgroupPlace, groupOf, locateCgroup } from './cgroup/locate.ts';
+import { MemoryGroup } from './cgroup/memory-group.ts';
+
+/** The sum of RSS over the agent's processes, for where its cgroup does not tell. */
+export interface RssSource {
+  /** @throws when no process of the agent is left */
+  read(into: Usage): void;
+}
+
+export interface AgentMemoryOptions {
+  procRoot: string;
+  pid: number;
+  rss: RssSource;
+  /** `--limit`, in bytes: overrides, or sets where there is none. */
+  limitBytes?: number | undefined;
+  /** The agent container's limit as the downward API gives it, in bytes. */
+  downwardLimitBytes?: number | undefined;
+  /** Memory of the machine, in bytes: the last resort. */
+  machineBytes: number;
+  /** The agent runs in a cgroup made for it alone, so its limit is the kernel's and `limitBytes` is already in it. */
+  privateGroup: boolean;
+}
+
+const RELIMIT_EVERY_MS = 250;
+const RELOCATE_EVERY_MS = 2000;
+
+/**
+ * Memory and limit of one agent, from the best source there is at the moment: its own cgroup, else the sum of RSS;
+ * the option, else the cgroup's limit, else the downward API's, else the machine. What is missing is said in words.
+ */
+export class AgentMemory {
+  readonly #options: AgentMemoryOptions;
+  readonly #usage: Usage = {
+    usedBytes: 0,
+    reclaimableBytes: 0,
+    anonBytes: null,
+    shmemBytes: null,
+    kernelBytes: null,
+  };
+  readonly #reading: Reading;
+  #group: MemoryGroup | undefined;
+  /** The agent's cgroup is also the guardian's: what it charges is not the agent's alone. */
+  #shared = false;
+  #locateFailure: string | undefined;
+  #locatedMs = Number.NEGATIVE_INFINITY;
+  #limitsMs = Number.NEGATIVE_INFINITY;
+  #lastOomKills: number | null = null;
+
+  constructor(options: AgentMemoryOptions) {
+    this.#options = options;
+    this.#reading = {
+      ...this.#usage,
+      atMs: 0,
+      limitBytes: options.machineBytes,
+      limitSource: 'machine',
+      usageSource: 'rss',
+      rssBytes: 0,
+    };
+  }
+
+  /**
+   * Reads now. The object returned is the same each time: take out what is to be kept.
+   * @throws SpillwayError `read` or `malformed` when neither cgroup nor processes can be read
+   */
+  read(nowMs: number): Reading {
+    if (nowMs - this.#locatedMs >= RELOCATE_EVERY_MS) this.#locate(nowMs);
+    const group = this.#group;
+    let usage: Usage | undefined;
+    if (group) {
+      try {
+        if (nowMs - this.#limitsMs >= RELIMIT_EVERY_MS) {
+          group.readLimits();
+          this.#limitsMs = nowMs;
+        }
+        usage = group.read();
+      } catch (error) {
+        this.#drop(messageOf(error));
+      }
+    }
+    return this.#judge(usage, nowMs);
+  }
+
+  /** The limit of the last reading, in bytes. */
+  get limitBytes(): number {
+    return this.#reading.limitBytes;
+  }
+
+  /** OOM kills the kernel counted for the agent's cgroup; `null` where it does not tell. */
+  readOomKills(): number | null {
+    try {
+      this.#lastOomKills = this.#group?.oomKills() ?? this.#lastOomKills;
+    } catch {
+      // the group went with its processes: what was last seen stands
+    }
+    return this.#lastOomKills;
+  }
+
+  /** Why better sources are not in use, each with its mend; empty when all is well. */
+  degraded(): string[] {
+    const reasons: string[] = [];
+    if (this.#locateFailure !== undefined) reasons.push(this.#locateFailure);
+    const { limitSource, usageSource, limitBytes } = this.#reading;
+    if (limitSource === 'machine')
+      reasons.push(
+        'the agent has no memory limit: judged against the memory of the machine; set a limit on its container, or --limit',
+      );
+    if (usageSource === 'rss' && this.#locateFailure === undefined)
+      reasons.push(
+        'the agent shares a cgroup with others: its use is the RSS of its processes; give it a cgroup of its own',
+      );
+    const kernel = this.#group?.limit;
+    if (limitSource === 'option' && typeof kernel === 'number' && kernel < limitBytes)
+      reasons.push(
+        `--limit ${formatBytes(limitBytes)} is above the kernel's limit of ${formatBytes(kernel)}: the kernel kills first; lower --limit`,
+      );
+    return reasons;
+  }
+
+  close(): void {
+    this.#group?.close();
+    this.#group = undefined;
+  }
+
+  #judge(group: Usage | undefined, nowMs: number): Reading {
+    const { limitBytes, downwardLimitBytes, machineBytes, privateGroup } = this.#options;
+    const kernelLimit = group === undefined ? undefined : this.#group?.limit;
+    const version: UsageSource & LimitSource = this.#group?.version === 'v1' ? 'cgroup-v1' : 'cgroup-v2';
+    const reading = this.#reading;
+    if (limitBytes !== undefined && !(privateGroup && group)) {
+      reading.limitBytes = limitBytes;
+      reading.limitSource = 'option';
+    } else if (typeof kernelLimit === 'number') {
+      reading.limitBytes = kernelLimit;
+      reading.limitSource = version;
+    } else if (downwardLimitBytes !== undefined) {
+      reading.limitBytes = downwardLimitBytes;
+      reading.limitSource = 'downward-api';
+    } else {
+      reading.limitBytes = machineBytes;
+      reading.limitSource = 'machine';
+    }
+    // a shared cgroup counts only against its own limit: that is the one whose kill takes the agent, too
+    const counts = group !== undefined && (!this.#shared || reading.limitSource === version);
+    if (counts) reading.usageSource = version;
+    else {
+      this.#options.rss.read(this.#usage);
+      reading.usageSource = 'rss';
+    }
+    const usage = counts && group ? group : this.#usage;
+    reading.usedBytes = usage.usedBytes;
+    reading.reclaimableBytes = usage.reclaimableBytes;
+    reading.anonBytes = usage.anonBytes;
+    reading.shmemBytes = usage.shmemBytes;
+    reading.kernelBytes = usage.kernelBytes;
+    reading.atMs = nowMs;
+    return reading;
+  }
+
+  /** Opens the agent's group, again when it moved to another, or when it could not be opened before. */
+  #locate(nowMs: number): void {
+    this.#locatedMs = nowMs;
+    const { procRoot, pid, privateGroup } = this.#options;
+    try {
+      const { version, path } = groupOf(procRoot, pid);
+      if (this.#group?.path === path && this.#group.version === version) return;
+      const place = locateCgroup(procRoot, pid);
+      this.close();
+      this.#group = new MemoryGroup(place);
+      this.#limitsMs = nowMs;
+      this.#shared = !privateGroup && this.#isOwn(place);
+      this.#locateFailure = undefined;
+    } catch (error) {
+      if (this.#group === undefined) this.#locateFailure = explain(error);
+    }
+  }
+
+  #isOwn(place: CgroupPlace): boolean {
+    const own = groupOf(this.#options.procRoot, 'self');
+    return own.version === place.version && own.path === place.path;
+  }
+
+  #drop(reason: string): void {
+    this.close();
+    this.#locateFailure = reason;
+  }
+}
+
+function explain(error: unknown): string {
+  const mend = error instanceof SpillwayError && error.mend !== undefined ? `; ${error.mend}` : '';
+  return `the agent's cgroup cannot be used: ${messageOf(error)}${errnoOf(error) === 'EACCES' ? ' (run with the same uid and gid as the agent)' : ''}${mend}`;
+}

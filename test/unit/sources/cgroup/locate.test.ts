@@ -1,0 +1,92 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { locateCgroup, parseMountinfo, parseProcCgroup, pathWithin } from '../../../../src/sources/cgroup/locate.ts';
+import { type FakeTree, fakeTree } from '../../../support/fake-cgroup.ts';
+
+const trees: FakeTree[] = [];
+afterEach(() => {
+  for (const tree of trees.splice(0)) tree.remove();
+});
+function procOf(files: Record<string, string>): { proc: string; root: string } {
+  const tree = fakeTree(files);
+  trees.push(tree);
+  return { proc: `${tree.root}/proc`, root: tree.root };
+}
+const v2Mount = (root: string, at: string) => `30 23 0:26 ${root} ${at} rw - cgroup2 cgroup2 rw\n`;
+const v1Mount = (root: string, at: string) => `35 31 0:32 ${root} ${at} rw - cgroup cgroup rw,memory\n`;
+
+describe('the group of a process', () => {
+  it.each([
+    ['0::/a/b\n', { version: 'v2', path: '/a/b' }],
+    ['5:cpu:/x\n4:memory:/m\n0::/u\n', { version: 'v1', path: '/m' }],
+    ['4:cpuset,memory:/m:with:colons\n', { version: 'v1', path: '/m:with:colons' }],
+    ['5:cpu:/x\n0::/\n', { version: 'v2', path: '/' }],
+    ['1:name=systemd:/\n', undefined],
+    ['', undefined],
+  ])('of %j', (text, group) => expect(parseProcCgroup(text)).toEqual(group));
+});
+
+describe('mounts', () => {
+  it('are taken from lines that mount memory cgroups, with escaped characters put back', () => {
+    const text = `1 0 8:1 / / rw - ext4 /dev/sda rw\n${v1Mount('/a', '/mnt/with\\040space')}36 31 0:33 / /x rw shared:4 - cgroup cgroup rw,cpu\n`;
+    expect(parseMountinfo(text)).toEqual([{ version: 'v1', root: '/a', mountPoint: '/mnt/with space' }]);
+  });
+
+  it.each([
+    ['/', '/a/b', '/a/b'],
+    ['/', '/', ''],
+    ['/a', '/a/b', '/b'],
+    ['/a', '/ab', undefined],
+    ['/', '/../c1', undefined],
+    ['/../c1', '/../c1', ''],
+    ['/../c1', '/../c1/sub', '/sub'],
+  ])('rooted at %s show %s as %s', (root, path, below) => expect(pathWithin(root, path)).toBe(below));
+});
+
+describe('locating', () => {
+  it('goes through our own mount where that shows the group, and lists every visible ancestor', () => {
+    const { proc, root } = procOf({
+      'proc/7/cgroup': '0::/a/b\n',
+      'proc/self/mountinfo': v2Mount('/', '$ROOT/cg'),
+      'cg/cgroup.procs': '',
+      'cg/a/b/cgroup.procs': '7\n',
+    });
+    expect(locateCgroup(proc, 7)).toEqual({
+      version: 'v2',
+      path: '/a/b',
+      directories: [`${root}/cg/a/b`, `${root}/cg/a`, `${root}/cg`],
+    });
+  });
+
+  it('goes through the root directory of the agent in another container of the pod, on v2', () => {
+    const { proc } = procOf({
+      'proc/7/cgroup': '0::/../c1\n',
+      'proc/self/mountinfo': v2Mount('/', '/sys/fs/cgroup'),
+      'proc/7/mountinfo': v2Mount('/../c1', '/sys/fs/cgroup'),
+      'proc/7/root/sys/fs/cgroup/cgroup.procs': '7\n',
+    });
+    expect(locateCgroup(proc, 7).directories).toEqual([`${proc}/7/root/sys/fs/cgroup`]);
+  });
+
+  it('does the same on v1, where paths are those of the host', () => {
+    const { proc } = procOf({
+      'proc/7/cgroup': '4:memory:/kubepods/pod1/agent\n0::/\n',
+      'proc/self/mountinfo': v1Mount('/kubepods/pod1/sidecar', '/sys/fs/cgroup/memory'),
+      'proc/7/mountinfo': v1Mount('/kubepods/pod1/agent', '/sys/fs/cgroup/memory'),
+      'proc/7/root/sys/fs/cgroup/memory/cgroup.procs': '7\n',
+    });
+    expect(locateCgroup(proc, 7)).toMatchObject({
+      version: 'v1',
+      directories: [`${proc}/7/root/sys/fs/cgroup/memory`],
+    });
+  });
+
+  it('says what to do when the group is mounted nowhere', () => {
+    const { proc } = procOf({ 'proc/7/cgroup': '0::/a\n', 'proc/self/mountinfo': '', 'proc/7/mountinfo': '' });
+    expect(() => locateCgroup(proc, 7)).toThrowError(/mounted nowhere/);
+  });
+
+  it('names the file when the process is gone', () => {
+    const { proc } = procOf({});
+    expect(() => locateCgroup(proc, 7)).toThrowError(/7\/cgroup cannot be read \(ENOENT\)/);
+  });
+});
