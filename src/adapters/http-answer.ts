@@ -20,7 +20,7 @@ const PROBLEMS = {
   503: 'unavailable',
 } as const;
 
-export type ProblemStatus = keyof typeof PROBLEMS;
+type ProblemStatus = keyof typeof PROBLEMS;
 type Headers = Record<string, string>;
 type Part = string | Buffer;
 

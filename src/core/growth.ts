@@ -237,7 +237,7 @@ export class GrowthTracker {
  * The slope of the longest latest stretch whose later half agrees with it: so a step, a ramp of start-up or a change of
  * pace is history as soon as what came after it is long enough to say so.
  */
-export function longestTrend({ times, values }: Points): Slope | null {
+function longestTrend({ times, values }: Points): Slope | null {
   const whole = theilSen({ times, values });
   const half = times.length >> 1;
   if (whole === null || times.length - half < MIN_POINTS) return whole;

@@ -58,7 +58,7 @@ interface Change extends Omit<Transition, 'at'> {
 export class HistoryStore {
   readonly #fine = new Ring(FINE_READINGS);
   readonly #near = new Ring(NEAR_READINGS);
-  readonly #coarse = new Ring(COARSE_READINGS);
+  readonly #coarse = new Ring(COARSE_READINGS + 1); // one more for the second that has just begun
   readonly #transitions: Change[] = [];
   readonly #toIso: ToIso;
   #lastMs = Number.NEGATIVE_INFINITY;

@@ -22,7 +22,7 @@ const BLIND_AFTER_MS = 1000;
 const TELL_BLIND_AFTER_MS = 5000;
 /** A limit this near is worth an event of its own, once the forecast has stood for `FORECAST_STANDS_MS`. */
 const FORECAST_SECONDS = 60;
-const FORECAST_STANDS_MS = 1000;
+const FORECAST_STANDS_MS = 1500;
 /** The statistics of growth need no finer step than this. */
 const ASSESS_EVERY_MS = 250;
 

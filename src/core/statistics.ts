@@ -50,7 +50,7 @@ export function leastSquares(series: Series, from: number): Slope | null {
  * Theil-Sen slope: the median of the slopes of all pairs of points; up to 29 % of the points may be anything. The bounds
  * are Sen's: the slopes at the ranks that Kendall's S leaves at `z`. Sen's bounds take the points for independent;
  * memory is not (a high floor follows a high floor), so `z` is widened by the residuals' likeness r from one point
- * to the next, by √((1+r)/(1-r)), as effective sample sizes are. O(n² log n): 60 points take about 0.2 ms.
+ * to the next, by √((1+r)/(1-r)), as effective sample sizes are. O(n² log n): 60 points take about 0.06 ms on Node 20.
  * @returns `null` with fewer than 4 points
  */
 export function theilSen({ times, values }: Points, z = Z95): Slope | null {

@@ -14,7 +14,8 @@ export interface DriverOptions {
   info: string;
   limitBytes?: number;
   graceMs?: number;
-  reaper?: boolean;
+  /** The reaper's. */
+  shell?: string;
 }
 
 export interface DriverInfo {
@@ -38,7 +39,7 @@ const { group, reasons } = options.limitBytes
 const reaper = await startReaper({
   runId,
   onLost: log,
-  ...(options.reaper === false ? { shell: '/no/such/shell' } : {}),
+  ...(options.shell ? { shell: options.shell } : {}),
   ...(options.graceMs ? { graceMs: options.graceMs } : {}),
   ...(group ? { cgroup: group } : {}),
 });

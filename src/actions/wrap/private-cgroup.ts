@@ -111,7 +111,8 @@ function makeIn(
   const leaf = join(parent, LEAF);
   const makeRoom = version === 2 && parent === home.directory && existsSync(join(parent, 'cgroup.type')); // the root group has no type and may hold both
   const pids = makeRoom ? readWords(parent, 'cgroup.procs').map(Number) : [];
-  if (pids.some((pid) => pid !== process.pid)) return `${pids.length - 1} other processes are in it`;
+  const others = pids.filter((pid) => pid !== process.pid);
+  if (others.length > 0) return `the guardian is not alone in it (other processes: ${others.join(', ')})`;
   if (version === 2 && !readWords(parent, 'cgroup.controllers').includes('memory'))
     return 'it has no memory controller';
   const enables = version === 2 && !readWords(parent, 'cgroup.subtree_control').includes('memory');
@@ -126,7 +127,7 @@ function makeIn(
     const back = makeRoom ? leaf : home.directory;
     const spawnInside = <T>(start: () => T) => visit(directory, back, start);
     const { problem } = spawnInside(() => undefined);
-    if (problem) return problem;
+    if (problem) throw new Error(problem);
     return {
       version,
       directory,

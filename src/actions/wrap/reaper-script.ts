@@ -1,13 +1,14 @@
 /**
  * The reaper in POSIX sh; it runs nothing but sh, grep, sleep, rmdir, and ps where there is no `/proc`.
  *
- * It reads `word value` lines on standard input: `mark`, `grace`, `group`, `leaf`, `from`, `child`, and `done` for the orderly
+ * Locks and pipes that the guardian was started with (3 to 9) are not held open. It reads `word value` lines on standard input: `mark`, `grace`, `group`, `leaf`, `from`, `child`, and `done` for the orderly
  * end. At end of file it cleans up. A process is written `pid:parent:start`; `start` (clock ticks since boot, 0 without
  * `/proc`) tells it from a later one with the same number. Members of the run are those that carry the mark in their
  * environment, those in the cgroup, the command, those seen before, and all that descend from these.
  */
 export const REAPER_SCRIPT = `
 trap '' HUP INT TERM QUIT TSTP USR1 USR2
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 mark= child= group= leaf= from= grace=5
 while read -r word value; do
   case $word in

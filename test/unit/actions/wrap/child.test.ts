@@ -130,39 +130,36 @@ describe('signals', () => {
 });
 
 describe('in a terminal', () => {
-  /** Runs the driver in a pseudo-terminal of its own and plays `keys` once the command says `ready`. */
-  const inTerminal = async (options: object, keys: string) => {
-    const info = join(scratch, 'terminal.json');
+  const info = join(scratch, 'terminal.json');
+  const driver = (...args: string[]) => [
+    process.execPath,
+    built.program,
+    JSON.stringify({ command: process.execPath, args: ['-e', ...args], info }),
+  ];
+
+  /** Runs a command in a pseudo-terminal of its own; types the second of each pair once the first has been printed. */
+  const inTerminal = async (argv: string[], script: [seen: string, typed: string][]) => {
     const play = `
 import os, pty, sys, time, select, signal, json
+script, info, argv = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3:]
 pid, fd = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:4])
-seen, step = b'', 0
-keys = json.loads(sys.argv[4])
-end = time.time() + 15
+    os.execvp(argv[0], argv)
+seen, end = b'', time.time() + 15
 while time.time() < end:
     if select.select([fd], [], [], 0.1)[0]:
         try: data = os.read(fd, 4096)
         except OSError: break
         if not data: break
         seen += data
-    if step < len(keys) and keys[step][0].encode() in seen:
-        if keys[step][1] == 'TERM': os.kill(json.load(open(sys.argv[5]))['guardian'], signal.SIGTERM)
-        else: os.write(fd, keys[step][1].encode())
-        step += 1
-status = os.waitpid(pid, 0)[1]
-sys.stdout.write(seen.decode() + '\\nstatus ' + str(os.waitstatus_to_exitcode(status)))
+    if script and script[0][0].encode() in seen:
+        typed = script.pop(0)[1]
+        if typed == 'TERM': os.kill(json.load(open(info))['guardian'], signal.SIGTERM)
+        else: os.write(fd, typed.encode())
+else: os.kill(pid, signal.SIGKILL)
+sys.stdout.write(seen.decode() + '\\nstatus ' + str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
 `;
-    const python = spawn('python3', [
-      '-c',
-      play,
-      process.execPath,
-      built.program,
-      JSON.stringify({ ...options, info }),
-      keys,
-      info,
-    ]);
+    const python = spawn('python3', ['-c', play, JSON.stringify(script), info, ...argv]);
     let out = '';
     python.stdout.on('data', (data) => (out += data));
     python.stderr.on('data', (data) => (out += data));
@@ -171,12 +168,12 @@ sys.stdout.write(seen.decode() + '\\nstatus ' + str(os.waitstatus_to_exitcode(st
   };
 
   it('Ctrl-C reaches the command once, not a second time through the guardian', async () => {
-    const script = `let n = 0; process.on('SIGINT', () => { n++; console.log('interrupt ' + n); setTimeout(() => process.exit(n), 400) });
-      setInterval(() => {}, 1000); console.log('tty ' + process.stdin.isTTY); setTimeout(() => console.log('ready'), 300)`;
-    const out = await inTerminal(
-      { command: process.execPath, args: ['-e', script] },
-      JSON.stringify([['ready', '\x03']]),
-    );
+    const command = `let n = 0;
+      process.on('SIGINT', () => { n++; console.log('interrupt ' + n); setTimeout(() => process.exit(n), 400); });
+      setInterval(() => {}, 1000);
+      console.log('tty ' + process.stdin.isTTY);
+      setTimeout(() => console.log('ready'), 300);`;
+    const out = await inTerminal(driver(command), [['ready', '\x03']]);
     expect(out).toContain('tty true');
     expect(out).toContain('interrupt 1');
     expect(out).not.toContain('interrupt 2');
@@ -184,12 +181,31 @@ sys.stdout.write(seen.decode() + '\\nstatus ' + str(os.waitstatus_to_exitcode(st
   });
 
   it('SIGTERM to the guardian is passed on', async () => {
-    const script =
-      "process.on('SIGTERM', () => process.exit(5)); setInterval(() => {}, 1000); setTimeout(() => console.log('ready'), 500)";
+    const command = `process.on('SIGTERM', () => process.exit(5));
+      setInterval(() => {}, 1000);
+      setTimeout(() => console.log('ready'), 500);`;
+    expect(await inTerminal(driver(command), [['ready', 'TERM']])).toMatch(/status 5$/);
+  });
+
+  it('Ctrl-Z stops guardian and command for the shell, and `fg` continues both', async () => {
+    const command = `process.on('SIGCONT', () => { console.log('go' + 'es on'); setTimeout(() => process.exit(6), 300); });
+      setInterval(() => {}, 1000);
+      setTimeout(() => console.log('re' + 'ady'), 500);`;
+    const line = driver(command)
+      .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+      .join(' ')
+      .replaceAll('\n', ' ');
+    const file = join(scratch, 'line.sh');
+    writeFileSync(file, line);
     const out = await inTerminal(
-      { command: process.execPath, args: ['-e', script] },
-      JSON.stringify([['ready', 'TERM']]),
+      ['bash', '--norc', '-i'],
+      [
+        ['bash-', `eval "$(cat ${file})"\r`],
+        ['ready', '\x1a'],
+        ['Stopped', 'fg\r'],
+        ['goes on', 'exit $?\r'],
+      ],
     );
-    expect(out).toMatch(/status 5$/);
+    expect(out).toMatch(/status 6$/);
   });
 });

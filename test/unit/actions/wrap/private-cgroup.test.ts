@@ -119,7 +119,7 @@ describe('where no group can be made', () => {
     });
     const reasons = reasonsOf(proc);
     expect(reasons).toMatch(
-      /a\/b: 1 other processes are in it\n.*\/a: it has no memory controller\n.*cgroup: ENOENT/,
+      /a\/b: the guardian is not alone in it \(other processes: 1\)\n.*\/a: it has no memory controller\n.*cgroup: ENOENT/,
     );
   });
 

@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startReaper } from '../../../../src/actions/wrap/reaper.ts';
 import { buildDriver, drive, isAlive, until } from '../../../support/wrap.ts';
 
 const built = buildDriver();
 afterAll(built.remove);
+
+/** The standard shell, and bash where it is another one: it is `/bin/sh` on some systems. */
+const shells = ['/bin/sh', '/bin/bash'].filter(existsSync);
 
 /** Prints the pids of: a background child, one in a session of its own whose parent has ended, and the command; then waits. */
 const family = `
@@ -20,8 +23,8 @@ async function pidsOf(run: ReturnType<typeof drive>, count: number): Promise<num
 }
 
 describe('a guardian that is killed', () => {
-  it('leaves nothing of the run, nor the reaper', async () => {
-    const run = drive(built, { command: 'sh', args: ['-c', family] });
+  it.each(shells)('leaves nothing of the run, nor the reaper (%s)', async (shell) => {
+    const run = drive(built, { command: 'sh', args: ['-c', family], shell });
     const pids = await pidsOf(run, 3);
     const { guardian, reaper } = await run.info();
     expect(pids.map(isAlive)).toEqual([true, true, true]);
@@ -99,7 +102,8 @@ describe('the reaper', () => {
     expect(await startReaper({ runId: 'r3', shell: '/no/such/sh' })).toMatch(
       /no reaper \(\/no\/such\/sh: .*ENOENT\)/,
     );
-    const { code } = await drive(built, { command: 'sh', args: ['-c', 'exit 6'], reaper: false }).result;
+    const { code } = await drive(built, { command: 'sh', args: ['-c', 'exit 6'], shell: '/no/such/sh' })
+      .result;
     expect(code).toBe(6);
   });
 });

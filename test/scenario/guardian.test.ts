@@ -1,0 +1,307 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { GuardianEvent } from '../../src/core/events.ts';
+import { HistoryStore } from '../../src/core/history.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports.ts';
+import type { PostMortem } from '../../src/core/post-mortem.ts';
+import { Guardian } from '../../src/guardian.ts';
+import { DEFAULTS, readingOf } from '../support/story.ts';
+
+/** A clock that moves only when told to, and runs what is due on the way. */
+class FakeClock implements Clock {
+  nowMs = 0;
+  wallOffsetMs = Date.parse('2026-01-01T00:00:00Z');
+  #timers: { atMs: number; fn: () => void }[] = [];
+  #ids = 0;
+  now = () => this.nowMs;
+  wallMs = () => this.nowMs + this.wallOffsetMs;
+  newId = () => `id-${++this.#ids}`;
+  setTimer = (fn: () => void, ms: number) => {
+    const timer = { atMs: this.nowMs + ms, fn };
+    this.#timers.push(timer);
+    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
+  };
+  async advance(ms: number): Promise<void> {
+    const end = this.nowMs + ms;
+    for (;;) {
+      const next = this.#timers.filter(({ atMs }) => atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.fn();
+      await Promise.resolve(); // looks at processes answer on the next turn
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    this.nowMs = end;
+  }
+}
+
+/** An agent whose memory, kills and end the story decides. */
+class FakeLife implements AgentLife {
+  heldMiB = 100;
+  kills: number | null = 0;
+  dead: ExitFacts | undefined;
+  failure: string | undefined;
+  processes = [{ pid: 10, name: 'agent.js', rssBytes: 1 }];
+  closed = false;
+  readonly heapLimitBytes = null;
+  readonly info;
+  constructor(pid: number, restarts = 0) {
+    this.info = { pid, name: 'agent.js', runtime: 'node' as const, restarts };
+  }
+  alive = () => this.dead === undefined;
+  read = (nowMs: number) => {
+    if (this.failure) throw new Error(this.failure);
+    return { ...readingOf(this.heldMiB), atMs: nowMs };
+  };
+  oomKills = () => this.kills;
+  degraded = () => [];
+  tree = async (): Promise<TreeSample> => ({
+    rssBytes: 50,
+    cpuCores: 0.5,
+    count: this.processes.length,
+    processes: this.processes,
+  });
+  treeIntervalMs = () => 1000;
+  exit = () => this.dead ?? { exitCode: null, signal: null };
+  close = () => {
+    this.closed = true;
+  };
+}
+
+let clock: FakeClock;
+let agents: FakeLife[];
+let events: GuardianEvent[];
+let deaths: PostMortem[];
+let streamed: string[];
+let flights: string[];
+let guardian: Guardian;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  agents = [];
+  events = [];
+  deaths = [];
+  streamed = [];
+  flights = [];
+  const outlets: Outlets = {
+    emit: (event) => void events.push(event),
+    log: () => {},
+    stream: (event) => void streamed.push(event),
+    observeTick: () => {},
+    readFailed: () => {},
+    transition: () => {},
+    restarted: () => {},
+    died: (report) => void deaths.push(report),
+    flight: (report) => void flights.push(report().status.level),
+    flightDone: () => void flights.push('done'),
+  };
+  guardian = new Guardian({
+    options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
+    seek: (lives) => {
+      const next = agents.shift();
+      if (!next) return 'no other container in this pod; set shareProcessNamespace: true';
+      next.info.restarts = lives;
+      return next;
+    },
+    outlets,
+    history: new HistoryStore((atMs) => new Date(atMs + clock.wallMs() - clock.now()).toISOString()),
+    clock,
+    version: '1.2.3',
+  });
+});
+const reasons = () => events.splice(0).map(({ reason }) => reason);
+
+describe('finding the agent', () => {
+  it('goes on looking, says why there is none, and is blind but ready meanwhile', async () => {
+    guardian.start();
+    await clock.advance(3000);
+    expect(guardian.status()).toMatchObject({
+      blind: true,
+      ready: true,
+      agent: null,
+      ratio: null,
+      reason: 'no other container in this pod; set shareProcessNamespace: true',
+    });
+    await clock.advance(3000);
+    expect(reasons()).toEqual(['GuardianBlind']);
+    agents.push(new FakeLife(7));
+    await clock.advance(300);
+    expect(guardian.status()).toMatchObject({ blind: false, agent: { pid: 7, restarts: 0 }, rssBytes: 50 });
+  });
+
+  it('finds it again within a second after a restart', async () => {
+    const first = new FakeLife(7);
+    agents.push(first);
+    guardian.start();
+    await clock.advance(2000);
+    first.dead = { exitCode: 1, signal: null };
+    await clock.advance(400);
+    agents.push(new FakeLife(8));
+    await clock.advance(300);
+    expect(guardian.status().agent).toEqual({ pid: 8, name: 'agent.js', runtime: 'node', restarts: 1 });
+    expect(first.closed).toBe(true);
+  });
+});
+
+describe('a death', () => {
+  it('by the kernel is told, reported with what came before, and served after', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    for (let mib = 100; mib <= 500; mib += 10) {
+      life.heldMiB = mib;
+      await clock.advance(100);
+    }
+    life.kills = 1;
+    life.heldMiB = 90; // the kernel takes the memory back before the process is gone
+    await clock.advance(60);
+    life.dead = { exitCode: null, signal: null };
+    await clock.advance(60);
+    expect(deaths).toHaveLength(1);
+    const [report] = deaths;
+    expect(report).toMatchObject({ cause: 'oom-killed', oomKills: 1, agent: { pid: 7 }, guardianVersion: '1.2.3' });
+    expect(report?.reason).toMatch(/9[78] %/);
+    expect(report?.transitions.map(({ to }) => to)).toEqual(['warning', 'shedding', 'critical']);
+    expect(report?.readings.length).toBeGreaterThan(50);
+    expect(reasons().filter((reason) => reason !== 'MemoryLimitForecast')).toEqual([
+      'MemoryPressureWarning',
+      'MemoryPressureShedding',
+      'MemoryPressureCritical',
+      'AgentOOMKilled',
+      'MemoryPressureRecovered',
+    ]);
+    expect(guardian.status()).toMatchObject({ agent: null, oomKills: 1, lastDeath: { cause: 'oom-killed' } });
+  });
+
+  it('by itself is told as an exit', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(1000);
+    life.dead = { exitCode: 0, signal: null };
+    await clock.advance(60);
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({ reason: 'AgentExited', type: 'Normal' });
+    expect(deaths[0]).toMatchObject({ cause: 'exit', exitCode: 0 });
+  });
+
+  it('seen only while ending is reported, too', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(1000);
+    life.dead = { exitCode: null, signal: 'SIGTERM' };
+    guardian.stop();
+    guardian.stop();
+    expect(deaths).toHaveLength(1);
+  });
+});
+
+describe('a kill in the cgroup', () => {
+  it('that the agent survives was that of a child, named where it was known', async () => {
+    const life = new FakeLife(7);
+    life.processes = [
+      { pid: 10, name: 'agent.js', rssBytes: 1 },
+      { pid: 11, name: 'chromium', rssBytes: 300 * 2 ** 20 },
+    ];
+    agents.push(life);
+    guardian.start();
+    await clock.advance(2000);
+    life.kills = 1;
+    life.processes = life.processes.slice(0, 1);
+    await clock.advance(1200);
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({ reason: 'AgentOOMKilled' });
+    expect(events[0]?.note).toMatch(/chromium \(pid 11, 300 MiB\).*child of it was killed/);
+    expect(guardian.status()).toMatchObject({ oomKills: 1, agent: { pid: 7 } });
+    await clock.advance(5000);
+    expect(events).toHaveLength(1);
+  });
+
+  it('from before the guardian came is not counted', async () => {
+    const life = new FakeLife(7);
+    life.kills = 41;
+    agents.push(life);
+    guardian.start();
+    await clock.advance(2000);
+    expect(guardian.status().oomKills).toBe(0);
+    expect(events).toEqual([]);
+  });
+});
+
+describe('telling', () => {
+  it('streams a reading a second, and status and advice on each change of level', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(10_000);
+    expect(streamed.filter((event) => event === 'reading').length).toBeGreaterThanOrEqual(9);
+    expect(streamed).not.toContain('status');
+    life.heldMiB = 440;
+    await clock.advance(60);
+    expect(streamed.slice(-2)).toEqual(['status', 'advice']);
+    const { status, at } = events.find(({ reason }) => reason === 'MemoryPressureShedding') ?? {};
+    expect(status).toMatchObject({ level: 'shedding', ready: false, since: at });
+  });
+
+  it('keeps a flight recording while pressure lasts', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    life.heldMiB = 440;
+    await clock.advance(3000);
+    expect(flights.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(flights)).toEqual(new Set(['shedding']));
+    life.heldMiB = 10;
+    await clock.advance(6000);
+    expect(flights.at(-1)).toBe('done');
+  });
+});
+
+describe('the loop', () => {
+  it('goes on when a reading fails, and when something it tells throws', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    life.failure = 'memory.current is not what the kernel writes: "x"';
+    await clock.advance(3000);
+    expect(guardian.status()).toMatchObject({ blind: true, ready: true, reason: life.failure });
+    life.failure = undefined;
+    await clock.advance(100);
+    expect(guardian.status()).toMatchObject({ blind: false });
+    expect(guardian.ticking()).toBe(true);
+  });
+
+  it('is not moved by steps of the wall clock', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    life.heldMiB = 440;
+    await clock.advance(1000);
+    clock.wallOffsetMs -= 3600_000 * 24;
+    await clock.advance(1000);
+    clock.wallOffsetMs += 3600_000 * 48;
+    await clock.advance(1000);
+    expect(guardian.status()).toMatchObject({ level: 'shedding', ready: false, secondsToLimit: null });
+    life.heldMiB = 10;
+    await clock.advance(1500);
+    expect(guardian.status().level, 'the hold is of monotonic time').toBe('shedding');
+    await clock.advance(1000);
+    expect(guardian.status().level).toBe('ok');
+  });
+
+  it('takes an overdue sample when a request asks for it', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(1000);
+    life.heldMiB = 500;
+    clock.nowMs += 200; // the event loop was busy: no timer ran
+    guardian.tickIfDue();
+    expect(guardian.status().level).toBe('critical');
+    const { version } = guardian;
+    guardian.tickIfDue();
+    expect(guardian.version).toBe(version);
+  });
+});
