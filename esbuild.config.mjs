@@ -1,4 +1,4 @@
-// Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, and the library.
+// Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, the demo, and the library.
 import { chmod, readFile, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
@@ -8,8 +8,10 @@ const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 // request bodies and nested queries are never parsed, no file is served, no proxy is trusted, no trace is exported.
 const NEVER_CALLED = {
   'body-parser': 'module.exports = new Proxy({}, { get: () => () => (req, res, next) => next() })',
-  'mime-db': 'module.exports = { "application/json": { extensions: ["json"] }, "text/plain": { extensions: ["txt"] } }',
-  'proxy-addr': 'module.exports = Object.assign((req) => req.socket.remoteAddress, { compile: () => () => false })',
+  'mime-db':
+    'module.exports = { "application/json": { extensions: ["json"] }, "text/plain": { extensions: ["txt"] } }',
+  'proxy-addr':
+    'module.exports = Object.assign((req) => req.socket.remoteAddress, { compile: () => () => false })',
   qs: 'module.exports = { parse() { return {} } }',
   'serve-static': 'module.exports = () => (req, res, next) => next()',
   send: 'module.exports = { mime: {} }',
@@ -27,7 +29,13 @@ const leaveOut = {
 };
 
 await rm('dist', { recursive: true, force: true });
-const shared = { bundle: true, platform: 'node', target: 'node20.19', legalComments: 'none', logLevel: 'warning' };
+const shared = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  legalComments: 'none',
+  logLevel: 'warning',
+};
 
 const command = await build({
   ...shared,
@@ -38,11 +46,21 @@ const command = await build({
   minify: true,
   chunkNames: 'chunks/[name]-[hash]',
   define: { 'process.env.SPILLWAY_VERSION': JSON.stringify(version), 'process.env.NODE_ENV': '"production"' },
-  banner: { js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
+  },
   plugins: [leaveOut],
   metafile: true,
 });
 await chmod('dist/spillway.js', 0o755);
+
+await build({
+  ...shared,
+  entryPoints: ['src/demo/main.ts', 'src/demo/agent.ts'],
+  outdir: 'dist/demo',
+  format: 'esm',
+  splitting: true,
+});
 
 if (process.argv.includes('--analyze')) {
   for (const [file, { bytes, inputs }] of Object.entries(command.metafile.outputs)) {
@@ -52,6 +70,9 @@ if (process.argv.includes('--analyze')) {
       const name = path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? 'spillway';
       parts[name] = (parts[name] ?? 0) + bytesInOutput;
     }
-    for (const [name, size] of Object.entries(parts).sort((a, b) => b[1] - a[1]).slice(0, 12)) console.log('   ', size, name);
+    for (const [name, size] of Object.entries(parts)
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 12))
+      console.log('   ', size, name);
   }
 }

@@ -1,5 +1,26 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['test/unit/**/*.test.ts', 'test/scenario/**/*.test.ts'], testTimeout: 20_000 },
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/scenario/**/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        // real cgroups, real OOM kills: one at a time, with time for a slow machine
+        test: {
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 30_000,
+          fileParallelism: false,
+          pool: 'forks',
+        },
+      },
+    ],
+  },
 });

@@ -37,7 +37,9 @@ command('guard', 'Guards the agent in another container of this pod').action(asy
 });
 
 command('run', 'Starts a command, guards it and ends with its status')
+  .usage('[options] -- <command...>')
   .argument('<command...>', 'The command with its arguments, behind --')
+  .showHelpAfterError('usage: spillway run [options] -- COMMAND…  (add --help for the options)')
   .passThroughOptions()
   .action(async (commandLine: string[], flags) => {
     const { config } = await configOf(flags);

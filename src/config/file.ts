@@ -88,8 +88,9 @@ async function readAtMost(path: string, maxBytes: number): Promise<Buffer> {
 }
 
 async function parseConfigText(text: string, path: string): Promise<FileResult> {
-  // Loaded only here: whoever uses no file shall not carry the parser in memory.
-  const { LineCounter, isAlias, isMap, isScalar, parseDocument } = await import('yaml');
+  // Loaded only here: whoever uses no file shall not carry the parser in memory. By `default`, because a bundled CommonJS
+  // package has no other export.
+  const { LineCounter, isAlias, isMap, isScalar, parseDocument } = (await import('yaml')).default;
   const lines = new LineCounter();
   // The parser's own search for equal keys takes quadratic time and does not tell where the first one stands.
   const document: Document = parseDocument(text, {

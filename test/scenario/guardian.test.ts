@@ -18,7 +18,10 @@ class FakeClock implements Clock {
   setTimer = (fn: () => void, ms: number) => {
     const timer = { atMs: this.nowMs + ms, fn };
     this.#timers.push(timer);
-    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
+    const cancel = () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+    return { cancel };
   };
   async advance(ms: number): Promise<void> {
     const end = this.nowMs + ms;
@@ -160,7 +163,12 @@ describe('a death', () => {
     await clock.advance(60);
     expect(deaths).toHaveLength(1);
     const [report] = deaths;
-    expect(report).toMatchObject({ cause: 'oom-killed', oomKills: 1, agent: { pid: 7 }, guardianVersion: '1.2.3' });
+    expect(report).toMatchObject({
+      cause: 'oom-killed',
+      oomKills: 1,
+      agent: { pid: 7 },
+      guardianVersion: '1.2.3',
+    });
     expect(report?.reason).toMatch(/9[78] %/);
     expect(report?.transitions.map(({ to }) => to)).toEqual(['warning', 'shedding', 'critical']);
     expect(report?.readings.length).toBeGreaterThan(50);

@@ -8,7 +8,10 @@ import { onTestFinished } from 'vitest';
 import type { Status } from '../../src/core/status.ts';
 
 /** The built command; `DIST` names another build. */
-export const CLI = join(process.env['DIST'] ?? fileURLToPath(new URL('../../dist', import.meta.url)), 'spillway.js');
+export const CLI = join(
+  process.env['DIST'] ?? fileURLToPath(new URL('../../dist', import.meta.url)),
+  'spillway.js',
+);
 
 /** How a command ended, and all it printed. */
 export interface Ended {
@@ -74,16 +77,13 @@ export async function startGuardian(
   const port = await freePort();
   const cli = startCli([command, '--listen', `127.0.0.1:${port}`, ...args], options);
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init);
-  await until(
-    async () => {
-      if (cli.child.exitCode !== null) throw new Error(`it ended: ${cli.text.err}`);
-      return await get('/livez').then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    },
-    'the guardian answers',
-  );
+  await until(async () => {
+    if (cli.child.exitCode !== null) throw new Error(`it ended: ${cli.text.err}`);
+    return await get('/livez').then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  }, 'the guardian answers');
   const lines = () =>
     cli.text.err
       .split('\n')
@@ -157,7 +157,10 @@ export function isAlive(pid: number): boolean {
 async function intervalBuckets(guardian: GuardianProcess): Promise<[number, number][]> {
   const text = await (await guardian.get('/metrics')).text();
   const lines = text.matchAll(/^spillway_sample_interval_seconds_bucket\{le="([^"]+)"\} (\d+)$/gm);
-  return [...lines].map(([, le, count]) => [le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), Number(count)]);
+  return [...lines].map(([, le, count]) => [
+    le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le),
+    Number(count),
+  ]);
 }
 
 /** Watches the sampling from now on; the result is an upper bound of its 99th percentile since, in ms. */
@@ -166,7 +169,9 @@ export async function watchSampling(guardian: GuardianProcess) {
   const before = await intervalBuckets(guardian);
   return async (): Promise<{ samples: number; p99Ms: number }> => {
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const counts = (await intervalBuckets(guardian)).map(([le, count], i) => [le, count - (before[i]?.[1] ?? 0)] as const);
+    const counts = (await intervalBuckets(guardian)).map(
+      ([le, count], i) => [le, count - (before[i]?.[1] ?? 0)] as const,
+    );
     const samples = counts.at(-1)?.[1] ?? 0;
     const p99 = counts.find(([, count]) => count >= 0.99 * samples)?.[0] ?? Number.NaN;
     return { samples, p99Ms: p99 * 1000 };
@@ -181,7 +186,18 @@ export const TIDAL_AGENT = [
   'let kept; process.on("SIGUSR2", () => { kept = kept ? undefined : Buffer.alloc(160 << 20, 1); gc(); }); setInterval(() => {}, 1000); console.log("up");',
 ];
 /** A limit under which the tidal agent is calm when empty and shedding when full, whether enforced or not. */
-export const TIDAL_OPTIONS = ['--limit', '320Mi', '--warn-ratio', '0.3', '--shed-ratio', '0.4', '--critical-ratio', '0.95', '--hold', '100ms'];
+export const TIDAL_OPTIONS = [
+  '--limit',
+  '320Mi',
+  '--warn-ratio',
+  '0.3',
+  '--shed-ratio',
+  '0.4',
+  '--critical-ratio',
+  '0.95',
+  '--hold',
+  '100ms',
+];
 
 /** Wraps the tidal agent. */
 export async function startTidal(args: readonly string[] = [], options: CliOptions = {}) {

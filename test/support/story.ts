@@ -1,4 +1,4 @@
-import { Judge, type Finding, type JudgeOptions } from '../../src/core/judge.ts';
+import { type Finding, Judge, type JudgeOptions } from '../../src/core/judge.ts';
 import type { Reading } from '../../src/core/reading.ts';
 
 export const MiB = 2 ** 20;

@@ -97,17 +97,22 @@ describe('/admit', () => {
     }
   });
 
-  it.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])(
-    'lets a proxy ask with %s and the path, query and body of the request it holds',
-    async (method) => {
-      const { get, asked } = await startServer();
-      const body = method === 'GET' || method === 'HEAD' ? null : 'x'.repeat(200_000);
-      const response = await get('/admit/v1/chat%zz/../x?weight=heavy', { method, body });
-      expect(response.status).toBe(204);
-      expect(asked.weights).toEqual([1]);
-      expect((await get('/livez')).status).toBe(200);
-    },
-  );
+  it.each([
+    'GET',
+    'HEAD',
+    'POST',
+    'PUT',
+    'PATCH',
+    'DELETE',
+    'OPTIONS',
+  ])('lets a proxy ask with %s and the path, query and body of the request it holds', async (method) => {
+    const { get, asked } = await startServer();
+    const body = method === 'GET' || method === 'HEAD' ? null : 'x'.repeat(200_000);
+    const response = await get('/admit/v1/chat%zz/../x?weight=heavy', { method, body });
+    expect(response.status).toBe(204);
+    expect(asked.weights).toEqual([1]);
+    expect((await get('/livez')).status).toBe(200);
+  });
 
   it('does not mistake a longer word for itself', async () => {
     const { get } = await startServer();

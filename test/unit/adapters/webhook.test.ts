@@ -221,10 +221,12 @@ describe('webhook', () => {
     expect(plain.message).toContain('is it http instead of https?');
   });
 
-  it.each(['', 'hooks.example.com', 'ftp://example.com/', 'http://a%:b@example.com/'])(
-    'refuses the URL "%s"',
-    (url) => {
-      expect(() => hook(url)).toThrow(expect.objectContaining({ code: 'config' }));
-    },
-  );
+  it.each([
+    '',
+    'hooks.example.com',
+    'ftp://example.com/',
+    'http://a%:b@example.com/',
+  ])('refuses the URL "%s"', (url) => {
+    expect(() => hook(url)).toThrow(expect.objectContaining({ code: 'config' }));
+  });
 });

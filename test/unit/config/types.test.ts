@@ -40,12 +40,19 @@ describe('agent selector', () => {
     expect(parse('match:node a:b').output).toEqual({ kind: 'match', text: 'node a:b' });
   });
 
-  it.each(['', 'pid:', 'pid:0', 'pid:-1', 'pid:1.5', 'match:', 'match:  ', 'node', 'container:app'])(
-    'refuses %j',
-    (text) => {
-      expect(parse(text).success).toBe(false);
-    },
-  );
+  it.each([
+    '',
+    'pid:',
+    'pid:0',
+    'pid:-1',
+    'pid:1.5',
+    'match:',
+    'match:  ',
+    'node',
+    'container:app',
+  ])('refuses %j', (text) => {
+    expect(parse(text).success).toBe(false);
+  });
 });
 
 describe('ratio and quantity', () => {
@@ -79,10 +86,14 @@ describe('webhook URL', () => {
     expect(mask('http://alerts.example/hook')).toBe('http://alerts.example/hook');
   });
 
-  it.each(['', 'alerts.example', 'http:/x', 'file:///etc/passwd', 'http://', 'https://[x/'])(
-    'refuses %j',
-    (text) => {
-      expect(v.safeParse(httpUrl.schema, text).success).toBe(false);
-    },
-  );
+  it.each([
+    '',
+    'alerts.example',
+    'http:/x',
+    'file:///etc/passwd',
+    'http://',
+    'https://[x/',
+  ])('refuses %j', (text) => {
+    expect(v.safeParse(httpUrl.schema, text).success).toBe(false);
+  });
 });

@@ -102,6 +102,5 @@ describe('parseWeight', () => {
     ['1000', 1000],
   ])('takes %s', (text, weight) => expect(parseWeight(text)).toBe(weight));
   it.each(['', '0', '-1', '1000.1', '1e3', 'NaN', 'Infinity', '0x10', ' 1', '1,5'])('refuses "%s"', (text) =>
-    expect(parseWeight(text)).toBeUndefined(),
-  );
+    expect(parseWeight(text)).toBeUndefined());
 });

@@ -158,25 +158,22 @@ describe('forecast honesty', () => {
     [1, 5, 40, 5],
     [1, 20, 60, 3],
     [2, 12, 80, 5],
-  ])(
-    'floor rising by %d MiB/s under teeth of %i s and %i MiB, floors scattered by %d MiB',
-    (slope, period, height, scatter) => {
-      const make = (seed: number) => {
-        const uniform = random(seed);
-        const teeth = Array.from({ length: 1000 }, () => [
-          scatter * normal(uniform),
-          height * (1 + 0.15 * normal(uniform)),
-        ]);
-        return (ms: number) => {
-          const [floor, amplitude] = teeth[Math.floor(ms / 1000 / period) % 1000] as [number, number];
-          const jitter = 0.2 * normal(uniform);
-          return (50 + (slope * ms) / 1000 + floor + amplitude * tooth(ms, period * 1000) + jitter) * MIB;
-        };
+  ])('floor rising by %d MiB/s under teeth of %i s and %i MiB, floors scattered by %d MiB', (slope, period, height, scatter) => {
+    const make = (seed: number) => {
+      const uniform = random(seed);
+      const teeth = Array.from({ length: 1000 }, () => [
+        scatter * normal(uniform),
+        height * (1 + 0.15 * normal(uniform)),
+      ]);
+      return (ms: number) => {
+        const [floor, amplitude] = teeth[Math.floor(ms / 1000 / period) % 1000] as [number, number];
+        const jitter = 0.2 * normal(uniform);
+        return (50 + (slope * ms) / 1000 + floor + amplitude * tooth(ms, period * 1000) + jitter) * MIB;
       };
-      const { told, coverage, medianError } = honesty(make, Math.min(200, 300 / slope));
-      expect(told).toBeGreaterThan(80);
-      expect(coverage).toBeGreaterThanOrEqual(0.9);
-      expect(medianError).toBeLessThan(0.25);
-    },
-  );
+    };
+    const { told, coverage, medianError } = honesty(make, Math.min(200, 300 / slope));
+    expect(told).toBeGreaterThan(80);
+    expect(coverage).toBeGreaterThanOrEqual(0.9);
+    expect(medianError).toBeLessThan(0.25);
+  });
 });

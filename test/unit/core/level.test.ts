@@ -2,11 +2,20 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from '../../../src/core/level.ts';
 
-const t: Thresholds = { warnRatio: 0.75, shedRatio: 0.85, criticalRatio: 0.92, recoverMargin: 0.05, hold: 5000 };
+const t: Thresholds = {
+  warnRatio: 0.75,
+  shedRatio: 0.85,
+  criticalRatio: 0.92,
+  recoverMargin: 0.05,
+  hold: 5000,
+};
 const start: LevelState = { level: 'ok', sinceMs: 0 };
 
 /** Plays ratios one by one, as `[atMs, ratio]`, and lists each level that was entered. */
-function play(story: readonly (readonly [number, number])[], thresholds = t): { level: string; atMs: number }[] {
+function play(
+  story: readonly (readonly [number, number])[],
+  thresholds = t,
+): { level: string; atMs: number }[] {
   const entered: { level: string; atMs: number }[] = [];
   let state = start;
   for (const [atMs, ratio] of story) {
@@ -29,7 +38,12 @@ describe('levels', () => {
   ])('at %f is %s', (ratio, level) => expect(nextLevel(start, ratio, 1, t).level).toBe(level));
 
   it('rise over several at once, without waiting', () => {
-    expect(play([[1, 0.5], [2, 0.95]])).toEqual([{ level: 'critical', atMs: 2 }]);
+    expect(
+      play([
+        [1, 0.5],
+        [2, 0.95],
+      ]),
+    ).toEqual([{ level: 'critical', atMs: 2 }]);
   });
 
   it('are not left before the hold, nor within the margin', () => {
@@ -47,13 +61,21 @@ describe('levels', () => {
   });
 
   it('fall over several at once when memory has fallen far enough', () => {
-    expect(play([[0, 0.95], [6000, 0.3]]).at(-1)).toEqual({ level: 'ok', atMs: 6000 });
+    expect(
+      play([
+        [0, 0.95],
+        [6000, 0.3],
+      ]).at(-1),
+    ).toEqual({ level: 'ok', atMs: 6000 });
   });
 
   it('never flap: a level entered stays for the hold unless a worse one follows', () => {
-    const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), fc.double({ min: 0, max: 1.2, noNaN: true })), {
-      maxLength: 200,
-    });
+    const steps = fc.array(
+      fc.tuple(fc.integer({ min: 1, max: 3000 }), fc.double({ min: 0, max: 1.2, noNaN: true })),
+      {
+        maxLength: 200,
+      },
+    );
     fc.assert(
       fc.property(steps, fc.integer({ min: 0, max: 8000 }), (moves, hold) => {
         let now = 0;
@@ -63,7 +85,9 @@ describe('levels', () => {
           const next = nextLevel(state, ratio, now, { ...t, hold });
           if (next !== state && !atLeast(next.level, state.level)) {
             expect(now - state.sinceMs).toBeGreaterThanOrEqual(hold);
-            expect(ratio).toBeLessThan({ ok: 0, warning: 0.75, shedding: 0.85, critical: 0.92 }[state.level] - 0.05);
+            expect(ratio).toBeLessThan(
+              { ok: 0, warning: 0.75, shedding: 0.85, critical: 0.92 }[state.level] - 0.05,
+            );
           }
           state = next;
         }

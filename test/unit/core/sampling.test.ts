@@ -4,7 +4,8 @@ import { nextIntervalMs } from '../../../src/core/sampling.ts';
 
 const MiB = 2 ** 20;
 const t = { warnRatio: 0.75, shedRatio: 0.85, criticalRatio: 0.92, recoverMargin: 0.05, hold: 5000 };
-const interval = (held: number, risePerSecond: number, limit = 512 * MiB) => nextIntervalMs(held, limit, risePerSecond, t, 5, 50);
+const interval = (held: number, risePerSecond: number, limit = 512 * MiB) =>
+  nextIntervalMs(held, limit, risePerSecond, t, 5, 50);
 
 describe('the sampling interval', () => {
   it('is the longest far from the line, calm or not', () => {
@@ -30,11 +31,16 @@ describe('the sampling interval', () => {
   it('stays within its bounds, whatever comes', () => {
     const any = fc.double({ min: -1e12, max: 1e12 });
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1e12, noNaN: true }), any, fc.double({ min: 1, max: 1e12, noNaN: true }), (held, rise, limit) => {
-        const ms = nextIntervalMs(held, limit, rise, t, 5, 50);
-        expect(ms).toBeGreaterThanOrEqual(5);
-        expect(ms).toBeLessThanOrEqual(50);
-      }),
+      fc.property(
+        fc.double({ min: 0, max: 1e12, noNaN: true }),
+        any,
+        fc.double({ min: 1, max: 1e12, noNaN: true }),
+        (held, rise, limit) => {
+          const ms = nextIntervalMs(held, limit, rise, t, 5, 50);
+          expect(ms).toBeGreaterThanOrEqual(5);
+          expect(ms).toBeLessThanOrEqual(50);
+        },
+      ),
     );
   });
 });

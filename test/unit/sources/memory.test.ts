@@ -68,7 +68,9 @@ describe('memory of an agent in a v2 cgroup', () => {
   });
 
   it('never says that less than nothing is held when the counters disagree', () => {
-    tree.write(v2Group('cg/pod/agent', { current: 10 * MiB, max: 100 * MiB, stat: { inactive_file: 12 * MiB } }));
+    tree.write(
+      v2Group('cg/pod/agent', { current: 10 * MiB, max: 100 * MiB, stat: { inactive_file: 12 * MiB } }),
+    );
     expect(ratioOf(open().read(0))).toBe(0);
   });
 
@@ -151,7 +153,7 @@ describe('memory of an agent in a v1 cgroup', () => {
   });
 
   it('knows its page-rounded "no limit"', () => {
-    const stat = { hierarchical_memory_limit: 9223372036854771712 };
+    const stat = { hierarchical_memory_limit: 2 ** 63 - 2 ** 12 };
     tree.write(v1Group('cg/pod/agent', { usage: 64 * MiB, stat }));
     expect(open().read(0)).toMatchObject({ limitBytes: 8192 * MiB, limitSource: 'machine' });
     expect(memory.degraded()[0]).toMatch(/no memory limit.*--limit/);
@@ -161,18 +163,28 @@ describe('memory of an agent in a v1 cgroup', () => {
 describe('falling back', () => {
   it('takes the option before the kernel, and says when the kernel would kill first', () => {
     tree.write(v2Group('cg/pod/agent', { current: 50 * MiB, max: 100 * MiB }));
-    expect(open({ limitBytes: 300 * MiB }).read(0)).toMatchObject({ limitBytes: 300 * MiB, limitSource: 'option' });
+    expect(open({ limitBytes: 300 * MiB }).read(0)).toMatchObject({
+      limitBytes: 300 * MiB,
+      limitSource: 'option',
+    });
     expect(memory.degraded()[0]).toMatch(/the kernel kills first/);
   });
 
   it('takes RSS where the agent shares a cgroup without a limit', () => {
     tree.write({ 'proc/self/cgroup': '0::/pod/agent\n', ...v2Group('cg/pod/agent', { current: 900 * MiB }) });
-    expect(open({ limitBytes: 200 * MiB }).read(0)).toMatchObject({ usageSource: 'rss', usedBytes: 80 * MiB, anonBytes: null });
+    expect(open({ limitBytes: 200 * MiB }).read(0)).toMatchObject({
+      usageSource: 'rss',
+      usedBytes: 80 * MiB,
+      anonBytes: null,
+    });
     expect(memory.degraded()[0]).toMatch(/shares a cgroup/);
   });
 
   it('takes the shared cgroup where its own limit is the one that kills', () => {
-    tree.write({ 'proc/self/cgroup': '0::/pod/agent\n', ...v2Group('cg/pod/agent', { current: 90 * MiB, max: 100 * MiB }) });
+    tree.write({
+      'proc/self/cgroup': '0::/pod/agent\n',
+      ...v2Group('cg/pod/agent', { current: 90 * MiB, max: 100 * MiB }),
+    });
     expect(open().read(0)).toMatchObject({ usageSource: 'cgroup-v2', usedBytes: 90 * MiB });
   });
 

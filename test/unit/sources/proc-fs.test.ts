@@ -20,21 +20,31 @@ let tree: FakeTree | undefined;
 afterEach(() => tree?.remove());
 
 describe('parseStat', () => {
-  it.each(['node', 'tmux: server', 'a) S 1 (b', '(sd-pam)', ')', '', 'x\ny'])(
-    'keeps the name %j whole',
-    (comm) => {
-      const stat = parseStat(statLine({ pid: 7, ppid: 3, comm, startTime: 99 }), '/proc/7/stat');
-      expect(stat).toMatchObject({ comm, ppid: 3, startTime: 99, state: 'S', threads: 1 });
-    },
-  );
+  it.each([
+    'node',
+    'tmux: server',
+    'a) S 1 (b',
+    '(sd-pam)',
+    ')',
+    '',
+    'x\ny',
+  ])('keeps the name %j whole', (comm) => {
+    const stat = parseStat(statLine({ pid: 7, ppid: 3, comm, startTime: 99 }), '/proc/7/stat');
+    expect(stat).toMatchObject({ comm, ppid: 3, startTime: 99, state: 'S', threads: 1 });
+  });
 
-  it.each(['', '7', '7 (node', '7 (node)', '7 (node) S', '7 (node) S one 2', '7 (node) 5 3 3'])(
-    'names the file when the text is %j',
-    (text) => {
-      expect(() => parseStat(text, '/proc/7/stat')).toThrow(/\/proc\/7\/stat/);
-      expect(() => parseStat(text, '/proc/7/stat')).toThrow(SpillwayError);
-    },
-  );
+  it.each([
+    '',
+    '7',
+    '7 (node',
+    '7 (node)',
+    '7 (node) S',
+    '7 (node) S one 2',
+    '7 (node) 5 3 3',
+  ])('names the file when the text is %j', (text) => {
+    expect(() => parseStat(text, '/proc/7/stat')).toThrow(/\/proc\/7\/stat/);
+    expect(() => parseStat(text, '/proc/7/stat')).toThrow(SpillwayError);
+  });
 
   it('knows threads of the kernel by their flags', () => {
     expect(parseStat(statLine({ pid: 2, kernelThread: true }), 'stat').kernelThread).toBe(true);

@@ -37,7 +37,9 @@ describe('a kernel file of one number', () => {
   });
 
   it.each(['', '\n', 'max\n', '-5\n', '12 kB\n', '0x10\n'])('refuses %j and names the file', (content) => {
-    expect(() => reading(content, (file) => file.readNumber())).toThrowError(/file is not what the kernel writes/);
+    expect(() => reading(content, (file) => file.readNumber())).toThrowError(
+      /file is not what the kernel writes/,
+    );
   });
 });
 
@@ -76,7 +78,9 @@ describe('a file of keys', () => {
   });
 
   it('finds what was rendered, whatever stands around it', () => {
-    const other = fc.stringMatching(/^[a-z_]{1,12}$/).filter((key) => !keys.some((known) => known.toString() === key));
+    const other = fc
+      .stringMatching(/^[a-z_]{1,12}$/)
+      .filter((key) => !keys.some((known) => known.toString() === key));
     const lines = fc.array(fc.tuple(other, fc.nat()), { maxLength: 40 });
     const values = fc.tuple(fc.nat(), fc.nat(), fc.maxSafeNat());
     fc.assert(

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { locateCgroup, parseMountinfo, parseProcCgroup, pathWithin } from '../../../../src/sources/cgroup/locate.ts';
+import {
+  locateCgroup,
+  parseMountinfo,
+  parseProcCgroup,
+  pathWithin,
+} from '../../../../src/sources/cgroup/locate.ts';
 import { type FakeTree, fakeTree } from '../../../support/fake-cgroup.ts';
 
 const trees: FakeTree[] = [];
@@ -81,7 +86,11 @@ describe('locating', () => {
   });
 
   it('says what to do when the group is mounted nowhere', () => {
-    const { proc } = procOf({ 'proc/7/cgroup': '0::/a\n', 'proc/self/mountinfo': '', 'proc/7/mountinfo': '' });
+    const { proc } = procOf({
+      'proc/7/cgroup': '0::/a\n',
+      'proc/self/mountinfo': '',
+      'proc/7/mountinfo': '',
+    });
     expect(() => locateCgroup(proc, 7)).toThrowError(/mounted nowhere/);
   });
 

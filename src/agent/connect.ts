@@ -1,0 +1,181 @@
+import { Admission, MAX_WEIGHT } from '../core/admission.ts';
+import { ADVICE, type AdviceAction } from '../core/advice.ts';
+import { SpillwayError } from '../core/errors.ts';
+import { DEFAULT_JUDGEMENT, type JudgeOptions } from '../core/judge.ts';
+import { atLeast } from '../core/level.ts';
+import { Listeners } from './listeners.ts';
+import { OwnReadings } from './own-readings.ts';
+import { type Pressure, type PressureEvents, type PressureState, UNKNOWN } from './pressure.ts';
+import { Sidecar } from './sidecar.ts';
+
+/** What {@link connect} goes by. Everything has a default. */
+export interface ConnectOptions {
+  /**
+   * Where the sidecar answers. Default: the environment variable `SPILLWAY_URL`, which `spillway run` sets, else
+   * `http://127.0.0.1:9797`. `null`: do not look for one, own readings only.
+   */
+  url?: string | null | undefined;
+  /** Own readings: the limit in bytes, where the kernel sets none or another is meant. Default: the kernel's. */
+  limitBytes?: number | undefined;
+  /** Own readings: the level is `warning` at or above this ratio. Default 0.75. */
+  warnRatio?: number | undefined;
+  /** At or above this ratio work is refused in part. Default 0.85; give what the sidecar was given. */
+  shedRatio?: number | undefined;
+  /** At or above this ratio all work is refused. Default 0.92; give what the sidecar was given. */
+  criticalRatio?: number | undefined;
+  /** Own readings: a level is left below its ratio less this. Default 0.05. */
+  recoverMargin?: number | undefined;
+  /** Own readings: a level is not left before this time in it, in milliseconds. Default 5,000. */
+  hold?: number | undefined;
+  /** Gets what a listener threw, and a `SpillwayError` when the URL is none. Default: nobody is told. */
+  onError?: ((error: unknown) => void) | undefined;
+}
+
+const DEFAULT_URL = 'http://127.0.0.1:9797';
+/**
+ * How often the process looks at itself. A sidecar has to look every 50 ms to see a burst before the kernel kills; a timer
+ * in the process that bursts would not get its turn anyway. The burst is met where it begins: `accept` looks again.
+ */
+const TICK_MS = 250;
+/** `accept` goes by readings no older than this; a fresh one costs about 5 µs. */
+const FRESH_MS = 20;
+
+/**
+ * The memory pressure on this process: as its sidecar says, or, with none in reach, as its own cgroup does. Known at once, on
+ * return. One per process is enough: share it.
+ */
+export function connect(options: ConnectOptions = {}): Pressure {
+  return new ConnectedPressure(options);
+}
+
+class ConnectedPressure implements Pressure {
+  readonly #listeners: Listeners;
+  readonly #admission: Admission;
+  readonly #own: OwnReadings;
+  readonly #sidecar: Sidecar | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #heard: PressureState | undefined;
+  #state: PressureState = UNKNOWN;
+  #advised: AdviceAction = 'none';
+  #closed = false;
+
+  constructor(options: ConnectOptions) {
+    const now = performance.now();
+    const judgement = judgementOf(options);
+    this.#listeners = new Listeners(options.onError);
+    this.#admission = new Admission(judgement, Math.random());
+    this.#own = new OwnReadings(judgement, now, positive(options.limitBytes));
+    const url = this.#streamUrl(options.url);
+    if (url)
+      this.#sidecar = new Sidecar(url, {
+        state: (state) => this.#hear(state),
+        advice: (action) => this.#advise(action),
+      });
+    this.#tick();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  get level() {
+    return this.#state.level;
+  }
+  get ratio() {
+    return this.#state.ratio;
+  }
+  get secondsToLimit() {
+    return this.#state.secondsToLimit;
+  }
+  get source() {
+    return this.#heard ? 'sidecar' : 'own';
+  }
+
+  accept(weight?: number): boolean {
+    if (this.#closed) return true;
+    const now = performance.now();
+    if (!this.#heard && now - this.#own.readMs >= FRESH_MS) this.#turnTo(this.#own.read(now));
+    // the sidecar may shed from another ratio on than is set here: below `shedding` it sheds nothing
+    if (!atLeast(this.level, 'shedding')) return true;
+    const usable = weight !== undefined && weight > 0 ? Math.min(weight, MAX_WEIGHT) : 1;
+    return this.#admission.admit({ ...this.#state, blind: this.ratio === null }, usable);
+  }
+
+  on<E extends keyof PressureEvents>(event: E, listener: PressureEvents[E]): this {
+    if (!this.#closed) this.#listeners.of(event)?.add(listener);
+    return this;
+  }
+
+  off<E extends keyof PressureEvents>(event: E, listener: PressureEvents[E]): this {
+    this.#listeners.of(event)?.delete(listener);
+    return this;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#sidecar?.close();
+    this.#own.close();
+    this.#listeners.clear();
+    this.#heard = undefined;
+    this.#state = UNKNOWN;
+  }
+
+  /** Own readings go on while the sidecar speaks: whenever it falls silent, level and trend are already known. */
+  #tick(): void {
+    const now = performance.now();
+    const own = this.#own.read(now);
+    this.#sidecar?.tick(now);
+    if (!this.#heard) this.#turnTo(own);
+  }
+
+  #hear(state: PressureState | undefined): void {
+    if (this.#closed) return;
+    this.#heard = state;
+    this.#turnTo(state ?? this.#own.read(performance.now()));
+  }
+
+  #turnTo(state: PressureState): void {
+    const previous = this.#state.level;
+    this.#state = state;
+    if (state.level === previous) return;
+    this.#listeners.emit('level', state.level, previous);
+    this.#advise(ADVICE[state.level]);
+  }
+
+  /** Advice comes with each change of level and from the sidecar, too: only what is new is told. */
+  #advise(action: AdviceAction): void {
+    if (this.#closed || action === this.#advised) return;
+    this.#advised = action;
+    const { level, ratio, secondsToLimit } = this.#state;
+    this.#listeners.emit('advice', { action, level, ratio, secondsToLimit });
+  }
+
+  #streamUrl(given: string | null | undefined): URL | undefined {
+    if (given === null) return undefined;
+    const base = given ?? (process.env['SPILLWAY_URL'] || DEFAULT_URL);
+    const url = URL.parse(`${base.replace(/\/+$/, '')}/v1/stream`);
+    if (url?.protocol === 'http:') return url;
+    this.#listeners.complain(
+      new SpillwayError('config', `"${base}" is no address of a sidecar: own readings are used`, {
+        mend: `give an http URL in SPILLWAY_URL or as the option url, for example ${DEFAULT_URL}`,
+      }),
+    );
+    return undefined;
+  }
+}
+
+/** Nonsense counts as not given: the library must not stop an agent from starting. */
+function judgementOf(options: ConnectOptions): JudgeOptions {
+  const { warnRatio, shedRatio, criticalRatio, recoverMargin, hold } = DEFAULT_JUDGEMENT;
+  return {
+    ...DEFAULT_JUDGEMENT,
+    warnRatio: positive(options.warnRatio) ?? warnRatio,
+    shedRatio: positive(options.shedRatio) ?? shedRatio,
+    criticalRatio: positive(options.criticalRatio) ?? criticalRatio,
+    recoverMargin: positive(options.recoverMargin) ?? recoverMargin,
+    hold: positive(options.hold) ?? hold,
+  };
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value > 0 ? value : undefined;
+}

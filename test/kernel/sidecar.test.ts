@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { MIB, startGuardian, until } from '../support/cli.ts';
+import { agent, CGROUP, describeWhere, LACKS } from '../support/kernel.ts';
+import { startPod } from '../support/pod.ts';
+import { watchReadiness } from '../support/probes.ts';
+
+/** The guardian sees its own cgroup only, has no capabilities, and shares nothing with the agent but processes. */
+describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, () => {
+  it('with the uid and gid of the agent reads its cgroup, by itself and after a restart', async () => {
+    const pod = await startPod();
+    const container = pod.container({ uid: 1000, limitBytes: 192 * MIB });
+    const sidecar = pod.container({ uid: 1000, limitBytes: 128 * MIB });
+    const guardian = await startGuardian('guard', ['--hold', '300ms'], { prefix: sidecar.enter });
+    const start = (...args: (string | number)[]) => {
+      const [first = '', ...rest] = [...container.enter, ...agent('leak', ...args)];
+      return spawn(first, rest, { stdio: 'ignore' });
+    };
+    start('--start', 60);
+    await until(async () => (await guardian.status()).agent?.name === 'leak.mjs', 'the agent is found');
+    await until(async () => ((await guardian.status()).anonBytes ?? 0) > 60 * MIB, 'its memory is seen');
+    expect(await guardian.status()).toMatchObject({
+      level: 'ok',
+      limitBytes: 192 * MIB,
+      limitSource: CGROUP,
+      usageSource: CGROUP,
+      degraded: [],
+      agent: { runtime: 'node', restarts: 0 },
+    });
+    for (const pid of container.group.pids()) process.kill(pid, 'SIGKILL');
+    await until(async () => (await guardian.status()).agent === null, 'its end is seen');
+
+    const readiness = watchReadiness(guardian);
+    start('--rate', 50);
+    await until(async () => (await guardian.status()).agent?.restarts === 1, 'the next is found', 1000);
+    await until(() => guardian.events().includes('AgentOOMKilled'), 'its kill is seen', 30_000);
+    await readiness.stop();
+    expect(readiness.refusals()[0]?.body).toMatchObject({ level: 'shedding', usageSource: CGROUP });
+    expect((await guardian.status()).lastDeath?.cause).toBe('oom-killed');
+  });
+
+  it('with another uid goes by the RSS and the limit it is told, and says why and what to do', async () => {
+    const pod = await startPod();
+    const container = pod.container({ uid: 1000, limitBytes: 192 * MIB });
+    const sidecar = pod.container({ uid: 1001, limitBytes: 128 * MIB });
+    const guardian = await startGuardian('guard', ['--hold', '300ms', '--downward-limit', '192Mi'], {
+      prefix: sidecar.enter,
+    });
+    const readiness = watchReadiness(guardian);
+    const [first = '', ...rest] = [...container.enter, ...agent('leak', '--rate', 50)];
+    const child = spawn(first, rest, { stdio: 'ignore' });
+    await until(async () => (await guardian.status()).agent?.name === 'leak.mjs', 'the agent is found');
+    const status = await guardian.status();
+    expect(status).toMatchObject({
+      limitBytes: 192 * MIB,
+      limitSource: 'downward-api',
+      usageSource: 'rss',
+      blind: false,
+    });
+    expect(status.degraded.join()).toMatch(/cgroup cannot be used: .*permission denied.*same uid and gid/);
+    await until(() => child.exitCode !== null || child.signalCode !== null, 'the agent is killed', 30_000);
+    await until(async () => (await guardian.status()).lastDeath !== null, 'its death is seen');
+    await readiness.stop();
+    expect(readiness.refusals()[0]?.body).toMatchObject({ usageSource: 'rss', agent: { restarts: 0 } });
+    expect((await guardian.status()).lastDeath).toMatchObject({ cause: 'unknown' });
+    expect((await guardian.status()).lastDeath?.reason).toContain('cannot be seen');
+  });
+});

@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../src/core/status.ts';
+import type { GuardianProcess } from './cli.ts';
+
+/** One answer of `/readyz`. */
+export interface Probe {
+  code: number;
+  headers: Headers;
+  body: Status;
+}
+
+/** Asks `/readyz` every 10 ms until the guardian ends or `stop` is called. */
+export function watchReadiness(guardian: GuardianProcess) {
+  const probes: Probe[] = [];
+  let on = true;
+  const done = (async () => {
+    while (on) {
+      try {
+        const answer = await guardian.get('/readyz');
+        probes.push({
+          code: answer.status,
+          headers: answer.headers,
+          body: (await answer.json()) as Status,
+        });
+      } catch {
+        break; // it has ended
+      }
+      await sleep(10);
+    }
+  })();
+  return {
+    probes,
+    refusals: () => probes.filter(({ code }) => code === 503),
+    async stop() {
+      on = false;
+      await done;
+    },
+  };
+}
