@@ -1,5 +1,8 @@
 // Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, the demo, and the library.
-import { chmod, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -61,6 +64,42 @@ await build({
   format: 'esm',
   splitting: true,
 });
+
+for (const [format, extension] of [
+  ['esm', '.js'],
+  ['cjs', '.cjs'],
+])
+  await build({
+    ...shared,
+    entryPoints: { index: 'src/agent/index.ts' },
+    outdir: 'dist/agent',
+    format,
+    outExtension: { '.js': extension },
+  });
+await declarations('agent/index');
+
+/**
+ * Types of the library, for ESM and for CommonJS: to a compiler a `.d.ts` in this package describes an ES module, so
+ * CommonJS gets the same as `.d.cts`. Only what the entry's own types need is kept.
+ */
+async function declarations(entry) {
+  const emitted = 'dist/types';
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', 'src/agent', '--outDir', emitted], { stdio: 'inherit' });
+  const wanted = new Set([entry]);
+  for (const name of wanted) {
+    const text = await readFile(join(emitted, `${name}.d.ts`), 'utf8');
+    const from = (specifier) => join(dirname(name), specifier);
+    for (const [, specifier] of text.matchAll(/from '(\.[^']+)\.ts'/g)) wanted.add(from(specifier));
+    await mkdir(join('dist', dirname(name)), { recursive: true });
+    for (const [types, module] of [
+      ['.d.ts', 'js'],
+      ['.d.cts', 'cjs'],
+    ])
+      await writeFile(join('dist', name + types), text.replace(/(from '\.[^']+)\.ts'/g, `$1.${module}'`));
+  }
+  await rm(emitted, { recursive: true });
+}
 
 if (process.argv.includes('--analyze')) {
   for (const [file, { bytes, inputs }] of Object.entries(command.metafile.outputs)) {

@@ -16,6 +16,7 @@ import type { AgentLife, Clock, Seek } from './core/ports.ts';
 import { retryAfterSeconds } from './core/retry-after.ts';
 import { Guardian } from './guardian.ts';
 import { type AgentLifeOptions, startLife } from './sources/agent-life.ts';
+import { argsOf, shortName } from './sources/process-table.ts';
 
 /** A guardian with all it reads, does and tells. */
 export interface Assembly {
@@ -68,6 +69,7 @@ export async function assemble(
   const metrics = createMetrics({ version, status: () => guardian.status(), streams: () => http.streams() });
   const recorder = createRecorder({
     dir: config.recordDir,
+    lives: ({ pid, name }) => shortName(argsOf('/proc', pid), '') === name,
     onProblem: (error) => logger.warn(error.message),
   });
   const notifier = createNotifier({

@@ -1,11 +1,13 @@
+import { ADVICE } from './core/advice.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
-import type { HistoryReading, HistoryStore } from './core/history.ts';
+import type { HistoryStore } from './core/history.ts';
 import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
 import { Kills } from './core/kills.ts';
 import { atLeast } from './core/level.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, Seek, TreeSample } from './core/ports.ts';
-import { judgeDeath, type PostMortem } from './core/post-mortem.ts';
+import type { PostMortem } from './core/post-mortem.ts';
 import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
+import { composeReport } from './core/report.ts';
 import { nextIntervalMs } from './core/sampling.ts';
 import type { Level, Status } from './core/status.ts';
 import { composeStatus } from './core/status-of.ts';
@@ -28,17 +30,10 @@ export interface GuardianDeps {
 
 const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
+/** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
+const GONE_AFTER_MS = 250;
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
 const REPORT_MS = 120_000;
-/** A dying process gives its memory back before it is gone: how it stood is the highest reading of this time. */
-const DYING_MS = 2000;
-/** What the library in the agent is advised to do at each level. */
-const ADVICE: Readonly<Record<Level, string>> = {
-  ok: 'none',
-  warning: 'trim',
-  shedding: 'refuse',
-  critical: 'save',
-};
 
 /**
  * The loop: watch the agent's life → read → judge → tell, re-armed after each tick. Whatever acts or tells does so on
@@ -62,6 +57,7 @@ export class Guardian {
   #dueMs = 0;
   #intervalMs: number;
   #heldBefore = 0;
+  #judgedBytes = 0;
   #readMs = Number.NEGATIVE_INFINITY;
   #soughtMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
@@ -124,9 +120,9 @@ export class Guardian {
     this.#tickMs = now;
     this.#ticks++;
     this.#timer?.cancel();
-    const before = this.judge.level;
     try {
       this.#watchLife(now);
+      const before = this.judge.level; // a death has told its own change of level
       const findings = this.#look(now);
       if (this.judge.level !== before) this.#changed(before, now);
       for (const finding of findings) this.#tell(finding);
@@ -177,11 +173,17 @@ export class Guardian {
     reading.rssBytes = this.#tree?.rssBytes ?? 0;
     this.#reading = reading;
     this.#pace(reading, now);
-    const findings = this.judge.step(reading, now);
-    history.add(reading, this.judge.level);
-
     const processes = this.#tree?.processes ?? [];
-    if (this.#kills.count(life.oomKills(), now, processes)) this.#lookAtTree(life, now);
+    if (this.#kills.count(life.oomKills(), now, processes))
+      this.#deps.clock.setTimer(() => this.#lookAtTree(life, this.#deps.clock.now()), GONE_AFTER_MS);
+    const held = heldBytes(reading);
+    let findings: Finding[] = [];
+    // what a kill gives back is no recovery: it may be the agent itself that is dying
+    if (!this.#kills.pending || held >= this.#judgedBytes) {
+      findings = this.judge.step(reading, now);
+      this.#judgedBytes = held;
+    }
+    history.add(reading, this.judge.level);
     const childKilled = this.#kills.settle(life.info.pid, processes, now);
     return childKilled ? [...findings, childKilled] : findings;
   }
@@ -206,7 +208,7 @@ export class Guardian {
   #bury(life: AgentLife, now: number): void {
     const { outlets } = this.#deps;
     this.#kills.count(life.oomKills(), now, []);
-    const report = this.#report({ ...life.exit(), oomKillsDelta: this.#kills.takeForDeath() });
+    const report = this.#report(life.exit(), this.#kills.takeForDeath());
     this.#lastDeath = report;
     this.#life = undefined;
     this.#soughtMs = Number.NEGATIVE_INFINITY;
@@ -286,7 +288,7 @@ export class Guardian {
       return;
     }
     this.#flying = true;
-    this.#deps.outlets.flight(() => this.#report({ exitCode: null, signal: null, oomKillsDelta: null }));
+    this.#deps.outlets.flight(() => this.#report({ exitCode: null, signal: null }, null));
   }
 
   #land(): void {
@@ -295,27 +297,20 @@ export class Guardian {
     this.#deps.outlets.flightDone();
   }
 
-  #report(facts: ExitFacts & { oomKillsDelta: number | null }): PostMortem {
+  #report(exit: ExitFacts, oomKillsDelta: number | null): PostMortem {
     const { clock, history, version } = this.#deps;
-    const status = this.status();
-    const { readings, transitions } = history.render(REPORT_MS);
-    const { ratio, anonBytes, limitBytes } = highest(readings, clock.wallMs() - DYING_MS) ?? status;
-    const heapLimitBytes = this.#life?.heapLimitBytes ?? null;
-    const runtime = status.agent?.runtime ?? 'other';
-    return {
+    return composeReport({
       id: clock.newId(),
-      at: new Date(clock.wallMs()).toISOString(),
-      ...judgeDeath({ ...facts, ratio, anonBytes, limitBytes, runtime, heapLimitBytes }),
-      exitCode: facts.exitCode,
-      signal: facts.signal,
+      wallMs: clock.wallMs(),
+      exit,
+      oomKillsDelta,
       oomKills: this.#kills.total,
-      agent: status.agent,
-      status,
-      readings,
-      transitions,
+      heapLimitBytes: this.#life?.heapLimitBytes ?? null,
+      status: this.status(),
+      history: history.render(REPORT_MS),
       processes: this.#tree?.processes ?? [],
       guardianVersion: version,
-    };
+    });
   }
 
   #tell(finding: Finding): void {
@@ -353,14 +348,4 @@ export class Guardian {
       lastDeath: this.#lastDeath,
     });
   }
-}
-
-function highest(readings: readonly HistoryReading[], sinceWallMs: number): HistoryReading | undefined {
-  let found: HistoryReading | undefined;
-  for (let i = readings.length - 1; i >= 0; i--) {
-    const reading = readings[i];
-    if (reading === undefined || Date.parse(reading.at) < sinceWallMs) break;
-    if (found === undefined || reading.ratio > found.ratio) found = reading;
-  }
-  return found;
 }

@@ -74,7 +74,11 @@ export class StatusStream {
   #start(): () => void {
     const unsubscribe = this.#subscribe((message) => {
       if (message.event === 'reading') this.#latestReading = message.data;
-      else this.#send(frame(message.event, message.data));
+      else {
+        // A reading that waits for its beat is older than this: sent after it, it would contradict it.
+        this.#latestReading = undefined;
+        this.#send(frame(message.event, message.data));
+      }
     });
     const timer = setInterval(() => {
       // The comment keeps proxies from cutting a stream that has no readings to tell.

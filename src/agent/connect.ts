@@ -69,7 +69,9 @@ class ConnectedPressure implements Pressure {
     if (url)
       this.#sidecar = new Sidecar(url, {
         state: (state) => this.#hear(state),
-        advice: (action) => this.#advise(action),
+        advice: (action) => {
+          if (this.#heard) this.#advise(action);
+        },
       });
     this.#tick();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
@@ -94,7 +96,7 @@ class ConnectedPressure implements Pressure {
     if (!this.#heard && now - this.#own.readMs >= FRESH_MS) this.#turnTo(this.#own.read(now));
     // the sidecar may shed from another ratio on than is set here: below `shedding` it sheds nothing
     if (!atLeast(this.level, 'shedding')) return true;
-    const usable = weight !== undefined && weight > 0 ? Math.min(weight, MAX_WEIGHT) : 1;
+    const usable = Math.min(positive(weight) ?? 1, MAX_WEIGHT);
     return this.#admission.admit({ ...this.#state, blind: this.ratio === null }, usable);
   }
 
@@ -151,9 +153,9 @@ class ConnectedPressure implements Pressure {
 
   #streamUrl(given: string | null | undefined): URL | undefined {
     if (given === null) return undefined;
-    const base = given ?? (process.env['SPILLWAY_URL'] || DEFAULT_URL);
-    const url = URL.parse(`${base.replace(/\/+$/, '')}/v1/stream`);
-    if (url?.protocol === 'http:') return url;
+    const base = String(given ?? (process.env['SPILLWAY_URL'] || DEFAULT_URL));
+    const stream = `${base.replace(/\/+$/, '')}/v1/stream`;
+    if (/^http:/i.test(stream) && URL.canParse(stream)) return new URL(stream);
     this.#listeners.complain(
       new SpillwayError('config', `"${base}" is no address of a sidecar: own readings are used`, {
         mend: `give an http URL in SPILLWAY_URL or as the option url, for example ${DEFAULT_URL}`,
@@ -171,11 +173,15 @@ function judgementOf(options: ConnectOptions): JudgeOptions {
     warnRatio: positive(options.warnRatio) ?? warnRatio,
     shedRatio: positive(options.shedRatio) ?? shedRatio,
     criticalRatio: positive(options.criticalRatio) ?? criticalRatio,
-    recoverMargin: positive(options.recoverMargin) ?? recoverMargin,
-    hold: positive(options.hold) ?? hold,
+    recoverMargin: amount(options.recoverMargin) ?? recoverMargin,
+    hold: amount(options.hold) ?? hold,
   };
 }
 
-function positive(value: number | undefined): number | undefined {
-  return value !== undefined && value > 0 ? value : undefined;
+function amount(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined;
+}
+
+function positive(value: unknown): number | undefined {
+  return amount(value) || undefined;
 }

@@ -52,8 +52,14 @@ export class Sidecar {
 
   #connect(): void {
     this.#silentTicks = 0;
-    // an agent of its own: no connection limit of the program's is used up, nothing is kept for reuse
-    const request = get(this.#url, { agent: false, headers: { accept: 'text/event-stream' } });
+    let request: ClientRequest;
+    try {
+      // an agent of its own: no connection limit of the program's is used up, nothing is kept for reuse
+      request = get(this.#url, { agent: false, headers: { accept: 'text/event-stream' } });
+    } catch {
+      this.#wait(); // the program may not use the network, or has put something else in place of `get`
+      return;
+    }
     this.#request = request;
     request.on('socket', (socket) => socket.unref());
     request.on('response', (response) => this.#listen(request, response));
@@ -103,9 +109,13 @@ export class Sidecar {
   #ended(request: ClientRequest): void {
     if (request !== this.#request) return;
     this.#request = undefined;
+    this.#wait();
+    this.#ears.state(undefined);
+  }
+
+  #wait(): void {
     this.#retryAtMs = performance.now() + this.#waitMs * (0.5 + Math.random() / 2);
     this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
-    this.#ears.state(undefined);
   }
 }
 

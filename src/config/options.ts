@@ -1,3 +1,4 @@
+import { DEFAULT_JUDGEMENT } from '../core/judge.ts';
 import {
   type Address,
   type AgentSelector,
@@ -72,35 +73,35 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
   },
   warnRatio: {
     type: ratio(0.01, 1),
-    default: 0.75,
+    default: DEFAULT_JUDGEMENT.warnRatio,
     placeholder: 'ratio',
     description: 'Share of the limit at or above which the level is warning',
     commands: GUARDING,
   },
   shedRatio: {
     type: ratio(0.01, 1),
-    default: 0.85,
+    default: DEFAULT_JUDGEMENT.shedRatio,
     placeholder: 'ratio',
     description: 'Share of the limit at or above which the level is shedding and readiness answers 503',
     commands: GUARDING,
   },
   criticalRatio: {
     type: ratio(0.01, 1),
-    default: 0.92,
+    default: DEFAULT_JUDGEMENT.criticalRatio,
     placeholder: 'ratio',
     description: 'Share of the limit at or above which the level is critical',
     commands: GUARDING,
   },
   recoverMargin: {
     type: ratio(0, 0.5),
-    default: 0.05,
+    default: DEFAULT_JUDGEMENT.recoverMargin,
     placeholder: 'ratio',
     description: 'A level is left when the ratio is below its threshold less this margin',
     commands: GUARDING,
   },
   hold: {
     type: duration('0s', '1h'),
-    default: 5_000,
+    default: DEFAULT_JUDGEMENT.hold,
     placeholder: 'duration',
     description: 'A level is not left before this time in it',
     commands: GUARDING,
@@ -146,7 +147,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
   },
   maxUnready: {
     type: duration('1s', '24h'),
-    default: 60_000,
+    default: DEFAULT_JUDGEMENT.maxUnready,
     placeholder: 'duration',
     description: 'Longest time un-ready in one go while use does not fall; then ready again',
     commands: GUARDING,
@@ -161,7 +162,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
   },
   onBlind: {
     type: choice('ready', 'unready'),
-    default: 'ready',
+    default: DEFAULT_JUDGEMENT.onBlind,
     placeholder: 'answer',
     description: 'What readiness says when there is no valid reading',
     commands: GUARDING,

@@ -2,7 +2,7 @@ import { type Forecast, forecast } from './forecast.ts';
 import { type LeakVerdict, leakEnded, suspectLeak } from './leak.ts';
 import { type Points, Series, Windows } from './series.ts';
 import { deviation, leastSquares, type Slope, theilSen } from './statistics.ts';
-import { Teeth } from './teeth.ts';
+import { Teeth, visibleDropBytes } from './teeth.ts';
 
 const MIB = 1024 ** 2;
 
@@ -65,6 +65,8 @@ export class GrowthTracker {
   #held = 0;
   #limit = 0;
   #trend: Slope | null = null;
+  /** Memory below this has given back what the trend had gained: until it is drawn anew it says nothing. */
+  #lowestRisen = 0;
   #trendStale = true;
   #leak: LeakVerdict = { suspected: false };
   #leakFromMs = 0;
@@ -106,7 +108,8 @@ export class GrowthTracker {
     }
     if (trend === null) return { growthBytesPerSecond: null, secondsToLimit: null, range: null };
     const certain = trend.low > 0 || trend.high < 0;
-    if (!certain) return { growthBytesPerSecond: 0, secondsToLimit: null, range: null };
+    if (!certain || (trend.low > 0 && this.#held < this.#lowestRisen))
+      return { growthBytesPerSecond: 0, secondsToLimit: null, range: null };
     const { line, spread } = this.#peaks(atMs, trend.slope);
     return { growthBytesPerSecond: trend.slope, ...forecast(this.#limit - line, trend, spread) };
   }
@@ -160,6 +163,7 @@ export class GrowthTracker {
     if (points === null) return null;
     if (points === 'within teeth') return { slope: 0, low: 0, high: 0 };
     const slope = longestTrend(points);
+    this.#lowestRisen = (points.values.at(-1) ?? 0) - visibleDropBytes(this.#limit);
     return slope && { slope: slope.slope * 1000, low: slope.low * 1000, high: slope.high * 1000 };
   }
 
@@ -192,7 +196,9 @@ export class GrowthTracker {
     const tops = Float64Array.from({ length: maxima.length - from }, (_, i) =>
       now(maxima.time(from + i), maxima.value(from + i)),
     );
-    const line = Math.max(this.#held, ...tops);
+    const highest = Math.max(this.#held, ...tops);
+    // peaks that would have met the limit by now have not: they do not rise with the floors
+    const line = highest < this.#limit ? highest : this.#held;
     const fromTooth = floors.firstSince(atMs - TREND_MS);
     if (floors.length - fromTooth < MIN_FLOORS) return { line, spread: deviation(tops) };
     const peaks = Float64Array.from({ length: floors.length - fromTooth }, (_, i) =>

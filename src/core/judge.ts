@@ -13,6 +13,17 @@ export interface JudgeOptions extends Thresholds {
   onBlind: 'ready' | 'unready';
 }
 
+/** What holds where nothing else is said. */
+export const DEFAULT_JUDGEMENT: JudgeOptions = {
+  warnRatio: 0.75,
+  shedRatio: 0.85,
+  criticalRatio: 0.92,
+  recoverMargin: 0.05,
+  hold: 5_000,
+  maxUnready: 60_000,
+  onBlind: 'ready',
+};
+
 /** Something to tell: an event without its time, its status and its number. */
 export type Finding = Pick<GuardianEvent, 'reason' | 'type' | 'note'>;
 
@@ -145,7 +156,7 @@ export class Judge {
             {
               reason: EVENT_OF.ok,
               type: 'Normal',
-              note: `The agent that was at level ${this.level} is gone: ${reason}.`,
+              note: `Nothing is left of level ${this.level}: ${reason}.`,
             },
           ];
     this.#forget(nowMs);

@@ -41,6 +41,11 @@ export class Kills {
     return true;
   }
 
+  /** Whether somebody was killed just now and it is not yet clear who. */
+  get pending(): boolean {
+    return this.#pending !== undefined;
+  }
+
   /** The kill of a child, once it is clear that the agent lives on. */
   settle(agentPid: number, processes: ProcessShare[], nowMs: number): Finding | undefined {
     const pending = this.#pending;

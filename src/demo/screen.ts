@@ -6,6 +6,8 @@ import type { LogLine, Probe } from './guarded-agent.ts';
 
 const BAR = 32;
 const WIDTH = 108;
+/** What V8 prints about itself when it gives up, all but the line that says why. */
+const V8_DUMP = /^\s*$|^<---|^\[\d+:|^\s*\d+: 0x|^-----/;
 const INDENT = ' '.repeat(9);
 const COLORS = { ok: 'green', warning: 'yellow', shedding: 'red', critical: 'magenta' } as const;
 const colored = process.stdout.isTTY && process.env.NO_COLOR === undefined;

@@ -11,6 +11,7 @@ import { createRssReader } from './rss-reader.ts';
 import { runtimeOf, runtimeOfTree } from './runtime.ts';
 
 export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
+  pid: number;
   readUsage: ReadUsage;
   platform: NodeJS.Platform;
   /** Tells two processes of the same pid apart, where known. */
@@ -28,13 +29,23 @@ export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
 export function startLife(options: AgentLifeOptions): AgentLife {
   const { procRoot, pid, platform, child } = options;
   const linux = platform !== 'darwin';
-  const args = linux ? argsOf(procRoot, pid) : [];
   const info: AgentInfo = {
     pid,
-    name: options.name ?? shortName(args, String(pid)),
+    name: options.name ?? String(pid),
     runtime: linux ? runtimeOf(procRoot, pid) : 'other',
     restarts: options.restarts,
   };
+  let args: string[] = [];
+  let nodeOptions = '';
+  // what is found may be the shell that is about to become the agent; what is dead tells neither
+  const identify = () => {
+    const now = linux ? argsOf(procRoot, pid) : [];
+    if (now.length === 0) return;
+    args = now;
+    info.name = shortName(args, info.name);
+    nodeOptions = nodeOptionsOf(procRoot, pid);
+  };
+  identify();
   const tree = createProcessTree({
     procRoot,
     rootPid: pid,
@@ -64,9 +75,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   return {
     info,
     get heapLimitBytes() {
-      return info.runtime === 'node'
-        ? heapLimitBytes(args, nodeOptionsOf(procRoot, pid), memory.limitBytes)
-        : null;
+      return info.runtime === 'node' ? heapLimitBytes(args, nodeOptions, memory.limitBytes) : null;
     },
     alive: () => (child ? child.exited() === undefined : (alive?.alive() ?? false)),
     read: (nowMs): Reading => memory.read(nowMs),
@@ -77,6 +86,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
       costMs = look.costMs;
       sample = look;
       rss?.follow(tree.members());
+      identify();
       const biggest = look.processes[0];
       if (linux && biggest) info.runtime = runtimeOfTree(procRoot, pid, biggest.pid);
       return look;

@@ -1,5 +1,6 @@
 import { SpillwayError } from '../core/errors.ts';
-import { hasEnded, readStat } from './proc-fs.ts';
+import { hasEnded } from '../core/proc-text.ts';
+import { readStat } from './proc-fs.ts';
 import {
   argsOf,
   baseName,

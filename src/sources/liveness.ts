@@ -1,7 +1,8 @@
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
 import { errnoOf, SpillwayError } from '../core/errors.ts';
-import { hasEnded, parseStat, readStat } from './proc-fs.ts';
+import { hasEnded, parseStat } from '../core/proc-text.ts';
+import { readStat } from './proc-fs.ts';
 
 /** Watches one process without a parent's rights. */
 export interface AliveWatch {

@@ -12,7 +12,7 @@ export interface RssSource {
 
 export interface AgentMemoryOptions {
   procRoot: string;
-  pid: number;
+  pid: number | 'self';
   rss: RssSource;
   /** `--limit`, in bytes: overrides, or sets where there is none. */
   limitBytes?: number | undefined;
@@ -166,11 +166,14 @@ export class AgentMemory {
     try {
       const { version, path } = groupOf(procRoot, pid);
       if (this.#group?.path === path && this.#group.version === version) return;
+      // v1 lists a process in the root from the start of its exit on, while its memory and its death still belong to its group
+      if (this.#group?.version === 'v1' && path === '/') return;
       const place = locateCgroup(procRoot, pid);
       this.close();
       this.#group = new MemoryGroup(place);
       this.#limitsMs = nowMs;
-      this.#shared = !privateGroup && this.#isOwn(place);
+      // the root group is the whole machine's, never one process's
+      this.#shared = !privateGroup && (place.path === '/' || this.#isOwn(place));
       this.#locateFailure = undefined;
     } catch (error) {
       if (this.#group === undefined) this.#locateFailure = explain(error);

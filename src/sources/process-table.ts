@@ -1,4 +1,6 @@
-import { listPids, memoryGroupOf, type ProcStat, parseCmdline, readProc, readStat } from './proc-fs.ts';
+import { parseProcCgroup } from '../core/cgroup-text.ts';
+import { type ProcStat, parseCmdline } from '../core/proc-text.ts';
+import { listPids, readProc, readStat } from './proc-fs.ts';
 
 /** One process as a scan sees it. */
 export interface ProcessRow {
@@ -58,7 +60,9 @@ export function argsOf(procRoot: string, pid: number): string[] {
 
 function groupOf(procRoot: string, pid: number): string {
   const read = readProc(`${procRoot}/${pid}/cgroup`);
-  return read.kind === 'value' ? memoryGroupOf(read.value) : '';
+  if (read.kind !== 'value') return '';
+  // without any memory cgroup, the text itself still tells containers apart
+  return parseProcCgroup(read.value)?.path ?? read.value.trim();
 }
 
 const INTERPRETER = /^(?:node|nodejs|bun|deno|python[\d.]*|pypy[\d.]*|java)$/;

@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { errnoOf, SpillwayError } from '../core/errors.ts';
+import { statusBytes } from '../core/proc-text.ts';
 import type { Usage } from '../core/reading.ts';
-import { pageBytesOf, readProc, statusBytes } from './proc-fs.ts';
+import { pageBytesOf, readProc } from './proc-fs.ts';
 
 /** What it follows; {@link follow} takes them biggest first. */
 export interface FollowedProcess {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { hasEnded, listPids, type ProcStat, readChildren, readStat } from './proc-fs.ts';
+import { hasEnded, type ProcStat } from '../core/proc-text.ts';
+import { listPids, readChildren, readStat } from './proc-fs.ts';
 import { argsOf, type ProcessCache, scanProcesses, shortName } from './process-table.ts';
 import { listWithPs } from './ps.ts';
 

@@ -87,9 +87,13 @@ describeWhere('a wrapped command with a limit', LACKS, () => {
     expect(existsSync(join(directory, 'flight.json'))).toBe(false);
   });
 
-  it('that fills the heap of V8 dies of that, far from the limit', async () => {
+  it.each([
+    ['by its command line', ['--max-old-space-size=64'], []],
+    ['by its environment', [], ['env', 'NODE_OPTIONS=--max-old-space-size=64']],
+  ])('that fills the heap of V8, limited %s, dies of that, far from the limit', async (_, flags, prefix) => {
     const [node = '', ...program] = agent('heap', '--rate', 40);
-    const { code, report } = await endOf([node, '--max-old-space-size=64', ...program], ['--limit', '512Mi']);
+    const command = [...prefix, node, ...flags, ...program];
+    const { code, report } = await endOf(command, ['--limit', '512Mi']);
     expect(code).toBe(134);
     expect(report).toMatchObject({ cause: 'heap-limit', signal: 'SIGABRT', oomKills: 0 });
     expect(report.reason).toMatch(/^V8 reached its own heap limit of about 64.0 MiB/);

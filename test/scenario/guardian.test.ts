@@ -182,6 +182,21 @@ describe('a death', () => {
     expect(guardian.status()).toMatchObject({ agent: null, oomKills: 1, lastDeath: { cause: 'oom-killed' } });
   });
 
+  it('that takes its time is not taken for a recovery', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    life.heldMiB = 490;
+    await clock.advance(20_000); // longer than any hold
+    life.kills = 1;
+    life.heldMiB = 20;
+    await clock.advance(400);
+    life.dead = { exitCode: null, signal: 'SIGKILL' };
+    await clock.advance(60);
+    const atTheEnd = reasons().filter((reason) => /Killed|Recovered/.test(reason));
+    expect(atTheEnd).toEqual(['AgentOOMKilled', 'MemoryPressureRecovered']);
+  });
+
   it('by itself is told as an exit', async () => {
     const life = new FakeLife(7);
     agents.push(life);

@@ -199,9 +199,18 @@ export const TIDAL_OPTIONS = [
   '100ms',
 ];
 
+/** Whether a process catches SIGUSR2, which would else kill it. */
+function catchesUsr2(pid: number): boolean {
+  const caught = /SigCgt:\s+(\w+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${caught}`) & 0x800n) !== 0n;
+}
+
 /** Wraps the tidal agent. */
 export async function startTidal(args: readonly string[] = [], options: CliOptions = {}) {
   const guardian = await startGuardian('run', [...TIDAL_OPTIONS, ...args, '--', ...TIDAL_AGENT], options);
-  if (guardian.child.stdout) await until(() => guardian.text.out.includes('up'), 'the agent is up');
+  await until(async () => {
+    const { agent } = await guardian.status();
+    return agent !== null && catchesUsr2(agent.pid);
+  }, 'the agent is up');
   return { ...guardian, turn: () => guardian.child.kill('SIGUSR2') };
 }

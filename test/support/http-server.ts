@@ -5,8 +5,8 @@ import type { StreamMessage } from '../../src/adapters/status-stream.ts';
 import type { Status } from '../../src/core/status.ts';
 import { statusWith } from './status.ts';
 
-/** A real server on a free port, with counters of what it asked for; ended with the test. */
-export async function startServer(changes: Partial<HttpServerDeps> = {}) {
+/** A real server on a free port (or the one given), with counters of what it asked for; ended with the test. */
+export async function startServer(changes: Partial<HttpServerDeps> = {}, wantedPort = 0) {
   const state = { status: statusWith() as Status, version: 0 };
   const asked = { requests: 0, status: 0, history: 0, metrics: 0, weights: [] as number[] };
   const errors: unknown[] = [];
@@ -34,7 +34,7 @@ export async function startServer(changes: Partial<HttpServerDeps> = {}) {
     onError: (error) => errors.push(error),
     ...changes,
   });
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = await server.listen({ host: '127.0.0.1', port: wantedPort });
   onTestFinished(() => server.close());
   return {
     server,

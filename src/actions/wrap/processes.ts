@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasEnded, parseStat } from '../../core/proc-text.ts';
 
 /** Environment variable by which every process of one run is recognised, whatever its parent is by now. */
 export const RUN_VARIABLE = 'SPILLWAY_RUN';
@@ -17,31 +18,15 @@ export interface ProcessEntry {
   startTicks: number;
 }
 
-/**
- * One line of `/proc/PID/stat`. The name in parentheses may itself hold spaces and parentheses, so fields are counted
- * from the last one.
- * @returns `undefined` for a zombie (it is dead, only not yet collected) and for text that is no such line
- */
-export function parseStat(text: string): ProcessEntry | undefined {
-  const close = text.lastIndexOf(') ');
-  const fields = text.slice(close + 2).split(' ');
-  const state = fields[0];
-  if (close < 0 || fields.length < 20 || state === 'Z' || state === 'X') return undefined;
-  const [parentPid, group, , , foregroundGroup] = fields.slice(1, 6).map(Number);
-  const entry = {
-    pid: Number.parseInt(text, 10),
-    parentPid: parentPid ?? Number.NaN,
-    group: group ?? Number.NaN,
-    foregroundGroup: foregroundGroup ?? Number.NaN,
-    startTicks: Number(fields[19]),
-  };
-  return Object.values(entry).every(Number.isSafeInteger) ? entry : undefined;
-}
-
-/** The living process with this number, or `undefined`. */
+/** The living process with this number, or `undefined`; one that has ended and is only not yet collected is dead. */
 export function readProcess(pid: number | 'self', procRoot = '/proc'): ProcessEntry | undefined {
   try {
-    return parseStat(readFileSync(join(procRoot, String(pid), 'stat'), 'utf8'));
+    const file = join(procRoot, String(pid), 'stat');
+    const text = readFileSync(file, 'utf8');
+    const stat = parseStat(text, file);
+    if (hasEnded(stat)) return undefined;
+    const { ppid: parentPid, processGroup: group, foregroundGroup, startTime: startTicks } = stat;
+    return { pid: Number.parseInt(text, 10), parentPid, group, foregroundGroup, startTicks };
   } catch {
     return undefined; // it ended, or there is no /proc: both mean that nothing can be said about it
   }

@@ -53,6 +53,24 @@ describe('growth', () => {
     expect(outlook.range?.[1], 'a burst may end at any moment').toBeNull();
   });
 
+  it('says nothing of a limit once a collection has given back what had grown', () => {
+    const tracker = tell({ seconds: 30, held: (ms) => (40 + (14 * ms) / 1000) * MIB });
+    expect(mibPerSecond(tracker.assess(30_000))).toBeGreaterThan(10);
+    for (let ms = 30_050; ms <= 31_000; ms += 50) tracker.add(ms, 60 * MIB, LIMIT);
+    expect(tracker.assess(31_000)).toMatchObject({ growthBytesPerSecond: 0, secondsToLimit: null });
+  });
+
+  it('does not see the limit met by peaks that have fallen since', () => {
+    const watched: number[] = [];
+    const held = (ms: number) => (40 + (4 * ms) / 1000 + 300 * tooth(ms, 12_000)) * MIB;
+    const watch = (ms: number, tracker: GrowthTracker) => {
+      const { secondsToLimit } = tracker.assess(ms);
+      if (held(ms) < LIMIT / 2 && secondsToLimit !== null) watched.push(secondsToLimit);
+    };
+    tell({ seconds: 40, limitBytes: LIMIT, held, watch });
+    expect(Math.min(...watched)).toBeGreaterThan(1);
+  });
+
   it('does not take a single odd reading for a burst', () => {
     const tracker = tell({ seconds: 40, held: () => 100 * MIB });
     tracker.add(40_050, 108 * MIB, LIMIT);

@@ -152,6 +152,19 @@ describe('memory of an agent in a v1 cgroup', () => {
     expect(open().read(0)).toMatchObject({ limitBytes: 80 * MiB, limitSource: 'cgroup-v1' });
   });
 
+  it('stays with the group of a process that is ending, which v1 already lists in the root', () => {
+    const stat = { total_rss: 60 * MiB, hierarchical_memory_limit: 80 * MiB };
+    tree.write(v1Group('cg', { usage: 900 * MiB, stat: {} }));
+    tree.write(v1Group('cg/pod/agent', { usage: 64 * MiB, stat }));
+    open().read(0);
+    tree.write({
+      'proc/7/cgroup': '4:memory:/\n',
+      ...v1Group('cg/pod/agent', { usage: MiB, stat, oomKills: 1 }),
+    });
+    expect(memory.read(5000)).toMatchObject({ usedBytes: MiB, limitBytes: 80 * MiB });
+    expect(memory.readOomKills()).toBe(1);
+  });
+
   it('knows its page-rounded "no limit"', () => {
     const stat = { hierarchical_memory_limit: 2 ** 63 - 2 ** 12 };
     tree.write(v1Group('cg/pod/agent', { usage: 64 * MiB, stat }));

@@ -2,34 +2,12 @@ import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import {
   listProcesses,
-  parseStat,
   pidsOfRun,
   readProcess,
   withDescendants,
 } from '../../../../src/actions/wrap/processes.ts';
-
-const line = (name: string, state = 'S') =>
-  `42 (${name}) ${state} 7 40 39 34816 40 4194304 99 0 0 0 0 0 0 0 20 0 1 0 378083 3133440 358 184467`;
-
-describe('a line of stat', () => {
-  it('is read whatever the process calls itself', () => {
-    const entry = { pid: 42, parentPid: 7, group: 40, foregroundGroup: 40, startTicks: 378083 };
-    for (const name of ['node', 'a b', 'x) S 1 (y', '()', 'new\nline'])
-      expect(parseStat(line(name))).toEqual(entry);
-  });
-
-  it('of a zombie, or none at all, is nobody', () => {
-    for (const text of [
-      line('sh', 'Z'),
-      '',
-      '42',
-      '42 (sh) S 1',
-      'x (sh) S a b c',
-      line('sh').replace('378083', 'x'),
-    ])
-      expect(parseStat(text)).toBeUndefined();
-  });
-});
+import { fakeTree } from '../../../support/fake-cgroup.ts';
+import { procFiles } from '../../../support/fake-proc.ts';
 
 describe('processes', () => {
   it('of a run are found by its mark, exactly, and their descendants by descent', async () => {
@@ -51,7 +29,22 @@ describe('processes', () => {
     }
   });
 
-  it('that do not exist are nobody', () => {
+  it('that have ended, were never there or make no sense are nobody', () => {
+    const tree = fakeTree({
+      ...procFiles([{ pid: 41 }, { pid: 42, state: 'Z' }]),
+      'proc/43/stat': '43 (sh) S a b c',
+      'proc/self/stat': '41 (node) S 1',
+    });
+    const proc = `${tree.root}/proc`;
+    expect(readProcess(41, proc)).toEqual({
+      pid: 41,
+      parentPid: 0,
+      group: 0,
+      foregroundGroup: 0,
+      startTicks: 4100,
+    });
+    expect([...listProcesses(proc).keys()]).toEqual([41]);
+    tree.remove();
     expect(readProcess(1, '/no/such/proc')).toBeUndefined();
     expect([...withDescendants([999_999_999], listProcesses())]).toEqual([]);
   });

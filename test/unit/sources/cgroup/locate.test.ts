@@ -1,10 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  locateCgroup,
-  parseMountinfo,
-  parseProcCgroup,
-  pathWithin,
-} from '../../../../src/sources/cgroup/locate.ts';
+import { locateCgroup } from '../../../../src/sources/cgroup/locate.ts';
 import { type FakeTree, fakeTree } from '../../../support/fake-cgroup.ts';
 
 const trees: FakeTree[] = [];
@@ -18,34 +13,6 @@ function procOf(files: Record<string, string>): { proc: string; root: string } {
 }
 const v2Mount = (root: string, at: string) => `30 23 0:26 ${root} ${at} rw - cgroup2 cgroup2 rw\n`;
 const v1Mount = (root: string, at: string) => `35 31 0:32 ${root} ${at} rw - cgroup cgroup rw,memory\n`;
-
-describe('the group of a process', () => {
-  it.each([
-    ['0::/a/b\n', { version: 'v2', path: '/a/b' }],
-    ['5:cpu:/x\n4:memory:/m\n0::/u\n', { version: 'v1', path: '/m' }],
-    ['4:cpuset,memory:/m:with:colons\n', { version: 'v1', path: '/m:with:colons' }],
-    ['5:cpu:/x\n0::/\n', { version: 'v2', path: '/' }],
-    ['1:name=systemd:/\n', undefined],
-    ['', undefined],
-  ])('of %j', (text, group) => expect(parseProcCgroup(text)).toEqual(group));
-});
-
-describe('mounts', () => {
-  it('are taken from lines that mount memory cgroups, with escaped characters put back', () => {
-    const text = `1 0 8:1 / / rw - ext4 /dev/sda rw\n${v1Mount('/a', '/mnt/with\\040space')}36 31 0:33 / /x rw shared:4 - cgroup cgroup rw,cpu\n`;
-    expect(parseMountinfo(text)).toEqual([{ version: 'v1', root: '/a', mountPoint: '/mnt/with space' }]);
-  });
-
-  it.each([
-    ['/', '/a/b', '/a/b'],
-    ['/', '/', ''],
-    ['/a', '/a/b', '/b'],
-    ['/a', '/ab', undefined],
-    ['/', '/../c1', undefined],
-    ['/../c1', '/../c1', ''],
-    ['/../c1', '/../c1/sub', '/sub'],
-  ])('rooted at %s show %s as %s', (root, path, below) => expect(pathWithin(root, path)).toBe(below));
-});
 
 describe('locating', () => {
   it('goes through our own mount where that shows the group, and lists every visible ancestor', () => {

@@ -1,0 +1,54 @@
+import type { HistoryReading, RenderedHistory } from './history.ts';
+import type { ProcessShare } from './kills.ts';
+import type { ExitFacts } from './ports.ts';
+import { judgeDeath, type PostMortem } from './post-mortem.ts';
+import type { Status } from './status.ts';
+
+/** A dying process gives its memory back before it is gone: how it stood is the highest reading of this time. */
+const DYING_MS = 2000;
+
+/** All that the report of a death is made of. */
+export interface ReportParts {
+  id: string;
+  /** Wall-clock milliseconds at which the death was seen. */
+  wallMs: number;
+  exit: ExitFacts;
+  /** Kills that the kernel counted for this death; `null` where it does not tell. */
+  oomKillsDelta: number | null;
+  /** Kills since the guardian started. */
+  oomKills: number;
+  heapLimitBytes: number | null;
+  status: Status;
+  history: RenderedHistory;
+  processes: ProcessShare[];
+  guardianVersion: string;
+}
+
+/** Puts the report of a death together, with the verdict on how it came. */
+export function composeReport(parts: ReportParts): PostMortem {
+  const { id, wallMs, exit, oomKillsDelta, oomKills, heapLimitBytes, status, history, processes } = parts;
+  const { ratio, anonBytes, limitBytes } = highest(history.readings, wallMs - DYING_MS) ?? status;
+  const runtime = status.agent?.runtime ?? 'other';
+  return {
+    id,
+    at: new Date(wallMs).toISOString(),
+    ...judgeDeath({ ...exit, oomKillsDelta, ratio, anonBytes, limitBytes, runtime, heapLimitBytes }),
+    ...exit,
+    oomKills,
+    agent: status.agent,
+    status,
+    ...history,
+    processes,
+    guardianVersion: parts.guardianVersion,
+  };
+}
+
+function highest(readings: readonly HistoryReading[], sinceWallMs: number): HistoryReading | undefined {
+  let found: HistoryReading | undefined;
+  for (let i = readings.length - 1; i >= 0; i--) {
+    const reading = readings[i];
+    if (reading === undefined || Date.parse(reading.at) < sinceWallMs) break;
+    if (found === undefined || reading.ratio > found.ratio) found = reading;
+  }
+  return found;
+}

@@ -1,0 +1,76 @@
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { burst } from './parts/burst.ts';
+import { cpu } from './parts/cpu.ts';
+import { flood } from './parts/flood.ts';
+import { memory } from './parts/memory.ts';
+import { read } from './parts/read.ts';
+import { smallest } from './parts/smallest.ts';
+import { start } from './parts/start.ts';
+import type { Setting } from './support/programs.ts';
+import { endAll, nodeVersion } from './support/programs.ts';
+
+const PARTS: Readonly<Record<string, [about: string, part: (setting: Setting) => Promise<void>]>> = {
+  burst: ['503 before the kill, beside a 1 s and a 30 s polling loop', burst],
+  cpu: ['CPU of the idle guardian beside an empty timer', cpu],
+  memory: ['RSS beside a bare HTTP server', memory],
+  smallest: ['smallest memory limit at which /readyz answers in 10 ms', smallest],
+  start: ['start to the first /readyz', start],
+  read: ['time and garbage of one reading and one round of the loop', read],
+  flood: ['sampling interval, idle and under wrk', flood],
+};
+
+const HELP = `npm run bench -- [PART…] [options]
+
+${Object.entries(PARTS)
+  .map(([name, [about]]) => `  ${name.padEnd(10)}${about}`)
+  .join('\n')}
+
+  --runs N      repeats of each measurement (default: each part's own)
+  --seconds N   length of each measurement in cpu, memory and flood
+  --node PATH   another node to measure with, may be repeated; also NODE22 and NODE24 in the environment
+  --dist DIR    the build to measure (default: dist of this checkout)
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string' },
+    seconds: { type: 'string' },
+    node: { type: 'string', multiple: true },
+    dist: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+
+const unknown = positionals.filter((name) => !(name in PARTS));
+if (values.help || unknown.length > 0) {
+  process.stdout.write(unknown.length > 0 ? `no such part: ${unknown.join(', ')}\n\n${HELP}` : HELP);
+  process.exit(values.help ? 0 : 2);
+}
+
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => {
+    endAll();
+    process.exit(130);
+  });
+
+const given = [...(values.node ?? []), process.env['NODE22'] ?? '', process.env['NODE24'] ?? ''];
+const setting: Setting = {
+  nodes: [process.execPath, ...new Set(given.filter(Boolean))],
+  dist: values.dist ?? `${process.env['BENCH_HOME']}/../../dist`,
+  runs: numberOf(values.runs),
+  seconds: numberOf(values.seconds),
+};
+const versions = setting.nodes.map(nodeVersion).join(', ');
+console.log(`Node ${versions}; ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}; ${process.platform}`);
+try {
+  for (const name of positionals.length > 0 ? positionals : Object.keys(PARTS))
+    await PARTS[name]?.[1](setting);
+} finally {
+  endAll();
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Math.max(1, Number.parseInt(text, 10));
+}

@@ -1,0 +1,4 @@
+// Wakes as often as the idle guardian samples, and does nothing.
+const everyMs = Number(process.argv[2]);
+const wake = () => setTimeout(wake, everyMs);
+wake();

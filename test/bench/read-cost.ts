@@ -1,0 +1,101 @@
+import { totalmem } from 'node:os';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
+import { createMetrics } from '../../src/adapters/metrics.ts';
+import { readProcessUsage } from '../../src/adapters/pidusage.ts';
+import { HistoryStore } from '../../src/core/history.ts';
+import { DEFAULT_JUDGEMENT } from '../../src/core/judge.ts';
+import { Guardian } from '../../src/guardian.ts';
+import { startLife } from '../../src/sources/agent-life.ts';
+
+/** What one of something takes. */
+export interface Cost {
+  what: string;
+  us: number;
+  bytes: number;
+}
+
+const SAMPLE_MS = 50;
+const COUNT = 100_000;
+const WARM = 20_000;
+const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
+let collections = 0;
+new PerformanceObserver((list) => {
+  collections += list.getEntries().length;
+}).observe({ entryTypes: ['gc'] });
+
+const life = startLife({
+  procRoot: '/proc',
+  platform: process.platform,
+  machineBytes: totalmem(),
+  pid: process.ppid,
+  restarts: 0,
+  sameGroup: false,
+  privateGroup: true, // so that its cgroup counts, though it is also ours
+  readUsage: readProcessUsage,
+});
+
+// the loop on a clock that jumps from sample to sample: all that happens in between, and no waiting
+let atMs = performance.now();
+let next = () => {};
+const nothing = () => {};
+const guardian: Guardian = new Guardian({
+  options: { ...DEFAULT_JUDGEMENT, sampleMin: 5, sampleMax: SAMPLE_MS },
+  seek: () => life,
+  history: new HistoryStore(() => ''),
+  clock: {
+    now: () => atMs,
+    wallMs: () => atMs,
+    setTimer(fn) {
+      next = fn;
+      return { cancel: nothing };
+    },
+    newId: () => '',
+  },
+  version: '',
+  outlets: {
+    emit: nothing,
+    log: nothing,
+    stream: nothing,
+    observeTick: (duration, interval) => metrics.observeTick(duration, interval),
+    readFailed: nothing,
+    transition: nothing,
+    restarted: nothing,
+    died: nothing,
+    flight: nothing,
+    flightDone: nothing,
+  },
+});
+const metrics = createMetrics({
+  version: '',
+  status: () => guardian.status(),
+  streams: () => ({ clients: 0, dropped: 0 }),
+});
+guardian.start();
+
+const costs = [
+  await measure('reading', () => {
+    atMs += SAMPLE_MS;
+    life.read(atMs);
+  }),
+  await measure('round of the loop, without the look at the processes', () => {
+    atMs += SAMPLE_MS;
+    next();
+  }),
+];
+process.stdout.write(JSON.stringify(costs));
+process.exit();
+
+async function measure(what: string, one: () => void): Promise<Cost> {
+  for (let i = 0; i < WARM; i++) one();
+  await turn();
+  collect();
+  await turn();
+  collections = 0;
+  const [heapBefore, startMs] = [process.memoryUsage().heapUsed, performance.now()];
+  for (let i = 0; i < COUNT; i++) one();
+  const us = ((performance.now() - startMs) * 1000) / COUNT;
+  const bytes = (process.memoryUsage().heapUsed - heapBefore) / COUNT;
+  await turn();
+  return { what, us, bytes: collections > 0 ? Number.NaN : bytes };
+}

@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { heapLimitBytes } from '../../../src/core/heap-limit.ts';
+
+const MiB = 2 ** 20;
+
+describe("V8's heap limit, seen from outside", () => {
+  it.each([
+    [['node', '--max-old-space-size=300', 'a.js'], '', 300],
+    [['node', '--max_old_space_size', '300', 'a.js'], '', 300],
+    [['node', 'a.js'], '--enable-source-maps --max-old-space-size=200', 200],
+    [['node', '--max-old-space-size=300', 'a.js'], '--max-old-space-size=200', 300],
+  ])('of %j with NODE_OPTIONS %j is %i MiB', (args, options, mebibytes) => {
+    expect(heapLimitBytes(args, options, 512 * MiB)).toBe(mebibytes * MiB);
+  });
+
+  it.each([
+    [256, 259],
+    [512, 259],
+    [1024, 512],
+    [65_536, 4096],
+  ])('is by default, in a container of %i MiB, about %i MiB', (container, heap) => {
+    expect(heapLimitBytes(['node', 'a.js'], '', container * MiB)).toBe(heap * MiB);
+  });
+});
