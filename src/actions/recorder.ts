@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
 import { judgeVanished, type PostMortem } from '../core/post-mortem.ts';
 import type { AgentInfo } from '../core/status.ts';
+import { makeDirectory } from './make-directory.ts';
 
 export interface RecorderOptions {
   /** Where reports are kept, created when missing; without it they live in memory only. One guardian per directory. */
@@ -123,7 +124,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   };
 
   const loadAll = async (dir: string) => {
-    await mkdir(dir, { recursive: true });
+    await makeDirectory(dir);
     const names = (await readdir(dir)).filter((name) => REPORT.test(name)).sort();
     for (const name of names.slice(-MAX_FILES)) {
       const report = await load(dir, name);
@@ -182,7 +183,7 @@ function fileName({ at, agent }: PostMortem): string {
 
 /** Writes the file whole or not at all. `durable`: also when the machine stops right after. */
 async function replace(dir: string, name: string, report: PostMortem, durable: boolean): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await makeDirectory(dir);
   const path = join(dir, name);
   const part = `${path}.tmp`;
   try {

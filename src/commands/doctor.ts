@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { makeDirectory } from '../actions/make-directory.ts';
 import { makePrivateCgroup } from '../actions/wrap/private-cgroup.ts';
 import { readProcessUsage } from '../adapters/pidusage.ts';
 import type { Config } from '../config/options.ts';
@@ -182,7 +183,7 @@ async function recording({ recordDir }: Config): Promise<Power> {
       mend: 'set --record-dir to a writable directory that outlives the guardian',
     };
   try {
-    await mkdir(recordDir, { recursive: true });
+    await makeDirectory(recordDir);
     await access(recordDir, constants.W_OK);
     return { power, has: 'yes', detail: recordDir, mend: '' };
   } catch (error) {

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { RenderedHistory } from '../../src/core/history.ts';
 import type { PostMortem } from '../../src/core/post-mortem.ts';
 import { MIB, startGuardian, until } from '../support/cli.ts';
 import { agent, CGROUP, describeWhere, type Group, LACKS, makeGroup } from '../support/kernel.ts';
-import { watchReadiness } from '../support/probes.ts';
+import { recordDirectory, reportsIn, watchReadiness } from '../support/probes.ts';
 
 const QUICK = ['--hold', '300ms'];
 
@@ -88,16 +90,37 @@ describeWhere('an agent in a cgroup beside the guardian', LACKS, () => {
     expect(guardian.events()).toContain('MemoryPressureRecovered');
   });
 
-  it('is judged against a resized limit within a second', async () => {
-    const group = makeGroup({ limitBytes: 128 * MIB });
+  it('is judged against a resized limit within a second, both ways', async () => {
+    const group = makeGroup({ limitBytes: 256 * MIB });
     const { command, find } = named('--start', 105);
     const guardian = await startGuardian('guard', [...QUICK, ...find]);
-    startIn(group, command);
-    await until(async () => !(await guardian.status()).ready, 'it is un-ready');
+    const holding = startIn(group, command);
+    await until(() => holding.text().includes('up'), 'the memory is taken');
+    expect(await guardian.status()).toMatchObject({ level: 'ok', limitBytes: 256 * MIB });
+    group.setLimit(128 * MIB);
+    await until(async () => (await guardian.status()).limitBytes === 128 * MIB, 'it is seen', 1000);
+    expect((await guardian.get('/readyz')).status).toBe(503);
     group.setLimit(256 * MIB);
     await until(async () => (await guardian.status()).limitBytes === 256 * MIB, 'it is seen', 1000);
     await until(async () => (await guardian.status()).level === 'ok', 'the level recovers', 3000);
     expect((await guardian.get('/readyz')).status).toBe(200);
     expect(guardian.events()).toContain('MemoryPressureRecovered');
+  });
+
+  it('that lives on when only the guardian is killed is not reported dead by the next one', async () => {
+    const group = makeGroup({ limitBytes: 128 * MIB });
+    const { command, find } = named('--start', 105);
+    const directory = recordDirectory();
+    const options = [...QUICK, ...find, '--record-dir', directory];
+    const lost = await startGuardian('guard', options);
+    startIn(group, command);
+    await until(() => existsSync(join(directory, 'flight.json')), 'pressure is recorded');
+    lost.child.kill('SIGKILL');
+    await lost.ended;
+    const next = await startGuardian('guard', options);
+    await until(async () => !(await next.status()).ready, 'it is un-ready again');
+    expect((await next.status()).lastDeath).toBe(null);
+    expect(reportsIn(directory)).toEqual([]);
+    expect(next.events()).not.toContain('AgentExited');
   });
 });

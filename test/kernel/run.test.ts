@@ -1,27 +1,14 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import type { PostMortem } from '../../src/core/post-mortem.ts';
 import { MIB, runCli, startGuardian, until } from '../support/cli.ts';
 import { agent, CGROUP, describeWhere, itWhere, LACKS, makeGroup, VERSION } from '../support/kernel.ts';
-import { watchReadiness } from '../support/probes.ts';
-
-function recordDir(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'record-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
-  return directory;
-}
-
-function reportsIn(directory: string): PostMortem[] {
-  return readdirSync(directory)
-    .filter((name) => name.startsWith('post-mortem-'))
-    .map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')) as PostMortem);
-}
+import { recordDirectory, reportsIn, watchReadiness } from '../support/probes.ts';
 
 /** The one report of a command wrapped to its end, and the status it ended with. */
 async function endOf(command: string[], options: string[] = [], prefix: string[] = []) {
-  const directory = recordDir();
+  const directory = recordDirectory();
   const { code, err } = await runCli(
     ['run', '--listen', '127.0.0.1:0', '--record-dir', directory, ...options, '--', ...command],
     { prefix },
@@ -33,7 +20,7 @@ async function endOf(command: string[], options: string[] = [], prefix: string[]
 
 describeWhere('a wrapped command with a limit', LACKS, () => {
   it('that leaks is un-ready before it is killed, and its end is explained', async () => {
-    const directory = recordDir();
+    const directory = recordDirectory();
     const guardian = await startGuardian('run', [
       ...['--limit', '192Mi', '--record-dir', directory, '--'],
       ...agent('leak', '--rate', 50),
@@ -111,7 +98,7 @@ describeWhere('a wrapped command with a limit', LACKS, () => {
   });
 
   it('that is told to end does, and the report says by what', async () => {
-    const directory = recordDir();
+    const directory = recordDirectory();
     const guardian = await startGuardian('run', [
       ...['--limit', '256Mi', '--record-dir', directory, '--'],
       ...agent('leak'),
@@ -136,7 +123,7 @@ describeWhere('a wrapped command without a limit of its own', LACKS, () => {
     'is ended together with the guardian where the kernel kills whole groups; the next start tells of it',
     VERSION === 1 ? 'version 1 kills one process at a time' : undefined,
     async () => {
-      const directory = recordDir();
+      const directory = recordDirectory();
       const { enter } = makeGroup({ limitBytes: 256 * MIB, killTogether: true });
       const record = ['--record-dir', directory, '--'];
       const lost = await startGuardian('run', [...record, ...agent('leak', '--rate', 50)], { prefix: enter });

@@ -23,18 +23,21 @@ const CPU_V1 = '/sys/fs/cgroup/cpu';
 export const LACKS =
   typeof home === 'string' ? home : process.getuid?.() !== 0 ? 'making cgroups takes root' : undefined;
 
-/** A suite that needs something: without it, it is skipped and its title says why. */
+/** A suite that needs something: without it, it is skipped, and it is printed why. */
 export function describeWhere(title: string, lacks: string | undefined, body: () => void): void {
   describe.skipIf(lacks)(titled(title, lacks), body);
 }
 
-/** A test that needs something: without it, it is skipped and its title says why. */
+/** A test that needs something: without it, it is skipped, and it is printed why. */
 export function itWhere(title: string, lacks: string | undefined, body: () => Promise<void>): void {
   it.skipIf(lacks)(titled(title, lacks), body);
 }
 
-const titled = (title: string, lacks: string | undefined) =>
-  lacks === undefined ? title : `${title} (skipped: ${lacks})`;
+function titled(title: string, lacks: string | undefined): string {
+  if (lacks === undefined) return title;
+  console.warn(`skipped, ${lacks}: ${title}`);
+  return `${title} (skipped: ${lacks})`;
+}
 
 /** The command line of one of the test programs. */
 export const agent = (name: string, ...args: (string | number)[]): string[] => [

@@ -1,4 +1,9 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+import type { PostMortem } from '../../src/core/post-mortem.ts';
 import type { Status } from '../../src/core/status.ts';
 import type { GuardianProcess } from './cli.ts';
 
@@ -36,4 +41,19 @@ export function watchReadiness(guardian: GuardianProcess) {
       await done;
     },
   };
+}
+
+/** A directory for `--record-dir`; removed with the test. */
+export function recordDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'record-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+/** The reports kept in it, in order of time. */
+export function reportsIn(directory: string): PostMortem[] {
+  return readdirSync(directory)
+    .filter((name) => name.startsWith('post-mortem-'))
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')) as PostMortem);
 }

@@ -162,6 +162,7 @@ describe('with a sidecar', () => {
     await until(() => pressure.source === 'sidecar');
     expect(pressure.ratio).toBe(0.25);
   });
+
   it('gives up one that has gone silent', async () => {
     const url = await rawServer((response, times) => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
