@@ -1,6 +1,6 @@
 // Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, the demo, and the library.
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -31,7 +31,9 @@ const leaveOut = {
   },
 };
 
-await rm('dist', { recursive: true, force: true });
+// built beside the old one and then put in its place: a failed build leaves what works
+const OUT = 'dist.new';
+await rm(OUT, { recursive: true, force: true });
 const shared = {
   bundle: true,
   platform: 'node',
@@ -43,7 +45,7 @@ const shared = {
 const command = await build({
   ...shared,
   entryPoints: { spillway: 'src/main.ts' },
-  outdir: 'dist',
+  outdir: OUT,
   format: 'esm',
   splitting: true,
   minify: true,
@@ -55,12 +57,12 @@ const command = await build({
   plugins: [leaveOut],
   metafile: true,
 });
-await chmod('dist/spillway.js', 0o755);
+await chmod(`${OUT}/spillway.js`, 0o755);
 
 await build({
   ...shared,
   entryPoints: ['src/demo/main.ts', 'src/demo/agent.ts'],
-  outdir: 'dist/demo',
+  outdir: `${OUT}/demo`,
   format: 'esm',
   splitting: true,
 });
@@ -72,18 +74,20 @@ for (const [format, extension] of [
   await build({
     ...shared,
     entryPoints: { index: 'src/agent/index.ts' },
-    outdir: 'dist/agent',
+    outdir: `${OUT}/agent`,
     format,
     outExtension: { '.js': extension },
   });
 await declarations('agent/index');
+await rm('dist', { recursive: true, force: true });
+await rename(OUT, 'dist');
 
 /**
  * Types of the library, for ESM and for CommonJS: to a compiler a `.d.ts` in this package describes an ES module, so
  * CommonJS gets the same as `.d.cts`. Only what the entry's own types need is kept.
  */
 async function declarations(entry) {
-  const emitted = 'dist/types';
+  const emitted = `${OUT}/types`;
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', 'src/agent', '--outDir', emitted], { stdio: 'inherit' });
   const wanted = new Set([entry]);
@@ -91,12 +95,12 @@ async function declarations(entry) {
     const text = await readFile(join(emitted, `${name}.d.ts`), 'utf8');
     const from = (specifier) => join(dirname(name), specifier);
     for (const [, specifier] of text.matchAll(/from '(\.[^']+)\.ts'/g)) wanted.add(from(specifier));
-    await mkdir(join('dist', dirname(name)), { recursive: true });
+    await mkdir(join(OUT, dirname(name)), { recursive: true });
     for (const [types, module] of [
       ['.d.ts', 'js'],
       ['.d.cts', 'cjs'],
     ])
-      await writeFile(join('dist', name + types), text.replace(/(from '\.[^']+)\.ts'/g, `$1.${module}'`));
+      await writeFile(join(OUT, name + types), text.replace(/(from '\.[^']+)\.ts'/g, `$1.${module}'`));
   }
   await rm(emitted, { recursive: true });
 }

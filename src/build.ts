@@ -15,7 +15,7 @@ import { HistoryStore } from './core/history.ts';
 import type { AgentLife, Clock, Seek } from './core/ports.ts';
 import { retryAfterSeconds } from './core/retry-after.ts';
 import { Guardian } from './guardian.ts';
-import { type AgentLifeOptions, startLife, stillRuns } from './sources/agent-life.ts';
+import { type AgentLifeOptions, startLife } from './sources/agent-life.ts';
 import { argsOf, shortName } from './sources/process-table.ts';
 
 /** A guardian with all it reads, does and tells. */
@@ -69,7 +69,6 @@ export async function assemble(
   const metrics = createMetrics({ version, status: () => guardian.status(), streams: () => http.streams() });
   const recorder = createRecorder({
     dir: config.recordDir,
-    lives: (agent) => stillRuns('/proc', agent),
     lives: ({ pid, name }) => shortName(argsOf('/proc', pid), '') === name,
     onProblem: (error) => logger.warn(error.message),
   });

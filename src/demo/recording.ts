@@ -61,10 +61,13 @@ export class Recording {
       probes: this.#probes,
       readings,
     };
-    return JSON.stringify(run, null, 1).replace(
-      /\[\s+([-\d.]+),\s+([-\d.]+)(?:,\s+([-\d.]+))?\s+\]/g,
-      (_all, a, b, c) => (c === undefined ? `[${a}, ${b}]` : `[${a}, ${b}, ${c}]`),
-    );
+    const text = (value: unknown) =>
+      Array.isArray(value)
+        ? `[\n${value.map((each) => `    ${JSON.stringify(each)}`).join(',\n')}\n  ]`
+        : JSON.stringify(value);
+    return `{\n${Object.entries(run)
+      .map(([key, value]) => `  "${key}": ${text(value)}`)
+      .join(',\n')}\n}`;
   }
 }
 

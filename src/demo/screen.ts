@@ -44,7 +44,7 @@ export function logLine({ event, level, msg }: LogLine): void {
   if (event !== undefined) {
     print(`${INDENT}${paint(level === 'warn' ? 'yellow' : 'green', `▸ ${event}`)}`);
     for (const line of wrapped(msg)) print(`${INDENT}  ${line}`);
-  } else if (level !== 'info' || msg.startsWith('the kernel enforces'))
+  } else if (level === 'raw' ? !V8_DUMP.test(msg) : level !== 'info' || msg.startsWith('the kernel enforces'))
     print(paint('dim', `${INDENT}${msg}`));
 }
 

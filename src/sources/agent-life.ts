@@ -106,12 +106,6 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   };
 }
 
-/** Whether the agent of an earlier report still runs: a living process has its pid and its name. */
-export function stillRuns(procRoot: string, { pid, name }: AgentInfo): boolean {
-  const args = argsOf(procRoot, pid);
-  return args.length > 0 && shortName(args, name) === name;
-}
-
 /** `NODE_OPTIONS` of a process; empty where its environment may not be read. */
 function nodeOptionsOf(procRoot: string, pid: number): string {
   try {

@@ -21,7 +21,7 @@ const kills = (directory: string) =>
 
 describeWhere('a guardian with little memory', LACKS, () => {
   it.each([64, 80])('of %d MiB, the pages of Node included, sheds in time', async (mebibytes) => {
-    const { enter, directory } = makeGroup({ limitBytes: mebibytes * MIB });
+    const { enter, directory, usedBytes } = makeGroup({ limitBytes: mebibytes * MIB });
     // the copy takes the place of the Node that the command would be started with
     const prefix = [...enter, 'sh', '-c', 'node=$1 && shift 2 && exec "$node" "$@"', 'sh', coldNode()];
     const guardian = await startGuardian('guard', FIND, { prefix });
@@ -31,6 +31,7 @@ describeWhere('a guardian with little memory', LACKS, () => {
     await readiness.stop();
     expect(readiness.refusals()[0]?.body.level).toBe('shedding');
     expect((await guardian.get('/livez')).status).toBe(200);
+    expect(usedBytes(), 'the pages of Node are charged to it').toBeGreaterThan(48 * MIB);
     expect(kills(directory)).toBe('0');
   });
 });

@@ -96,7 +96,8 @@ describeWhere('an agent in a cgroup beside the guardian', LACKS, () => {
     const guardian = await startGuardian('guard', [...QUICK, ...find]);
     const holding = startIn(group, command);
     await until(() => holding.text().includes('up'), 'the memory is taken');
-    expect(await guardian.status()).toMatchObject({ level: 'ok', limitBytes: 256 * MIB });
+    await until(async () => (await guardian.status()).limitBytes === 256 * MIB, 'it is guarded');
+    expect((await guardian.get('/readyz')).status).toBe(200);
     group.setLimit(128 * MIB);
     await until(async () => (await guardian.status()).limitBytes === 128 * MIB, 'it is seen', 1000);
     expect((await guardian.get('/readyz')).status).toBe(503);

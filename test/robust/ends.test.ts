@@ -39,7 +39,10 @@ describe('a port in use', () => {
     expect((await other.get('/livez')).status).toBe(200);
   });
 
-  it.each(['203.0.113.1:9797', 'no.such.host.invalid:9797'])('should say so when the address is not ours: %s', async (listen) => {
+  it.each([
+    '203.0.113.1:9797',
+    'no.such.host.invalid:9797',
+  ])('should say so when the address is not ours: %s', async (listen) => {
     const { code, err } = await runCli(['run', '--listen', listen, '--', 'true']);
     expect(code).toBe(125);
     expect(err).toContain('cannot listen on');
@@ -88,7 +91,8 @@ describe('signals to the guardian', () => {
   });
 
   it('should leave an agent alone that ignores SIGTERM, guard it further, and end with it', async () => {
-    const agent = 'process.on("SIGTERM", () => console.log("no")); process.on("SIGUSR2", () => process.exit(9)); setInterval(() => {}, 1000); console.log("up")';
+    const agent =
+      'process.on("SIGTERM", () => console.log("no")); process.on("SIGUSR2", () => process.exit(9)); setInterval(() => {}, 1000); console.log("up")';
     const guardian = await startGuardian('run', ['--', process.execPath, '-e', agent]);
     await until(() => guardian.text.out.includes('up'), 'the agent is up');
     for (let i = 1; i <= 3; i++) {

@@ -11,8 +11,21 @@ import { random } from '../support/memory-stories.ts';
 import { DEFAULTS } from '../support/story.ts';
 
 const MIB = 2 ** 20;
-const STAT = { anon: 180 * MIB, shmem: 0, inactive_file: 60 * MIB, active_file: 20 * MIB, slab_reclaimable: MIB, kernel: 5 * MIB };
-const STAT_V1 = { total_rss: 180 * MIB, total_shmem: 0, total_inactive_file: 60 * MIB, total_active_file: 20 * MIB, hierarchical_memory_limit: 512 * MIB };
+const STAT = {
+  anon: 180 * MIB,
+  shmem: 0,
+  inactive_file: 60 * MIB,
+  active_file: 20 * MIB,
+  slab_reclaimable: MIB,
+  kernel: 5 * MIB,
+};
+const STAT_V1 = {
+  total_rss: 180 * MIB,
+  total_shmem: 0,
+  total_inactive_file: 60 * MIB,
+  total_active_file: 20 * MIB,
+  hierarchical_memory_limit: 512 * MIB,
+};
 const VERSIONS = {
   v2: {
     mount: 'cgroup2 cgroup2 rw',
@@ -97,7 +110,8 @@ function treeOf(version: keyof typeof VERSIONS): FakeTree {
   tree = fakeTree({
     ...procFiles([{ pid: 7, cgroup: line }, { pid: 99 }]),
     'proc/7/statm': '50000 40000 10000 1 0 30000 0\n',
-    'proc/7/status': 'Name:\tnode\nVmRSS:\t  160000 kB\nRssShmem:\t 0 kB\nRssFile:\t 40000 kB\nSigCgt:\t0000000000000000\n',
+    'proc/7/status':
+      'Name:\tnode\nVmRSS:\t  160000 kB\nRssShmem:\t 0 kB\nRssFile:\t 40000 kB\nSigCgt:\t0000000000000000\n',
     'proc/7/mountinfo': '',
     'proc/self/cgroup': '0::/\n',
     'proc/self/mountinfo': `30 23 0:26 / $ROOT/cg rw - ${mount}\n`,
@@ -126,7 +140,8 @@ describe.each(['v2', 'v1'] as const)('kernel files that make no sense (cgroup %s
       if (kind < 0.6) return text.replace(/\d+/g, '99999999999999999999999');
       if (kind < 0.7) return text.replace(/\d+/g, '-1');
       if (kind < 0.8) return `${text}new_key 1\n\n \0 \n`.repeat(1 + Math.floor(next() * 3000));
-      for (let i = 0; i < bytes.length / 4; i++) bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
+      for (let i = 0; i < bytes.length / 4; i++)
+        bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
       return bytes.toString('latin1');
     };
     for (let round = 0; round < 150; round++) {
@@ -143,7 +158,11 @@ describe.each(['v2', 'v1'] as const)('kernel files that make no sense (cgroup %s
         for (const path of figures) rmSync(join(files.root, path), { force: true });
         files.write(good);
         await step(13_000); // the next look at where the group is, and whatever level the nonsense left, held and left
-        expect(guardian.status(), `round ${round}`).toMatchObject({ blind: false, level: 'ok', usageSource: `cgroup-${version}` });
+        expect(guardian.status(), `round ${round}`).toMatchObject({
+          blind: false,
+          level: 'ok',
+          usageSource: `cgroup-${version}`,
+        });
       }
     }
     expect(seen.failures).toEqual([]);
@@ -167,7 +186,8 @@ describe.each(['v2', 'v1'] as const)('kernel files that make no sense (cgroup %s
     const files = treeOf(version);
     const { guardian, seen, step } = guardianOf(join(files.root, 'proc'));
     await step(500);
-    for (const path of [...figures, 'proc/7/stat', 'proc/7/status', 'proc/7/cgroup']) files.write({ [path]: '\0\0' });
+    for (const path of [...figures, 'proc/7/stat', 'proc/7/status', 'proc/7/cgroup'])
+      files.write({ [path]: '\0\0' });
     await step(8000);
     expect(guardian.status().ready).toBe(true);
     files.write({ ...good, ...procFiles([{ pid: 7, cgroup: VERSIONS[version].line }]) });

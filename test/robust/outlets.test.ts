@@ -17,7 +17,10 @@ const shell = (script: string): CliOptions => ({ prefix: ['sh', '-c', `${script}
 /** A web server that takes connections and never says anything. */
 async function silentServer(): Promise<number> {
   const sockets: Socket[] = [];
-  const server = createServer((socket) => void sockets.push(socket.on('error', () => {}))).listen(0, '127.0.0.1');
+  const server = createServer((socket) => void sockets.push(socket.on('error', () => {}))).listen(
+    0,
+    '127.0.0.1',
+  );
   await new Promise((resolve) => server.once('listening', resolve));
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
@@ -33,30 +36,39 @@ describe('outlets that take nothing', () => {
     ['standard output closed', async () => ({ options: shell('exec >&-') })],
     ['all standard streams closed', async () => ({ options: shell('exec <&- >&- 2>&-') })],
     ['standard error on a full disk', async () => ({ options: shell('exec 2>/dev/full') })],
-    ['standard error on a pipe without a reader', async () => ({ options: shell(`exec 9<>${fifo} 2>${fifo} 9>&-`) })],
+    [
+      'standard error on a pipe without a reader',
+      async () => ({ options: shell(`exec 9<>${fifo} 2>${fifo} 9>&-`) }),
+    ],
     // the pipe is full before the guardian writes its first line, and open for reading by one who never does
-    ['standard error on a full pipe', async () => ({ options: shell(`exec 9<>${fifo}; head -c 65536 /dev/zero >&9; exec 2>${fifo}`) })],
-    ['a webhook that never answers', async () => ({ args: ['--webhook-url', `http://127.0.0.1:${await silentServer()}/`] })],
+    [
+      'standard error on a full pipe',
+      async () => ({ options: shell(`exec 9<>${fifo}; head -c 65536 /dev/zero >&9; exec 2>${fifo}`) }),
+    ],
+    [
+      'a webhook that never answers',
+      async () => ({ args: ['--webhook-url', `http://127.0.0.1:${await silentServer()}/`] }),
+    ],
     ['a webhook that nobody serves', async () => ({ args: ['--webhook-url', 'http://127.0.0.1:9/'] })],
-  ] as [string, () => Promise<{ args?: string[]; options?: CliOptions }>][])(
-    'should delay neither sampling nor answers nor the end: %s',
-    async (_, make) => {
-      const { args = [], options = {} } = await make();
-      const guardian = await startTidal(args, options);
-      const measured = await watchSampling(guardian);
-      for (let i = 0; i < 5; i++) {
-        guardian.turn();
-        await until(async () => (await guardian.get('/readyz')).status === 503, 'it sheds');
-        guardian.turn();
-        await until(async () => (await guardian.get('/readyz')).status === 200, 'it is ready again');
-      }
-      expect((await measured()).p99Ms).toBeLessThanOrEqual(200);
-      const asked = performance.now();
-      guardian.child.kill('SIGTERM');
-      const { code, err } = await guardian.ended;
-      expect(code).toBe(143);
-      expect(performance.now() - asked).toBeLessThan(6000);
-      if (args.length > 0) expect(err).toMatch(/webhook: \d+ events could not be delivered/);
-    },
-  );
+  ] as [
+    string,
+    () => Promise<{ args?: string[]; options?: CliOptions }>,
+  ][])('should delay neither sampling nor answers nor the end: %s', async (_, make) => {
+    const { args = [], options = {} } = await make();
+    const guardian = await startTidal(args, options);
+    const measured = await watchSampling(guardian);
+    for (let i = 0; i < 5; i++) {
+      guardian.turn();
+      await until(async () => (await guardian.get('/readyz')).status === 503, 'it sheds');
+      guardian.turn();
+      await until(async () => (await guardian.get('/readyz')).status === 200, 'it is ready again');
+    }
+    expect((await measured()).p99Ms).toBeLessThanOrEqual(200);
+    const asked = performance.now();
+    guardian.child.kill('SIGTERM');
+    const { code, err } = await guardian.ended;
+    expect(code).toBe(143);
+    expect(performance.now() - asked).toBeLessThan(6000);
+    if (args.length > 0) expect(err).toMatch(/webhook: \d+ events could not be delivered/);
+  });
 });

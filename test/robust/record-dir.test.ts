@@ -16,8 +16,10 @@ const newDir = () => {
   return dir;
 };
 
-const reports = async (guardian: GuardianProcess) => (await (await guardian.get('/v1/post-mortems')).json()) as PostMortem[];
-const guard = (dir: string, marker: string) => startGuardian('guard', ['--agent', `match:${marker}`, '--record-dir', dir]);
+const reports = async (guardian: GuardianProcess) =>
+  (await (await guardian.get('/v1/post-mortems')).json()) as PostMortem[];
+const guard = (dir: string, marker: string) =>
+  startGuardian('guard', ['--agent', `match:${marker}`, '--record-dir', dir]);
 
 /** Lets an agent live until it is guarded and then end, so often. */
 async function die(guardian: GuardianProcess, marker: string, times = 1): Promise<void> {
@@ -26,12 +28,18 @@ async function die(guardian: GuardianProcess, marker: string, times = 1): Promis
     const agent = await start('sleep', ['60'], { argv0: marker });
     await until(async () => (await guardian.status()).agent?.pid === agent.pid, 'it is guarded');
     agent.kill();
-    await until(() => guardian.events().filter((event) => event === 'AgentExited').length > before, 'its end is told');
+    await until(
+      () => guardian.events().filter((event) => event === 'AgentExited').length > before,
+      'its end is told',
+    );
   }
 }
 
 describe('a record-dir in trouble', () => {
-  it.each(['/dev/null/reports', '/proc/reports'])('should cost a warning and no report in memory: %s', async (dir) => {
+  it.each([
+    '/dev/null/reports',
+    '/proc/reports',
+  ])('should cost a warning and no report in memory: %s', async (dir) => {
     const marker = `spillway-test-agent-${++made}`;
     const guardian = await guard(dir, marker);
     await die(guardian, marker, 2);
@@ -61,7 +69,15 @@ describe('a record-dir in trouble', () => {
   it('should pass over corrupt files, leave them as they are and name them', async () => {
     const dir = newDir();
     const name = (n: number) => join(dir, `post-mortem-2026-01-0${n}T00-00-00.000Z-1.json`);
-    const contents = ['', '{"id":', '[]', 'null', '{"id":1,"at":2}', '\0'.repeat(1000), `"${'x'.repeat(5 << 20)}"`];
+    const contents = [
+      '',
+      '{"id":',
+      '[]',
+      'null',
+      '{"id":1,"at":2}',
+      '\0'.repeat(1000),
+      `"${'x'.repeat(5 << 20)}"`,
+    ];
     for (const [i, content] of contents.entries()) writeFileSync(name(i + 1), content);
     mkdirSync(name(8));
     writeFileSync(join(dir, 'flight.json'), '{"id":"x","at"');

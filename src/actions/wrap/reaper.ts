@@ -41,7 +41,7 @@ export async function startReaper(options: ReaperOptions): Promise<Reaper | stri
       stdio: ['pipe', 'ignore', 'ignore'],
       cwd: '/',
       // nothing of the guardian's: an outer run's mark would make the outer reaper end this one
-      env: { PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin' },
+      env: { PATH: [process.env.PATH, '/usr/local/bin:/usr/bin:/bin'].filter(Boolean).join(':') },
     });
     const { stdin } = watcher;
     stdin.on('error', () => {}); // EPIPE: it is gone, and `exit` tells

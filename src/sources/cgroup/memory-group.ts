@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { heldBytes, type Limit, type Usage } from '../../core/reading.ts';
-import { KernelFile } from './kernel-file.ts';
+import { KernelFile, UNLIMITED_BYTES } from './kernel-file.ts';
 import type { CgroupPlace } from './locate.ts';
 
 /** What the two versions of cgroups call the same things. */
@@ -94,8 +94,11 @@ class MemoryLevel {
   readLimit(): void {
     this.limit = this.#limitFile?.readLimit() ?? 'unlimited';
     const inherited = this.#stat[HIERARCHY_LIMIT] ?? -1;
-    // 2^60: "unlimited" in v1's own spelling
-    if (inherited >= 0 && inherited < 2 ** 60 && (this.limit === 'unlimited' || inherited < this.limit))
+    if (
+      inherited >= 0 &&
+      inherited < UNLIMITED_BYTES &&
+      (this.limit === 'unlimited' || inherited < this.limit)
+    )
       this.limit = inherited;
   }
 
