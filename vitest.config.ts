@@ -21,6 +21,16 @@ export default defineConfig({
           pool: 'forks',
         },
       },
+      {
+        // the built command under abuse; floods and timings want the machine for themselves
+        test: {
+          name: 'robust',
+          include: ['test/robust/**/*.test.ts'],
+          testTimeout: 60_000,
+          fileParallelism: false,
+          pool: 'forks',
+        },
+      },
     ],
   },
 });

@@ -3,7 +3,7 @@ import type { Config } from '../config/options.ts';
 import { messageOf } from '../core/errors.ts';
 import { findAgent } from '../sources/find-agent.ts';
 import type { ProcessCache } from '../sources/process-table.ts';
-import { close, open } from './serve.ts';
+import { close, listen, restore } from './serve.ts';
 
 /**
  * The sidecar: finds the agent among the processes it can see and guards it, life after life, until `ended` resolves.
@@ -21,9 +21,10 @@ export async function guardCommand(config: Config, version: string, ended: Promi
       return messageOf(error);
     }
   });
-  assembly.guardian.start();
   try {
-    await open(assembly, config);
+    await restore(assembly);
+    assembly.guardian.start();
+    await listen(assembly, config);
     assembly.logger.info(`ending: ${await ended}`);
   } finally {
     await close(assembly);

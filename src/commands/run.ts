@@ -8,7 +8,7 @@ import type { Config } from '../config/options.ts';
 import { messageOf } from '../core/errors.ts';
 import type { ExitFacts } from '../core/ports.ts';
 import { formatBytes } from '../core/units.ts';
-import { close, open } from './serve.ts';
+import { close, listen, restore } from './serve.ts';
 
 /**
  * Wrap mode: starts the command, guards it, passes signals on, and ends with its status. Nothing of the run is left
@@ -41,7 +41,8 @@ export async function runCommand(
   const { guardian, logger } = assembly;
 
   try {
-    const address = await open(assembly, config);
+    await restore(assembly);
+    const address = await listen(assembly, config);
     for (const line of await sweepStale()) logger.info(line);
     group = privateGroup(config, logger);
     const reaper = await startReaper({

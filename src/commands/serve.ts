@@ -7,15 +7,22 @@ const TELL_GRACE_MS = 2000;
 const FLUSH_GRACE_MS = 500;
 
 /**
- * Opens the address and loads the reports of earlier runs. An end that an earlier guardian did not live to see is told now.
+ * Loads the reports of earlier runs, before new ones can be written. An end that an earlier guardian did not live to see is
+ * told now.
+ */
+export async function restore({ recorder, guardian }: Assembly): Promise<void> {
+  const vanished = await recorder.open();
+  if (vanished) guardian.tellVanished(vanished);
+}
+
+/**
+ * Opens the address and says where it is.
  * @throws SpillwayError `listen` when the address cannot be bound
  */
-export async function open({ http, logger, recorder, guardian }: Assembly, config: Config): Promise<Address> {
+export async function listen({ http, logger }: Assembly, config: Config): Promise<Address> {
   const address = await http.listen(config.listen);
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   logger.info(`listening on http://${host}:${address.port}`, { address: `${host}:${address.port}` });
-  const vanished = await recorder.open();
-  if (vanished) guardian.tellVanished(vanished);
   return address;
 }
 

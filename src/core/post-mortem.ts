@@ -31,7 +31,7 @@ export interface DeathFacts {
   signal: string | null;
   /** By how much the kernel's OOM-kill counter of the agent's cgroup rose with the end. */
   oomKillsDelta: number | null;
-  /** At the last reading: share of the limit (0…1), anonymous memory and the limit in bytes. */
+  /** At the last reading: share of the limit (0…1), anonymous memory (or RSS) and the limit in bytes. */
   ratio: number | null;
   anonBytes: number | null;
   limitBytes: number | null;
@@ -130,7 +130,7 @@ function killed(facts: DeathFacts, how: string): string {
 function aborted(facts: DeathFacts, how: string, also: string): Verdict {
   const { heapLimitBytes, anonBytes } = facts;
   if (nearHeapLimit(facts) && heapLimitBytes !== null && anonBytes !== null) {
-    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${formatBytes(anonBytes)} of anonymous memory${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
+    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${formatBytes(anonBytes)} of memory${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
     return { cause: 'heap-limit', reason };
   }
   const hint =

@@ -27,12 +27,20 @@ export interface ReportParts {
 /** Puts the report of a death together, with the verdict on how it came. */
 export function composeReport(parts: ReportParts): PostMortem {
   const { id, wallMs, exit, oomKillsDelta, oomKills, heapLimitBytes, status, history, processes } = parts;
-  const { ratio, anonBytes, limitBytes } = highest(history.readings, wallMs - DYING_MS) ?? status;
+  const { ratio, anonBytes, usedBytes, limitBytes } = highest(history.readings, wallMs - DYING_MS) ?? status;
   const runtime = status.agent?.runtime ?? 'other';
   return {
     id,
     at: new Date(wallMs).toISOString(),
-    ...judgeDeath({ ...exit, oomKillsDelta, ratio, anonBytes, limitBytes, runtime, heapLimitBytes }),
+    ...judgeDeath({
+      ...exit,
+      oomKillsDelta,
+      ratio,
+      anonBytes: anonBytes ?? usedBytes, // a sum of RSS does not tell them apart
+      limitBytes,
+      runtime,
+      heapLimitBytes,
+    }),
     ...exit,
     oomKills,
     agent: status.agent,

@@ -26,7 +26,7 @@ const PROBE_MS = 100;
 const PROBES_PER_LINE = 5;
 const ARRIVAL_MS = 400;
 const RECOVERIES = 2;
-/** Each act ends by itself before this; on a slow machine it is cut short and says so. */
+/** Each act ends by itself before this; on a slow machine it is cut short, says so, and the demo ends with status 1. */
 const ACT_MS = 60_000;
 /**
  * Where the kernel does not enforce the limit, V8's own stands in: old space that, with the 50 MiB that Node takes besides,
@@ -95,15 +95,17 @@ async function acts(agent: GuardedAgent): Promise<void> {
   await watch(agent, users, () => happened('MemoryPressureRecovered') >= RECOVERIES);
   clearInterval(arriving);
   if (!over.signal.aborted) {
-    if (happened('MemoryPressureRecovered') < RECOVERIES)
+    if (happened('MemoryPressureRecovered') < RECOVERIES) {
       screen.say('This machine takes longer for that: on to the next act.');
+      process.exitCode = 1;
+    }
     screen.heading('Act 2. One user asks the agent to follow a log that never ends. No 503 stops that.');
     void users.runAway();
     await watch(agent, users, () => false);
   }
   if (interrupted) return;
-  if (!over.signal.aborted) return screen.say('The agent is still alive: nothing here ended it.');
-  await finish(await agent.exited, users);
+  if (!over.signal.aborted) screen.say('The agent is still alive: nothing here ended it.');
+  else await finish(await agent.exited, users);
 }
 
 /** Asks /readyz as a balancer does, and shows what it says, until something has happened. */
@@ -122,7 +124,7 @@ async function watch(agent: GuardedAgent, users: Users, done: () => boolean): Pr
 
 async function finish(exitStatus: number, users: Users): Promise<void> {
   const report = await readPostMortem(recordDir);
-  if (!report) return screen.say(`spillway ended with status ${exitStatus} and left no post-mortem.`);
+  if (!report) throw new Error(`spillway ended with status ${exitStatus} and left no post-mortem`);
   screen.heading('Post-mortem, from --record-dir');
   screen.postMortem(report, exitStatus);
   screen.say(`  ${users.served} turns were answered, ${users.broken} were not.`);

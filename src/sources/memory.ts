@@ -25,7 +25,8 @@ export interface AgentMemoryOptions {
 }
 
 const RELIMIT_EVERY_MS = 250;
-const RELOCATE_EVERY_MS = 2000;
+/** What is found may still be on its way into its container: where it is settles within a second. */
+const RELOCATE_EVERY_MS = 1000;
 
 /**
  * Memory and limit of one agent, from the best source there is at the moment: its own cgroup, else the sum of RSS;

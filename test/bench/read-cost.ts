@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { PerformanceObserver } from 'node:perf_hooks';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createMetrics } from '../../src/adapters/metrics.ts';
 import { readProcessUsage } from '../../src/adapters/pidusage.ts';
 import { HistoryStore } from '../../src/core/history.ts';
@@ -18,6 +18,8 @@ export interface Cost {
 const SAMPLE_MS = 50;
 const COUNT = 100_000;
 const WARM = 20_000;
+/** Collections are told of late. */
+const TOLD_MS = 100;
 const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
 let collections = 0;
 new PerformanceObserver((list) => {
@@ -88,14 +90,13 @@ process.exit();
 
 async function measure(what: string, one: () => void): Promise<Cost> {
   for (let i = 0; i < WARM; i++) one();
-  await turn();
   collect();
-  await turn();
+  await sleep(TOLD_MS);
   collections = 0;
   const [heapBefore, startMs] = [process.memoryUsage().heapUsed, performance.now()];
   for (let i = 0; i < COUNT; i++) one();
   const us = ((performance.now() - startMs) * 1000) / COUNT;
   const bytes = (process.memoryUsage().heapUsed - heapBefore) / COUNT;
-  await turn();
+  await sleep(TOLD_MS);
   return { what, us, bytes: collections > 0 ? Number.NaN : bytes };
 }

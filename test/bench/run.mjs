@@ -16,7 +16,9 @@ await build({
   format: 'esm',
   target: 'node20.19',
   // for the CommonJS packages among what is measured
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });
 const bench = spawn(process.execPath, [join(outdir, 'main.mjs'), ...process.argv.slice(2)], {

@@ -1,9 +1,21 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { MIB, startGuardian, until } from '../support/cli.ts';
-import { agent, CGROUP, describeWhere, LACKS } from '../support/kernel.ts';
+import { agent, CGROUP, describeWhere, type Group, LACKS } from '../support/kernel.ts';
 import { startPod } from '../support/pod.ts';
 import { watchReadiness } from '../support/probes.ts';
+
+/** Uid and capabilities of the processes of a container, as `/proc/PID/status` tells them, each once. */
+function rightsOf(group: Group): string[] {
+  const rights = group.pids().map((pid) => {
+    const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return [...text.matchAll(/^(Uid|CapEff|CapBnd):\s+(\w+)/gm)]
+      .map(([, name, value]) => `${name} ${value}`)
+      .join();
+  });
+  return [...new Set(rights)];
+}
 
 /** The guardian sees its own cgroup only, has no capabilities, and shares nothing with the agent but processes. */
 describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, () => {
@@ -27,6 +39,10 @@ describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, ()
       degraded: [],
       agent: { runtime: 'node', restarts: 0 },
     });
+    // the helper that waits outside the pod for its child is root's
+    const powerless = 'Uid 1000,CapEff 0000000000000000,CapBnd 0000000000000000';
+    expect(rightsOf(sidecar.group)).toContain(powerless);
+    expect(rightsOf(container.group)).toContain(powerless);
     for (const pid of container.group.pids()) process.kill(pid, 'SIGKILL');
     await until(async () => (await guardian.status()).agent === null, 'its end is seen');
 
@@ -50,14 +66,14 @@ describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, ()
     const [first = '', ...rest] = [...container.enter, ...agent('leak', '--rate', 50)];
     const child = spawn(first, rest, { stdio: 'ignore' });
     await until(async () => (await guardian.status()).agent?.name === 'leak.mjs', 'the agent is found');
-    const status = await guardian.status();
-    expect(status).toMatchObject({
+    const denied = /cgroup cannot be used: .*permission denied.*same uid and gid/;
+    await until(async () => denied.test((await guardian.status()).degraded.join()), 'it says why');
+    expect(await guardian.status()).toMatchObject({
       limitBytes: 192 * MIB,
       limitSource: 'downward-api',
       usageSource: 'rss',
       blind: false,
     });
-    expect(status.degraded.join()).toMatch(/cgroup cannot be used: .*permission denied.*same uid and gid/);
     await until(() => child.exitCode !== null || child.signalCode !== null, 'the agent is killed', 30_000);
     await until(async () => (await guardian.status()).lastDeath !== null, 'its death is seen');
     await readiness.stop();

@@ -65,7 +65,8 @@ describe('unusual surroundings', () => {
     '',
     '/nowhere',
   ])('should end all of the run after kill -9 of the guardian with PATH=%j', async (PATH) => {
-    const script = '/usr/bin/setsid /bin/sleep 986 & echo $!; wait';
+    // an orphan in a session of its own: known by its environment alone
+    const script = '(/usr/bin/setsid /bin/sleep 986 & echo $!); while :; do /bin/sleep 1; done';
     const guardian = await startGuardian('run', ['--', '/bin/sh', '-c', script], { env: cleanEnv({ PATH }) });
     await until(() => guardian.text.out !== '', 'it is up');
     const pids = [Number(guardian.text.out), (await guardian.status()).agent?.pid ?? 0];

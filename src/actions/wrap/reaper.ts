@@ -40,7 +40,8 @@ export async function startReaper(options: ReaperOptions): Promise<Reaper | stri
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
       cwd: '/',
-      // nothing of the guardian's: an outer run's mark would make the outer reaper end this one
+      // nothing of the guardian's: an outer run's mark would make the outer reaper end this one; grep and sleep have to be
+      // found whatever PATH the command is given
       env: { PATH: [process.env.PATH, '/usr/local/bin:/usr/bin:/bin'].filter(Boolean).join(':') },
     });
     const { stdin } = watcher;

@@ -70,7 +70,6 @@ async function oneRun(setting: Setting, bytesPerSecond: number): Promise<Outcome
 async function inGroup(group: PrivateCgroup, setting: Setting, bytesPerSecond: number): Promise<Outcome> {
   const [node = process.execPath] = setting.nodes;
   const { directory, version } = group;
-  const T0=Date.now(); const L=(x:string)=>console.error(x, Date.now()-T0);
   const agent = launch(
     node,
     [program('grower'), `${REST_BYTES}`, `${bytesPerSecond}`],
@@ -87,9 +86,9 @@ async function inGroup(group: PrivateCgroup, setting: Setting, bytesPerSecond: n
       `${Math.random() * periodMs}`,
     ]);
   const watchers = [await launchGuard(setting, node, agent.pid), await poller(1000), await poller(30_000)];
-  L("rest+watchers"); for (const { port } of watchers) await untilReady(port);
+  for (const { port } of watchers) await untilReady(port);
 
-  L("ready"); const found = new Float64Array(new SharedArrayBuffer(3 * 8));
+  const found = new Float64Array(new SharedArrayBuffer(3 * 8));
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const workerData: SamplerData = { directory, version, lineBytes: SHED_RATIO * LIMIT_BYTES, found, stop };
   const sampler = new Worker(new URL('./sampler.mjs', import.meta.url), { workerData });
@@ -98,7 +97,7 @@ async function inGroup(group: PrivateCgroup, setting: Setting, bytesPerSecond: n
   await sleep(1000 + Math.random() * 1000); // at rest, and at any phase of everybody's timers
 
   agent.child.stdin?.write('go\n');
-  L("go"); await agent.exited; L("exit");
+  await agent.exited;
   for (const each of probes) each.stop();
   Atomics.store(stop, 0, 1);
   Atomics.notify(stop, 0);

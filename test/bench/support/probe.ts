@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -43,18 +44,19 @@ export function probe(port: number, everyMs: number): Probe {
 }
 
 /** One request on a connection of its own: the body, or `undefined` when nobody answers with 200 in time. */
-export async function get(port: number, path: string, timeoutMs = 10_000): Promise<string | undefined> {
-  try {
-    const url = `http://127.0.0.1:${port}${path}`;
-    const answer = await fetch(url, {
-      signal: AbortSignal.timeout(timeoutMs),
-      headers: { Connection: 'close' },
+export function get(port: number, path: string, timeoutMs = 10_000): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const asking = request({ port, path, host: '127.0.0.1', agent: false, timeout: timeoutMs }, (answer) => {
+      let body = '';
+      answer.on('data', (data) => {
+        body += data;
+      });
+      answer.on('close', () => resolve(answer.statusCode === 200 && answer.complete ? body : undefined));
     });
-    const body = await answer.text();
-    return answer.status === 200 ? body : undefined;
-  } catch {
-    return undefined; // not listening yet, or too slow: both are "no answer" here
-  }
+    asking.on('timeout', () => asking.destroy());
+    asking.on('error', () => resolve(undefined)); // not listening yet, or too slow: both are "no answer" here
+    asking.end();
+  });
 }
 
 /** Waits for the first 200 of `/readyz`, asking every 2 ms. */

@@ -93,7 +93,7 @@ describe("judgeDeath: V8's heap limit", () => {
     const { cause, reason } = judge({ ...heap, ...end });
     expect(cause).toBe('heap-limit');
     expect(reason).toContain('heap limit of about 256 MiB');
-    expect(reason).toContain('250 MiB of anonymous memory');
+    expect(reason).toContain('250 MiB of memory');
     expect(reason).toContain('raise --max-old-space-size');
   });
 
