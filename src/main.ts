@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
+import { strayArguments } from './config/flags.ts';
 import type { Config, OptionCommand } from './config/options.ts';
 import { flagOf, OPTION_LIST } from './config/options.ts';
 import { helpText } from './config/render.ts';
-import { resolveConfig } from './config/resolve.ts';
+import { type Resolved, resolveConfig } from './config/resolve.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
 
 /** Set by the build. */
@@ -25,14 +26,23 @@ function command(name: OptionCommand, description: string): Command {
   const made = program.command(name).description(description);
   for (const [key, option] of OPTION_LIST)
     if (option.commands.includes(name)) made.option(`${flagOf(key)} <${option.placeholder}>`, helpText(key));
-  return made.option('--config <file>', 'Options from a YAML or JSON file');
+  // what is unknown is told with everything else that is wrong, not alone and first
+  return made
+    .option('--config <file>', 'Options from a YAML or JSON file')
+    .allowUnknownOption()
+    .allowExcessArguments();
 }
 
-const configOf = (flags: Record<string, unknown>) =>
-  resolveConfig({ flags, env: process.env, file: flags['config'] as string | undefined });
+/** @throws SpillwayError `config`, which lists all that is wrong with command line, environment and file */
+function configOf(flags: Record<string, unknown>, self: Command): Promise<Resolved> {
+  const takesValue = new Map(self.options.map(({ long, required }) => [long ?? '', required]));
+  const { stray, values } = strayArguments(process.argv.slice(3), takesValue, self.name() === 'run');
+  for (const option of self.options) flags[option.attributeName()] ??= values[option.long ?? ''];
+  return resolveConfig({ flags, env: process.env, file: flags['config'] as string | undefined, stray });
+}
 
-command('guard', 'Guards the agent in another container of this pod').action(async (flags) => {
-  const { config } = await configOf(flags);
+command('guard', 'Guards the agent in another container of this pod').action(async (flags, self: Command) => {
+  const { config } = await configOf(flags, self);
   surviveErrors();
   stayLean();
   await finish(guard(config));
@@ -43,8 +53,8 @@ command('run', 'Starts a command, guards it and ends with its status')
   .argument('<command...>', 'The command with its arguments, behind --')
   .showHelpAfterError('usage: spillway run [options] -- COMMAND…  (add --help for the options)')
   .passThroughOptions()
-  .action(async (commandLine: string[], flags) => {
-    const { config } = await configOf(flags);
+  .action(async (commandLine: string[], flags, self: Command) => {
+    const { config } = await configOf(flags, self);
     surviveErrors();
     stayLean();
     const { runCommand } = await import('./commands/run.ts');
@@ -56,8 +66,8 @@ command('run', 'Starts a command, guards it and ends with its status')
 
 command('doctor', 'Says which powers it has here and how to get the missing ones')
   .option('--json', 'Print JSON')
-  .action(async (flags) => {
-    const { config } = await configOf(flags);
+  .action(async (flags, self: Command) => {
+    const { config } = await configOf(flags, self);
     const { doctorCommand } = await import('./commands/doctor.ts');
     process.exitCode = await doctorCommand(config, { json: flags.json === true, env: process.env }, write);
   });
@@ -65,10 +75,10 @@ command('doctor', 'Says which powers it has here and how to get the missing ones
 command('config', "Prints the merged configuration with each value's origin")
   .option('--schema', 'Print the JSON schema of the configuration file')
   .option('--json', 'Print JSON')
-  .action(async (flags) => {
+  .action(async (flags, self: Command) => {
     const { configCommand } = await import('./commands/config.ts');
     // the schema is wanted most by those whose configuration is broken
-    const resolved = flags.schema === true ? await resolveConfig({}) : await configOf(flags);
+    const resolved = flags.schema === true ? await resolveConfig({}) : await configOf(flags, self);
     await configCommand(resolved, { schema: flags.schema === true, json: flags.json === true }, write);
   });
 

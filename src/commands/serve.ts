@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assembly } from '../build.ts';
 import type { Config } from '../config/options.ts';
 import type { Address } from '../config/types.ts';
@@ -5,14 +6,18 @@ import type { Address } from '../config/types.ts';
 /** Time for events still on their way when the guardian ends. */
 const TELL_GRACE_MS = 2000;
 const FLUSH_GRACE_MS = 500;
+/** A directory that does not answer (a dead network mount) must not keep the agent from starting. */
+const RESTORE_MS = 1000;
 
 /**
  * Loads the reports of earlier runs, before new ones can be written. An end that an earlier guardian did not live to see is
  * told now.
  */
 export async function restore({ recorder, guardian }: Assembly): Promise<void> {
-  const vanished = await recorder.open();
-  if (vanished) guardian.tellVanished(vanished);
+  const restored = recorder.open().then((vanished) => {
+    if (vanished) guardian.tellVanished(vanished);
+  });
+  await Promise.race([restored, sleep(RESTORE_MS, undefined, { ref: false })]);
 }
 
 /**

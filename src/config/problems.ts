@@ -25,17 +25,22 @@ export function configError(problems: readonly Problem[]): SpillwayError {
 /** What to do about a name that is not known: use the nearest one, or leave it out. */
 export function mendUnknown(name: string, known: readonly string[]): string {
   let nearest: string | undefined;
-  // A third of the letters wrong is still taken for a slip; case and dashes do not count.
+  // A third of the letters wrong is still taken for a slip, or a known name with more behind it; case and dashes do not count.
   let least = Math.floor(bare(name).length / 3) + 1;
   for (const candidate of known) {
-    const distance = editDistance(bare(name), bare(candidate), least);
+    const longer = bare(name).startsWith(bare(candidate));
+    const distance = longer ? 0 : editDistance(bare(name), bare(candidate), least);
     if (distance < least) [nearest, least] = [candidate, distance];
   }
   return nearest === undefined ? 'remove it' : `did you mean ${nearest}?`;
 }
 
+/** What all names of a kind share says nothing about which is meant. */
 function bare(name: string): string {
-  return name.toLowerCase().replace(/[-_]/g, '');
+  return name
+    .toLowerCase()
+    .replace(/^spillway_|^--/, '')
+    .replace(/[-_]/g, '');
 }
 
 /** Letters to insert, delete or replace (Levenshtein); `enough` when it is certain to reach that. */

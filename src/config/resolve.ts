@@ -11,6 +11,8 @@ export interface ConfigSources {
   env?: Readonly<Record<string, string | undefined>>;
   /** Path of a YAML or JSON file. */
   file?: string | undefined;
+  /** What was already found wrong with the command line. */
+  stray?: readonly Problem[];
 }
 
 /** A valid configuration. */
@@ -36,8 +38,13 @@ interface Given {
 /**
  * Reads all sources and lists everything that is wrong with them, overridden values too. Never throws.
  */
-export async function checkConfig({ flags = {}, env = {}, file }: ConfigSources): Promise<ConfigResult> {
-  const problems: Problem[] = [];
+export async function checkConfig({
+  flags = {},
+  env = {},
+  file,
+  stray = [],
+}: ConfigSources): Promise<ConfigResult> {
+  const problems: Problem[] = [...stray];
   const fromFile = file === undefined ? [] : await readFileLayer(file, problems);
   const fromEnv = readEnvLayer(env, problems);
   const fromFlags = readFlagLayer(flags);

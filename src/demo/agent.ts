@@ -66,9 +66,9 @@ async function askModel(prompt: string): Promise<string> {
 async function bodyOf(request: IncomingMessage): Promise<{ session: string; message: string }> {
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) {
-    text += chunk;
-    if (text.length > MAX_BODY_CHARS) throw new RangeError('the body is too long');
+    if (text.length <= MAX_BODY_CHARS) text += chunk; // what is too long is read to its end and not kept
   }
+  if (text.length > MAX_BODY_CHARS) throw new RangeError('the body is too long');
   const { session, message } = JSON.parse(text);
   if (typeof session !== 'string' || typeof message !== 'string')
     throw new TypeError('session and message are missing');

@@ -62,6 +62,9 @@ describe.runIf(process.platform === 'linux')('doctor', () => {
     });
     const recording = async (path: string) => (await doctor({ recordDir: path })).diagnosis.powers.at(-1);
     expect(await recording(join(directory, 'new/one'))).toMatchObject({ has: 'yes', mend: '' });
-    expect(await recording('/proc/no/such')).toMatchObject({ has: 'no', mend: expect.stringContaining('writable') });
+    expect(await recording('/proc/no/such')).toMatchObject({
+      has: 'no',
+      mend: expect.stringContaining('writable'),
+    });
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { NO_OUTLOOK } from '../../../src/core/notes.ts';
 import { retryAfterSeconds } from '../../../src/core/retry-after.ts';
 
-const at = (secondsToLimit: number | null) => retryAfterSeconds({ ...NO_OUTLOOK, secondsToLimit }, { hold: 5000 });
+const at = (secondsToLimit: number | null) =>
+  retryAfterSeconds({ ...NO_OUTLOOK, secondsToLimit }, { hold: 5000 });
 
 describe('Retry-After', () => {
   it('is at least the hold: before that the level cannot be left', () => {

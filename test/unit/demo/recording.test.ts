@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { PostMortem } from '../../../src/core/post-mortem.ts';
 import { type DemoRun, Recording } from '../../../src/demo/recording.ts';
-import { statusOf } from '../../support/status.ts';
+import { statusWith } from '../../support/status.ts';
 
 describe('a recording of the demo', () => {
   it('keeps what a picture needs: readings thinned out, changes of the answer, the end', () => {
     const recording = new Recording();
     const start = Date.now();
     const at = (ms: number) => new Date(start + ms).toISOString();
-    recording.add({ code: 200, status: statusOf() }, 0);
-    recording.add({ code: 200, status: statusOf() }, 0);
-    recording.add({ code: 503, status: statusOf() }, 0);
+    recording.add({ code: 200, status: statusWith() }, 0);
+    recording.add({ code: 200, status: statusWith() }, 0);
+    recording.add({ code: 503, status: statusWith() }, 0);
     const reading = { ratio: 0.5, reclaimableBytes: 10, limitBytes: 1000, anonBytes: null, rssBytes: 0 };
     const readings = [0, 20, 40, 200, 220].map((ms) => ({
       ...reading,
@@ -24,7 +24,7 @@ describe('a recording of the demo', () => {
       reason: 'Killed.',
       readings,
       transitions: [{ at: at(220), from: 'ok', to: 'critical', ratio: 0.93, reason: '' }],
-      status: statusOf(),
+      status: statusWith(),
     } as unknown as PostMortem;
     const event = { level: 'warn', time: at(221), msg: '', event: 'MemoryPressureCritical' };
     const run: DemoRun = JSON.parse(recording.render(report, [event]));
