@@ -56,7 +56,7 @@ async function diagnose(config: Config, env: NodeJS.ProcessEnv): Promise<Diagnos
     powers.push(...memory.powers);
     canGuard &&= memory.canRead;
   }
-  if (mode === 'wrap') powers.push(enforcement());
+  if (!inPod) powers.push(enforcement());
   powers.push(await recording(config));
   return { canGuard, mode, powers };
 }
