@@ -15,6 +15,7 @@ export default defineConfig({
         test: {
           name: 'kernel',
           include: ['test/kernel/**/*.test.ts'],
+          globalSetup: 'test/support/stage.ts',
           testTimeout: 60_000,
           hookTimeout: 30_000,
           fileParallelism: false,

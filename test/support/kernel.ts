@@ -42,7 +42,7 @@ function titled(title: string, lacks: string | undefined): string {
 /** The command line of one of the test programs. */
 export const agent = (name: string, ...args: (string | number)[]): string[] => [
   process.execPath,
-  join(project, 'test/support/agents', `${name}.mjs`),
+  join(process.env['AGENTS'] ?? join(project, 'test/support/agents'), `${name}.mjs`),
   ...args.map(String),
 ];
 
