@@ -93,7 +93,9 @@ export async function assemble(
       },
       log: (level, message) => logger[level](message),
       stream(event, data) {
-        for (const listener of listeners) listener({ event, data });
+        if (listeners.size === 0) return;
+        const message = { event, data: data() };
+        for (const listener of listeners) listener(message);
       },
       observeTick: metrics.observeTick,
       readFailed: metrics.readFailed,

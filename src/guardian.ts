@@ -8,7 +8,7 @@ import type { AgentLife, Clock, ExitFacts, Outlets, Seek, TreeSample } from './c
 import type { PostMortem } from './core/post-mortem.ts';
 import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
 import { composeReport } from './core/report.ts';
-import { nextIntervalMs } from './core/sampling.ts';
+import { canWait, nextIntervalMs } from './core/sampling.ts';
 import type { Level, Status } from './core/status.ts';
 import { composeStatus } from './core/status-of.ts';
 
@@ -30,6 +30,8 @@ export interface GuardianDeps {
 
 const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
+/** Processes are looked at half as often while there is no pressure. */
+const CALM_TREE_FACTOR = 2;
 /** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
@@ -52,13 +54,14 @@ export class Guardian {
 
   #running = false;
   #timer: { cancel(): void } | undefined;
-  #ticks = 0;
+  #rounds = 0;
   #tickMs: number;
   #dueMs = 0;
   #intervalMs: number;
   #heldBefore = 0;
   #judgedBytes = 0;
-  #readMs = Number.NEGATIVE_INFINITY;
+  /** When memory was last read or glanced at. */
+  #glancedMs = Number.NEGATIVE_INFINITY;
   #soughtMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
   #treeDueMs = 0;
@@ -110,7 +113,7 @@ export class Guardian {
 
   /** Counts up whenever `status` may say something else. */
   get version(): number {
-    return this.#ticks;
+    return this.#rounds;
   }
 
   #tick(): void {
@@ -118,14 +121,9 @@ export class Guardian {
     const now = clock.now();
     const sinceLast = now - this.#tickMs;
     this.#tickMs = now;
-    this.#ticks++;
     this.#timer?.cancel();
     try {
-      this.#watchLife(now);
-      const before = this.judge.level; // a death has told its own change of level
-      const findings = this.#look(now);
-      if (this.judge.level !== before) this.#changed(before, now);
-      for (const finding of findings) this.#tell(finding);
+      if (!this.#calm(now)) this.#round(now);
       if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
     } catch (error) {
       outlets.readFailed('tick');
@@ -135,6 +133,26 @@ export class Guardian {
     if (!this.#running) return;
     this.#dueMs = clock.now() + this.#intervalMs;
     this.#timer = clock.setTimer(() => this.#tick(), this.#intervalMs);
+  }
+
+  #round(now: number): void {
+    this.#rounds++;
+    this.#watchLife(now);
+    const before = this.judge.level; // a death has told its own change of level
+    const findings = this.#look(now);
+    if (this.judge.level !== before) this.#changed(before, now);
+    for (const finding of findings) this.#tell(finding);
+  }
+
+  /** Whether a glance shows that nothing has moved: then there is nothing to judge. */
+  #calm(now: number): boolean {
+    const reading = this.#reading;
+    if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
+    const used = this.#life.glance();
+    if (used === null || !canWait(used, reading, now - reading.atMs, this.#deps.options)) return false;
+    this.#heldBefore = Math.max(0, used - reading.reclaimableBytes);
+    this.#glancedMs = now;
+    return true;
   }
 
   /** Notices a death, and looks for the agent while there is none. */
@@ -192,9 +210,9 @@ export class Guardian {
   #pace(reading: Reading, now: number): void {
     const { options } = this.#deps;
     const held = heldBytes(reading);
-    const rise = ((held - this.#heldBefore) / (now - this.#readMs)) * 1000;
+    const rise = ((held - this.#heldBefore) / (now - this.#glancedMs)) * 1000;
     this.#heldBefore = held;
-    this.#readMs = now;
+    this.#glancedMs = now;
     this.#intervalMs = nextIntervalMs(
       held,
       reading.limitBytes,
@@ -228,7 +246,7 @@ export class Guardian {
     this.#land();
     this.#reading = undefined;
     this.#tree = undefined;
-    this.#readMs = Number.NEGATIVE_INFINITY;
+    this.#glancedMs = Number.NEGATIVE_INFINITY;
   }
 
   #changed(before: Level, now: number): void {
@@ -238,27 +256,23 @@ export class Guardian {
     const status = this.status();
     outlets.transition(before, level);
     history.transition(now, before, level, status.ratio ?? 0, status.reason);
-    outlets.stream('status', status);
+    outlets.stream('status', () => status);
     const { ratio } = status;
-    outlets.stream('advice', { action: ADVICE[level], level, ratio, secondsToLimit: outlook.secondsToLimit });
+    outlets.stream('advice', () => ({
+      action: ADVICE[level],
+      level,
+      ratio,
+      secondsToLimit: outlook.secondsToLimit,
+    }));
     this.#fly();
   }
 
   #everySecond(now: number): void {
     this.#secondMs = now;
-    const { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } = {
-      ...this.status(),
-      at: new Date(this.#deps.clock.wallMs()).toISOString(),
-    };
-    this.#deps.outlets.stream('reading', {
-      at,
-      level,
-      ready,
-      ratio,
-      usedBytes,
-      reclaimableBytes,
-      limitBytes,
-      secondsToLimit,
+    this.#deps.outlets.stream('reading', () => {
+      const { level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } = this.status();
+      const at = new Date(this.#deps.clock.wallMs()).toISOString();
+      return { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit };
     });
     this.#fly();
     if (this.#life && now >= this.#treeDueMs) this.#lookAtTree(this.#life, now);
@@ -277,7 +291,8 @@ export class Guardian {
       .catch(() => this.#deps.outlets.readFailed('processes'))
       .finally(() => {
         this.#treeBusy = false;
-        this.#treeDueMs = now + life.treeIntervalMs();
+        const factor = atLeast(this.judge.level, 'warning') ? 1 : CALM_TREE_FACTOR;
+        this.#treeDueMs = now + factor * life.treeIntervalMs();
       });
   }
 

@@ -28,6 +28,8 @@ export interface AgentLife {
   alive(): boolean;
   /** @throws SpillwayError when nothing can be read */
   read(nowMs: number): Reading;
+  /** Bytes in use, without breakdown and at next to no cost; `null` when only `read` can tell. */
+  glance(): number | null;
   /** Kills counted by the kernel for the agent's cgroup; `null` where it does not tell. */
   oomKills(): number | null;
   /** Why better sources are not in use, each with its mend. */
@@ -47,8 +49,8 @@ export interface Outlets {
   emit(event: GuardianEvent): void;
   /** A log line that is no event. */
   log(level: 'info' | 'warn', message: string): void;
-  /** `status` on each change of level, `reading` about once a second, `advice` for the agent. */
-  stream(event: 'status' | 'reading' | 'advice', data: object): void;
+  /** `status` on each change of level, `reading` about once a second, `advice` for the agent; `data` is asked for only when somebody listens. */
+  stream(event: 'status' | 'reading' | 'advice', data: () => object): void;
   observeTick(durationSeconds: number, intervalSeconds: number): void;
   readFailed(source: string): void;
   transition(from: Level, to: Level): void;

@@ -32,6 +32,26 @@ export function nextIntervalMs(
   return Math.min(maxMs, Math.max(minMs, Math.min(burstMs, riseMs)));
 }
 
+/** A calm agent gets a whole reading this often; in between, a glance at its use shows whether it still is. */
+const WHOLE_EVERY_MS = 400;
+/** Use that moves by more than this share of the limit, and by more than 256 KiB, is looked at at once. */
+const CALM_SHARE = 0.002;
+const CALM_BYTES = 256 * 1024;
+
+/**
+ * Whether the whole reading can wait because a glance shows that nothing has moved since the last one. Not when use, dropped
+ * or not, is above the warning ratio: there, what is held may grow in place of cache while the sum stays the same.
+ */
+export function canWait(
+  usedBytes: number,
+  last: { usedBytes: number; limitBytes: number },
+  sinceMs: number,
+  thresholds: Thresholds,
+): boolean {
+  if (sinceMs >= WHOLE_EVERY_MS || usedBytes >= thresholds.warnRatio * last.limitBytes) return false;
+  return Math.abs(usedBytes - last.usedBytes) <= Math.max(CALM_BYTES, CALM_SHARE * last.limitBytes);
+}
+
 /** Warning is no cause for haste: what must not be missed are shedding, critical and the end. */
 function nextThreshold(ratio: number, t: Thresholds): number {
   if (ratio < t.shedRatio) return t.shedRatio;

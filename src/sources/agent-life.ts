@@ -79,6 +79,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     },
     alive: () => (child ? child.exited() === undefined : (alive?.alive() ?? false)),
     read: (nowMs): Reading => memory.read(nowMs),
+    glance: () => memory.glance(),
     oomKills: () => memory.readOomKills(),
     degraded: () => memory.degraded(),
     async tree() {

@@ -76,12 +76,27 @@ export class AgentMemory {
           group.readLimits();
           this.#limitsMs = nowMs;
         }
-        usage = group.read();
+        // nothing of it would be used: what others charge to a shared group says nothing about the agent
+        if (!this.#shared || group.limited) usage = group.read();
       } catch (error) {
         this.#drop(messageOf(error));
       }
     }
     return this.#judge(usage, nowMs);
+  }
+
+  /**
+   * Bytes in use by the source of the last reading, without breakdown: one system call. `null` when only a whole reading
+   * can tell.
+   */
+  glance(): number | null {
+    try {
+      if (this.#reading.usageSource !== 'rss') return this.#group?.glance() ?? null;
+      this.#options.rss.read(this.#usage);
+      return this.#usage.usedBytes;
+    } catch {
+      return null; // the whole reading that follows says what is wrong
+    }
   }
 
   /** The limit of the last reading, in bytes. */

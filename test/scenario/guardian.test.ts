@@ -55,8 +55,13 @@ class FakeLife implements AgentLife {
   alive = () => this.dead === undefined;
   read = (nowMs: number) => {
     if (this.failure) throw new Error(this.failure);
+    this.reads++;
     return { ...readingOf(this.heldMiB), atMs: nowMs };
   };
+  /** Whether a glance is enough to tell that nothing has moved; a whole reading is counted. */
+  glances = false;
+  reads = 0;
+  glance = () => (this.glances ? this.heldMiB * 2 ** 20 : null);
   oomKills = () => this.kills;
   degraded = () => [];
   tree = async (): Promise<TreeSample> => ({
@@ -312,6 +317,22 @@ describe('the loop', () => {
     expect(guardian.status().level, 'the hold is of monotonic time').toBe('shedding');
     await clock.advance(1000);
     expect(guardian.status().level).toBe('ok');
+  });
+
+  it('spares an agent at rest all but two or three whole readings a second, and none that moves', async () => {
+    const life = new FakeLife(7);
+    life.glances = true;
+    agents.push(life);
+    guardian.start();
+    await clock.advance(10_000);
+    expect(life.reads).toBeGreaterThanOrEqual(20);
+    expect(life.reads).toBeLessThanOrEqual(30);
+    life.heldMiB = 440;
+    await clock.advance(60);
+    expect(guardian.status()).toMatchObject({ level: 'shedding', ready: false });
+    life.reads = 0;
+    await clock.advance(2000);
+    expect(life.reads, 'near the line every sample counts').toBeGreaterThanOrEqual(90);
   });
 
   it('takes an overdue sample when a request asks for it', async () => {

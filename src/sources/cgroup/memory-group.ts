@@ -117,6 +117,10 @@ class MemoryLevel {
     usage.reclaimableBytes = Math.min(usage.reclaimableBytes, usage.usedBytes);
   }
 
+  readUsed(): number {
+    return this.#usageFile.readNumber();
+  }
+
   oomKills(): number | null {
     if (!this.#eventsFile) return null;
     this.#eventsFile.readKeys(OOM_KILL, this.#oomKills);
@@ -142,6 +146,7 @@ export class MemoryGroup {
   readonly path: string;
   readonly #levels: MemoryLevel[] = [];
   #binding: MemoryLevel;
+  #limits = 0;
 
   /** @throws SpillwayError `read` or the system error when the process's own group cannot be opened */
   constructor(place: CgroupPlace) {
@@ -164,6 +169,17 @@ export class MemoryGroup {
   /** Re-reads all limits, so that a resize counts. A few microseconds; meant for some times a second. */
   readLimits(): void {
     for (const level of this.#levels) level.readLimit();
+    this.#limits = this.#levels.filter(({ limit }) => limit !== 'unlimited').length;
+  }
+
+  /** Whether there is a limit anywhere in the chain. */
+  get limited(): boolean {
+    return this.#limits > 0;
+  }
+
+  /** Use of the group that the last `read` went by, without its breakdown; `null` where several limits compete. */
+  glance(): number | null {
+    return this.#limits > 1 ? null : this.#binding.readUsed();
   }
 
   /** Reads use everywhere a limit is set and returns that of the group nearest to its limit. */

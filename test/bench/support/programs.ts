@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { makePrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
 
 /** What the bench was asked for. */
 export interface Setting {
@@ -20,6 +21,8 @@ export interface Running {
   exited: Promise<unknown>;
   end(): Promise<void>;
 }
+
+const IDLE_LIMIT_BYTES = 512 * 2 ** 20;
 
 const running = new Set<ChildProcess>();
 
@@ -73,8 +76,18 @@ export const nodeVersion = (node: string): string =>
 export const program = (name: string): string =>
   join(process.env['BENCH_HOME'] ?? '.', 'programs', `${name}.mjs`);
 
-/** Something to guard that does nothing. */
-export const launchIdle = (): Running => launch('sleep', ['100000']);
+/** Something to guard that does nothing, far from the limit of a cgroup of its own where one may be made. */
+export function launchIdle(): Running {
+  const { group } = makePrivateCgroup({ limitBytes: IDLE_LIMIT_BYTES });
+  const idle = launch('sleep', ['100000'], group && `${group.directory}/cgroup.procs`);
+  return {
+    ...idle,
+    async end() {
+      await idle.end();
+      await group?.remove();
+    },
+  };
+}
 
 const LISTENING = /listening on http:\/\/[\d.]+:(\d+)/;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nextIntervalMs } from '../../../src/core/sampling.ts';
+import { canWait, nextIntervalMs } from '../../../src/core/sampling.ts';
 
 const MiB = 2 ** 20;
 const t = { warnRatio: 0.75, shedRatio: 0.85, criticalRatio: 0.92, recoverMargin: 0.05, hold: 5000 };
@@ -42,5 +42,22 @@ describe('the sampling interval', () => {
         },
       ),
     );
+  });
+});
+
+describe('a whole reading', () => {
+  const last = { usedBytes: 200 * MiB, limitBytes: 512 * MiB };
+  it('can wait while use rests far below the warning ratio', () => {
+    expect(canWait(200 * MiB, last, 350, t)).toBe(true);
+    expect(canWait(200.5 * MiB, last, 350, t)).toBe(true);
+  });
+  it('cannot when use moves, either way', () => {
+    expect(canWait(202 * MiB, last, 50, t)).toBe(false);
+    expect(canWait(198 * MiB, last, 50, t)).toBe(false);
+  });
+  it('cannot for long', () => expect(canWait(200 * MiB, last, 400, t)).toBe(false));
+  it('cannot where cache may hide what is held', () => {
+    const full = { usedBytes: 400 * MiB, limitBytes: 512 * MiB };
+    expect(canWait(400 * MiB, full, 50, t)).toBe(false);
   });
 });
