@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Shared machines stall for seconds now and then; what fails three times in a row is broken. */
+const retry = process.env['CI'] ? 2 : 0;
+
 export default defineConfig({
   test: {
     projects: [
@@ -8,6 +11,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/scenario/**/*.test.ts'],
           testTimeout: 20_000,
+          retry,
         },
       },
       {
@@ -17,6 +21,7 @@ export default defineConfig({
           include: ['test/kernel/**/*.test.ts'],
           globalSetup: 'test/support/stage.ts',
           testTimeout: 60_000,
+          retry,
           hookTimeout: 30_000,
           fileParallelism: false,
           pool: 'forks',
@@ -28,6 +33,7 @@ export default defineConfig({
           name: 'robust',
           include: ['test/robust/**/*.test.ts'],
           testTimeout: 60_000,
+          retry,
           fileParallelism: false,
           pool: 'forks',
         },
