@@ -8,7 +8,7 @@ import type { AgentLife, Clock, ExitFacts, Outlets, Seek, TreeSample } from './c
 import type { PostMortem } from './core/post-mortem.ts';
 import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
 import { composeReport } from './core/report.ts';
-import { canWait, nextIntervalMs } from './core/sampling.ts';
+import { canWait, nextIntervalMs, risePerSecond } from './core/sampling.ts';
 import type { Level, Status } from './core/status.ts';
 import { composeStatus } from './core/status-of.ts';
 
@@ -59,6 +59,7 @@ export class Guardian {
   #dueMs = 0;
   #intervalMs: number;
   #heldBefore = 0;
+  #rise = 0;
   #judgedBytes = 0;
   /** When memory was last read or glanced at. */
   #glancedMs = Number.NEGATIVE_INFINITY;
@@ -152,6 +153,7 @@ export class Guardian {
     if (used === null || !canWait(used, reading, now - reading.atMs, this.#deps.options)) return false;
     this.#heldBefore = Math.max(0, used - reading.reclaimableBytes);
     this.#glancedMs = now;
+    this.#rise = 0;
     return true;
   }
 
@@ -210,13 +212,13 @@ export class Guardian {
   #pace(reading: Reading, now: number): void {
     const { options } = this.#deps;
     const held = heldBytes(reading);
-    const rise = ((held - this.#heldBefore) / (now - this.#glancedMs)) * 1000;
+    this.#rise = risePerSecond(this.#rise, held - this.#heldBefore, now - this.#glancedMs);
     this.#heldBefore = held;
     this.#glancedMs = now;
     this.#intervalMs = nextIntervalMs(
       held,
       reading.limitBytes,
-      rise,
+      this.#rise,
       options,
       options.sampleMin,
       options.sampleMax,

@@ -32,6 +32,18 @@ export function nextIntervalMs(
   return Math.min(maxMs, Math.max(minMs, Math.min(burstMs, riseMs)));
 }
 
+/** How fast a rise that pauses is forgotten: by half in this time. */
+const RISE_HALF_LIFE_MS = 100;
+
+/**
+ * The rise that the next interval is chosen by, in bytes per second: the present one, or what is left of an earlier one.
+ * Memory grows in steps; that none fell between the last two samples does not mean that it has stopped.
+ */
+export function risePerSecond(before: number, grownBytes: number, elapsedMs: number): number {
+  if (!(elapsedMs > 0) || !Number.isFinite(elapsedMs)) return before;
+  return Math.max((grownBytes / elapsedMs) * 1000, before * 2 ** (-elapsedMs / RISE_HALF_LIFE_MS));
+}
+
 /** A calm agent gets a whole reading this often; in between, a glance at its use shows whether it still is. */
 const WHOLE_EVERY_MS = 400;
 /** Use that moves by more than this share of the limit, and by more than 256 KiB, is looked at at once. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canWait, nextIntervalMs } from '../../../src/core/sampling.ts';
+import { canWait, nextIntervalMs, risePerSecond } from '../../../src/core/sampling.ts';
 
 const MiB = 2 ** 20;
 const t = { warnRatio: 0.75, shedRatio: 0.85, criticalRatio: 0.92, recoverMargin: 0.05, hold: 5000 };
@@ -59,5 +59,18 @@ describe('a whole reading', () => {
   it('cannot where cache may hide what is held', () => {
     const full = { usedBytes: 400 * MiB, limitBytes: 512 * MiB };
     expect(canWait(400 * MiB, full, 50, t)).toBe(false);
+  });
+});
+
+describe('the rise', () => {
+  it('is what memory grew by', () => expect(risePerSecond(0, 5e6, 10)).toBe(5e8));
+  it('outlasts a pause between two steps, and is forgotten when no other follows', () => {
+    expect(risePerSecond(5e8, 0, 10)).toBeGreaterThan(4e8);
+    expect(risePerSecond(5e8, 0, 100)).toBe(2.5e8);
+    expect(risePerSecond(5e8, 0, 5000)).toBeLessThan(1);
+  });
+  it('makes nothing of a first sample or a clock that stands', () => {
+    expect(risePerSecond(7, 5e6, Number.POSITIVE_INFINITY)).toBe(7);
+    expect(risePerSecond(7, 5e6, 0)).toBe(7);
   });
 });
