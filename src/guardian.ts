@@ -149,6 +149,7 @@ export class Guardian {
   #calm(now: number): boolean {
     const reading = this.#reading;
     if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
+    if (!this.#life.alive()) return false; // a death is looked into at once: its cgroup may soon be gone
     const used = this.#life.glance();
     if (used === null || !canWait(used, reading, now - reading.atMs, this.#deps.options)) return false;
     this.#heldBefore = Math.max(0, used - reading.reclaimableBytes);
