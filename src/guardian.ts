@@ -30,8 +30,8 @@ export interface GuardianDeps {
 
 const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
-/** Processes are looked at half as often while there is no pressure. */
-const CALM_TREE_FACTOR = 2;
+/** Processes are looked at this often at most while there is no pressure. */
+const CALM_TREE_MS = 2000;
 /** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
@@ -294,8 +294,8 @@ export class Guardian {
       .catch(() => this.#deps.outlets.readFailed('processes'))
       .finally(() => {
         this.#treeBusy = false;
-        const factor = atLeast(this.judge.level, 'warning') ? 1 : CALM_TREE_FACTOR;
-        this.#treeDueMs = now + factor * life.treeIntervalMs();
+        const calmMs = atLeast(this.judge.level, 'warning') ? 0 : CALM_TREE_MS;
+        this.#treeDueMs = now + Math.max(calmMs, life.treeIntervalMs());
       });
   }
 
