@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { sweepStale } from '../../src/actions/wrap/private-cgroup.ts';
 import { burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
 import { flood } from './parts/flood.ts';
@@ -64,6 +65,7 @@ const setting: Setting = {
 };
 const versions = setting.nodes.map(nodeVersion).join(', ');
 console.log(`Node ${versions}; ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}; ${process.platform}`);
+await sweepStale(); // of a run that was interrupted
 try {
   for (const name of positionals.length > 0 ? positionals : Object.keys(PARTS))
     await PARTS[name]?.[1](setting);

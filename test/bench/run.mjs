@@ -25,8 +25,9 @@ const bench = spawn(process.execPath, [join(outdir, 'main.mjs'), ...process.argv
   stdio: 'inherit',
   env: { ...process.env, BENCH_HOME: home },
 });
-// the bench has the terminal's signals too and ends what it started
-for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => {});
+// an interrupt from the terminal reaches the bench too, which ends what it started; other signals are passed on
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => bench.kill());
 bench.once('exit', async (code) => {
   await rm(outdir, { recursive: true, force: true });
   process.exitCode = code ?? 1;
