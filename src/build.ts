@@ -26,10 +26,10 @@ export interface Assembly {
   notifier: Notifier;
   recorder: Recorder;
   /** Follows a process with the sources of this machine. */
-  life(
-    options: Pick<AgentLifeOptions, 'pid' | 'restarts' | 'sameGroup'> & Partial<AgentLifeOptions>,
-  ): AgentLife;
+  life(options: Whom): AgentLife;
 }
+
+type Whom = Pick<AgentLifeOptions, 'pid' | 'restarts' | 'sameGroup'> & Partial<AgentLifeOptions>;
 
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -40,6 +40,20 @@ export const systemClock: Clock = {
   },
   newId: randomUUID,
 };
+
+/** Follows a process with the sources of this machine. */
+export function follow(config: Pick<Config, 'limit' | 'downwardLimit'>, whom: Whom): AgentLife {
+  return startLife({
+    procRoot: '/proc',
+    platform: process.platform,
+    machineBytes: totalmem(),
+    limitBytes: config.limit,
+    downwardLimitBytes: config.downwardLimit,
+    privateGroup: false,
+    readUsage: readProcessUsage,
+    ...whom,
+  });
+}
 
 /** Puts the parts together; nothing runs yet. `seek` gets the assembly's own way to follow a process. */
 export async function assemble(
@@ -52,17 +66,7 @@ export async function assemble(
     level: config.logLevel,
     format: config.logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json'),
   });
-  const life: Assembly['life'] = (options) =>
-    startLife({
-      procRoot: '/proc',
-      platform: process.platform,
-      machineBytes: totalmem(),
-      limitBytes: config.limit,
-      downwardLimitBytes: config.downwardLimit,
-      privateGroup: false,
-      readUsage: readProcessUsage,
-      ...options,
-    });
+  const life: Assembly['life'] = (options) => follow(config, options);
 
   const history = new HistoryStore((atMs) => new Date(clock.wallMs() - clock.now() + atMs).toISOString());
   const listeners = new Set<(message: StreamMessage) => void>();

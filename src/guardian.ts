@@ -54,6 +54,7 @@ export class Guardian {
 
   #running = false;
   #timer: { cancel(): void } | undefined;
+  #tickFailure: string | undefined;
   #rounds = 0;
   #tickMs: number;
   #dueMs = 0;
@@ -126,14 +127,25 @@ export class Guardian {
     try {
       if (!this.#calm(now)) this.#round(now);
       if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
+      this.#tickFailure = undefined;
     } catch (error) {
-      outlets.readFailed('tick');
-      outlets.log('warn', `a tick failed: ${messageOf(error)}`);
+      this.#failed(messageOf(error), now);
+    } finally {
+      outlets.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
+      if (this.#running) {
+        this.#dueMs = clock.now() + this.#intervalMs;
+        this.#timer = clock.setTimer(() => this.#tick(), this.#intervalMs);
+      }
     }
-    outlets.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
-    if (!this.#running) return;
-    this.#dueMs = clock.now() + this.#intervalMs;
-    this.#timer = clock.setTimer(() => this.#tick(), this.#intervalMs);
+  }
+
+  /** A tick that fails tells nothing about the agent: told once, and with no reading for long, readiness opens. */
+  #failed(failure: string, now: number): void {
+    const { outlets } = this.#deps;
+    outlets.readFailed('tick');
+    if (failure !== this.#tickFailure) outlets.log('warn', `a tick failed: ${failure}`);
+    this.#tickFailure = failure;
+    for (const finding of this.judge.miss(failure, now)) this.#tell(finding);
   }
 
   #round(now: number): void {
@@ -249,6 +261,7 @@ export class Guardian {
     this.#land();
     this.#reading = undefined;
     this.#tree = undefined;
+    this.#rise = 0;
     this.#glancedMs = Number.NEGATIVE_INFINITY;
   }
 

@@ -1,14 +1,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { totalmem } from 'node:os';
 import { makeDirectory } from '../actions/make-directory.ts';
 import { makePrivateCgroup } from '../actions/wrap/private-cgroup.ts';
-import { readProcessUsage } from '../adapters/pidusage.ts';
+import { follow } from '../build.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf, SpillwayError } from '../core/errors.ts';
 import { type Reading, ratioOf } from '../core/reading.ts';
 import { formatBytes } from '../core/units.ts';
-import { type AgentLifeOptions, startLife } from '../sources/agent-life.ts';
+import type { AgentLifeOptions } from '../sources/agent-life.ts';
 import { findAgent } from '../sources/find-agent.ts';
 
 /** One thing the guardian can do here, or cannot. */
@@ -84,17 +83,7 @@ async function memoryPowers(
   config: Config,
   subject: Pick<AgentLifeOptions, 'pid' | 'sameGroup'>,
 ): Promise<{ powers: Power[]; canRead: boolean }> {
-  const life = startLife({
-    procRoot: '/proc',
-    platform: process.platform,
-    machineBytes: totalmem(),
-    limitBytes: config.limit,
-    downwardLimitBytes: config.downwardLimit,
-    privateGroup: false,
-    readUsage: readProcessUsage,
-    restarts: 0,
-    ...subject,
-  });
+  const life = follow(config, { restarts: 0, ...subject });
   try {
     const tree = await life.tree();
     const reading = life.read(performance.now());

@@ -77,7 +77,14 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     get heapLimitBytes() {
       return info.runtime === 'node' ? heapLimitBytes(args, nodeOptions, memory.limitBytes) : null;
     },
-    alive: () => (child ? child.exited() === undefined : (alive?.alive() ?? false)),
+    alive() {
+      if (child) return child.exited() === undefined;
+      try {
+        return alive?.alive() ?? false;
+      } catch {
+        return true; // not to be told is no death; the reading that follows says what is wrong
+      }
+    },
     read: (nowMs): Reading => memory.read(nowMs),
     glance: () => memory.glance(),
     oomKills: () => memory.readOomKills(),

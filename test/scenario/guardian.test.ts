@@ -83,6 +83,7 @@ let events: GuardianEvent[];
 let deaths: PostMortem[];
 let streamed: string[];
 let flights: string[];
+let logged: string[];
 let guardian: Guardian;
 
 beforeEach(() => {
@@ -92,9 +93,10 @@ beforeEach(() => {
   deaths = [];
   streamed = [];
   flights = [];
+  logged = [];
   const outlets: Outlets = {
     emit: (event) => void events.push(event),
-    log: () => {},
+    log: (_level, message) => void logged.push(message),
     stream: (event) => void streamed.push(event),
     observeTick: () => {},
     readFailed: () => {},
@@ -299,6 +301,26 @@ describe('the loop', () => {
     await clock.advance(100);
     expect(guardian.status()).toMatchObject({ blind: false });
     expect(guardian.ticking()).toBe(true);
+  });
+
+  it('says once, not at every tick, that its ticks fail, and opens readiness meanwhile', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    life.heldMiB = 440;
+    await clock.advance(1000);
+    expect(guardian.status().ready).toBe(false);
+    logged = [];
+    const { alive } = life;
+    life.alive = () => {
+      throw new Error('/proc/7 cannot be read: EIO');
+    };
+    await clock.advance(2000);
+    expect(logged).toEqual(['a tick failed: /proc/7 cannot be read: EIO']);
+    expect(guardian.status()).toMatchObject({ blind: true, ready: true });
+    life.alive = alive;
+    await clock.advance(100);
+    expect(guardian.status()).toMatchObject({ blind: false, agent: { pid: 7 } });
   });
 
   it('is not moved by steps of the wall clock', async () => {

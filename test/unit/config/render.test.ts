@@ -173,7 +173,8 @@ describe('the table', () => {
   it('holds defaults that its own rules take', async () => {
     const flags = OPTION_LIST.filter(([, option]) => option.default !== undefined);
     const given = flags.map(([key, option]) => [envOf(key), String(option.type.render(option.default!))]);
-    await expect(resolveConfig({ env: Object.fromEntries(given) })).resolves.toBeDefined();
+    const { config } = await resolveConfig({ env: Object.fromEntries(given) });
+    expect(config).toEqual((await resolveConfig({})).config);
     for (const [key, option] of OPTION_LIST)
       expect(option.default === undefined, key).toBe(option.unset !== undefined);
   });
