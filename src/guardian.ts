@@ -4,19 +4,15 @@ import type { HistoryStore } from './core/history.ts';
 import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
 import { Kills } from './core/kills.ts';
 import { atLeast } from './core/level.ts';
+import { Pace, type PaceOptions } from './core/pace.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, Seek, TreeSample } from './core/ports.ts';
 import type { PostMortem } from './core/post-mortem.ts';
 import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
 import { composeReport } from './core/report.ts';
-import { canWait, nextIntervalMs, risePerSecond } from './core/sampling.ts';
 import type { Level, Status } from './core/status.ts';
 import { composeStatus } from './core/status-of.ts';
 
-export interface GuardianOptions extends JudgeOptions {
-  /** Bounds of the sampling interval, in milliseconds. */
-  sampleMin: number;
-  sampleMax: number;
-}
+export type GuardianOptions = JudgeOptions & PaceOptions;
 
 export interface GuardianDeps {
   options: GuardianOptions;
@@ -45,6 +41,7 @@ export class Guardian {
   readonly judge: Judge;
   readonly #deps: GuardianDeps;
   readonly #kills = new Kills();
+  readonly #pace: Pace;
   #life: AgentLife | undefined;
   #reading: Reading | undefined;
   #tree: TreeSample | undefined;
@@ -58,12 +55,7 @@ export class Guardian {
   #rounds = 0;
   #tickMs: number;
   #dueMs = 0;
-  #intervalMs: number;
-  #heldBefore = 0;
-  #rise = 0;
   #judgedBytes = 0;
-  /** When memory was last read or glanced at. */
-  #glancedMs = Number.NEGATIVE_INFINITY;
   #soughtMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
   #treeDueMs = 0;
@@ -75,8 +67,8 @@ export class Guardian {
     this.#deps = deps;
     this.#tickMs = deps.clock.now();
     this.#sinceWallMs = deps.clock.wallMs();
-    this.#intervalMs = deps.options.sampleMax;
     this.judge = new Judge(deps.options, this.#tickMs);
+    this.#pace = new Pace(deps.options);
   }
 
   start(): void {
@@ -133,8 +125,8 @@ export class Guardian {
     } finally {
       outlets.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
       if (this.#running) {
-        this.#dueMs = clock.now() + this.#intervalMs;
-        this.#timer = clock.setTimer(() => this.#tick(), this.#intervalMs);
+        this.#dueMs = clock.now() + this.#pace.intervalMs;
+        this.#timer = clock.setTimer(() => this.#tick(), this.#pace.intervalMs);
       }
     }
   }
@@ -163,11 +155,7 @@ export class Guardian {
     if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
     if (!this.#life.alive()) return false; // a death is looked into at once: its cgroup may soon be gone
     const used = this.#life.glance();
-    if (used === null || !canWait(used, reading, now - reading.atMs, this.#deps.options)) return false;
-    this.#heldBefore = Math.max(0, used - reading.reclaimableBytes);
-    this.#glancedMs = now;
-    this.#rise = 0;
-    return true;
+    return used !== null && this.#pace.glanced(used, reading, now);
   }
 
   /** Notices a death, and looks for the agent while there is none. */
@@ -192,23 +180,23 @@ export class Guardian {
 
   /** One reading, judged; or the reason why there is none. */
   #look(now: number): Finding[] {
-    const { options, outlets, history } = this.#deps;
+    const { clock, outlets, history } = this.#deps;
     const life = this.#life;
-    this.#intervalMs = options.sampleMax;
     if (!life) return this.judge.miss(this.#noAgent, now);
     let reading: Reading;
     try {
       reading = life.read(now);
     } catch (error) {
+      this.#pace.lost();
       outlets.readFailed(error instanceof SpillwayError ? error.code : 'read');
       return this.judge.miss(messageOf(error), now);
     }
     reading.rssBytes = this.#tree?.rssBytes ?? 0;
     this.#reading = reading;
-    this.#pace(reading, now);
+    this.#pace.read(reading, now);
     const processes = this.#tree?.processes ?? [];
     if (this.#kills.count(life.oomKills(), now, processes))
-      this.#deps.clock.setTimer(() => this.#lookAtTree(life, this.#deps.clock.now()), GONE_AFTER_MS);
+      clock.setTimer(() => this.#lookAtTree(life, clock.now()), GONE_AFTER_MS);
     const held = heldBytes(reading);
     let findings: Finding[] = [];
     // what a kill gives back is no recovery: it may be the agent itself that is dying
@@ -219,23 +207,6 @@ export class Guardian {
     history.add(reading, this.judge.level);
     const childKilled = this.#kills.settle(life.info.pid, processes, now);
     return childKilled ? [...findings, childKilled] : findings;
-  }
-
-  /** How soon to look again. */
-  #pace(reading: Reading, now: number): void {
-    const { options } = this.#deps;
-    const held = heldBytes(reading);
-    this.#rise = risePerSecond(this.#rise, held - this.#heldBefore, now - this.#glancedMs);
-    this.#heldBefore = held;
-    this.#glancedMs = now;
-    this.#intervalMs = nextIntervalMs(
-      held,
-      reading.limitBytes,
-      this.#rise,
-      options,
-      options.sampleMin,
-      options.sampleMax,
-    );
   }
 
   #bury(life: AgentLife, now: number): void {
@@ -261,8 +232,7 @@ export class Guardian {
     this.#land();
     this.#reading = undefined;
     this.#tree = undefined;
-    this.#rise = 0;
-    this.#glancedMs = Number.NEGATIVE_INFINITY;
+    this.#pace.lost();
   }
 
   #changed(before: Level, now: number): void {
