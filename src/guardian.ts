@@ -5,8 +5,9 @@ import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
 import { Kills } from './core/kills.ts';
 import { atLeast } from './core/level.ts';
 import { Pace, type PaceOptions } from './core/pace.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, Seek, TreeSample } from './core/ports.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, Seek } from './core/ports.ts';
 import type { PostMortem } from './core/post-mortem.ts';
+import { ProcessLooks } from './core/process-looks.ts';
 import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
 import { composeReport } from './core/report.ts';
 import type { Level, Status } from './core/status.ts';
@@ -26,8 +27,6 @@ export interface GuardianDeps {
 
 const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
-/** Processes are looked at this often at most while there is no pressure. */
-const CALM_TREE_MS = 2000;
 /** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
@@ -42,9 +41,9 @@ export class Guardian {
   readonly #deps: GuardianDeps;
   readonly #kills = new Kills();
   readonly #pace: Pace;
+  readonly #looks: ProcessLooks;
   #life: AgentLife | undefined;
   #reading: Reading | undefined;
-  #tree: TreeSample | undefined;
   #lastDeath: PostMortem | undefined;
   #noAgent = 'no agent found yet';
   #lives = 0;
@@ -58,8 +57,6 @@ export class Guardian {
   #judgedBytes = 0;
   #soughtMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
-  #treeDueMs = 0;
-  #treeBusy = false;
   #flying = false;
   #sinceWallMs: number;
 
@@ -67,8 +64,17 @@ export class Guardian {
     this.#deps = deps;
     this.#tickMs = deps.clock.now();
     this.#sinceWallMs = deps.clock.wallMs();
-    this.judge = new Judge(deps.options, this.#tickMs);
+    const judge = new Judge(deps.options, this.#tickMs);
+    this.judge = judge;
     this.#pace = new Pace(deps.options);
+    this.#looks = new ProcessLooks({
+      now: () => deps.clock.now(),
+      pressed: () => atLeast(judge.level, 'warning'),
+      seen({ cpuCores }) {
+        if (cpuCores !== null) judge.load(cpuCores, deps.clock.now());
+      },
+      failed: () => deps.outlets.readFailed('processes'),
+    });
   }
 
   start(): void {
@@ -170,7 +176,7 @@ export class Guardian {
     }
     if (this.#lives++ > 0) this.#deps.outlets.restarted();
     this.#life = found;
-    this.#treeDueMs = now;
+    this.#looks.follow(found);
     this.#secondMs = Number.NEGATIVE_INFINITY;
     this.#deps.outlets.log(
       'info',
@@ -191,12 +197,12 @@ export class Guardian {
       outlets.readFailed(error instanceof SpillwayError ? error.code : 'read');
       return this.judge.miss(messageOf(error), now);
     }
-    reading.rssBytes = this.#tree?.rssBytes ?? 0;
+    reading.rssBytes = this.#looks.latest?.rssBytes ?? 0;
     this.#reading = reading;
     this.#pace.read(reading, now);
-    const processes = this.#tree?.processes ?? [];
+    const processes = this.#looks.latest?.processes ?? [];
     if (this.#kills.count(life.oomKills(), now, processes))
-      clock.setTimer(() => this.#lookAtTree(life, clock.now()), GONE_AFTER_MS);
+      clock.setTimer(() => this.#looks.look(), GONE_AFTER_MS);
     const held = heldBytes(reading);
     let findings: Finding[] = [];
     // what a kill gives back is no recovery: it may be the agent itself that is dying
@@ -231,7 +237,7 @@ export class Guardian {
     for (const finding of findings) this.#tell(finding);
     this.#land();
     this.#reading = undefined;
-    this.#tree = undefined;
+    this.#looks.follow(undefined);
     this.#pace.lost();
   }
 
@@ -261,25 +267,7 @@ export class Guardian {
       return { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit };
     });
     this.#fly();
-    if (this.#life && now >= this.#treeDueMs) this.#lookAtTree(this.#life, now);
-  }
-
-  #lookAtTree(life: AgentLife, now: number): void {
-    if (this.#treeBusy) return;
-    this.#treeBusy = true;
-    life
-      .tree()
-      .then((sample) => {
-        if (life !== this.#life) return;
-        this.#tree = sample;
-        if (sample.cpuCores !== null) this.judge.load(sample.cpuCores, this.#deps.clock.now());
-      })
-      .catch(() => this.#deps.outlets.readFailed('processes'))
-      .finally(() => {
-        this.#treeBusy = false;
-        const calmMs = atLeast(this.judge.level, 'warning') ? 0 : CALM_TREE_MS;
-        this.#treeDueMs = now + Math.max(calmMs, life.treeIntervalMs());
-      });
+    this.#looks.lookIfDue();
   }
 
   /** While pressure lasts, what is known goes to disk: the kernel may take the guardian together with the agent. */
@@ -309,7 +297,7 @@ export class Guardian {
       heapLimitBytes: this.#life?.heapLimitBytes ?? null,
       status: this.status(),
       history: history.render(REPORT_MS),
-      processes: this.#tree?.processes ?? [],
+      processes: this.#looks.latest?.processes ?? [],
       guardianVersion: version,
     });
   }
@@ -342,7 +330,7 @@ export class Guardian {
     return composeStatus({
       judge: this.judge,
       reading: this.#reading,
-      tree: this.#tree,
+      tree: this.#looks.latest,
       life: this.#life,
       since: new Date(this.#sinceWallMs).toISOString(),
       oomKills: this.#kills.total,
