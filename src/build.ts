@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { totalmem } from 'node:os';
+import { constants, totalmem } from 'node:os';
+import { keepFile } from './actions/keep-file.ts';
 import { createNotifier, type Notifier } from './actions/notify.ts';
 import { createRecorder, type Recorder } from './actions/recorder.ts';
+import { aimSigterm, startRecycle } from './actions/recycle.ts';
+import { type AdminServer, createAdminServer } from './adapters/admin-server.ts';
 import { createHttpServer, type HttpServer } from './adapters/http-server.ts';
 import { createLogger, type Logger } from './adapters/logger.ts';
 import { createMetrics } from './adapters/metrics.ts';
@@ -11,22 +14,37 @@ import type { StreamMessage } from './adapters/status-stream.ts';
 import { createWebhook } from './adapters/webhook.ts';
 import type { Config } from './config/options.ts';
 import { Admission } from './core/admission.ts';
+import { messageOf, SpillwayError } from './core/errors.ts';
 import { HistoryStore } from './core/history.ts';
 import type { AgentLife, Clock, Seek } from './core/ports.ts';
 import { retryAfterSeconds } from './core/retry-after.ts';
 import { Guardian } from './guardian.ts';
+import { Recycler } from './recycler.ts';
+import { PressureRelief } from './relief.ts';
 import { type AgentLifeOptions, startLife } from './sources/agent-life.ts';
 import { argsOf, shortName } from './sources/process-table.ts';
+import { catchesSignal } from './sources/signals.ts';
+import { countInFlight } from './sources/work-in-flight.ts';
 
 /** A guardian with all it reads, does and tells. */
 export interface Assembly {
   guardian: Guardian;
+  relief: PressureRelief;
   http: HttpServer;
+  admin: AdminServer;
   logger: Logger;
   notifier: Notifier;
   recorder: Recorder;
   /** Follows a process with the sources of this machine. */
   life(options: Whom): AgentLife;
+}
+
+/** What differs between the sidecar and wrap mode. */
+export interface Mode {
+  /** Whether somebody starts the agent again when it has ended. */
+  restarted: boolean;
+  /** Whether the agent sees the same files as the guardian. */
+  sameFiles: boolean;
 }
 
 type Whom = Pick<AgentLifeOptions, 'pid' | 'restarts' | 'sameGroup'> & Partial<AgentLifeOptions>;
@@ -40,6 +58,11 @@ export const systemClock: Clock = {
   },
   newId: randomUUID,
 };
+
+/** A time as it stands in names of files. */
+function stamp(wallMs: number): string {
+  return new Date(wallMs).toISOString().replaceAll(':', '-');
+}
 
 /** Follows a process with the sources of this machine. */
 export function follow(config: Pick<Config, 'limit' | 'downwardLimit'>, whom: Whom): AgentLife {
@@ -59,6 +82,7 @@ export function follow(config: Pick<Config, 'limit' | 'downwardLimit'>, whom: Wh
 export async function assemble(
   config: Config,
   version: string,
+  mode: Mode,
   makeSeek: (assembly: Pick<Assembly, 'life' | 'logger'>) => Seek,
 ): Promise<Assembly> {
   const clock = systemClock;
@@ -83,8 +107,57 @@ export async function assemble(
     onProblem: (sink, message) => logger.warn(message, { sink }),
   });
 
+  const { recordDir } = config;
+  const recycler = new Recycler({
+    mode: config.recycle,
+    restarted: mode.restarted,
+    clock,
+    catchesSigterm: (pid) => catchesSignal('/proc', pid, constants.signals.SIGTERM),
+    start: (agent, { inFlight, urgent, alive }) =>
+      startRecycle({
+        drain: { inFlight, urgent },
+        terminate: aimSigterm(agent.info.pid),
+        alive,
+        graceMs: config.recycleGrace,
+        clock,
+      }),
+    close: (reason) => {
+      guardian.judge.recycling = reason;
+    },
+    tell: (finding) => guardian.tell(finding),
+    log: (level, message) => logger[level](message),
+    recycled: metrics.recycled,
+  });
+  const relief = new PressureRelief(
+    {
+      options: config,
+      clock,
+      reach: async (worker) =>
+        // what only an agent under pressure needs is not loaded before
+        (await import('./reaches.ts')).reachOf(worker, {
+          procRoot: '/proc',
+          mayOpen: config.gc !== 'inspect-only',
+          sameFiles: mode.sameFiles,
+        }),
+      connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),
+      tell: (finding) => guardian.tell(finding),
+      log: (level, message) => logger[level](message),
+      collected: metrics.collected,
+      stalled: metrics.stalled,
+      async keep({ extension, content }) {
+        if (recordDir === undefined) return null;
+        const file = await keepFile(recordDir, 'profile', `${stamp(clock.wallMs())}${extension}`);
+        await file.write(content);
+        await file.done();
+        return file.path;
+      },
+    },
+    recycler,
+  );
+
   const guardian = new Guardian({
     options: config,
+    relief,
     seek: makeSeek({ life, logger }),
     history,
     clock,
@@ -119,8 +192,9 @@ export async function assemble(
     statusVersion: () => guardian.version,
     retryAfterSeconds: () => retryAfterSeconds(guardian.judge.outlook, config),
     admit(weight) {
-      const { level, blind, stuck } = guardian.judge;
-      const admitted = admission.admit({ level, blind, stuck, ratio: guardian.ratio }, weight);
+      const { level, blind, stuck, recycling } = guardian.judge;
+      const input = { level, blind, stuck, recycling: recycling !== undefined, ratio: guardian.ratio };
+      const admitted = admission.admit(input, weight);
       metrics.admission(admitted);
       return {
         admitted,
@@ -137,5 +211,25 @@ export async function assemble(
     },
     onError: (error) => logger.warn(`a request failed: ${String(error)}`),
   });
-  return { guardian, http, logger, notifier, recorder, life };
+  const admin = createAdminServer({
+    collect: () => relief.collect(),
+    profile: (seconds) => relief.profile(seconds),
+    async snapshot() {
+      if (recordDir === undefined)
+        throw new SpillwayError('unavailable', 'there is nowhere to keep a heap snapshot', {
+          mend: 'set --record-dir',
+        });
+      const file = await keepFile(recordDir, 'heap', `${stamp(clock.wallMs())}.heapsnapshot`);
+      try {
+        await relief.snapshot((chunk) => file.write(chunk));
+        await file.done();
+        return { file: file.path, bytes: file.bytes };
+      } finally {
+        await file.discard();
+      }
+    },
+    token: config.adminToken,
+    onError: (error) => logger.warn(`a request failed: ${messageOf(error)}`),
+  });
+  return { guardian, relief, admin, http, logger, notifier, recorder, life };
 }

@@ -5,7 +5,7 @@ import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
 import { Kills } from './core/kills.ts';
 import { atLeast } from './core/level.ts';
 import { Pace, type PaceOptions } from './core/pace.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, Seek } from './core/ports.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, Relief, Seek } from './core/ports.ts';
 import type { PostMortem } from './core/post-mortem.ts';
 import { ProcessLooks } from './core/process-looks.ts';
 import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
@@ -19,6 +19,7 @@ export interface GuardianDeps {
   options: GuardianOptions;
   seek: Seek;
   outlets: Outlets;
+  relief: Relief;
   history: HistoryStore;
   clock: Clock;
   /** Of the guardian itself, for reports. */
@@ -153,6 +154,13 @@ export class Guardian {
     const findings = this.#look(now);
     if (this.judge.level !== before) this.#changed(before, now);
     for (const finding of findings) this.#tell(finding);
+    if (this.#life && this.#reading && !this.judge.blind) this.#relieve(this.#life, this.#reading, now);
+  }
+
+  #relieve(life: AgentLife, reading: Reading, nowMs: number): void {
+    const { level, outlook, ready, stuck } = this.judge;
+    const processes = this.#looks.latest?.processes ?? [];
+    this.#deps.relief.attend({ nowMs, life, reading, level, outlook, processes, ready, stuck });
   }
 
   /** Whether a glance shows that nothing has moved: then there is nothing to judge. */
@@ -177,6 +185,7 @@ export class Guardian {
     if (this.#lives++ > 0) this.#deps.outlets.restarted();
     this.#life = found;
     this.#looks.follow(found);
+    this.#deps.relief.follow(found);
     this.#secondMs = Number.NEGATIVE_INFINITY;
     this.#deps.outlets.log(
       'info',
@@ -186,7 +195,7 @@ export class Guardian {
 
   /** One reading, judged; or the reason why there is none. */
   #look(now: number): Finding[] {
-    const { clock, outlets, history } = this.#deps;
+    const { clock, outlets, history, relief } = this.#deps;
     const life = this.#life;
     if (!life) return this.judge.miss(this.#noAgent, now);
     let reading: Reading;
@@ -198,6 +207,7 @@ export class Guardian {
       return this.judge.miss(messageOf(error), now);
     }
     reading.rssBytes = this.#looks.latest?.rssBytes ?? 0;
+    reading.heap = relief.heap;
     this.#reading = reading;
     this.#pace.read(reading, now);
     const processes = this.#looks.latest?.processes ?? [];
@@ -207,7 +217,7 @@ export class Guardian {
     let findings: Finding[] = [];
     // what a kill gives back is no recovery: it may be the agent itself that is dying
     if (!this.#kills.pending || held >= this.#judgedBytes) {
-      findings = this.judge.step(reading, now);
+      findings = this.judge.step(reading, now, relief.hope);
       this.#judgedBytes = held;
     }
     history.add(reading, this.judge.level);
@@ -238,6 +248,7 @@ export class Guardian {
     this.#land();
     this.#reading = undefined;
     this.#looks.follow(undefined);
+    this.#deps.relief.follow(undefined);
     this.#pace.lost();
   }
 
@@ -302,6 +313,11 @@ export class Guardian {
     });
   }
 
+  /** Tells something that was found beside the loop. */
+  tell(finding: Finding): void {
+    this.#tell(finding);
+  }
+
   #tell(finding: Finding): void {
     const { clock, outlets } = this.#deps;
     const at = new Date(clock.wallMs()).toISOString();
@@ -327,6 +343,7 @@ export class Guardian {
 
   /** What is known now. */
   status(): Status {
+    const { relief } = this.#deps;
     return composeStatus({
       judge: this.judge,
       reading: this.#reading,
@@ -335,6 +352,9 @@ export class Guardian {
       since: new Date(this.#sinceWallMs).toISOString(),
       oomKills: this.#kills.total,
       lastDeath: this.#lastDeath,
+      lastGc: relief.lastGc,
+      growth: relief.growth,
+      advice: relief.advice,
     });
   }
 }

@@ -12,9 +12,13 @@ const LARGE_RESPONSE_MS = 10_000;
 /** Code of the error object for each status. */
 const PROBLEMS = {
   400: 'request',
+  401: 'unauthorized',
+  403: 'forbidden',
   404: 'not-found',
   405: 'method-not-allowed',
   408: 'request',
+  409: 'busy',
+  413: 'request',
   431: 'request',
   500: 'internal',
   503: 'unavailable',

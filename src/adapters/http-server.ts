@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { parseWeight } from '../core/admission.ts';
-import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
 import type { Status } from '../core/status.ts';
 import { cachedByObject, cachedByVersion, cachedForMs } from './cached.ts';
 import {
@@ -14,6 +14,7 @@ import {
   send,
   sendLarge,
 } from './http-answer.ts';
+import { listenOn } from './listen.ts';
 import { MAX_STREAMS, StatusStream, type StreamMessage } from './status-stream.ts';
 
 /** Connections at the same time: all streams, and as many for everything else; the next one is closed at once. */
@@ -93,7 +94,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   });
 
   return {
-    listen: (address) => listen(server, address),
+    listen: (address) => listenOn(server, address, '--listen', '0.0.0.0:9797'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -196,43 +197,5 @@ function isMalformed(path: string): boolean {
     return false;
   } catch {
     return true; // decoding is the test: there is no other way to ask
-  }
-}
-
-function listen(
-  server: Server,
-  address: { host: string; port: number },
-): Promise<{ host: string; port: number }> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: Error) => reject(listenError(address, cause));
-    server.once('error', onError);
-    server.listen(address.port, address.host, () => {
-      server.off('error', onError);
-      const bound = server.address();
-      resolve(
-        bound !== null && typeof bound === 'object' ? { host: bound.address, port: bound.port } : address,
-      );
-    });
-  });
-}
-
-function listenError({ host, port }: { host: string; port: number }, cause: Error): SpillwayError {
-  const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  switch (errnoOf(cause)) {
-    case 'EADDRINUSE':
-      return new SpillwayError('listen', `cannot listen on ${where}: another process does`, {
-        mend: 'end that process, or choose another port with --listen',
-        cause,
-      });
-    case 'EACCES':
-      return new SpillwayError('listen', `cannot listen on ${where}: not permitted`, {
-        mend: 'choose a port from 1024 up with --listen',
-        cause,
-      });
-    default:
-      return new SpillwayError('listen', `cannot listen on ${where}: ${cause.message}`, {
-        mend: 'give an address of this host with --listen, for example 0.0.0.0:9797',
-        cause,
-      });
   }
 }

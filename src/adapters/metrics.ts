@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { GcRecord } from '../core/gc-record.ts';
 import { BUCKETS, KNOWN_LABELS, METRICS, type MetricName, type MetricSpec } from '../core/metric-table.ts';
 import { LEVELS, type Level, type Status } from '../core/status.ts';
 
@@ -23,6 +24,10 @@ export interface Metrics {
   admission(admitted: boolean): void;
   restarted(): void;
   readFailed(source: string): void;
+  collected(record: Pick<GcRecord, 'verdict' | 'freedBytes' | 'stallMs'>): void;
+  /** The agent's main loop stood still for this long on the guardian's account, in milliseconds. */
+  stalled(ms: number): void;
+  recycled(result: string): void;
 }
 
 // prom-client's event-loop monitor wakes the process every 10 ms, more often than the sampling it would accompany, and its
@@ -49,6 +54,8 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     counters.spillway_level_transitions_total.inc(labels, 0);
   for (const labels of KNOWN_LABELS.spillway_admissions_total)
     counters.spillway_admissions_total.inc(labels, 0);
+  for (const labels of KNOWN_LABELS.spillway_gc_runs_total) counters.spillway_gc_runs_total.inc(labels, 0);
+  const stalled = (ms: number) => histograms.spillway_gc_stall_seconds.record(ms / 1000);
   const admitted = counters.spillway_admissions_total.labels('admitted');
   const refused = counters.spillway_admissions_total.labels('refused');
 
@@ -86,6 +93,13 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     admission: (isAdmitted) => (isAdmitted ? admitted : refused).inc(),
     restarted: () => counters.spillway_agent_restarts_total.inc(),
     readFailed: (source) => counters.spillway_read_failures_total.inc({ source }),
+    collected: ({ verdict, freedBytes, stallMs }) => {
+      counters.spillway_gc_runs_total.inc({ result: verdict });
+      counters.spillway_gc_freed_bytes_total.inc(freedBytes);
+      if (stallMs > 0) stalled(stallMs);
+    },
+    stalled,
+    recycled: (result) => counters.spillway_recycles_total.inc({ result }),
   };
 }
 

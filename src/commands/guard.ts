@@ -11,16 +11,27 @@ import { close, listen, restore } from './serve.ts';
  */
 export async function guardCommand(config: Config, version: string, ended: Promise<string>): Promise<number> {
   const cache: ProcessCache = new Map();
-  const assembly = await assemble(config, version, ({ life }) => (lives) => {
-    try {
-      const search = findAgent({ procRoot: '/proc', selfPid: process.pid, selector: config.agent, cache });
-      if (search.kind !== 'found') return `${search.reason}; ${search.mend}`;
-      const { pid, startTime, name } = search;
-      return life({ pid, startTime, name, restarts: lives, sameGroup: config.agent.kind === 'auto' });
-    } catch (error) {
-      return messageOf(error);
-    }
-  });
+  const assembly = await assemble(
+    config,
+    version,
+    { restarted: true, sameFiles: false },
+    ({ life }) =>
+      (lives) => {
+        try {
+          const search = findAgent({
+            procRoot: '/proc',
+            selfPid: process.pid,
+            selector: config.agent,
+            cache,
+          });
+          if (search.kind !== 'found') return `${search.reason}; ${search.mend}`;
+          const { pid, startTime, name } = search;
+          return life({ pid, startTime, name, restarts: lives, sameGroup: config.agent.kind === 'auto' });
+        } catch (error) {
+          return messageOf(error);
+        }
+      },
+  );
   try {
     await restore(assembly);
     assembly.guardian.start();

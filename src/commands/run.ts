@@ -1,18 +1,33 @@
 import { randomUUID } from 'node:crypto';
-import { type Child, type SignalSource, startChild, startFailureStatus } from '../actions/wrap/child.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type SignalSource, startChild, startFailureStatus } from '../actions/wrap/child.ts';
 import { endLeftovers } from '../actions/wrap/leftovers.ts';
 import { makePrivateCgroup, type PrivateCgroup, sweepStale } from '../actions/wrap/private-cgroup.ts';
 import { startReaper } from '../actions/wrap/reaper.ts';
+import { supervise } from '../actions/wrap/supervise.ts';
 import { type Assembly, assemble } from '../build.ts';
 import type { Config } from '../config/options.ts';
-import { messageOf } from '../core/errors.ts';
+import { messageOf, SpillwayError } from '../core/errors.ts';
 import type { ExitFacts } from '../core/ports.ts';
-import { formatBytes } from '../core/units.ts';
+import { RestartPolicy } from '../core/restart-policy.ts';
+import { formatBytes, formatSeconds } from '../core/units.ts';
 import { close, listen, restore } from './serve.ts';
 
+/** One life of the command. */
+interface Life {
+  pid: number;
+  exit: ExitFacts | undefined;
+  /** The guardian has begun to follow it. */
+  followed: boolean;
+}
+
+/** A life is found within 200 ms and its end within one sampling interval; after this time the guardian is hung. */
+const NOTICE_MS = 1000;
+
 /**
- * Wrap mode: starts the command, guards it, passes signals on, and ends with its status. Nothing of the run is left
- * behind: neither processes nor the cgroup made for `--limit`.
+ * Wrap mode: starts the command, guards it, passes signals on, starts it again where that is asked for, and ends with its
+ * last status. The guardian lives on from one life to the next. Nothing of the run is left behind: neither processes nor
+ * the cgroup made for `--limit`.
  * @returns the command's status; 126 or 127 when it cannot be started
  * @throws SpillwayError `listen`, before the command is started
  */
@@ -23,19 +38,23 @@ export async function runCommand(
   { env, signals }: { env: NodeJS.ProcessEnv; signals: SignalSource },
 ): Promise<number> {
   const [command = '', ...args] = commandLine;
+  const { SPILLWAY_ADMIN_TOKEN: _secret, ...passedOn } = env; // it is the guardian's own
   const runId = randomUUID();
-  let child: Child | undefined;
-  let exit: ExitFacts | undefined;
+  let current: Life | undefined;
   let group: PrivateCgroup | undefined;
-  const assembly = await assemble(config, version, ({ life }) => (restarts) => {
-    if (!child || exit) return 'the command is not running';
-    const { pid } = child;
+  const { restart } = config;
+  const mode = { restarted: restart !== 'no', sameFiles: true };
+  const assembly = await assemble(config, version, mode, ({ life }) => (restarts) => {
+    const its = current;
+    // one that has ended before it was seen is followed all the same: its end is to be told
+    if (!its || (its.exit && its.followed)) return 'the command is not running';
+    its.followed = true;
     return life({
-      pid,
+      pid: its.pid,
       restarts,
       privateGroup: group !== undefined,
       sameGroup: group !== undefined,
-      child: { exited: () => exit },
+      child: { exited: () => its.exit },
     });
   });
   const { guardian, logger } = assembly;
@@ -51,30 +70,62 @@ export async function runCommand(
       onLost: (why) => logger.warn(why),
     });
     if (typeof reaper === 'string') logger.warn(reaper);
-    try {
-      child = await startChild({
+
+    const start = async () => {
+      const its: Life = { pid: 0, exit: undefined, followed: false };
+      const child = await startChild({
         command,
         args,
-        env: { ...env, SPILLWAY_RUN: runId, SPILLWAY_URL: `http://127.0.0.1:${address.port}` },
+        env: { ...passedOn, SPILLWAY_RUN: runId, SPILLWAY_URL: `http://127.0.0.1:${address.port}` },
         signals,
         ...(group ? { cgroup: group } : {}),
         onProblem: (message) => logger.warn(message),
         onExit({ code, signal }) {
-          exit = { exitCode: code, signal };
-          guardian.stop();
+          its.exit = { exitCode: code, signal };
         },
       });
+      its.pid = child.pid;
       if (typeof reaper !== 'string') reaper.watch(child.pid);
-      guardian.start();
-      const { status } = await child.exited;
-      return status;
-    } catch (error) {
-      if (child) throw error;
-      logger.error(messageOf(error), error instanceof Error && 'mend' in error ? { mend: error.mend } : {});
-      return startFailureStatus(error);
-    } finally {
+      const first = current === undefined;
+      current = its;
+      if (first) guardian.start();
+      return child;
+    };
+    const clear = async () => {
       const left = await endLeftovers({ runId, ...(group ? { groupPids: () => group?.pids() ?? [] } : {}) });
       if (left.length > 0) logger.warn(`could not end what the command left running: pid ${left.join(', ')}`);
+    };
+    /** Waits until the guardian has seen the life, and its end. */
+    const noticed = async () => {
+      const giveUpMs = performance.now() + NOTICE_MS;
+      while (performance.now() < giveUpMs) {
+        if (current?.followed && guardian.status().agent?.pid !== current.pid) return;
+        await sleep(10);
+      }
+    };
+
+    try {
+      const { status } = await supervise({
+        policy: new RestartPolicy(restart),
+        signals,
+        start,
+        recycled: () => guardian.status().recycling,
+        async between({ code, signal }, waitMs) {
+          await Promise.all([noticed(), clear()]);
+          const when = waitMs > 0 ? `in ${formatSeconds(waitMs / 1000)}` : 'at once';
+          logger.warn(`the command has ended (${signal ?? `status ${code}`}) and is started again ${when}`);
+        },
+        chance: Math.random,
+      });
+      if (!current?.followed) await noticed();
+      guardian.stop();
+      return status;
+    } catch (error) {
+      if (!(error instanceof SpillwayError)) throw error;
+      logger.error(error.message, { mend: error.mend });
+      return startFailureStatus(error);
+    } finally {
+      await clear();
       await group?.remove().catch((error: unknown) => logger.warn(messageOf(error)));
       if (typeof reaper !== 'string') await reaper.done();
     }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assembly } from '../build.ts';
 import type { Config } from '../config/options.ts';
 import type { Address } from '../config/types.ts';
+import { messageOf } from '../core/errors.ts';
 
 /** Time for events still on their way when the guardian ends. */
 const TELL_GRACE_MS = 2000;
@@ -24,20 +25,40 @@ export async function restore({ recorder, guardian }: Assembly): Promise<void> {
  * Opens the address and says where it is.
  * @throws SpillwayError `listen` when the address cannot be bound
  */
-export async function listen({ http, logger }: Assembly, config: Config): Promise<Address> {
+export async function listen({ http, admin, logger }: Assembly, config: Config): Promise<Address> {
   const address = await http.listen(config.listen);
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  logger.info(`listening on http://${host}:${address.port}`, { address: `${host}:${address.port}` });
+  logger.info(`listening on http://${textOf(address)}`, { address: textOf(address) });
+  try {
+    const bound = await admin.listen(config.adminListen);
+    logger.info(`taking requests to act on http://${textOf(bound)}`, { adminAddress: textOf(bound) });
+  } catch (error) {
+    // to guard is worth more than to be asked: a second guardian on a machine finds the usual port taken
+    logger.warn(`nothing can be asked of it by POST: ${messageOf(error)}`);
+  }
   return address;
 }
 
+function textOf({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** Ends everything in order. What cannot be told in time is counted and logged. */
-export async function close({ guardian, http, logger, notifier, recorder }: Assembly): Promise<void> {
+export async function close({
+  guardian,
+  relief,
+  admin,
+  http,
+  logger,
+  notifier,
+  recorder,
+}: Assembly): Promise<void> {
   guardian.stop();
+  await relief.close();
   const [lost] = await Promise.all([
     notifier.close(TELL_GRACE_MS),
     recorder.close(TELL_GRACE_MS),
     http.close(),
+    admin.close(),
   ]);
   for (const { sink, lost: count } of lost)
     if (count > 0) logger.warn(`${sink}: ${count} events could not be delivered before the end`);

@@ -1,4 +1,6 @@
 import { DEFAULT_JUDGEMENT } from '../core/judge.ts';
+import type { RecycleMode } from '../core/recycle-plan.ts';
+import type { RestartMode } from '../core/restart-policy.ts';
 import {
   type Address,
   type AgentSelector,
@@ -8,14 +10,18 @@ import {
   duration,
   httpUrl,
   path,
+  percentage,
   quantity,
   ratio,
+  token,
   type ValueType,
 } from './types.ts';
 
 /** The configuration in base units: ratios 0…1, times in milliseconds, memory in bytes. */
 export interface Config {
   listen: Address;
+  adminListen: Address;
+  adminToken: string | undefined;
   warnRatio: number;
   shedRatio: number;
   criticalRatio: number;
@@ -32,8 +38,16 @@ export interface Config {
   sampleMin: number;
   /** Milliseconds. */
   sampleMax: number;
+  gc: 'auto' | 'inspect-only' | 'off';
+  /** Share of wall time, 0…1. */
+  gcStallBudget: number;
+  profile: 'auto' | 'off';
   /** Milliseconds. */
   maxUnready: number;
+  recycle: RecycleMode;
+  /** Milliseconds. */
+  recycleGrace: number;
+  restart: RestartMode;
   recordDir: string | undefined;
   onBlind: 'ready' | 'unready';
   webhookUrl: string | undefined;
@@ -69,6 +83,22 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: { host: '0.0.0.0', port: 9797 },
     placeholder: 'address',
     description: 'Address of probes, metrics and status; IPv6 in brackets, port 0 takes a free one',
+    commands: GUARDING,
+  },
+  adminListen: {
+    type: address,
+    default: { host: '127.0.0.1', port: 9798 },
+    placeholder: 'address',
+    description: 'Address of what acts on the agent (`POST`); anything but loopback needs `admin-token`',
+    commands: GUARDING,
+  },
+  adminToken: {
+    type: token,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'token',
+    description:
+      'Secret that requests to `admin-listen` must bring (`Authorization: Bearer …`); best given by the environment, as command lines can be read by others',
     commands: GUARDING,
   },
   warnRatio: {
@@ -145,12 +175,56 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description: 'Longest time between two readings, kept when memory is calm',
     commands: GUARDING,
   },
+  gc: {
+    type: choice('auto', 'inspect-only', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description:
+      'Whether garbage of the agent is collected; `inspect-only` never sends SIGUSR1 and takes an inspector that is open',
+    commands: GUARDING,
+  },
+  gcStallBudget: {
+    type: percentage('0%', '100%'),
+    default: 0.1,
+    placeholder: 'percentage',
+    description: 'Share of wall time that the agent may be stopped for collections, in any minute',
+    commands: GUARDING,
+  },
+  profile: {
+    type: choice('auto', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description: 'Sampling heap profile from the warning level on, which names what grows',
+    commands: GUARDING,
+  },
   maxUnready: {
     type: duration('1s', '24h'),
     default: DEFAULT_JUDGEMENT.maxUnready,
     placeholder: 'duration',
     description: 'Longest time un-ready in one go while use does not fall; then ready again',
     commands: GUARDING,
+  },
+  recycle: {
+    type: choice('auto', 'on', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description:
+      'Ends the agent in order, to be restarted, when it is stuck or would be killed; `auto` only one that catches SIGTERM',
+    commands: GUARDING,
+  },
+  recycleGrace: {
+    type: duration('1s', '1h'),
+    default: 30_000,
+    placeholder: 'duration',
+    description: 'Time for the agent to end after SIGTERM; one that does not is left alone',
+    commands: GUARDING,
+  },
+  restart: {
+    type: choice('no', 'on-failure', 'always'),
+    default: 'no',
+    placeholder: 'policy',
+    description: 'Whether `run` starts the command again when it has ended',
+    commands: ['run', 'config'],
   },
   recordDir: {
     type: path,

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isLoopback } from '../core/loopback.ts';
 import { readConfigFile } from './file.ts';
 import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
 import { configError, mendUnknown, type Problem } from './problems.ts';
@@ -70,7 +71,8 @@ export async function checkConfig({
 
   const config = values as unknown as Config;
   // What an unreadable file would have set is not known, so nothing is said about how values stand to each other.
-  if (fromFile !== undefined) problems.push(...misordered(config, places, doubtful));
+  if (fromFile !== undefined)
+    problems.push(...misordered(config, places, doubtful), ...exposed(config, places, doubtful));
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, resolved: { config, origins: origins as Record<OptionKey, string> } };
 }
@@ -152,4 +154,21 @@ function misordered(
       },
     ];
   });
+}
+
+/** What acts on the agent must not be open to everybody. */
+function exposed(
+  { adminListen, adminToken }: Config,
+  places: Readonly<Record<string, string>>,
+  doubtful: ReadonlySet<string>,
+): Problem[] {
+  if (isLoopback(adminListen.host) || adminToken !== undefined) return [];
+  if (doubtful.has('adminListen') || doubtful.has('adminToken')) return [];
+  return [
+    {
+      place: places['adminListen'] ?? flagOf('adminListen'),
+      message: `adminListen ${OPTIONS.adminListen.type.render(adminListen)} is open to others and adminToken is not set`,
+      mend: `set ${envOf('adminToken')}, or listen on 127.0.0.1`,
+    },
+  ];
 }

@@ -37,10 +37,12 @@ export interface ValueType<T> {
 }
 
 const RATIO = String.raw`^(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$`;
+const PERCENTAGE = String.raw`^\s*\d+(\.\d+)?\s*%\s*$`;
 const DURATION = String.raw`^\s*(\d+(\.\d+)?(ms|s|m|h))+\s*$`;
 const QUANTITY = String.raw`^\s*\d+(\.\d+)?([eE]\d+)?\s*(Ki|Mi|Gi|Ti|Pi|k|K|M|G|T|P)?\s*$`;
 const ADDRESS = String.raw`^(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):\d{1,5}$`;
 const URL_START = '^https?://';
+const TOKEN = '^[!-~]{8,}$';
 const AGENT = String.raw`^(auto|pid:[1-9]\d{0,6}|match:[\s\S]*\S[\s\S]*)$`;
 const PATH = String.raw`^[^\u0000]+$`;
 
@@ -97,6 +99,25 @@ export function ratio(min: number, max: number): ValueType<number> {
     range: `${min} to ${max}`,
     json: { type: ['number', 'string'], pattern: RATIO, minimum: min, maximum: max },
     render: (value) => value,
+  };
+}
+
+/** To the ten-thousandth of a percent, so that what is written is what is read. */
+function parsePercentage(text: string): number | undefined {
+  if (!new RegExp(PERCENTAGE).test(text)) return undefined;
+  return Math.round(Number(text.replace('%', '')) * 1e4) / 1e6;
+}
+
+/** A share 0…1, written as a percentage. A bare number is refused: nobody can tell 0.1 from 0.1 %. */
+export function percentage(min: string, max: string): ValueType<number> {
+  const schema = parsed(parsePercentage, isNot('a percentage'));
+  const render = (value: number) => `${Math.round(value * 1e6) / 1e4}%`;
+  return {
+    schema: within(schema, v.parse(schema, min), v.parse(schema, max), render),
+    form: `a percentage from ${min} to ${max}, such as 10%`,
+    range: `${min} to ${max}`,
+    json: { type: 'string', pattern: PERCENTAGE },
+    render,
   };
 }
 
@@ -179,6 +200,18 @@ export const httpUrl: ValueType<string> = {
   json: { type: 'string', pattern: URL_START },
   render: (value) => value,
   mask: maskUrl,
+};
+
+/** A secret that fits into a header. Messages never show the value. */
+export const token: ValueType<string> = {
+  schema: parsed(
+    (text) => (new RegExp(TOKEN).test(text) ? text : undefined),
+    () => 'the value is not a token',
+  ),
+  form: 'at least 8 letters, digits or signs of ASCII, without spaces',
+  json: { type: 'string', pattern: TOKEN },
+  render: (value) => value,
+  mask: () => '***',
 };
 
 function parseAgent(text: string): AgentSelector | undefined {

@@ -20,6 +20,8 @@ export interface AdmissionOptions {
 export interface AdmissionInput extends Pick<Status, 'level' | 'ratio' | 'blind'> {
   /** Refusing has gained nothing for the longest un-ready time: then {@link STUCK_SHARE} is the least that is admitted. */
   stuck?: boolean;
+  /** The agent is being ended in order: nothing new is let in. */
+  recycling?: boolean;
 }
 
 /**
@@ -29,6 +31,7 @@ export interface AdmissionInput extends Pick<Status, 'level' | 'ratio' | 'blind'
  * readiness still waits for its hold time. Only `critical` closes the door for as long as it is held.
  */
 export function admittedShare(input: AdmissionInput, options: AdmissionOptions): number {
+  if (input.recycling) return 0;
   if (input.blind || input.ratio === null) return options.onBlind === 'ready' ? 1 : 0;
   return Math.max(shareAt(input.ratio, input.level, options), input.stuck ? STUCK_SHARE : 0);
 }

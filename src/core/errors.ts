@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'command' // the wrapped command could not be started
   | 'listen' // an address could not be bound
   | 'request' // an HTTP request is wrong
+  | 'busy' // the same is being done already
   | 'unavailable' // what was asked for cannot be done here or now
   | 'sink' // an event could not be delivered
   | 'record'; // a post-mortem could not be written or read

@@ -8,9 +8,13 @@ export const EVENT_REASONS = [
   'MemoryPressureRecovered',
   'MemoryLimitForecast',
   'MemoryLeakSuspected',
+  'MemoryGrowthNamed',
+  'HeapLimitTooHigh',
+  'GarbageCollected',
   'AgentOOMKilled',
   'AgentExited',
   'AgentStuck',
+  'AgentRecycled',
   'GuardianBlind',
 ] as const;
 
@@ -21,7 +25,7 @@ export interface GuardianEvent {
   /** Unique, also across restarts of the guardian; receivers can drop repeats by it. */
   id: string;
   reason: EventReason;
-  /** `Normal` for recovery, `Warning` for everything else. */
+  /** `Normal` for recovery and collections, `Warning` for everything else. */
   type: 'Normal' | 'Warning';
   /** One or two sentences: what, how much, what comes next. At most 1,024 characters. */
   note: string;

@@ -8,7 +8,11 @@ const LARGEST_DEFAULT_BYTES = 4096 * MIB;
  * The size of heap at which V8 aborts a Node process, as far as it shows from outside: `--max-old-space-size` from
  * the command line or `NODE_OPTIONS`, else the default, which is about half the container's limit.
  */
-export function heapLimitBytes(args: readonly string[], nodeOptions: string, limitBytes: number): number {
+export function heapLimit(
+  args: readonly string[],
+  nodeOptions: string,
+  limitBytes: number,
+): { bytes: number; set: boolean } {
   const options = [...nodeOptions.split(/\s+/), ...args];
   let bytes: number | undefined;
   for (const [i, option] of options.entries()) {
@@ -16,5 +20,7 @@ export function heapLimitBytes(args: readonly string[], nodeOptions: string, lim
     const mebibytes = match && Number(match[1] ?? options[i + 1]);
     if (mebibytes) bytes = mebibytes * MIB;
   }
-  return bytes ?? Math.min(LARGEST_DEFAULT_BYTES, Math.max(SMALLEST_DEFAULT_BYTES, limitBytes / 2));
+  if (bytes !== undefined) return { bytes, set: true };
+  const byDefault = Math.min(LARGEST_DEFAULT_BYTES, Math.max(SMALLEST_DEFAULT_BYTES, limitBytes / 2));
+  return { bytes: byDefault, set: false };
 }

@@ -2,8 +2,8 @@ import type { EventReason, GuardianEvent } from './events.ts';
 import { GrowthTracker } from './growth.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
 import { describeLevel, describeOutlook, describeUse, NO_OUTLOOK, type Outlook } from './notes.ts';
-import { isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
-import { heldBytes, type Reading, ratioOf } from './reading.ts';
+import { type Hope, isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
+import { type HeapUse, heldBytes, limitedBy, type Reading, ratioOf } from './reading.ts';
 import type { Level } from './status.ts';
 import { formatBytes, formatSeconds } from './units.ts';
 
@@ -34,6 +34,8 @@ const TELL_BLIND_AFTER_MS = 5000;
 /** A limit this near is worth an event of its own, once the forecast has stood for `FORECAST_STANDS_MS`. */
 const FORECAST_SECONDS = 60;
 const FORECAST_STANDS_MS = 1500;
+/** A limit this near is no rest, whatever the last second shows. */
+const RISING_SECONDS = 5;
 /** The statistics of growth need no finer step than this. */
 const ASSESS_EVERY_MS = 250;
 
@@ -51,6 +53,9 @@ const EVENT_OF: Readonly<Record<Level, EventReason>> = {
 export class Judge {
   readonly #options: JudgeOptions;
   readonly #growth = new GrowthTracker();
+  #heapGrowth = new GrowthTracker();
+  #heapSeenMs = Number.NEGATIVE_INFINITY;
+  #recycling: string | undefined;
   #level: LevelState;
   #readiness: ReadinessState = READY;
   #outlook: Outlook = NO_OUTLOOK;
@@ -84,10 +89,18 @@ export class Judge {
     return this.#blindReason;
   }
   get ready(): boolean {
+    if (this.#recycling !== undefined) return false;
     return this.blind ? this.#options.onBlind === 'ready' : isReady(this.#readiness);
   }
   get stuck(): boolean {
-    return this.#readiness.stuck;
+    return this.#readiness.stuck !== null;
+  }
+  /** While the agent is being ended in order: why. Un-ready, whatever the level. */
+  get recycling(): string | undefined {
+    return this.#recycling;
+  }
+  set recycling(why: string | undefined) {
+    this.#recycling = why;
   }
   get outlook(): Outlook {
     return this.#outlook;
@@ -101,14 +114,18 @@ export class Judge {
     this.#growth.load(nowMs, cores);
   }
 
-  /** Judges one valid reading. */
-  step(reading: Reading, nowMs: number): Finding[] {
+  /**
+   * Judges one valid reading.
+   * @param hope what refusing work may still bring, where that is known
+   */
+  step(reading: Reading, nowMs: number, hope?: Hope): Finding[] {
     const findings: Finding[] = [];
     this.#lastReadingMs = nowMs;
     this.#blindReason = undefined;
     this.#blindTold = false;
     const held = heldBytes(reading);
     this.#growth.add(nowMs, held, reading.limitBytes);
+    this.#followHeap(reading.heap);
 
     const previous = this.#level;
     this.#level = nextLevel(previous, ratioOf(reading), nowMs, this.#options);
@@ -118,14 +135,30 @@ export class Judge {
 
     const wasStuck = this.#readiness.stuck;
     const { maxUnready } = this.#options;
-    this.#readiness = nextReadiness(this.#readiness, this.level, held, reading.limitBytes, nowMs, maxUnready);
-    if (this.#readiness.stuck && !wasStuck)
-      findings.push({
-        reason: 'AgentStuck',
-        type: 'Warning',
-        note: `Un-ready for ${formatSeconds(maxUnready / 1000)} and memory did not fall (${describeUse(reading)}). Refusing work brings nothing back: ready again, single requests are admitted in part. The agent holds on to this memory; restart it or raise its limit.`,
-      });
+    // what falls or rests is the use of the limit that is near
+    const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
+    const [bytes, limit] = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
+    const { secondsToLimit } = this.#outlook;
+    const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
+    const still = hope && rising ? { ...hope, working: true } : hope;
+    this.#readiness = nextReadiness(this.#readiness, this.level, bytes, limit, nowMs, maxUnready, still);
+    if (this.#readiness.stuck !== null && wasStuck === null)
+      findings.push({ reason: 'AgentStuck', type: 'Warning', note: this.#stuckNote(reading) });
     return findings;
+  }
+
+  #stuckNote(reading: Reading): string {
+    const seen =
+      this.#readiness.stuck === 'hopeless'
+        ? 'Use rests, no work is in flight and collecting brings nothing'
+        : `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and memory did not fall`;
+    return `${seen} (${describeUse(reading)}). Refusing work brings nothing back: ready again, single requests are admitted in part. The agent holds on to this memory; restart it or raise its limit.`;
+  }
+
+  #followHeap(heap: HeapUse | null): void {
+    if (!heap || heap.atMs <= this.#heapSeenMs) return;
+    this.#heapSeenMs = heap.atMs;
+    this.#heapGrowth.add(heap.atMs, heap.usedBytes, heap.limitBytes);
   }
 
   /** Called instead of `step` when nothing could be read; `reason` says why, with the mend. */
@@ -173,12 +206,27 @@ export class Judge {
 
   #forget(nowMs: number): void {
     this.#growth.reset();
+    this.#heapGrowth = new GrowthTracker();
+    this.#recycling = undefined;
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#readiness = READY;
     this.#outlook = NO_OUTLOOK;
     this.#leak = false;
     this.#forecastSinceMs = null;
     this.#forecastTold = false;
+  }
+
+  /** About the nearer limit. */
+  #outlookOf({ heap, ...reading }: Reading, nowMs: number): Outlook {
+    const { growthBytesPerSecond, secondsToLimit, range } = this.#growth.assess(nowMs);
+    const outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
+    if (!heap || limitedBy({ heap, ...reading }) !== 'heap') return outlook;
+    const its = this.#heapGrowth.assess(nowMs);
+    if (its.growthBytesPerSecond !== null) return { ...its, secondsToLimitRange: its.range };
+    // not followed for long enough: what the agent's memory grows by, its heap does at most
+    if (growthBytesPerSecond === null || growthBytesPerSecond <= 0) return NO_OUTLOOK;
+    const seconds = Math.max(0, heap.limitBytes - heap.usedBytes) / growthBytesPerSecond;
+    return { growthBytesPerSecond, secondsToLimit: seconds, secondsToLimitRange: null };
   }
 
   #transition(reading: Reading): Finding {
@@ -193,8 +241,8 @@ export class Judge {
 
   #assess(reading: Reading, nowMs: number, findings: Finding[]): void {
     this.#assessedMs = nowMs;
-    const { growthBytesPerSecond, secondsToLimit, range } = this.#growth.assess(nowMs);
-    this.#outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
+    this.#outlook = this.#outlookOf(reading, nowMs);
+    const { secondsToLimit } = this.#outlook;
 
     const near = secondsToLimit !== null && secondsToLimit <= FORECAST_SECONDS;
     if (!near) {

@@ -1,3 +1,4 @@
+import { GC_VERDICTS } from './gc-record.ts';
 import { LEVELS, type Status } from './status.ts';
 
 /** One metric of the guardian. This table is what registers, documents and draws them. */
@@ -90,6 +91,27 @@ export const METRICS = [
     of: (s) => s.secondsToLimit,
   },
   {
+    name: 'spillway_heap_used_bytes',
+    type: 'gauge',
+    help: "Heap in use in the agent's runtime; only while memory comes near the heap's own limit.",
+    labels: [],
+    of: (s) => s.heapUsedBytes,
+  },
+  {
+    name: 'spillway_heap_limit_bytes',
+    type: 'gauge',
+    help: "Heap at which the agent's runtime gives up by itself; only while memory comes near it.",
+    labels: [],
+    of: (s) => s.heapLimitBytes,
+  },
+  {
+    name: 'spillway_recycling',
+    type: 'gauge',
+    help: '1 while the agent is being ended in order.',
+    labels: [],
+    of: (s) => flag(s.recycling),
+  },
+  {
     name: 'spillway_leak_suspected',
     type: 'gauge',
     help: '1 while the floor after collections keeps rising and load does not.',
@@ -127,6 +149,30 @@ export const METRICS = [
     type: 'counter',
     help: 'Changes of level.',
     labels: ['from', 'to'],
+  },
+  {
+    name: 'spillway_gc_runs_total',
+    type: 'counter',
+    help: 'Collections in the agent by what came of them.',
+    labels: ['result'],
+  },
+  {
+    name: 'spillway_gc_freed_bytes_total',
+    type: 'counter',
+    help: 'Memory that collections gave back to the system.',
+    labels: [],
+  },
+  {
+    name: 'spillway_gc_stall_seconds',
+    type: 'histogram',
+    help: "Time the agent's main loop stood still for one collection or for reading a profile.",
+    labels: [],
+  },
+  {
+    name: 'spillway_recycles_total',
+    type: 'counter',
+    help: 'Times the agent was asked to end in order, by how that ended.',
+    labels: ['result'],
   },
   {
     name: 'spillway_events_total',
@@ -194,6 +240,7 @@ export const BUCKETS = {
   spillway_sample_interval_seconds: [
     0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.075, 0.1, 0.25, 0.5, 1, 5,
   ],
+  spillway_gc_stall_seconds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
 } as const;
 
 /** Label values that are known beforehand: such a series starts at 0, so that its first count is seen as a rise. */
@@ -202,4 +249,5 @@ export const KNOWN_LABELS = {
     LEVELS.filter((to) => to !== from).map((to) => ({ from, to })),
   ),
   spillway_admissions_total: [{ result: 'admitted' }, { result: 'refused' }],
+  spillway_gc_runs_total: GC_VERDICTS.map((result) => ({ result })),
 } as const;

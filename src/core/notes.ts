@@ -1,5 +1,5 @@
 import { entryRatio, type Thresholds } from './level.ts';
-import { heldBytes, type Reading, ratioOf } from './reading.ts';
+import { containerRatio, heldBytes, limitedBy, type Reading, ratioOf } from './reading.ts';
 import type { Level } from './status.ts';
 import { formatBytes, formatSeconds } from './units.ts';
 
@@ -18,10 +18,13 @@ export const NO_OUTLOOK: Outlook = {
 
 const percent = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.0995 ? 1 : 0)} %`;
 
-/** `86 % of the limit: 440 MiB of 512 MiB cannot be dropped`. */
+/** `86 % of the limit: 440 MiB of 512 MiB cannot be dropped`; of the heap's own limit where that is nearer. */
 export function describeUse(reading: Reading): string {
-  const held = `${formatBytes(heldBytes(reading))} of ${formatBytes(reading.limitBytes)} cannot be dropped`;
-  return `${percent(ratioOf(reading))} of the limit: ${held}`;
+  const { heap, limitBytes } = reading;
+  if (heap && limitedBy(reading) === 'heap')
+    return `${percent(ratioOf(reading))} of the heap's own limit: ${formatBytes(heap.usedBytes)} of ${formatBytes(heap.limitBytes)} in use (container: ${percent(containerRatio(reading))} of ${formatBytes(limitBytes)})`;
+  const held = `${formatBytes(heldBytes(reading))} of ${formatBytes(limitBytes)} cannot be dropped`;
+  return `${percent(containerRatio(reading))} of the limit: ${held}`;
 }
 
 /** `growing 12 MiB/s, limit in about 6 s (4 s to 11 s)`, or `not growing`. */

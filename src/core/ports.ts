@@ -1,8 +1,12 @@
 import type { GuardianEvent } from './events.ts';
+import type { GcRecord } from './gc-record.ts';
+import type { GrowthReport } from './growth-report.ts';
 import type { ProcessShare } from './kills.ts';
+import type { Outlook } from './notes.ts';
 import type { PostMortem } from './post-mortem.ts';
-import type { Reading } from './reading.ts';
-import type { AgentInfo, Level } from './status.ts';
+import type { Hope } from './readiness.ts';
+import type { HeapUse, Reading } from './reading.ts';
+import type { AgentInfo, Level, Runtime } from './status.ts';
 
 /** The agent's processes at one look. */
 export interface TreeSample {
@@ -25,6 +29,8 @@ export interface AgentLife {
   readonly info: AgentInfo;
   /** V8's own heap limit in bytes, where it can be told from outside. */
   readonly heapLimitBytes: number | null;
+  /** Somebody chose that limit: it is not the default. */
+  readonly heapLimitSet: boolean;
   alive(): boolean;
   /** @throws SpillwayError when nothing can be read */
   read(nowMs: number): Reading;
@@ -35,10 +41,42 @@ export interface AgentLife {
   /** Why better sources are not in use, each with its mend. */
   degraded(): string[];
   tree(): Promise<TreeSample>;
+  /** RSS of the agent's processes now, in bytes; `null` where only `tree` can tell. */
+  rssBytes(): number | null;
+  /** The process whose runtime can be asked: the agent's own, or, below a shell, that which it started. */
+  readonly worker: { pid: number; runtime: Runtime };
   /** How long until the next look at the processes, in milliseconds: what the last one took decides. */
   treeIntervalMs(): number;
   exit(): ExitFacts;
   close(): void;
+}
+
+/** What is known at one round of the loop, for whoever acts on it. */
+export interface Situation {
+  nowMs: number;
+  life: AgentLife;
+  reading: Reading;
+  level: Level;
+  outlook: Outlook;
+  /** Biggest first. */
+  processes: ProcessShare[];
+  ready: boolean;
+  stuck: boolean;
+}
+
+/** What is done about pressure. Every method returns at once and never throws; what takes time runs beside the loop. */
+export interface Relief {
+  /** From here on it is this life; `undefined` when there is none. */
+  follow(life: AgentLife | undefined): void;
+  attend(situation: Situation): void;
+  /** The agent's heap against its own limit, while that is near. */
+  readonly heap: HeapUse | null;
+  /** What refusing work may still bring; `undefined` when that is not known. */
+  readonly hope: Hope | undefined;
+  readonly lastGc: GcRecord | undefined;
+  readonly growth: GrowthReport | undefined;
+  /** What should be set otherwise, each with its mend. */
+  readonly advice: string[];
 }
 
 /** Looks for the agent: a life, or in words why there is none. `lives` is how many there were before. */

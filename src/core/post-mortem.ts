@@ -38,6 +38,8 @@ export interface DeathFacts {
   runtime: Runtime;
   /** V8's own heap limit in bytes. */
   heapLimitBytes: number | null;
+  /** Heap in use as the agent told it last; `null` where it was not asked. */
+  heapUsedBytes?: number | null;
 }
 
 export interface Verdict {
@@ -130,7 +132,7 @@ function killed(facts: DeathFacts, how: string): string {
 function aborted(facts: DeathFacts, how: string, also: string): Verdict {
   const { heapLimitBytes, anonBytes } = facts;
   if (nearHeapLimit(facts) && heapLimitBytes !== null && anonBytes !== null) {
-    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${formatBytes(anonBytes)} of memory${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
+    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${facts.heapUsedBytes ? `${formatBytes(facts.heapUsedBytes)} of heap` : `${formatBytes(anonBytes)} of memory`}${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
     return { cause: 'heap-limit', reason };
   }
   const hint =
@@ -149,12 +151,13 @@ function vanished(facts: DeathFacts): string {
   return `Vanished; how it ended cannot be seen from another container, and ${counted}${where(facts)}${hint}`;
 }
 
-function nearHeapLimit({ runtime, heapLimitBytes, anonBytes }: DeathFacts): boolean {
+function nearHeapLimit({ runtime, heapLimitBytes, heapUsedBytes, anonBytes }: DeathFacts): boolean {
+  const bytes = heapUsedBytes ?? anonBytes;
   return (
     runtime === 'node' &&
     heapLimitBytes !== null &&
-    anonBytes !== null &&
-    anonBytes >= heapLimitBytes * NEAR_HEAP_LIMIT
+    bytes !== null &&
+    bytes >= heapLimitBytes * NEAR_HEAP_LIMIT
   );
 }
 

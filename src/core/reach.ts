@@ -117,6 +117,12 @@ export interface Reach {
   snapshot?(write: (chunk: string) => Promise<void>): Promise<void>;
   /** Requests being answered right now, as the runtime knows them; `null` when it cannot tell. */
   inFlight?(): Promise<number | null>;
+  /** Whether the program handles SIGTERM itself, where `SigCgt` does not tell. @throws ReachError */
+  catchesSigterm?(): Promise<boolean>;
+  /** Where the runtime listens for us while it is in use: connections to it are no work. */
+  readonly inspectorPort?: number | null;
+  /** What to change where a collection freed heap and gave no pages back; `null` where nothing is known. */
+  returnMend?(): string | null;
   /** Leaves the agent as it was found; never throws, at most two seconds. May be called again, and be used again after. */
   release(): Promise<void>;
 }

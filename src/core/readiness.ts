@@ -6,19 +6,45 @@ export interface ReadinessState {
   /** When use last made a new low in this stretch, or when the stretch began; `null` outside of one. */
   readonly lastFallMs: number | null;
   readonly lowestBytes: number;
-  /** Un-ready for too long with nothing gained: ready again until the stretch ends. */
-  readonly stuck: boolean;
+  /** Since when use has moved neither up nor down, and where it rests. */
+  readonly restMs: number;
+  readonly restBytes: number;
+  /** Refusing brings nothing: ready again until the stretch ends or becomes critical; `null` while there is hope. */
+  readonly stuck: 'hopeless' | 'too long' | null;
+  readonly critical: boolean;
 }
 
-export const READY: ReadinessState = { lastFallMs: null, lowestBytes: 0, stuck: false };
+export const READY: ReadinessState = {
+  lastFallMs: null,
+  lowestBytes: 0,
+  restMs: 0,
+  restBytes: 0,
+  stuck: null,
+  critical: false,
+};
 
-/** A fall smaller than this share of the limit is noise and buys no further un-ready time. */
-const FALL_SHARE = 0.01;
+/** What refusing work may still bring. */
+export interface Hope {
+  /** Collections help, one runs, or none has been tried yet. */
+  collecting: boolean;
+  /** Work in flight, which may give memory back when it ends; `null` is not known. */
+  working: boolean | null;
+}
+
+/** Without knowledge of the agent only time tells that refusing brings nothing. */
+const NO_KNOWLEDGE: Hope = { collecting: true, working: null };
+
+/** A fall or rise smaller than this share of the limit is noise. */
+const MOVE_SHARE = 0.01;
+/** Use at rest for this long, with no work in flight and nothing to collect, will not fall by waiting. */
+const REST_MS = 1000;
+/** The same where work in flight cannot be seen. */
+const REST_UNSEEN_MS = 3000;
 
 /**
- * Readiness after a reading. Refusing work is worth it only while it brings memory back: when use has not fallen
- * for `maxUnreadyMs`, being un-ready helps nobody and the agent is made ready again until the level recovers.
- * Systems that shed on a memory ratio without such a cap stayed un-ready for hours.
+ * Readiness after a reading. Refusing work is worth it only while it may bring memory back. Where use rests, no work is
+ * in flight and collections bring nothing, the agent is ready again within seconds; whatever else is known, when use has
+ * not fallen for `maxUnreadyMs`. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
  */
 export function nextReadiness(
   state: ReadinessState,
@@ -27,16 +53,43 @@ export function nextReadiness(
   limitBytes: number,
   nowMs: number,
   maxUnreadyMs: number,
+  hope: Hope = NO_KNOWLEDGE,
 ): ReadinessState {
   if (!atLeast(level, 'shedding')) return state.lastFallMs === null ? state : READY;
-  if (state.lastFallMs === null) return { lastFallMs: nowMs, lowestBytes: heldBytes, stuck: false };
-  if (state.stuck) return state;
-  if (heldBytes < state.lowestBytes - FALL_SHARE * limitBytes)
-    return { lastFallMs: nowMs, lowestBytes: heldBytes, stuck: false };
-  return nowMs - state.lastFallMs >= maxUnreadyMs ? { ...state, stuck: true } : state;
+  const critical = level === 'critical';
+  const begins = state.lastFallMs === null;
+  // it went on rising after it was let in again: what was given up at shedding is tried once more
+  const worse = state.stuck !== null && critical && !state.critical;
+  if (begins || worse)
+    return {
+      lastFallMs: nowMs,
+      lowestBytes: heldBytes,
+      restMs: nowMs,
+      restBytes: heldBytes,
+      stuck: null,
+      critical,
+    };
+  if (state.stuck !== null) return state;
+  const moveBytes = MOVE_SHARE * limitBytes;
+  const fell = heldBytes < state.lowestBytes - moveBytes;
+  const moved = Math.abs(heldBytes - state.restBytes) > moveBytes;
+  const next: ReadinessState = {
+    ...state,
+    critical: critical || state.critical,
+    ...(fell ? { lastFallMs: nowMs, lowestBytes: heldBytes } : {}),
+    ...(moved ? { restMs: nowMs, restBytes: heldBytes } : {}),
+  };
+  const restsMs = nowMs - next.restMs;
+  const hopeless =
+    !hope.collecting &&
+    hope.working !== true &&
+    restsMs >= (hope.working === null ? REST_UNSEEN_MS : REST_MS);
+  if (hopeless) return { ...next, stuck: 'hopeless' };
+  if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too long' };
+  return moved || fell || next.critical !== state.critical ? next : state;
 }
 
 /** Whether new work should come at all. */
 export function isReady(state: ReadinessState): boolean {
-  return state.lastFallMs === null || state.stuck;
+  return state.lastFallMs === null || state.stuck !== null;
 }

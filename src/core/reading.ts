@@ -17,6 +17,14 @@ export interface Usage {
   kernelBytes: number | null;
 }
 
+/** The agent's own heap against the limit at which its runtime gives up, in bytes. */
+export interface HeapUse {
+  /** Monotonic milliseconds at which the agent said so. */
+  atMs: number;
+  usedBytes: number;
+  limitBytes: number;
+}
+
 /** One valid reading: use against the limit in force. */
 export interface Reading extends Usage {
   /** Monotonic milliseconds (`performance.now()`), immune to clock steps. */
@@ -26,6 +34,8 @@ export interface Reading extends Usage {
   usageSource: UsageSource;
   /** RSS of the agent and all it started, from the last look at its processes; 0 before the first. */
   rssBytes: number;
+  /** Known only while memory comes near what the heap may be; `null` otherwise. */
+  heap: HeapUse | null;
 }
 
 /** Memory that cannot be dropped, in bytes. Never negative: the kernel does not update its counters atomically. */
@@ -33,7 +43,25 @@ export function heldBytes(usage: Pick<Usage, 'usedBytes' | 'reclaimableBytes'>):
   return Math.max(0, usage.usedBytes - usage.reclaimableBytes);
 }
 
-/** Share of the limit taken by memory that cannot be dropped (0…1, above 1 when a limit was lowered under the use). */
-export function ratioOf(reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'>): number {
+/** Share of the container's limit taken by memory that cannot be dropped (0…1, above 1 when a limit was lowered under the use). */
+export function containerRatio(
+  reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'>,
+): number {
   return reading.limitBytes > 0 ? heldBytes(reading) / reading.limitBytes : 1;
+}
+
+/** How near the end is: the share taken of the limit that is nearer, the container's or the heap's own. */
+export function ratioOf(
+  reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'> & Partial<Pick<Reading, 'heap'>>,
+): number {
+  return Math.max(containerRatio(reading), heapRatio(reading));
+}
+
+/** Which limit {@link ratioOf} is about. */
+export function limitedBy(reading: Reading): 'container' | 'heap' {
+  return heapRatio(reading) > containerRatio(reading) ? 'heap' : 'container';
+}
+
+function heapRatio({ heap }: Partial<Pick<Reading, 'heap'>>): number {
+  return heap && heap.limitBytes > 0 ? heap.usedBytes / heap.limitBytes : 0;
 }

@@ -2,6 +2,7 @@ import type { HistoryReading, RenderedHistory } from './history.ts';
 import type { ProcessShare } from './kills.ts';
 import type { ExitFacts } from './ports.ts';
 import { judgeDeath, type PostMortem } from './post-mortem.ts';
+import { containerRatio } from './reading.ts';
 import type { Status } from './status.ts';
 
 /** A dying process gives its memory back before it is gone: how it stood is the highest reading of this time. */
@@ -27,7 +28,8 @@ export interface ReportParts {
 /** Puts the report of a death together, with the verdict on how it came. */
 export function composeReport(parts: ReportParts): PostMortem {
   const { id, wallMs, exit, oomKillsDelta, oomKills, heapLimitBytes, status, history, processes } = parts;
-  const { ratio, anonBytes, usedBytes, limitBytes } = highest(history.readings, wallMs - DYING_MS) ?? status;
+  const last = highest(history.readings, wallMs - DYING_MS) ?? status;
+  const { anonBytes, usedBytes, limitBytes } = last;
   const runtime = status.agent?.runtime ?? 'other';
   return {
     id,
@@ -35,11 +37,12 @@ export function composeReport(parts: ReportParts): PostMortem {
     ...judgeDeath({
       ...exit,
       oomKillsDelta,
-      ratio,
+      ratio: shareOf(last),
       anonBytes: anonBytes ?? usedBytes, // a sum of RSS does not tell them apart
       limitBytes,
       runtime,
-      heapLimitBytes,
+      heapLimitBytes: status.heapLimitBytes ?? heapLimitBytes,
+      heapUsedBytes: status.heapUsedBytes,
     }),
     ...exit,
     oomKills,
@@ -56,7 +59,15 @@ function highest(readings: readonly HistoryReading[], sinceWallMs: number): Hist
   for (let i = readings.length - 1; i >= 0; i--) {
     const reading = readings[i];
     if (reading === undefined || Date.parse(reading.at) < sinceWallMs) break;
-    if (found === undefined || reading.ratio > found.ratio) found = reading;
+    if (found === undefined || (shareOf(reading) ?? 0) > (shareOf(found) ?? 0)) found = reading;
   }
   return found;
+}
+
+/** Of the container's limit: the level may have followed the heap's own, of which the kernel knows nothing. */
+function shareOf(use: Pick<Status, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'>): number | null {
+  const { usedBytes, reclaimableBytes, limitBytes } = use;
+  return usedBytes === null || limitBytes === null
+    ? null
+    : containerRatio({ usedBytes, reclaimableBytes: reclaimableBytes ?? 0, limitBytes });
 }

@@ -1,7 +1,9 @@
+import type { GcRecord } from './gc-record.ts';
+import type { GrowthReport } from './growth-report.ts';
 import type { Judge } from './judge.ts';
 import type { AgentLife, TreeSample } from './ports.ts';
 import type { PostMortem } from './post-mortem.ts';
-import { type Reading, ratioOf } from './reading.ts';
+import { limitedBy, type Reading, ratioOf } from './reading.ts';
 import type { Status } from './status.ts';
 
 /** All that the status object is made of. */
@@ -14,6 +16,10 @@ export interface StatusParts {
   since: string;
   oomKills: number;
   lastDeath: PostMortem | undefined;
+  lastGc: GcRecord | undefined;
+  growth: GrowthReport | undefined;
+  /** What is known of the runtime and is worth a change, with its mend. */
+  advice: string[];
 }
 
 /** Puts the status object together. While blind, what was last read is not passed off as what is. */
@@ -25,13 +31,16 @@ export function composeStatus({
   since,
   oomKills,
   lastDeath,
+  lastGc,
+  growth,
+  advice,
 }: StatusParts): Status {
   const reading = judge.blind ? undefined : last;
   return {
     level: judge.level,
     ready: judge.ready,
     blind: judge.blind,
-    reason: reading ? judge.describe(reading) : (judge.blindReason ?? 'no reading yet'),
+    reason: judge.recycling ?? (reading ? judge.describe(reading) : (judge.blindReason ?? 'no reading yet')),
     since,
     ratio: reading ? ratioOf(reading) : null,
     usedBytes: reading?.usedBytes ?? null,
@@ -47,11 +56,15 @@ export function composeStatus({
     leakSuspected: judge.leakSuspected,
     limitSource: reading?.limitSource ?? null,
     usageSource: reading?.usageSource ?? null,
-    limitedBy: 'container',
-    degraded: life?.degraded() ?? [],
+    limitedBy: reading ? limitedBy(reading) : 'container',
+    heapUsedBytes: reading?.heap?.usedBytes ?? null,
+    heapLimitBytes: reading?.heap?.limitBytes ?? null,
+    recycling: judge.recycling !== undefined,
+    degraded: [...(life?.degraded() ?? []), ...advice],
     agent: life?.info ?? null,
     oomKills,
-    lastGc: null,
+    lastGc: lastGc ?? null,
+    growth: growth ?? null,
     lastDeath: lastDeath ? { at: lastDeath.at, cause: lastDeath.cause, reason: lastDeath.reason } : null,
   };
 }

@@ -1,3 +1,5 @@
+import type { GcRecord } from './gc-record.ts';
+import type { GrowthReport } from './growth-report.ts';
 import type { LimitSource, UsageSource } from './reading.ts';
 
 export const LEVELS = ['ok', 'warning', 'shedding', 'critical'] as const;
@@ -43,11 +45,19 @@ export interface Status {
   leakSuspected: boolean;
   limitSource: LimitSource | null;
   usageSource: UsageSource | null;
+  /** Whose limit is the nearer one and so decides level, readiness and forecast: the container's or the runtime's own heap limit. */
   limitedBy: 'container' | 'heap';
+  /** Heap in use and the limit at which the runtime gives up; known only while memory comes near that. */
+  heapUsedBytes: number | null;
+  heapLimitBytes: number | null;
+  /** The agent is being ended in order: no new work, what is in flight may end. */
+  recycling: boolean;
   /** What keeps a better source from being used, each with its mend; empty when the best is in use. */
   degraded: string[];
   agent: AgentInfo | null;
   oomKills: number;
-  lastGc: null;
+  lastGc: GcRecord | null;
+  /** What grew, from the warning level on. */
+  growth: GrowthReport | null;
   lastDeath: { at: string; cause: DeathCause; reason: string } | null;
 }

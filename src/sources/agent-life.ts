@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { heapLimitBytes } from '../core/heap-limit.ts';
+import { heapLimit } from '../core/heap-limit.ts';
+import type { ProcessShare } from '../core/kills.ts';
 import type { AgentLife, ExitFacts, TreeSample } from '../core/ports.ts';
-import type { Reading } from '../core/reading.ts';
+import type { Reading, Usage } from '../core/reading.ts';
 import type { AgentInfo } from '../core/status.ts';
 import { exitCodeFromZombie, watchAlive } from './liveness.ts';
 import { AgentMemory, type AgentMemoryOptions } from './memory.ts';
@@ -57,6 +58,14 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   const rss = linux ? createRssReader({ procRoot }) : undefined;
   rss?.follow([{ pid, identity: options.startTime ?? 0, rssBytes: 0 }]);
   const alive = child ? undefined : watchAlive(procRoot, pid, options.startTime);
+  const use: Usage = {
+    usedBytes: 0,
+    reclaimableBytes: 0,
+    anonBytes: null,
+    shmemBytes: null,
+    kernelBytes: null,
+  };
+  let worker = { pid, runtime: info.runtime };
   let sample: TreeSample | undefined;
   let costMs = 0;
 
@@ -75,7 +84,10 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   return {
     info,
     get heapLimitBytes() {
-      return info.runtime === 'node' ? heapLimitBytes(args, nodeOptions, memory.limitBytes) : null;
+      return info.runtime === 'node' ? heapLimit(args, nodeOptions, memory.limitBytes).bytes : null;
+    },
+    get heapLimitSet() {
+      return heapLimit(args, nodeOptions, memory.limitBytes).set;
     },
     alive() {
       if (child) return child.exited() === undefined;
@@ -97,7 +109,12 @@ export function startLife(options: AgentLifeOptions): AgentLife {
       identify();
       const biggest = look.processes[0];
       if (linux && biggest) info.runtime = runtimeOfTree(procRoot, pid, biggest.pid);
+      worker = workerOf(procRoot, info, look.processes);
       return look;
+    },
+    rssBytes: () => (rss?.read(use) ? use.usedBytes : null),
+    get worker() {
+      return worker;
     },
     treeIntervalMs: () => nextRefreshMs(costMs),
     exit() {
@@ -112,6 +129,23 @@ export function startLife(options: AgentLifeOptions): AgentLife {
       alive?.close();
     },
   };
+}
+
+/** Whoever holds most is asked, when it holds twice what the agent's own process does: a cluster's primary holds little. */
+const MUCH_MORE = 2;
+const CANDIDATES = 5;
+
+function workerOf(
+  procRoot: string,
+  agent: AgentInfo,
+  processes: readonly ProcessShare[],
+): AgentLife['worker'] {
+  const { pid, runtime } = agent;
+  const same = processes.slice(0, CANDIDATES).find((each) => runtimeOf(procRoot, each.pid) === runtime);
+  const own = processes.find((each) => each.pid === pid);
+  const ownRuns = runtimeOf(procRoot, pid) === runtime;
+  const other = same && same.pid !== pid && same.rssBytes > MUCH_MORE * (ownRuns ? (own?.rssBytes ?? 0) : 0);
+  return { pid: other ? same.pid : pid, runtime };
 }
 
 /** `NODE_OPTIONS` of a process; empty where its environment may not be read. */

@@ -59,6 +59,7 @@ export class AgentMemory {
       limitSource: 'machine',
       usageSource: 'rss',
       rssBytes: 0,
+      heap: null,
     };
   }
 

@@ -7,6 +7,7 @@ import { HistoryStore } from '../../src/core/history.ts';
 import { DEFAULT_JUDGEMENT } from '../../src/core/judge.ts';
 import { Guardian } from '../../src/guardian.ts';
 import { startLife } from '../../src/sources/agent-life.ts';
+import { NO_RELIEF } from '../support/relief.ts';
 
 /** What one of something takes. */
 export interface Cost {
@@ -55,6 +56,7 @@ const guardian: Guardian = new Guardian({
     newId: () => '',
   },
   version: '',
+  relief: NO_RELIEF,
   outlets: {
     emit: nothing,
     log: nothing,

@@ -8,6 +8,7 @@ import { startLife } from '../../src/sources/agent-life.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../support/fake-cgroup.ts';
 import { procFiles } from '../support/fake-proc.ts';
 import { random } from '../support/memory-stories.ts';
+import { NO_RELIEF } from '../support/relief.ts';
 import { DEFAULTS } from '../support/story.ts';
 
 const MIB = 2 ** 20;
@@ -75,6 +76,7 @@ function guardianOf(procRoot: string) {
         machineBytes: 8192 * MIB,
         readUsage: async () => new Map(),
       }),
+    relief: NO_RELIEF,
     outlets: {
       emit: ({ reason }) => void seen.told.push(reason),
       log: (level, message) => void (level === 'warn' && seen.failures.push(message)),

@@ -4,6 +4,7 @@ import { HistoryStore } from '../../src/core/history.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports.ts';
 import type { PostMortem } from '../../src/core/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';
+import { NO_RELIEF } from '../support/relief.ts';
 import { DEFAULTS, readingOf } from '../support/story.ts';
 
 /** A clock that moves only when told to, and runs what is due on the way. */
@@ -48,9 +49,12 @@ class FakeLife implements AgentLife {
   processes = [{ pid: 10, name: 'agent.js', rssBytes: 1 }];
   closed = false;
   readonly heapLimitBytes = null;
+  readonly heapLimitSet = false;
   readonly info;
+  readonly worker;
   constructor(pid: number, restarts = 0) {
     this.info = { pid, name: 'agent.js', runtime: 'node' as const, restarts };
+    this.worker = { pid, runtime: 'node' as const };
   }
   alive = () => this.dead === undefined;
   read = (nowMs: number) => {
@@ -70,6 +74,7 @@ class FakeLife implements AgentLife {
     count: this.processes.length,
     processes: this.processes,
   });
+  rssBytes = () => this.heldMiB * 2 ** 20;
   treeIntervalMs = () => 1000;
   exit = () => this.dead ?? { exitCode: null, signal: null };
   close = () => {
@@ -115,6 +120,7 @@ beforeEach(() => {
       return next;
     },
     outlets,
+    relief: NO_RELIEF,
     history: new HistoryStore((atMs) => new Date(atMs + clock.wallMs() - clock.now()).toISOString()),
     clock,
     version: '1.2.3',

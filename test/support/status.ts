@@ -28,7 +28,11 @@ export function statusWith(changes: Partial<Status> = {}): Status {
     degraded: [],
     agent: { pid: 7, name: 'agent', runtime: 'node', restarts: 0 },
     oomKills: 0,
+    heapUsedBytes: null,
+    heapLimitBytes: null,
+    recycling: false,
     lastGc: null,
+    growth: null,
     lastDeath: null,
     ...changes,
   };

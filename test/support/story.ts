@@ -24,6 +24,7 @@ export function readingOf(heldMiB: number, limitMiB = 512, cacheMiB = 0): Readin
     limitSource: 'cgroup-v2',
     usageSource: 'cgroup-v2',
     rssBytes: heldMiB * MiB,
+    heap: null,
   };
 }
 

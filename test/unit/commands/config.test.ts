@@ -7,7 +7,10 @@ import { resolveConfig } from '../../../src/config/resolve.ts';
 async function output(options: { schema?: boolean; json?: boolean } = {}): Promise<string> {
   const resolved = await resolveConfig({
     flags: { limit: '512Mi' },
-    env: { SPILLWAY_WEBHOOK_URL: 'https://me:hunter2@alerts.example/x?token=hunter2' },
+    env: {
+      SPILLWAY_WEBHOOK_URL: 'https://me:hunter2@alerts.example/x?token=hunter2',
+      SPILLWAY_ADMIN_TOKEN: 'hunter2hunter2',
+    },
   });
   let written = '';
   await configCommand(resolved, options, (text) => {
@@ -22,6 +25,7 @@ describe('spillway config', () => {
     expect(text).toMatch(/^limit: "512Mi" +# flag --limit$/m);
     expect(text).toMatch(/^shedRatio: 0\.85 +# default$/m);
     expect(text).toMatch(/^webhookUrl: .* {2}# environment SPILLWAY_WEBHOOK_URL$/m);
+    expect(text).toMatch(/^adminToken: "\*{3}" +# environment SPILLWAY_ADMIN_TOKEN$/m);
     expect(text).toMatch(/^# recordDir: +# default$/m);
     expect(text).not.toContain('hunter2');
     expect(parse(text)).toMatchObject({ limit: '512Mi', hold: '5s' });

@@ -36,6 +36,8 @@ const configs: fc.Arbitrary<Config> = fc
       host: fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain()),
       port: fc.integer({ min: 0, max: 65_535 }),
     }),
+    adminListen: fc.record({ host: fc.constantFrom('127.0.0.1', '::1', 'localhost'), port: fc.nat(65_535) }),
+    adminToken: maybe(fc.stringMatching(/^[!-~]{8,40}$/)),
     warnRatio: share(0.01, 1),
     shedRatio: share(0.01, 1),
     criticalRatio: share(0.01, 1),
@@ -50,7 +52,13 @@ const configs: fc.Arbitrary<Config> = fc
     downwardLimit: maybe(bytes),
     sampleMin: time(1, 1000),
     sampleMax: time(1, 10_000),
+    gc: fc.constantFrom('auto' as const, 'inspect-only' as const, 'off' as const),
+    gcStallBudget: fc.nat(1_000_000).map((millionths) => millionths / 1e6),
+    profile: fc.constantFrom('auto' as const, 'off' as const),
     maxUnready: time(1000, 86_400_000),
+    recycle: fc.constantFrom('auto' as const, 'on' as const, 'off' as const),
+    recycleGrace: time(1000, 3_600_000),
+    restart: fc.constantFrom('no' as const, 'on-failure' as const, 'always' as const),
     recordDir: maybe(text.filter((found) => found !== '' && !found.includes('\0'))),
     onBlind: fc.constantFrom('ready' as const, 'unready' as const),
     webhookUrl: maybe(
@@ -108,6 +116,7 @@ describe('the JSON schema', () => {
       hold: { default: '5s' },
       listen: { default: '0.0.0.0:9797' },
       onBlind: { enum: ['ready', 'unready'], default: 'ready' },
+      gcStallBudget: { type: 'string', default: '10%' },
     });
     for (const [key] of OPTION_LIST) expect(schema.properties[key]?.description).toMatch(/^[A-Z].*\.$/);
   });

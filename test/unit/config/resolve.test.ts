@@ -27,6 +27,8 @@ describe('the defaults', () => {
     const { config, origins } = await resolveConfig({});
     expect(config).toEqual({
       listen: { host: '0.0.0.0', port: 9797 },
+      adminListen: { host: '127.0.0.1', port: 9798 },
+      adminToken: undefined,
       warnRatio: 0.75,
       shedRatio: 0.85,
       criticalRatio: 0.92,
@@ -37,7 +39,13 @@ describe('the defaults', () => {
       downwardLimit: undefined,
       sampleMin: 5,
       sampleMax: 50,
+      gc: 'auto',
+      gcStallBudget: 0.1,
+      profile: 'auto',
       maxUnready: 60_000,
+      recycle: 'auto',
+      recycleGrace: 30_000,
+      restart: 'no',
       recordDir: undefined,
       onBlind: 'ready',
       webhookUrl: undefined,
@@ -80,6 +88,12 @@ describe('order of the sources', () => {
       agent: { kind: 'pid', pid: 12 },
       onBlind: 'unready',
     });
+  });
+
+  it('takes words that other forms of YAML turn into booleans', async () => {
+    const file = fileWith('restart: no\ngc: off\nrecycle: on\ngcStallBudget: 5 %\n');
+    const { config } = await resolveConfig({ file });
+    expect(config).toMatchObject({ restart: 'no', gc: 'off', recycle: 'on', gcStallBudget: 0.05 });
   });
 
   it('resolves an alias', async () => {
@@ -168,6 +182,21 @@ describe('problems', () => {
     ]);
     // The value that is wrong in itself says nothing about the order.
     expect(await problemsOf({ flags: { shedRatio: 'x', warnRatio: '0.9' } })).toHaveLength(1);
+  });
+
+  it('name an admin address that is open to others without a token', async () => {
+    const flags = { adminListen: '0.0.0.0:9798' };
+    expect(await problemsOf({ flags })).toEqual([
+      '--admin-listen: adminListen 0.0.0.0:9798 is open to others and adminToken is not set; set SPILLWAY_ADMIN_TOKEN, or listen on 127.0.0.1',
+    ]);
+    expect(await problemsOf({ flags, env: { SPILLWAY_ADMIN_TOKEN: 'correct-horse' } })).toEqual([]);
+    for (const adminListen of ['[::1]:1', 'localhost:1', '127.1.2.3:1'])
+      expect(await problemsOf({ flags: { adminListen } })).toEqual([]);
+    // a token that is wrong in itself is told alone, and never shown
+    const [problem, ...more] = await problemsOf({ flags: { ...flags, adminToken: 'hunter2' } });
+    expect(more).toEqual([]);
+    expect(problem).toMatch(/^--admin-token: adminToken: the value is not a token; write at least 8 /);
+    expect(problem).not.toContain('hunter2');
   });
 
   it('say what works instead of container:NAME', async () => {

@@ -1,6 +1,15 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { address, agentSelector, httpUrl, path, quantity, ratio } from '../../../src/config/types.ts';
+import {
+  address,
+  agentSelector,
+  httpUrl,
+  path,
+  percentage,
+  quantity,
+  ratio,
+  token,
+} from '../../../src/config/types.ts';
 
 describe('address', () => {
   const parse = (text: string) => v.safeParse(address.schema, text);
@@ -65,6 +74,48 @@ describe('ratio and quantity', () => {
 
   it('refuse a fraction of a byte', () => {
     expect(v.safeParse(quantity('1Mi').schema, 2_000_000.5).success).toBe(false);
+  });
+});
+
+describe('percentage', () => {
+  const { schema, render } = percentage('0%', '100%');
+
+  it.each([
+    ['10%', 0.1],
+    [' 5 % ', 0.05],
+    ['0%', 0],
+    ['100.0%', 1],
+    ['0.0001%', 0.000001],
+    ['7%', 0.07],
+  ])('takes %j as %d', (text, share) => {
+    expect(v.parse(schema, text)).toBe(share);
+    expect(v.parse(schema, render(share))).toBe(share);
+  });
+
+  it.each([
+    '',
+    '10',
+    '0.1',
+    '%',
+    '-1%',
+    '101%',
+    '1e1%',
+    '10 percent',
+    '1,5%',
+    0.1,
+    10,
+    null,
+  ])('refuses %j', (value) => {
+    expect(v.safeParse(schema, value).success).toBe(false);
+  });
+});
+
+describe('token', () => {
+  it('takes what fits into a header and is not short', () => {
+    for (const text of ['s3cret-t', 'A+/=~!"#']) expect(v.safeParse(token.schema, text).success).toBe(true);
+    for (const text of ['', 'short', 'with a space', 'line\nbreak', 'größer-als', 12345678])
+      expect(v.safeParse(token.schema, text).success).toBe(false);
+    expect(token.mask?.('correct-horse')).toBe('***');
   });
 });
 

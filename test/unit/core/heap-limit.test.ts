@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { heapLimitBytes } from '../../../src/core/heap-limit.ts';
+import { heapLimit } from '../../../src/core/heap-limit.ts';
 
 const MiB = 2 ** 20;
 
@@ -10,7 +10,7 @@ describe("V8's heap limit, seen from outside", () => {
     [['node', 'a.js'], '--enable-source-maps --max-old-space-size=200', 200],
     [['node', '--max-old-space-size=300', 'a.js'], '--max-old-space-size=200', 300],
   ])('of %j with NODE_OPTIONS %j is %i MiB', (args, options, mebibytes) => {
-    expect(heapLimitBytes(args, options, 512 * MiB)).toBe(mebibytes * MiB);
+    expect(heapLimit(args, options, 512 * MiB)).toEqual({ bytes: mebibytes * MiB, set: true });
   });
 
   it.each([
@@ -19,6 +19,6 @@ describe("V8's heap limit, seen from outside", () => {
     [1024, 512],
     [65_536, 4096],
   ])('is by default, in a container of %i MiB, about %i MiB', (container, heap) => {
-    expect(heapLimitBytes(['node', 'a.js'], '', container * MiB)).toBe(heap * MiB);
+    expect(heapLimit(['node', 'a.js'], '', container * MiB)).toEqual({ bytes: heap * MiB, set: false });
   });
 });

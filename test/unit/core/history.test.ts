@@ -22,6 +22,7 @@ const reading = (atMs: number, usedBytes = 500, more: Partial<Reading> = {}): Re
   limitSource: 'cgroup-v2',
   usageSource: 'cgroup-v2',
   rssBytes: 350,
+  heap: null,
   ...more,
 });
 

@@ -1,0 +1,159 @@
+import type { ConnectInspector, InspectorSession } from '../core/inspector.ts';
+import type { Collection, HeapFacts, Profile, Reach } from '../core/reach.ts';
+import { inTurn } from './in-turn.ts';
+import { awaitTurn, collectIn, heapFacts } from './node/collect.ts';
+import { createDoor } from './node/door.ts';
+import { type Isolate, isolateOf } from './node/evaluator.ts';
+import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './node/scripts.ts';
+import { takeSnapshot } from './node/snapshot.ts';
+import { type InspectorTarget, NODE_TIMEOUTS, type NodeTimeouts } from './node/target.ts';
+import { attachWorkers, type Workers } from './node/workers.ts';
+
+/** A sampling heap profile of the agent's isolates; it ends with the connection. */
+export interface HeapProfiler {
+  start(): Promise<void>;
+  read(): Promise<Profile>;
+}
+
+export interface NodeReachOptions {
+  target: InspectorTarget;
+  connect: ConnectInspector;
+  /** `false` (`gc: inspect-only`): only an inspector that is open already; SIGUSR1 is never sent. */
+  mayOpen: boolean;
+  timeouts?: Partial<NodeTimeouts>;
+  /** Without it there is no profile. `workers` gives the sessions of those worker threads that run when it is asked. */
+  profiler?: (main: InspectorSession, workers: () => readonly InspectorSession[]) => HeapProfiler;
+}
+
+/** A hand in a Node process. */
+export interface NodeReach extends Reach {
+  readonly runtime: 'node';
+  /** Where the inspector listens while it is in use: connections to it are no work. */
+  readonly inspectorPort: number | null;
+  facts(): Promise<HeapFacts>;
+  inFlight(): Promise<number | null>;
+}
+
+/** How long a worker may take: what is slower, or waits in `Atomics.wait`, is left out. */
+const WORKER_MS = { answerMs: 500, turnMs: 200 };
+
+/**
+ * A hand in a Node process through its inspector: one that is open, or one that SIGUSR1 opens and `release` closes again.
+ *
+ * Needs the network namespace of the agent, and for the signal its uid and gid. The agent prints `Debugger listening on …`
+ * and `Debugger attached.` to its standard error, as for any debugger.
+ */
+export function createNodeReach(options: NodeReachOptions): NodeReach {
+  const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
+  const takeTurn = inTurn();
+  const door = createDoor({ ...options, timeouts });
+  let profiling: { session: InspectorSession; workers: Workers; profiler: HeapProfiler } | undefined;
+
+  /** Work with the main thread and the workers; a profile stays attached to them. */
+  const withWorkers = async <T>(work: (main: Isolate, workers: Isolate[]) => Promise<T>): Promise<T> => {
+    const main = await door.enter();
+    const held = profiling?.session.open ? profiling.workers : undefined;
+    const workers = held ?? (await attachWorkers(main.session, timeouts.answerMs));
+    try {
+      return await work(
+        main,
+        workers.sessions.map((session) => isolateOf(session)),
+      );
+    } finally {
+      if (!held) await workers.close();
+    }
+  };
+
+  const startProfiler = async (create: NonNullable<NodeReachOptions['profiler']>) => {
+    const main = await door.enter();
+    if (profiling?.session.open) return profiling.profiler;
+    const workers = await attachWorkers(main.session, timeouts.answerMs);
+    try {
+      const profiler = create(main.session, () => workers.sessions);
+      await profiler.start();
+      profiling = { session: main.session, workers, profiler };
+      return profiler;
+    } catch (error) {
+      await workers.close();
+      throw error;
+    }
+  };
+
+  const { profiler } = options;
+  return {
+    runtime: 'node',
+    get means() {
+      return door.means;
+    },
+    get inspectorPort() {
+      return door.port;
+    },
+    facts: () =>
+      takeTurn(() =>
+        withWorkers(async (main, workers) => {
+          const ask = (isolate: Isolate, limitMs: number) => isolate.evaluate<IsolateFacts>(FACTS, limitMs);
+          const [facts, others] = await Promise.all([
+            ask(main, timeouts.answerMs),
+            settled(workers.map((worker) => ask(worker, WORKER_MS.answerMs))),
+          ]);
+          return heapFacts(facts, others);
+        }),
+      ),
+    collect: (way) =>
+      takeTurn(async () => {
+        await awaitTurn(await door.enter(), timeouts);
+        return await withWorkers(async (main, workers): Promise<Collection> => {
+          const own = await collectIn(main, way, timeouts);
+          const others = await settled(
+            workers.map((worker) => collectIn(worker, way, { ...timeouts, ...WORKER_MS })),
+          );
+          return {
+            way,
+            before: heapFacts(
+              own.before,
+              others.map(({ before }) => before),
+            ),
+            after: heapFacts(
+              own.after,
+              others.map(({ after }) => after),
+            ),
+            stallMs: own.stallMs,
+            workers: others.length,
+          };
+        });
+      }),
+    ...(profiler && {
+      startProfile: () => takeTurn(async () => void (await startProfiler(profiler))),
+      profile: () =>
+        takeTurn(async () => {
+          const running = await startProfiler(profiler);
+          await awaitTurn(await door.enter(), timeouts);
+          return await running.read();
+        }),
+    }),
+    snapshot: (write) =>
+      takeTurn(async () => {
+        const main = await door.enter();
+        await awaitTurn(main, timeouts);
+        await takeSnapshot(main.session, write);
+      }),
+    inFlight: () =>
+      takeTurn(async () => {
+        try {
+          const main = await door.enter();
+          return await main.evaluate<number | null>(IN_FLIGHT, timeouts.answerMs);
+        } catch {
+          return null; // no way in: it cannot tell
+        }
+      }),
+    catchesSigterm: () =>
+      takeTurn(async () => (await door.enter()).evaluate<boolean>(CATCHES_SIGTERM, timeouts.answerMs)),
+    release: () => door.leave(),
+  };
+}
+
+/** Those that came to an end well. */
+async function settled<T>(all: Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(all);
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}

@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../../core/errors.ts';
+import { ReachError } from '../../core/reach.ts';
+import type { InspectorEndpoint, InspectorTarget, NodeTimeouts } from './target.ts';
+
+export interface KnockOptions {
+  target: InspectorTarget;
+  mayOpen: boolean;
+  timeouts: NodeTimeouts;
+  /** The inspector has appeared after the time to wait for it was over. */
+  late(found: InspectorEndpoint): Promise<void>;
+}
+
+/** SIGUSR1 opens the inspector of a Node process; to one that does something else with it, it is sent once. */
+export interface Knock {
+  /**
+   * Sends the signal, waits for the inspector while `wanted`.
+   * @throws ReachError
+   */
+  ask(wanted: () => boolean): Promise<InspectorEndpoint>;
+  /** Whether an inspector that is open now is the answer to a signal; asked once it was found. */
+  answered(): boolean;
+}
+
+const FIRST_LOOK_MS = 20;
+/** An agent that is blocked (`execSync`) opens only afterwards: it is looked for so long, and so often at most. */
+const LATE_MS = { limit: 600_000, every: 2000 };
+
+export function createKnock(options: KnockOptions): Knock {
+  const { target, mayOpen, timeouts } = options;
+  /** When it was sent without an answer yet. */
+  let unanswered: number | undefined;
+
+  const watch = (delayMs: number) => {
+    setTimeout(() => {
+      if (unanswered === undefined || !target.alive() || performance.now() > unanswered + LATE_MS.limit)
+        return;
+      const again = () => watch(Math.min(delayMs * 2, LATE_MS.every));
+      target
+        .find(timeouts.askMs)
+        .then(async (found) => {
+          if (!found) return again();
+          if (unanswered === undefined) return; // found by a call meanwhile
+          unanswered = undefined;
+          await options.late(found);
+        })
+        .catch(again);
+    }, delayMs).unref();
+  };
+
+  return {
+    async ask(wanted) {
+      if (!mayOpen)
+        throw new ReachError('refused', `process ${target.pid} has no open inspector`, {
+          mend: 'start the agent with --inspect, or allow SIGUSR1 with --gc auto',
+        });
+      if (unanswered !== undefined)
+        throw new ReachError('refused', `process ${target.pid} was sent SIGUSR1 and opened no inspector`, {
+          mend: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
+        });
+      // these two lines belong together: nothing may come between the look and the signal
+      const obstacle = target.signalObstacle();
+      if (obstacle) throw obstacle;
+      send(target.pid);
+      unanswered = performance.now();
+      for (let wait = FIRST_LOOK_MS; wanted(); wait *= 2) {
+        const left = unanswered + timeouts.openMs - performance.now();
+        if (left <= 0) break;
+        await sleep(Math.min(wait, left));
+        const found = await target.find(timeouts.askMs);
+        if (!found) continue;
+        unanswered = undefined;
+        return found;
+      }
+      watch(FIRST_LOOK_MS);
+      throw new ReachError(
+        'refused',
+        `process ${target.pid} opened no inspector within ${timeouts.openMs} ms of SIGUSR1`,
+      );
+    },
+    answered() {
+      const was = unanswered !== undefined && performance.now() < unanswered + LATE_MS.limit;
+      unanswered = undefined;
+      return was;
+    },
+  };
+}
+
+function send(pid: number): void {
+  try {
+    process.kill(pid, 'SIGUSR1');
+  } catch (cause) {
+    const denied = errnoOf(cause) === 'EPERM';
+    throw new ReachError(
+      'refused',
+      denied ? `SIGUSR1 to ${pid} is not permitted` : `process ${pid} has ended`,
+      {
+        ...(denied ? { mend: 'run the guardian with the uid of the agent' } : {}),
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,42 @@
+import type { InspectorSession } from '../../core/inspector.ts';
+
+/** A snapshot of 500 MB stops the agent for some 10 s; what is slower than this is not worth waiting for. */
+const TIMEOUT_MS = 300_000;
+/** Chunks (about 100 KiB each) that may wait to be written before the connection is paused. */
+const MAX_WAITING = 8;
+
+/**
+ * Streams a heap snapshot of the agent's main isolate as Chrome DevTools opens it (`.heapsnapshot`). Stops the agent
+ * for seconds and multiplies its memory: ask `snapshotRoom` first. V8 cannot be stopped once it has begun.
+ * @param write resolves when more may come; what it throws ends the writing and is thrown on
+ * @throws ReachError
+ */
+export async function takeSnapshot(
+  session: InspectorSession,
+  write: (chunk: string) => Promise<void>,
+  timeoutMs = TIMEOUT_MS,
+): Promise<void> {
+  let failure: { cause: unknown } | undefined;
+  let waiting = 0;
+  let written = Promise.resolve();
+  const writeNext = async (chunk: string) => {
+    try {
+      if (!failure) await write(chunk);
+    } catch (cause) {
+      failure = { cause };
+    }
+    if (--waiting === MAX_WAITING / 2) session.resume();
+  };
+  const end = session.on<{ chunk: string }>('HeapProfiler.addHeapSnapshotChunk', ({ chunk }) => {
+    if (++waiting === MAX_WAITING) session.pause();
+    written = written.then(() => writeNext(chunk));
+  });
+  try {
+    await session.send('HeapProfiler.takeHeapSnapshot', { reportProgress: false }, timeoutMs);
+    await written;
+  } finally {
+    end();
+    session.resume();
+  }
+  if (failure) throw failure.cause;
+}

@@ -1,0 +1,558 @@
+import { messageOf, SpillwayError } from './core/errors.ts';
+import { GcPlan } from './core/gc-plan.ts';
+import type { GcRecord } from './core/gc-record.ts';
+import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from './core/gc-verdict.ts';
+import { growthKinds, type MemoryFacts } from './core/growth-kinds.ts';
+import type { GrowthReport } from './core/growth-report.ts';
+import { confirmHeap, UNCROSSED } from './core/heap-confirm.ts';
+import type { Finding } from './core/judge.ts';
+import { atLeast, type Thresholds } from './core/level.ts';
+import { askHeapEveryMs, type HeapLook, heapAdvice } from './core/near-heap-limit.ts';
+import type { AgentLife, Clock, Situation } from './core/ports.ts';
+import {
+  type Collection,
+  type GcWay,
+  type HeapFacts,
+  type Profile,
+  type Reach,
+  ReachError,
+} from './core/reach.ts';
+import type { Hope } from './core/readiness.ts';
+import { type HeapUse, heldBytes, type Reading, ratioOf } from './core/reading.ts';
+import type { CollectionState } from './core/recycle-plan.ts';
+import { snapshotRoom } from './core/snapshot-room.ts';
+import type { Level } from './core/status.ts';
+
+export interface CareOptions extends Thresholds {
+  gc: 'auto' | 'inspect-only' | 'off';
+  /** Share of wall time, 0…1. */
+  gcStallBudget: number;
+  profile: 'auto' | 'off';
+}
+
+export interface CareDeps {
+  options: CareOptions;
+  clock: Clock;
+  /** A way into the runtime of a process, or in words why there is none. */
+  reach(worker: AgentLife['worker']): Promise<Reach | string>;
+  /** Connections of clients to the agent's processes, main process first; `null` where they cannot be seen. */
+  connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<number | null>;
+  tell(finding: Finding): void;
+  log(level: 'info' | 'warn', message: string): void;
+  collected(record: GcRecord): void;
+  /** Main loop of the agent stood still for something else than a collection, in milliseconds. */
+  stalled(ms: number): void;
+  /** Keeps the file of a profile; resolves to its path, or to `null` where nothing is kept. */
+  keep(profile: NonNullable<Profile['file']>): Promise<string | null>;
+}
+
+/** The runtime is let go when there has been no reason to hold it for this long. */
+const LINGER_MS = 10_000;
+/** How often the runtime is asked: at the warning level, and from shedding on. One question costs it 1–4 ms. */
+const ASK_MS = { warning: 1000, shedding: 250, urgent: 40 };
+/** So many questions fit into the time to the limit. */
+const ASKS_AHEAD = 8;
+/** Pages come back to the system a while after the collection: how long is waited for them. */
+const SETTLE_MS: Readonly<Record<GcWay, number>> = { thorough: 250, quick: 1000 };
+const SETTLE_OTHER_MS = 3500;
+const SETTLE_STEP_MS = 25;
+const RISES_AGAIN_SHARE = 0.02;
+
+/** Profile: the first reading after so much growth (of the limit) or time, the next ones so far apart. */
+const NAME_AFTER_SHARE = 0.02;
+const NAME_AFTER_MS = { least: 500, most: 5000 };
+const NAME_EVERY_MS = 30_000;
+/** A refusal that may pass is tried again soon, others ever more rarely. */
+const RETRY_MS = { passing: 100, longestPassing: 10_000, first: 30_000, longest: 600_000 };
+/** A collection tells for so long whether refusing work can bring anything. */
+const TELLS_FOR_MS = 5000;
+const IN_FLIGHT_EVERY_MS = 250;
+
+/**
+ * What is done for one life of the agent from inside its runtime: its garbage collected, its heap asked for, its growth
+ * named. One thing at a time, each beside the loop, each with an end; what fails is recorded and tried again later.
+ */
+export class Care {
+  heap: HeapUse | null = null;
+  lastGc: GcRecord | undefined;
+  growth: GrowthReport | undefined;
+  advice: string[] = [];
+  /** Whether the program handles SIGTERM, as its runtime says; `null` is not known. */
+  catchesSigterm: boolean | null = null;
+
+  readonly #deps: CareDeps;
+  readonly #life: AgentLife;
+  readonly #plan: GcPlan;
+  #reach: Reach | undefined;
+  #reached: AgentLife['worker'] | undefined;
+  #situation: Situation | undefined;
+  #busy: Promise<unknown> | undefined;
+  #collecting = false;
+  #ended = false;
+
+  #actedMs = Number.NEGATIVE_INFINITY;
+  #neededMs = Number.NEGATIVE_INFINITY;
+  #heldUntilMs = Number.NEGATIVE_INFINITY;
+  #retryMs = Number.NEGATIVE_INFINITY;
+  #refusals = 0;
+  #confirmation = UNCROSSED;
+  #collectedMs = Number.NEGATIVE_INFINITY;
+  #heapLimitBytes: number | null = null;
+  #heapLimitTold = false;
+  #heapLook: HeapLook | null = null;
+
+  #shedSinceMs: number | null = null;
+  #triedMs = Number.NEGATIVE_INFINITY;
+  #workSeenMs = Number.NEGATIVE_INFINITY;
+
+  /** When things were still calm: growth is told against it. */
+  #baseline: MemoryFacts | undefined;
+  #profile: { sinceMs: number; heldBytes: number; readMs: number | null; level: Level } | undefined;
+  #named = false;
+  #profileRetryMs = Number.NEGATIVE_INFINITY;
+
+  constructor(life: AgentLife, deps: CareDeps) {
+    this.#life = life;
+    this.#deps = deps;
+    this.#plan = new GcPlan({
+      stallBudgetShare: deps.options.gcStallBudget,
+      warnRatio: deps.options.warnRatio,
+      sinceMs: deps.clock.now(),
+    });
+  }
+
+  /** At each round of the loop; returns at once. */
+  attend(situation: Situation): void {
+    this.#situation = situation;
+    const { nowMs, level, reading } = situation;
+    this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
+    this.#watchHeapLimit(reading);
+    this.#watchWork(situation);
+    if (!this.#baseline && situation.processes.length > 0) this.#baseline = this.#memory(situation);
+    if (this.#busy || this.#ended) return;
+    const everyMs = this.#need(situation);
+    if (everyMs === null) {
+      this.heap = null;
+      if (this.#reach && nowMs >= Math.max(this.#heldUntilMs, this.#neededMs + LINGER_MS))
+        this.#run(() => this.#letGo());
+      return;
+    }
+    this.#neededMs = nowMs;
+    if (nowMs - this.#actedMs >= everyMs && nowMs >= this.#retryMs) this.#run(() => this.#act());
+  }
+
+  /** What refusing work may still bring: asked at each reading. */
+  get hope(): Hope {
+    return {
+      collecting: this.collections === 'pending' || this.collections === 'useful',
+      working: this.inFlight === null ? null : this.inFlight > 0,
+    };
+  }
+
+  /** What collecting can do for the agent now. */
+  get collections(): CollectionState {
+    if (this.#deps.options.gc === 'off') return 'impossible';
+    if (this.#collecting) return 'pending';
+    const nowMs = this.#deps.clock.now();
+    const sinceMs = this.#shedSinceMs ?? nowMs;
+    const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
+    if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
+    const { lastGc } = this;
+    if (!lastGc || lastGc.verdict === 'refused' || lastGc.verdict === 'timeout') return 'impossible';
+    return lastGc.verdict === 'freed' && nowMs - this.#collectedMs < TELLS_FOR_MS ? 'useful' : 'useless';
+  }
+
+  /** Collects now, on somebody's request. @throws SpillwayError `busy` or `unavailable` */
+  async collectNow(): Promise<GcRecord> {
+    if (this.#collecting) throw new SpillwayError('busy', 'a collection is running');
+    return this.#exclusively(async () => {
+      const reach = await this.#open();
+      const heap = await reach.facts();
+      const decision = this.#decide(heap, true);
+      if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
+      return this.#collect(reach, decision.collect, 'request');
+    });
+  }
+
+  /**
+   * What grew, sampled for `seconds` more, on somebody's request.
+   * @throws SpillwayError `busy` or `unavailable`
+   */
+  async profileNow(seconds: number): Promise<GrowthReport & { file: string | null }> {
+    await this.#exclusively(() => this.#startProfile());
+    this.#heldUntilMs = this.#deps.clock.now() + seconds * 1000 + LINGER_MS;
+    if (seconds > 0) await this.#sleep(seconds * 1000);
+    return this.#exclusively(() => this.#readProfile());
+  }
+
+  /** Streams a heap snapshot. @throws SpillwayError `busy` or `unavailable` */
+  async snapshotNow(write: (chunk: string) => Promise<void>): Promise<void> {
+    await this.#exclusively(async () => {
+      const reach = await this.#open();
+      if (!reach.snapshot)
+        throw new SpillwayError('unavailable', `no heap snapshots of ${reach.runtime} agents`);
+      const heap = await reach.facts();
+      const reading = this.#situation?.reading;
+      if (!heap || !reading) throw new SpillwayError('unavailable', 'the size of the heap is not known');
+      const room = snapshotRoom({
+        heapUsedBytes: heap.usedBytes,
+        limitBytes: reading.limitBytes,
+        heldBytes: heldBytes(reading),
+      });
+      if (room !== 'ok') throw new SpillwayError('unavailable', room);
+      await reach.snapshot(write);
+    });
+  }
+
+  /** Lets the runtime go as it was found; nothing is done after. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#busy?.catch(() => {}); // it has told its end itself
+    await this.#letGo();
+  }
+
+  /** How often the runtime is to be asked now, in milliseconds; `null` when there is no need. */
+  #need({ level, outlook, reading }: Situation): number | null {
+    const { gc, profile } = this.#deps.options;
+    if (gc === 'off' && profile === 'off') return null;
+    const urgentMs = Math.max(ASK_MS.urgent, ((outlook.secondsToLimit ?? Infinity) * 1000) / ASKS_AHEAD);
+    if (atLeast(level, 'shedding')) return Math.min(urgentMs, ASK_MS.shedding);
+    if (atLeast(level, 'warning')) return Math.min(urgentMs, ASK_MS.warning);
+    const watch = this.#heapWatch(reading);
+    if (watch !== null) return watch;
+    if (this.#plan.owes) return ASK_MS.warning;
+    return gc !== 'off' && this.#plan.foresees(outlook.secondsToLimit) ? ASK_MS.warning : null;
+  }
+
+  async #act(): Promise<void> {
+    const { clock, options } = this.#deps;
+    try {
+      const reach = await this.#open();
+      const heap = await reach.facts();
+      this.#see(heap);
+      this.#refusals = 0;
+      if (atLeast(this.#now().level, 'warning'))
+        this.catchesSigterm = (await reach.catchesSigterm?.()) ?? null;
+      const decision = options.gc === 'off' ? { wait: 'off' } : this.#decide(heap, false);
+      if ('collect' in decision) await this.#collect(reach, decision.collect, decision.reason);
+      else await this.#followGrowth(reach, heap).catch((error: unknown) => this.#cannotProfile(error));
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#actedMs = clock.now();
+    }
+  }
+
+  #decide(heap: HeapFacts | null, forced: boolean) {
+    const { level, reading, outlook } = this.#now();
+    const calm = !atLeast(level, 'warning');
+    return this.#plan.decide({
+      nowMs: this.#deps.clock.now(),
+      level,
+      ratio: ratioOf(reading),
+      heldBytes: heldBytes(reading),
+      limitBytes: reading.limitBytes,
+      secondsToLimit: outlook.secondsToLimit,
+      heap,
+      heapSpace: this.#life.worker.runtime === 'node' ? 'node' : 'other',
+      forced,
+      loadGone: calm || this.inFlight === 0,
+    });
+  }
+
+  async #collect(reach: Reach, way: GcWay, trigger: string): Promise<GcRecord> {
+    const { clock } = this.#deps;
+    const at = new Date(clock.wallMs()).toISOString();
+    const held = this.#held();
+    const rss = this.#life.rssBytes();
+    this.#collecting = true;
+    try {
+      const run = await reach.collect(way);
+      const endedMs = clock.now();
+      this.#see(run.after);
+      this.#collectedMs = endedMs;
+      const low = await this.#settled(reach, run, held, rss);
+      const freed = {
+        freedCgroupBytes: Math.max(0, held - low.held),
+        freedRssBytes: rss === null || low.rss === null ? null : Math.max(0, rss - low.rss),
+      };
+      const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: reach.runtime });
+      const { stallMs } = run;
+      const back = freedBytes(freed);
+      this.#plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
+      const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs };
+      if (outcome.verdict === 'collected but not returned')
+        outcome.mend = reach.returnMend?.() ?? outcome.mend;
+      return this.#record({ at, ...outcome, way: run.way, trigger, ...sums });
+    } finally {
+      this.#triedMs = clock.now();
+      this.#collecting = false;
+    }
+  }
+
+  /** The lowest use seen after a collection: pages come back a while after it. */
+  async #settled(reach: Reach, run: Collection, held: number, rss: number | null) {
+    const waitMs = reach.runtime === 'node' ? SETTLE_MS[run.way] : SETTLE_OTHER_MS;
+    const enough = 0.8 * (freedHeapBytes(run) ?? Number.POSITIVE_INFINITY);
+    // an agent that has begun to fill the gap tells no more about it, and may need the next collection
+    const rise = RISES_AGAIN_SHARE * this.#now().reading.limitBytes;
+    const low = { held, rss };
+    for (let waited = 0; waited <= waitMs && !this.#ended; waited += SETTLE_STEP_MS) {
+      low.held = Math.min(low.held, this.#held());
+      const now = this.#life.rssBytes();
+      if (low.rss !== null && now !== null) low.rss = Math.min(low.rss, now);
+      if (held - low.held >= enough || this.#held() > low.held + rise) break;
+      await this.#sleep(SETTLE_STEP_MS);
+    }
+    return low;
+  }
+
+  /** From the warning level on: allocations are sampled, and what grew gets its name. */
+  async #followGrowth(reach: Reach, heap: HeapFacts | null): Promise<void> {
+    const { level, reading } = this.#now();
+    if (this.#deps.options.profile === 'off' || !reach.profile || !atLeast(level, 'warning')) return;
+    if (this.#deps.clock.now() < this.#profileRetryMs) return;
+    if (!this.#profile) return this.#startProfile();
+    const { sinceMs, readMs, heldBytes: from, level: readAt } = this.#profile;
+    const nowMs = this.#deps.clock.now();
+    const grownShare = (heldBytes(reading) - from) / reading.limitBytes;
+    const first =
+      nowMs - sinceMs >= (grownShare >= NAME_AFTER_SHARE ? NAME_AFTER_MS.least : NAME_AFTER_MS.most);
+    const again =
+      readMs !== null && (nowMs - readMs >= NAME_EVERY_MS || (level !== readAt && atLeast(level, readAt)));
+    if (readMs === null ? !first : !again) return;
+    if (!this.#plan.affordsLook(heap, heldBytes(reading), nowMs)) return;
+    await this.#readProfile();
+  }
+
+  /** What grows may stay without a name; collecting goes on. */
+  #cannotProfile(error: unknown): void {
+    this.#profileRetryMs = this.#deps.clock.now() + RETRY_MS.first;
+    this.#profile = undefined;
+    this.#deps.log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
+  }
+
+  async #startProfile(): Promise<void> {
+    const reach = await this.#open();
+    if (!reach.profile)
+      throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
+    if (this.#profile) return;
+    await reach.startProfile?.();
+    const { level, reading } = this.#now();
+    this.#profile = { sinceMs: this.#deps.clock.now(), heldBytes: heldBytes(reading), readMs: null, level };
+  }
+
+  async #readProfile(): Promise<GrowthReport & { file: string | null }> {
+    const { clock, stalled, keep, tell } = this.#deps;
+    const reach = await this.#open();
+    const facts = await reach.facts();
+    const profile = await reach.profile?.();
+    if (!profile)
+      throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
+    stalled(profile.stallMs);
+    const situation = this.#now();
+    this.#plan.stalled(profile.stallMs, clock.now());
+    if (this.#profile) Object.assign(this.#profile, { readMs: clock.now(), level: situation.level });
+    const at = new Date(clock.wallMs()).toISOString();
+    const memory = this.#memory(situation, facts);
+    const { sites, sampledMs } = profile;
+    const growth = {
+      at,
+      ...growthKinds(this.#life.worker.pid, memory, this.#baseline ?? null, sites),
+      sites,
+      sampledMs,
+    };
+    this.growth = growth;
+    if (!this.#named && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
+      this.#named = true;
+      tell({ reason: 'MemoryGrowthNamed', type: 'Warning', note: growth.note });
+    }
+    const file = profile.file && (await keep(profile.file).catch(() => null));
+    return { ...growth, file };
+  }
+
+  /** Takes in what the runtime said of its heap. */
+  #see(facts: HeapFacts | null): void {
+    if (!facts) return;
+    // the first look there was; what is native can only be told against the same moment
+    if (this.#baseline && !this.#baseline.heap)
+      this.#baseline = { ...this.#memory(this.#now(), facts), processes: this.#baseline.processes };
+    if (facts.limitBytes === null) return;
+    this.#heapLimitBytes = facts.limitBytes;
+    const use: HeapUse = {
+      atMs: this.#deps.clock.now(),
+      usedBytes: facts.limitedBytes,
+      limitBytes: facts.limitBytes,
+    };
+    const { reading } = this.#now();
+    this.#heapLook = { usedBytes: use.usedBytes, anonBytes: reading.anonBytes ?? heldBytes(reading) };
+    const { shedRatio } = this.#deps.options;
+    const { state, heap } = confirmHeap(this.#confirmation, use, this.#collectedMs, shedRatio);
+    this.#confirmation = state;
+    this.heap = heap;
+  }
+
+  /** A way in that did not open: recorded, and tried again the later the more often it failed. */
+  #failed(error: unknown): void {
+    const { clock, options } = this.#deps;
+    const refusal =
+      error instanceof ReachError ? error : new ReachError('refused', messageOf(error), { cause: error });
+    this.#refusals++;
+    const waitMs = refusal.passing
+      ? Math.min(RETRY_MS.longestPassing, RETRY_MS.passing * 2 ** (this.#refusals - 1))
+      : Math.min(RETRY_MS.longest, RETRY_MS.first * 2 ** (this.#refusals - 1));
+    this.#retryMs = clock.now() + waitMs;
+    this.#triedMs = clock.now();
+    // an agent that is late is busy, perhaps with its own collections: what it said last stands
+    if (refusal.outcome === 'refused') this.heap = null;
+    if (options.gc === 'off') return;
+    const known = refusal.passing || this.lastGc?.note === refusal.message;
+    const at = new Date(clock.wallMs()).toISOString();
+    this.#plan.failed(refusal.outcome, clock.now(), refusal.passing);
+    this.#record({ at, ...gcFailure(refusal), way: null, trigger: 'pressure', ...NOTHING_FREED }, known);
+  }
+
+  #record(record: GcRecord, known = false): GcRecord {
+    const before = this.lastGc?.verdict;
+    this.lastGc = record;
+    this.#deps.collected(record);
+    // what comes again and again is told once
+    if (!known && (record.verdict === 'freed' || record.verdict !== before))
+      this.#deps.tell({
+        reason: 'GarbageCollected',
+        type: 'Normal',
+        note: record.mend ? `${record.note} ${record.mend}` : record.note,
+      });
+    return record;
+  }
+
+  #watchHeapLimit({ limitBytes, limitSource }: Reading): void {
+    const { heapLimitSet, heapLimitBytes } = this.#life;
+    // of a number that was set the advice is about that number; V8 makes somewhat more of it
+    const bytes = heapLimitSet ? heapLimitBytes : (this.#heapLimitBytes ?? heapLimitBytes);
+    if (bytes === null || limitSource === 'machine') return;
+    const advice = heapAdvice({
+      heapLimitBytes: bytes,
+      containerLimitBytes: limitBytes,
+      explicit: this.#life.heapLimitSet,
+    });
+    this.advice = advice ? [advice.message] : [];
+    if (!advice || this.#heapLimitTold) return;
+    this.#heapLimitTold = true;
+    this.#deps.tell({ reason: 'HeapLimitTooHigh', type: 'Warning', note: advice.message });
+  }
+
+  /** How often the heap is to be asked for because its own limit may be near, in milliseconds; `null`: not at all. */
+  #heapWatch(reading: Reading): number | null {
+    const heapLimitBytes = this.#heapLimitBytes ?? this.#life.heapLimitBytes;
+    if (heapLimitBytes === null) return null;
+    return askHeapEveryMs(reading.anonBytes ?? heldBytes(reading), heapLimitBytes, this.#heapLook);
+  }
+
+  /** Requests in work as last seen while shedding; `null` is not known. */
+  inFlight: number | null = null;
+
+  /** Requests in work now; `null` where it cannot be told. */
+  async countInFlight(): Promise<number | null> {
+    const { pid } = this.#life.info;
+    const others = this.#situation?.processes.map((each) => each.pid).filter((each) => each !== pid) ?? [];
+    const reach = this.#reach;
+    const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
+    let count = await this.#deps.connections([pid, ...others], leaveOut).catch(() => null);
+    // a connection may be kept open with no request on it: that only the runtime knows
+    if (count !== 0 && reach?.inFlight && !this.#collecting) count = (await reach.inFlight()) ?? count;
+    this.inFlight = count;
+    return count;
+  }
+
+  #watchWork({ nowMs, level }: Situation): void {
+    if (!atLeast(level, 'shedding')) {
+      this.inFlight = null;
+      return;
+    }
+    if (nowMs - this.#workSeenMs < IN_FLIGHT_EVERY_MS) return;
+    this.#workSeenMs = nowMs;
+    void this.countInFlight();
+  }
+
+  #memory({ reading, processes }: Situation, heap: HeapFacts | null = null): MemoryFacts {
+    const { anonBytes, shmemBytes } = reading;
+    const { pid } = this.#life.worker;
+    const own = processes.find((each) => each.pid === pid);
+    return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
+  }
+
+  #held(): number {
+    try {
+      return heldBytes(this.#life.read(this.#deps.clock.now()));
+    } catch {
+      return heldBytes(this.#now().reading); // the loop tells what is wrong
+    }
+  }
+
+  #now(): Situation {
+    if (!this.#situation) throw new SpillwayError('unavailable', 'there is no reading of the agent yet');
+    return this.#situation;
+  }
+
+  /** The hand in the runtime, made anew when another process has become the one that matters. */
+  async #open(): Promise<Reach> {
+    const { worker } = this.#life;
+    if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
+    const before = this.#reach;
+    this.#reach = undefined;
+    this.#profile = undefined;
+    if (before) void before.release();
+    const reach = await this.#deps.reach(worker);
+    if (typeof reach === 'string') throw new ReachError('refused', reach);
+    this.#reached = worker;
+    this.#reach = reach;
+    return reach;
+  }
+
+  async #letGo(): Promise<void> {
+    this.#profile = undefined;
+    this.heap = null;
+    const reach = this.#reach;
+    this.#reach = undefined;
+    await reach?.release();
+  }
+
+  /** Something asked for from outside: after what runs now, and before what the loop would do next. */
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#busy) await this.#busy.catch(() => {}); // it has told its end itself
+    this.#neededMs = this.#deps.clock.now();
+    const run = work();
+    this.#busy = run.catch(() => {});
+    try {
+      return await run;
+    } catch (error) {
+      if (!(error instanceof ReachError)) throw error;
+      this.#failed(error);
+      throw new SpillwayError('unavailable', error.message, {
+        cause: error,
+        ...(error.mend === undefined ? {} : { mend: error.mend }),
+      });
+    } finally {
+      this.#busy = undefined;
+    }
+  }
+
+  #run(work: () => Promise<void>): void {
+    this.#busy = work().finally(() => {
+      this.#busy = undefined;
+    });
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#deps.clock.setTimer(resolve, ms));
+  }
+}
+
+const NOTHING_FREED = {
+  freedBytes: 0,
+  freedCgroupBytes: 0,
+  freedRssBytes: null,
+  freedHeapBytes: null,
+  stallMs: 0,
+};

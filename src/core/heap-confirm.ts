@@ -1,0 +1,37 @@
+import type { HeapUse } from './reading.ts';
+
+/** Until a collection has said how much of the heap is garbage, it counts as no more than just below the shed ratio … */
+const UNCONFIRMED_MARGIN = 0.01;
+/** … for at most this long: where no collection can be had, what is in use is what counts. */
+const CONFIRM_WITHIN_MS = 1000;
+/** A collection this long ago still tells what of the heap is live. */
+const CONFIRMED_FOR_MS = 10_000;
+
+/** What is remembered between two looks at the heap. */
+export interface HeapConfirmation {
+  /** When use crossed the shed ratio without a collection since; `null` while it is below. */
+  readonly crossedMs: number | null;
+}
+
+export const UNCROSSED: HeapConfirmation = { crossedMs: null };
+
+/**
+ * How much of the heap counts against its limit. A runtime never dies of garbage: it collects before it gives up. So
+ * heap in use above the shed ratio turns nobody away before a collection has shown that it is live, within a second.
+ */
+export function confirmHeap(
+  state: HeapConfirmation,
+  heap: HeapUse,
+  lastCollectedMs: number,
+  shedRatio: number,
+): { state: HeapConfirmation; heap: HeapUse } {
+  const most = (shedRatio - UNCONFIRMED_MARGIN) * heap.limitBytes;
+  if (heap.usedBytes < shedRatio * heap.limitBytes) return { state: UNCROSSED, heap };
+  const crossedMs = state.crossedMs ?? heap.atMs;
+  const confirmed =
+    heap.atMs - lastCollectedMs <= CONFIRMED_FOR_MS || heap.atMs - crossedMs >= CONFIRM_WITHIN_MS;
+  return {
+    state: { crossedMs },
+    heap: confirmed ? heap : { ...heap, usedBytes: Math.min(heap.usedBytes, most) },
+  };
+}

@@ -1,0 +1,210 @@
+import { atLeast } from './level.ts';
+import type { Level } from './status.ts';
+import { formatBytes, formatSeconds } from './units.ts';
+
+export type RecycleMode = 'auto' | 'on' | 'off';
+
+/**
+ * What collecting garbage can do for the agent now. `pending`: one runs, or is about to be worth it; `useful`: the last
+ * one brought memory back; `useless`: it brought nothing; `impossible`: there is no way to collect.
+ */
+export type CollectionState = 'pending' | 'useful' | 'useless' | 'impossible';
+
+/** How the agent stands at one moment. */
+export interface RecycleInput {
+  /** Monotonic milliseconds. */
+  nowMs: number;
+  level: Level;
+  /** Bytes that cannot be dropped, of what the nearer limit is about: container or heap. Never page cache. */
+  heldBytes: number;
+  /** The nearer limit, in bytes. */
+  limitBytes: number;
+  /** Until that limit at the present growth; `null` when use does not certainly rise. */
+  secondsToLimit: number | null;
+  /** Below 0 when use certainly falls; `null` when not known. */
+  growthBytesPerSecond: number | null;
+  collections: CollectionState;
+  /** Requests in work; `null` when that cannot be told. */
+  inFlight: number | null;
+  /** How long a request usually takes, in milliseconds; `null` when not known. */
+  typicalWorkMs: number | null;
+  /** Whether the agent's main process catches SIGTERM (bit 0x4000 of `SigCgt`) by now. */
+  catchesSigterm: boolean;
+}
+
+/** Why it is done, for the event and the record; or why not, in words. */
+export type RecycleDecision = { recycle: true; reason: string } | { recycle: false; why: string };
+
+export interface RecyclePlanOptions {
+  mode: RecycleMode;
+  /** Whether somebody starts the agent again: always so in a pod; in wrap mode only with `--restart`. */
+  restarted: boolean;
+}
+
+/** An agent younger than this is still starting. */
+const MIN_AGE_MS = 10_000;
+/** A rise has to stand for this long before work is interrupted for it, below critical. */
+const RISE_STANDS_MS = 500;
+/** What work in flight needs to end, where nothing was measured, and the longest that is waited for. */
+const DRAIN_MS = 5_000;
+const MAX_DRAIN_MS = 10_000;
+/** For SIGTERM to be heard and the agent to end while it still grows. */
+const MARGIN_MS = 1_500;
+/** Flat at critical for this long is stuck: with nothing in work nothing can bring it down, what is in work may yet end. */
+const STUCK_IDLE_MS = 3_000;
+const STUCK_BUSY_MS = 15_000;
+/** A fall of less than this share of the limit is noise; one that makes it within this time is waited for. */
+const FALL_SHARE = 0.01;
+const FALL_MS = 10_000;
+
+/** Between two recycles: 30 s, 1, 2, 4 … 30 min. */
+const FIRST_WAIT_MS = 30_000;
+const LONGEST_WAIT_MS = 1_800_000;
+/** Below shedding for this long without a break, a life is a healthy one, and what was before no longer counts. */
+const HEALTHY_MS = 120_000;
+/** With reason for another so soon after a recycle, the agent needs more than it has: to end it again changes nothing. */
+const SOON_MS = 20_000;
+
+/**
+ * When to end the agent in order, so that it is restarted: over all its lives, as the budget is about how often. Two
+ * reasons only. It is **stuck**: at critical, flat, and collections bring nothing. Or a **kill** is near that nothing else
+ * averts: use still rises and what is in work could not end later. Page cache, a fall, a collection that is worth
+ * trying, and an idle agent below critical are none.
+ */
+export class RecyclePlan {
+  readonly #options: RecyclePlanOptions;
+  #bornMs = 0;
+  #lastMs: number | null = null;
+  #inRow = 0;
+  /** The present life follows a recycle. */
+  #reborn = false;
+  #immovable = false;
+  #needsMore: { note: string; sinceMs: number } | null = null;
+  #largestLimitBytes = 0;
+  #healthySinceMs: number | null = null;
+  /** The present stretch at critical: its lowest ratio, and since when that stands. */
+  #flat: { lowest: number; sinceMs: number } | null = null;
+  #nearSinceMs: number | null = null;
+
+  constructor(options: RecyclePlanOptions) {
+    this.#options = options;
+  }
+
+  /** Another life of the agent begins. */
+  born(nowMs: number): void {
+    this.#reborn = this.#lastMs !== null && this.#lastMs > this.#bornMs;
+    this.#bornMs = nowMs;
+    this.#immovable = false;
+    this.#healthySinceMs = null;
+    this.#flat = null;
+    this.#nearSinceMs = null;
+  }
+
+  /** It was decided and is being done: counts against the budget. */
+  recycled(nowMs: number): void {
+    this.#lastMs = nowMs;
+    this.#inRow++;
+  }
+
+  /** The agent did not end at SIGTERM: it is not asked again in this life. */
+  leftAlone(): void {
+    this.#immovable = true;
+  }
+
+  /** Why recycling was given up, for an event; `null` while it was not. */
+  get needsMore(): string | null {
+    return this.#needsMore?.note ?? null;
+  }
+
+  /** To be asked at each judged reading, except while the agent is being ended. */
+  decide(input: RecycleInput): RecycleDecision {
+    this.#follow(input);
+    const reason = this.#kill(input) ?? this.#stuck(input);
+    if (reason === undefined) return { recycle: false, why: 'no need' };
+    if (this.#reborn && input.nowMs - this.#bornMs < SOON_MS) this.#giveUp(input);
+    const why = this.#barred(input);
+    return why === undefined ? { recycle: true, reason } : { recycle: false, why };
+  }
+
+  /** What has to be known of the time before. */
+  #follow({ nowMs, level, heldBytes, limitBytes }: RecycleInput): void {
+    if (atLeast(level, 'shedding')) this.#healthySinceMs = null;
+    else this.#healthySinceMs ??= nowMs;
+    if (this.#healthySinceMs !== null && nowMs - this.#healthySinceMs >= HEALTHY_MS) {
+      this.#inRow = 0;
+      this.#needsMore = null;
+    }
+    const raised = limitBytes > this.#largestLimitBytes;
+    this.#largestLimitBytes = Math.max(limitBytes, this.#largestLimitBytes);
+    if (this.#needsMore && (raised || nowMs - this.#needsMore.sinceMs >= LONGEST_WAIT_MS))
+      this.#needsMore = null;
+
+    // the ratio, as container and heap may change places as the nearer limit
+    const ratio = heldBytes / limitBytes;
+    const flat = this.#flat;
+    if (level !== 'critical') this.#flat = null;
+    else if (!flat || ratio < flat.lowest - FALL_SHARE) this.#flat = { lowest: ratio, sinceMs: nowMs };
+  }
+
+  /** A kill that nothing else averts, near enough that what is in work could not end later. */
+  #kill(input: RecycleInput): string | undefined {
+    const { nowMs, level, secondsToLimit, collections, inFlight, typicalWorkMs } = input;
+    const drainMs = inFlight === 0 ? 0 : Math.min(MAX_DRAIN_MS, typicalWorkMs ?? DRAIN_MS);
+    const near = secondsToLimit !== null && secondsToLimit * 1000 <= drainMs + MARGIN_MS;
+    if (!near) this.#nearSinceMs = null;
+    else this.#nearSinceMs ??= nowMs;
+    const futile = FUTILE[collections];
+    if (secondsToLimit === null || futile === undefined || !atLeast(level, 'warning')) return undefined;
+    const stands = this.#nearSinceMs !== null && nowMs - this.#nearSinceMs >= RISE_STANDS_MS;
+    if (level !== 'critical' && !stands) return undefined;
+    return `use still rises and meets the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${inWork(inFlight)}`;
+  }
+
+  #stuck(input: RecycleInput): string | undefined {
+    const { nowMs, limitBytes, growthBytesPerSecond, collections, inFlight } = input;
+    const futile = FUTILE[collections];
+    if (!this.#flat || futile === undefined) return undefined;
+    if ((growthBytesPerSecond ?? 0) * (FALL_MS / 1000) < -FALL_SHARE * limitBytes) return undefined;
+    const flatMs = nowMs - this.#flat.sinceMs;
+    if (flatMs < (inFlight === 0 ? STUCK_IDLE_MS : STUCK_BUSY_MS)) return undefined;
+    return `stuck at critical: use has not fallen for ${formatSeconds(flatMs / 1000)}; ${futile}; ${inWork(inFlight)}`;
+  }
+
+  /** Why not, although there is reason to. */
+  #barred({ nowMs, catchesSigterm }: RecycleInput): string | undefined {
+    const { mode, restarted } = this.#options;
+    if (mode === 'off') return 'recycling is off';
+    if (mode === 'auto' && !restarted) return 'nobody would start it again';
+    if (mode === 'auto' && !catchesSigterm) return 'it does not catch SIGTERM, so it would not end in order';
+    if (this.#immovable) return 'it did not end at SIGTERM before';
+    if (this.#needsMore) return this.#needsMore.note;
+    if (nowMs - this.#bornMs < MIN_AGE_MS) return 'it has only just started';
+    if (this.#lastMs === null || this.#inRow === 0) return undefined;
+    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#inRow - 1));
+    const leftMs = this.#lastMs + waitMs - nowMs;
+    return leftMs > 0
+      ? `recycled lately; again in ${formatSeconds(leftMs / 1000)} at the earliest`
+      : undefined;
+  }
+
+  #giveUp({ nowMs, limitBytes, heldBytes }: RecycleInput): void {
+    const ageSeconds = (nowMs - this.#bornMs) / 1000;
+    this.#needsMore ??= {
+      note: `${formatSeconds(ageSeconds)} after it was recycled, it holds ${formatBytes(heldBytes)} of ${formatBytes(limitBytes)} again: it needs more memory than it has; raise its limit`,
+      sinceMs: nowMs,
+    };
+  }
+}
+
+/** Why collecting averts nothing, in words; `undefined` where it may. */
+const FUTILE: Readonly<Record<CollectionState, string | undefined>> = {
+  pending: undefined,
+  useful: undefined,
+  useless: 'collections bring nothing back',
+  impossible: 'it cannot be collected',
+};
+
+function inWork(inFlight: number | null): string {
+  if (inFlight === null) return 'what is in work cannot be told';
+  return inFlight === 0 ? 'nothing is in work' : `${inFlight} in work`;
+}

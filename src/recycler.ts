@@ -1,0 +1,129 @@
+import type { Finding } from './core/judge.ts';
+import type { AgentLife, Clock, Situation } from './core/ports.ts';
+import { heldBytes, limitedBy, ratioOf } from './core/reading.ts';
+import { type CollectionState, type RecycleMode, RecyclePlan } from './core/recycle-plan.ts';
+import type { RecycleOutcome, RecycleWork } from './core/recycling.ts';
+
+export interface RecyclerDeps {
+  mode: RecycleMode;
+  /** Whether somebody starts the agent again. */
+  restarted: boolean;
+  clock: Clock;
+  /** Whether the process has a handler for SIGTERM by now. */
+  catchesSigterm(pid: number): boolean;
+  /** Ends it in order, beside the loop. */
+  start(
+    life: AgentLife,
+    work: RecycleWork,
+  ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
+  /** No new work from here on, for this reason; `undefined`: as the level says again. */
+  close(reason: string | undefined): void;
+  tell(finding: Finding): void;
+  log(level: 'info' | 'warn', message: string): void;
+  recycled(result: string): void;
+}
+
+/** What is known from inside the agent. */
+export interface Inside {
+  readonly collections: CollectionState;
+  readonly inFlight: number | null;
+  readonly catchesSigterm: boolean | null;
+  countInFlight(): Promise<number | null>;
+}
+
+/** The kill is about to come: there is no time left to wait for work to end. */
+const URGENT_SECONDS = 0.3;
+const URGENT_RATIO = 0.985;
+const CATCHES_EVERY_MS = 1000;
+
+/** Ends the agent in order where that is the lesser evil, life after life: one budget over all of them. */
+export class Recycler {
+  readonly #deps: RecyclerDeps;
+  readonly #plan: RecyclePlan;
+  #life: AgentLife | undefined;
+  #latest: Situation | undefined;
+  #running: { callOff(why: string): boolean } | undefined;
+  #catches = false;
+  #caughtMs = Number.NEGATIVE_INFINITY;
+  #needsMore: string | null = null;
+
+  constructor(deps: RecyclerDeps) {
+    this.#deps = deps;
+    this.#plan = new RecyclePlan({ mode: deps.mode, restarted: deps.restarted });
+  }
+
+  /** From here on it is this life; `undefined` when there is none. */
+  follow(life: AgentLife | undefined): void {
+    this.#life = life;
+    this.#latest = undefined;
+    this.#running?.callOff('the guardian ends, or the agent is gone');
+    this.#caughtMs = Number.NEGATIVE_INFINITY;
+    if (life) this.#plan.born(this.#deps.clock.now());
+  }
+
+  /** At each round of the loop; returns at once. */
+  attend(situation: Situation, inside: Inside): void {
+    this.#latest = situation;
+    if (this.#running || this.#deps.mode === 'off') return;
+    const { nowMs, life, level, reading, outlook } = situation;
+    const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
+    const decision = this.#plan.decide({
+      nowMs,
+      level,
+      heldBytes: heap?.usedBytes ?? heldBytes(reading),
+      limitBytes: heap?.limitBytes ?? reading.limitBytes,
+      secondsToLimit: outlook.secondsToLimit,
+      growthBytesPerSecond: outlook.growthBytesPerSecond,
+      collections: inside.collections,
+      inFlight: inside.inFlight,
+      typicalWorkMs: null,
+      catchesSigterm: this.#catchesSigterm(life, inside, nowMs),
+    });
+    const { needsMore } = this.#plan;
+    if (needsMore !== null && needsMore !== this.#needsMore)
+      this.#deps.tell({ reason: 'AgentStuck', type: 'Warning', note: `Not recycled: ${needsMore}.` });
+    this.#needsMore = needsMore;
+    if (decision.recycle) void this.#recycle(life, inside, decision.reason);
+  }
+
+  async #recycle(life: AgentLife, inside: Inside, reason: string): Promise<void> {
+    const { clock, close, log, tell, recycled } = this.#deps;
+    this.#plan.recycled(clock.now());
+    close(`being ended in order: ${reason}`);
+    log('warn', `recycling pid ${life.info.pid}: ${reason}`);
+    const running = this.#deps.start(life, {
+      inFlight: () => inside.countInFlight(),
+      urgent: () => this.#urgent(),
+      alive: () => this.#life === life && life.alive(),
+    });
+    this.#running = running;
+    const outcome = await running.outcome;
+    this.#running = undefined;
+    recycled(outcome.result);
+    if (outcome.result === 'left alone' || outcome.result === 'refused') {
+      this.#plan.leftAlone();
+      if (this.#life === life) close(undefined);
+    } else if (outcome.result === 'called off' && this.#life === life) close(undefined);
+    if (outcome.result !== 'called off')
+      tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}` });
+  }
+
+  #urgent(): boolean {
+    const latest = this.#latest;
+    if (!latest) return false;
+    const { secondsToLimit } = latest.outlook;
+    return (
+      (secondsToLimit !== null && secondsToLimit < URGENT_SECONDS) || ratioOf(latest.reading) >= URGENT_RATIO
+    );
+  }
+
+  #catchesSigterm(life: AgentLife, inside: Inside, nowMs: number): boolean {
+    if (inside.catchesSigterm !== null) return inside.catchesSigterm;
+    if (life.info.runtime === 'node') return false; // it always does as far as can be seen from outside
+    if (nowMs - this.#caughtMs >= CATCHES_EVERY_MS) {
+      this.#caughtMs = nowMs;
+      this.#catches = this.#deps.catchesSigterm(life.info.pid);
+    }
+    return this.#catches;
+  }
+}

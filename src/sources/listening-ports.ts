@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type ListeningSocket, parseListening } from '../core/socket-table.ts';
+
+/**
+ * Where a process takes TCP connections, lowest port first: the listening sockets of its network namespace that are among
+ * its open files. 0.5 ms for a process with 100 files.
+ * @returns `null` when its files may not be seen (another uid or gid) or it is gone
+ */
+export function listeningSockets(procRoot: string, pid: number): ListeningSocket[] | null {
+  const held = socketInodes(`${procRoot}/${pid}/fd`);
+  if (held === null) return null;
+  if (held.size === 0) return [];
+  return ['tcp', 'tcp6']
+    .flatMap((table) => parseListening(textOf(`${procRoot}/${pid}/net/${table}`)))
+    .filter(({ inode }) => held.has(inode))
+    .sort((a, b) => a.port - b.port);
+}
+
+/** The ports at which a process takes TCP connections, lowest first; none where its files may not be seen. */
+export function listeningPorts(procRoot: string, pid: number): number[] {
+  return [...new Set((listeningSockets(procRoot, pid) ?? []).map(({ port }) => port))];
+}
+
+/** The sockets among a process' open files: links that read `socket:[INODE]`. */
+function socketInodes(folder: string): Set<number> | null {
+  const inodes = new Set<number>();
+  try {
+    for (const fd of readdirSync(folder)) {
+      const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`${folder}/${fd}`))?.[1];
+      if (inode !== undefined) inodes.add(Number(inode));
+    }
+  } catch {
+    return null;
+  }
+  return inodes;
+}
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
+
+/** Empty where there is no such table: a kernel without IPv6. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}

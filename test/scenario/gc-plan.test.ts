@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest';
+import { GcStory } from '../support/gc-story.ts';
+
+describe('an agent full of garbage', () => {
+  it('is collected at the warning level, with its pages given back, and is left alone after', () => {
+    const story = new GcStory().goes(30);
+    expect(story.runs).toEqual([]);
+    story.goes(60, (s) => {
+      story.garbage = Math.max(story.garbage, 0) + (s < 20 ? 1.8 : 0);
+    });
+    expect(story.runs).toHaveLength(1);
+    expect(story.runs[0]).toMatchObject({ way: 'thorough', reason: 'use is at 75 % of the limit' });
+    expect(story.runs[0]?.freedMB).toBeGreaterThan(280);
+    expect(story.held / story.limit).toBeLessThan(0.3);
+  });
+
+  it('is collected again and again while it makes more, never for more than a tenth of the time', () => {
+    const story = new GcStory().goes(10);
+    story.goes(300, () => {
+      story.garbage += 10;
+    });
+    expect(story.runs.length).toBeGreaterThan(50);
+    expect(story.runs.reduce((sum, { stallMs }) => sum + stallMs, 0)).toBeLessThan(30_000);
+    expect(story.held / story.limit).toBeLessThan(0.9);
+  });
+
+  it('is collected before the warning level when the limit is seconds away', () => {
+    const story = new GcStory().goes(10);
+    story.garbage = 100;
+    story.secondsToLimit = 4;
+    story.goes(1);
+    expect(story.runs, 'so early it brings little').toEqual([]);
+    story.garbage = 220;
+    story.goes(0.1);
+    expect(story.runs).toMatchObject([{ reason: 'the limit is about 4.0 s away' }]);
+  });
+
+  it('is collected the quick way when the thorough one would take too much of the time that is left', () => {
+    const story = new GcStory().goes(10);
+    story.garbage = 350;
+    story.secondsToLimit = 1;
+    story.goes(0.1);
+    expect(story.runs).toMatchObject([{ way: 'quick' }]);
+  });
+});
+
+describe('an agent whose memory is all live', () => {
+  it('is tried ever more rarely', () => {
+    const story = new GcStory().goes(60);
+    story.live = 400;
+    story.goes(3600);
+    const times = story.runs.map(({ atS }) => atS);
+    const gaps = times.slice(1).map((at, i) => Math.round(at - (times[i] ?? 0)));
+    expect(story.runs.length).toBeLessThan(20);
+    expect(gaps).toEqual([...gaps].sort((a, b) => a - b));
+    expect(gaps[0]).toBeGreaterThanOrEqual(2);
+    expect(gaps.at(-1)).toBeGreaterThan(290);
+  });
+
+  it('and becomes garbage without any growth, is found in the end', () => {
+    const story = new GcStory().goes(60);
+    story.live = 400;
+    story.goes(100);
+    story.garbage = 350;
+    story.live = 50;
+    const before = story.seconds;
+    story.goes(300);
+    expect(story.runs.at(-1)?.freedMB).toBeGreaterThan(300);
+    expect((story.runs.at(-1)?.atS ?? 0) - before).toBeLessThan(130);
+    expect(story.held / story.limit).toBeLessThan(0.3);
+  });
+
+  it('is tried at once when much was added since', () => {
+    const story = new GcStory().goes(60);
+    story.live = 400;
+    story.goes(200);
+    const { length } = story.runs;
+    story.garbage = 60;
+    story.goes(1);
+    expect(story.runs.length).toBe(length + 1);
+    expect(story.runs.at(-1)?.freedMB).toBe(60);
+  });
+});
+
+describe('idle at 0.88 after a burst', () => {
+  it('gives its pages back once the load is gone, whatever was tried during it', () => {
+    const story = new GcStory().goes(60);
+    story.live = 430;
+    story.goes(120); // all of it live while the work lasts
+    const during = story.runs.length;
+    story.garbage = 400;
+    story.live = 30;
+    story.loadGone = true;
+    expect(story.plan.owes).toBe(true);
+    story.goes(2);
+    expect(story.plan.owes).toBe(false);
+    expect(story.runs.slice(during)).toMatchObject([
+      { way: 'thorough', reason: 'the load is gone and may have left garbage', freedMB: 400 },
+    ]);
+    story.goes(600);
+    expect(story.runs.length, 'once').toBe(during + 1);
+  });
+
+  it('is not mistaken for the pauses between requests', () => {
+    const story = new GcStory().goes(60);
+    story.live = 400;
+    story.goes(600, (s) => {
+      story.loadGone = s % 2 < 0.8;
+    });
+    const steady = new GcStory().goes(60);
+    steady.live = 400;
+    steady.goes(600);
+    expect(story.runs.length).toBe(steady.runs.length);
+  });
+
+  it('that comes and goes and leaves nothing behind is given up ever longer', () => {
+    const story = new GcStory().goes(60);
+    story.live = 400;
+    story.goes(600, (s) => {
+      story.loadGone = s % 4 < 2;
+    });
+    const afterLoad = story.runs.filter(({ reason }) => reason.startsWith('the load is gone'));
+    expect(afterLoad.length).toBeLessThan(8);
+  });
+
+  it('is not collected where memory never was short', () => {
+    const story = new GcStory().goes(30);
+    story.loadGone = true;
+    story.garbage = 200;
+    story.goes(600);
+    expect(story.runs).toEqual([]);
+    expect(story.wait).toBe('memory is not short');
+  });
+});
+
+describe("V8's own limit", () => {
+  it('asks for the heap to be freed, not for pages: the quick way', () => {
+    const story = new GcStory().goes(60);
+    story.heapLimit = 260;
+    story.garbage = 150;
+    story.goes(1);
+    expect(story.runs).toMatchObject([{ way: 'quick', freedMB: 0 }]);
+    // the heap was freed, and that is what counts: no back-off
+    story.goes(2, () => {
+      story.garbage = 150;
+    });
+    expect(story.runs.length).toBeGreaterThan(1);
+  });
+});
+
+describe('native buffers that the C library keeps', () => {
+  it('are collected while they grow, and not without end for nothing', () => {
+    const story = new GcStory().goes(60);
+    story.keeps = true;
+    story.external = 320;
+    story.goes(600);
+    expect(story.runs[0]).toMatchObject({ freedMB: 0 });
+    expect(story.runs.length).toBeLessThan(12);
+  });
+});
+
+describe('a blocked agent', () => {
+  it('is asked ever more rarely, and collected soon after it turns again', () => {
+    const story = new GcStory().goes(60);
+    story.garbage = 350;
+    story.answers = false;
+    story.goes(60);
+    expect(story.runs).toEqual([]);
+    story.answers = true;
+    story.goes(61);
+    expect(story.runs[0]?.freedMB).toBeGreaterThan(300);
+  });
+});
+
+describe('the budget', () => {
+  it('of nothing means never, also on request', () => {
+    const story = new GcStory({ stallBudgetShare: 0 }).goes(60);
+    story.garbage = 400;
+    story.goes(60).asks(true);
+    expect(story.runs).toEqual([]);
+    expect(story.wait).toBe('the stall budget is 0 %');
+  });
+
+  it('that is short takes the quick way', () => {
+    const story = new GcStory({ stallBudgetShare: 0.005 }).goes(60); // 300 ms in a minute
+    story.garbage = 380;
+    story.goes(1);
+    expect(story.runs[0]).toMatchObject({ way: 'quick' });
+    expect(story.runs.reduce((sum, { stallMs }) => sum + stallMs, 0)).toBeLessThan(300);
+  });
+
+  it('that never allows it says so', () => {
+    const story = new GcStory({ stallBudgetShare: 0.001 }).goes(60);
+    story.live = 400;
+    story.goes(10);
+    expect(story.runs).toEqual([]);
+    expect(story.wait).toMatch(/^it may stop the agent for \d+ ms, more than the stall budget ever allows$/);
+  });
+
+  it('is not there in the first moments', () => {
+    const story = new GcStory();
+    story.garbage = 350;
+    story.goes(1);
+    expect(story.runs).toEqual([]);
+    story.goes(3);
+    // first what can be paid for, then what that left: its pages
+    expect(story.runs.map(({ way }) => way)).toEqual(['quick', 'thorough']);
+  });
+});
+
+describe('a request', () => {
+  it('is done without need, and at any time within the budget', () => {
+    const story = new GcStory().goes(60);
+    story.asks(true);
+    story.asks(true);
+    expect(story.runs).toMatchObject([{ reason: 'on request' }, { reason: 'on request' }]);
+  });
+});

@@ -1,0 +1,2 @@
+// The same program, begun as an ECMAScript module.
+import './node-agent.cjs';

@@ -1,0 +1,15 @@
+import { createNodeReach } from '../../../src/actions/node-reach.ts';
+import { connectInspector } from '../../../src/adapters/inspector-client.ts';
+import { createInspectorTarget } from '../../../src/sources/inspector/target.ts';
+
+/** A guardian reduced to its hand in a Node agent, so that it can be killed. Bundled by its test. Arguments: PID SWITCH_MS. */
+const [pid, switchMs] = process.argv.slice(2).map(Number);
+const reach = createNodeReach({
+  target: createInspectorTarget({ procRoot: '/proc', pid: pid ?? 0 }),
+  connect: connectInspector,
+  mayOpen: true,
+  timeouts: { switchMs: switchMs ?? 30_000 },
+});
+await reach.facts();
+console.log(`holds ${reach.inspectorPort}`);
+setInterval(() => {}, 1000);

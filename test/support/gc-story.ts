@@ -1,0 +1,129 @@
+import { GcPlan, type GcPlanOptions, type GcRun } from '../../src/core/gc-plan.ts';
+import type { GcWay, HeapFacts } from '../../src/core/reach.ts';
+
+const MB = 1e6;
+const STEP_MS = 100;
+/** Quick collections leave pages that come back after this time (Node 24). */
+const QUICK_RETURNS_MS = 6000;
+
+/** An agent's memory in MB: what is live, what is garbage by now, and pages that the heap has not given back. */
+export class GcStory {
+  readonly plan: GcPlan;
+  nowMs = 1_000_000;
+  limit = 512;
+  live = 60;
+  garbage = 0;
+  /** Neither heap nor garbage: code, stacks, native libraries. */
+  other = 20;
+  /** Set: the heap's own limit. */
+  heapLimit: number | null = null;
+  external = 0;
+  /** What does not come back although it was collected. */
+  kept = 0;
+  keeps = false;
+  loadGone = false;
+  secondsToLimit: number | null = null;
+  answers = true;
+  readonly runs: { atS: number; way: GcWay; reason: string; stallMs: number; freedMB: number }[] = [];
+  wait = '';
+
+  #committed = 0;
+  #returnMs = Number.POSITIVE_INFINITY;
+  readonly #startMs = this.nowMs;
+
+  constructor(options: Partial<GcPlanOptions> = {}) {
+    this.plan = new GcPlan({ stallBudgetShare: 0.1, warnRatio: 0.75, sinceMs: this.nowMs, ...options });
+  }
+
+  get seconds(): number {
+    return (this.nowMs - this.#startMs) / 1000;
+  }
+
+  get held(): number {
+    this.#committed = Math.max(this.#committed, this.live + this.garbage);
+    if (this.nowMs >= this.#returnMs) {
+      this.#committed = this.live + this.garbage;
+      this.#returnMs = Number.POSITIVE_INFINITY;
+    }
+    return this.#committed + this.external + this.kept + this.other;
+  }
+
+  heap(): HeapFacts {
+    const used = (this.live + this.garbage) * MB;
+    return {
+      usedBytes: used,
+      committedBytes: Math.max(used, this.#committed * MB),
+      limitBytes: this.heapLimit === null ? null : this.heapLimit * MB,
+      limitedBytes: used,
+      externalBytes: this.external * MB,
+    };
+  }
+
+  /** For so many seconds; `each` may change the memory at every step. */
+  goes(seconds: number, each: (second: number) => void = () => {}): this {
+    const startMs = this.nowMs;
+    while (this.nowMs < startMs + seconds * 1000) {
+      this.nowMs += STEP_MS;
+      each((this.nowMs - startMs) / 1000);
+      this.asks();
+    }
+    return this;
+  }
+
+  asks(forced = false): void {
+    const held = this.held;
+    const heapRatio = this.heapLimit === null ? 0 : (this.live + this.garbage) / this.heapLimit;
+    const ratio = Math.max(held / this.limit, heapRatio);
+    const decision = this.plan.decide({
+      nowMs: this.nowMs,
+      level: ratio >= 0.92 ? 'critical' : ratio >= 0.85 ? 'shedding' : ratio >= 0.75 ? 'warning' : 'ok',
+      ratio,
+      heldBytes: held * MB,
+      limitBytes: this.limit * MB,
+      secondsToLimit: this.secondsToLimit,
+      heap: this.heap(),
+      heapSpace: 'node',
+      loadGone: this.loadGone,
+      forced,
+    });
+    if ('wait' in decision) {
+      this.wait = decision.wait;
+      return;
+    }
+    if (!this.answers) {
+      this.plan.failed('timeout', this.nowMs);
+      return;
+    }
+    const atS = this.seconds;
+    const run = this.#collect(decision.collect, held);
+    this.plan.ran(run);
+    const freedMB = Math.round(run.freedBytes / MB);
+    this.runs.push({ atS, way: run.way, reason: decision.reason, stallMs: run.stallMs, freedMB });
+  }
+
+  /** Stalls as measured on two shared cores. */
+  #collect(way: GcWay, heldBefore: number): GcRun {
+    const before = this.heap();
+    const stallMs =
+      way === 'thorough'
+        ? 10 + 0.93 * this.live + 0.2 * this.garbage
+        : 4 + 0.3 * this.live + 0.06 * this.garbage;
+    this.nowMs += Math.round(stallMs);
+    if (this.keeps) this.kept += this.external;
+    this.external = 0;
+    this.garbage = 0;
+    if (way === 'thorough') this.#committed = this.live;
+    else this.#returnMs = this.nowMs + QUICK_RETURNS_MS;
+    const freed = Math.max(0, heldBefore - this.held);
+    return {
+      way,
+      before,
+      after: this.heap(),
+      stallMs,
+      endedMs: this.nowMs,
+      freedBytes: freed * MB,
+      usedBytesBefore: heldBefore * MB,
+      usedBytesAfter: this.held * MB,
+    };
+  }
+}

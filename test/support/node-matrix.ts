@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { createNodeReach, type NodeReach, type NodeReachOptions } from '../../src/actions/node-reach.ts';
+import { connectInspector } from '../../src/adapters/inspector-client.ts';
+import { createInspectorTarget } from '../../src/sources/inspector/target.ts';
+import { listeningPorts } from '../../src/sources/listening-ports.ts';
+import { type Started, start, until } from './started.ts';
+
+/** One Node to test with. */
+export interface NodeBinary {
+  bin: string;
+  /** `v20.20.2` */
+  version: string;
+  major: number;
+}
+
+/** The Node that runs the tests, and those that SPILLWAY_NODES (a list like PATH) names. */
+export const NODES: readonly NodeBinary[] = [
+  process.execPath,
+  ...(process.env['SPILLWAY_NODES'] ?? '').split(':').filter((bin) => bin !== ''),
+].map((bin) => {
+  const version = execFileSync(bin, ['--version'], { encoding: 'utf8' }).trim();
+  return { bin, version, major: Number.parseInt(version.slice(1), 10) };
+});
+
+export const agentFile = (kind: 'cjs' | 'mjs') =>
+  fileURLToPath(new URL(`agents/node-agent.${kind}`, import.meta.url));
+
+/** What a young process needs before it may be sent a signal. */
+export const OLD_ENOUGH_MS = 700;
+
+/** Starts a Node program that is ended with the test; by default it is old enough to be sent a signal when this returns. */
+export async function startNode(
+  bin: string,
+  args: string[],
+  options: { env?: NodeJS.ProcessEnv; settle?: boolean } = {},
+): Promise<Started> {
+  const begun = performance.now();
+  const agent = await start(bin, args, {
+    awaitOutput: true,
+    env: { PATH: process.env['PATH'], ...options.env },
+  });
+  onTestFinished(agent.kill);
+  if (options.settle !== false) await until(() => performance.now() - begun > OLD_ENOUGH_MS);
+  return agent;
+}
+
+/** A hand in a process, let go with the test. */
+export function reachOf(pid: number, options: Partial<NodeReachOptions> = {}): NodeReach {
+  const reach = createNodeReach({
+    target: createInspectorTarget({ procRoot: '/proc', pid }),
+    connect: connectInspector,
+    mayOpen: true,
+    ...options,
+  });
+  onTestFinished(() => reach.release());
+  return reach;
+}
+
+export const portsOf = (pid: number) => listeningPorts('/proc', pid);
+
+/** Whether a process lives and is not stopped. */
+export function lives(pid: number): boolean {
+  try {
+    return !/^State:\s+[TtZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,12 @@
+import type { Relief } from '../../src/core/ports.ts';
+
+/** Nobody acts on pressure: what is tested is the loop alone. */
+export const NO_RELIEF: Relief = {
+  follow() {},
+  attend() {},
+  heap: null,
+  hope: undefined,
+  lastGc: undefined,
+  growth: undefined,
+  advice: [],
+};

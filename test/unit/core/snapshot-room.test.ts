@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import { snapshotRoom } from '../../../src/core/snapshot-room.ts';
+
+const MB = 1e6;
+
+it.each([
+  [127, 513],
+  [527, 2931],
+  [1528, 8388],
+])('a heap of %i MB finds no room where the measured peak of %i MB would be too much', (heap, peak) => {
+  const memory = { heapUsedBytes: heap * MB, heldBytes: heap * MB };
+  expect(snapshotRoom({ ...memory, limitBytes: peak * MB })).toMatch(/^a snapshot of a heap of/);
+  expect(snapshotRoom({ ...memory, limitBytes: 2 * peak * MB })).toBe('ok');
+});
