@@ -67,6 +67,8 @@ const RETRY_MS = { passing: 100, longestPassing: 10_000, first: 30_000, longest:
 /** A collection tells for so long whether refusing work can bring anything. */
 const TELLS_FOR_MS = 5000;
 const IN_FLIGHT_EVERY_MS = 250;
+/** A limit this near may soon be a reason to end the agent in order: what it has in work is to be known. */
+const NEAR_SECONDS = 15;
 
 /**
  * What is done for one life of the agent from inside its runtime: its garbage collected, its heap asked for, its growth
@@ -465,8 +467,9 @@ export class Care {
     return count;
   }
 
-  #watchWork({ nowMs, level }: Situation): void {
-    if (!atLeast(level, 'shedding')) {
+  #watchWork({ nowMs, level, outlook }: Situation): void {
+    const near = outlook.secondsToLimit !== null && outlook.secondsToLimit <= NEAR_SECONDS;
+    if (!atLeast(level, near ? 'warning' : 'shedding')) {
       this.inFlight = null;
       return;
     }

@@ -46,7 +46,7 @@ const MIN_AGE_MS = 10_000;
 /** A rise has to stand for this long before work is interrupted for it, below critical. */
 const RISE_STANDS_MS = 500;
 /** What work in flight needs to end, where nothing was measured, and the longest that is waited for. */
-const DRAIN_MS = 5_000;
+const DRAIN_MS = 3_000;
 const MAX_DRAIN_MS = 10_000;
 /** For SIGTERM to be heard and the agent to end while it still grows. */
 const MARGIN_MS = 1_500;
@@ -57,7 +57,9 @@ const STUCK_BUSY_MS = 15_000;
 const FALL_SHARE = 0.01;
 const FALL_MS = 10_000;
 
-/** Between two recycles: 30 s, 1, 2, 4 … 30 min. */
+/** So many recycles in a row wait only for the agent's least age: one that would be killed ends in any case … */
+const FREE = { stuck: 1, kill: 5 };
+/** … the next ones for 30 s, 1, 2, 4 … 30 min since the last. */
 const FIRST_WAIT_MS = 30_000;
 const LONGEST_WAIT_MS = 1_800_000;
 /** Below shedding for this long without a break, a life is a healthy one, and what was before no longer counts. */
@@ -119,10 +121,13 @@ export class RecyclePlan {
   /** To be asked at each judged reading, except while the agent is being ended. */
   decide(input: RecycleInput): RecycleDecision {
     this.#follow(input);
-    const reason = this.#kill(input) ?? this.#stuck(input);
+    const kill = this.#kill(input);
+    const reason = kill ?? this.#stuck(input);
     if (reason === undefined) return { recycle: false, why: 'no need' };
-    if (this.#reborn && input.nowMs - this.#bornMs < SOON_MS) this.#giveUp(input);
-    const why = this.#barred(input);
+    // a kill would end it anyway, and not in order: within the budget it is still better to be first
+    const free = kill === undefined ? FREE.stuck : FREE.kill;
+    if (this.#inRow >= free && this.#reborn && input.nowMs - this.#bornMs < SOON_MS) this.#giveUp(input);
+    const why = this.#barred(input, free);
     return why === undefined ? { recycle: true, reason } : { recycle: false, why };
   }
 
@@ -171,7 +176,7 @@ export class RecyclePlan {
   }
 
   /** Why not, although there is reason to. */
-  #barred({ nowMs, catchesSigterm }: RecycleInput): string | undefined {
+  #barred({ nowMs, catchesSigterm }: RecycleInput, free: number): string | undefined {
     const { mode, restarted } = this.#options;
     if (mode === 'off') return 'recycling is off';
     if (mode === 'auto' && !restarted) return 'nobody would start it again';
@@ -179,8 +184,8 @@ export class RecyclePlan {
     if (this.#immovable) return 'it did not end at SIGTERM before';
     if (this.#needsMore) return this.#needsMore.note;
     if (nowMs - this.#bornMs < MIN_AGE_MS) return 'it has only just started';
-    if (this.#lastMs === null || this.#inRow === 0) return undefined;
-    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#inRow - 1));
+    if (this.#lastMs === null || this.#inRow < free) return undefined;
+    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#inRow - free));
     const leftMs = this.#lastMs + waitMs - nowMs;
     return leftMs > 0
       ? `recycled lately; again in ${formatSeconds(leftMs / 1000)} at the earliest`

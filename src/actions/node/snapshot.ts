@@ -1,6 +1,6 @@
 import type { InspectorSession } from '../../core/inspector.ts';
 
-/** A snapshot of 500 MB stops the agent for some 10 s; what is slower than this is not worth waiting for. */
+/** Taking it and writing it together: minutes where the heap is big and the disk slow. */
 const TIMEOUT_MS = 300_000;
 /** Chunks (about 100 KiB each) that may wait to be written before the connection is paused. */
 const MAX_WAITING = 8;

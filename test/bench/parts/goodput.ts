@@ -44,7 +44,12 @@ export async function goodput(setting: GoodputSetting): Promise<void> {
   }
 }
 
-async function oneRun(setting: Setting, load: Load, name: ContenderName, workspace: Workspace): Promise<Score> {
+async function oneRun(
+  setting: Setting,
+  load: Load,
+  name: ContenderName,
+  workspace: Workspace,
+): Promise<Score> {
   const [node = process.execPath] = setting.nodes;
   const limitBytes = load.limitMiB * 2 ** 20;
   workspace.forget();
@@ -96,7 +101,17 @@ async function oneRun(setting: Setting, load: Load, name: ContenderName, workspa
       const since = <T extends { atMs: number }>(all: readonly T[]) =>
         all.filter(({ atMs }) => atMs >= startMs);
       const probes = balancer.probes.filter(({ answeredMs }) => answeredMs >= startMs - 1000);
-      if (process.env['TRACE']) console.log(name, 'TRACE', group && require('node:fs').readFileSync(`${group.directory}/memory.max_usage_in_bytes`,'utf8'), replica.samples.filter((_, i) => i % 50 === 0).map(({ratio, atMs}) => `${((atMs-startMs)/1000).toFixed(1)}:${ratio.toFixed(2)}`).join(' '), replica.lives.map((l) => `${l.cause} ${l.listeningMs-startMs} ${(l.diedMs??NaN)-startMs}`));
+      if (process.env['TRACE'])
+        console.log(
+          name,
+          'TRACE',
+          group && require('node:fs').readFileSync(`${group.directory}/memory.max_usage_in_bytes`, 'utf8'),
+          replica.samples
+            .filter((_, i) => i % 50 === 0)
+            .map(({ ratio, atMs }) => `${((atMs - startMs) / 1000).toFixed(1)}:${ratio.toFixed(2)}`)
+            .join(' '),
+          replica.lives.map((l) => `${l.cause} ${l.listeningMs - startMs} ${(l.diedMs ?? NaN) - startMs}`),
+        );
       return score({ outcomes, probes, lives: replica.lives, samples: since(replica.samples) });
     } finally {
       balancer.stop();

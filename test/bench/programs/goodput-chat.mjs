@@ -1,5 +1,6 @@
 // An agent on the openai SDK that keeps each conversation whole, with all its tool outputs, streaming from the model.
-import { readdir, readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { endInOrder, fetchPage, serve, world } from './goodput-server.mjs';

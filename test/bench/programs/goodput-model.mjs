@@ -82,7 +82,11 @@ function records(count, response) {
     id,
     name: `customer ${id}`,
     tags: ['new', `group-${id % 97}`, 'checked'],
-    address: { street: `${id % 300} Long Street`, city: `city ${id % 1000}`, zip: `${10_000 + (id % 80_000)}` },
+    address: {
+      street: `${id % 300} Long Street`,
+      city: `city ${id % 1000}`,
+      zip: `${10_000 + (id % 80_000)}`,
+    },
     balance: id * 1.25,
     open: id % 3 === 0,
   });

@@ -76,7 +76,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
     arrivals: () =>
       together(
         steady(3, (i) => ({ session: `s${i % 30}`, text: `${i} about {"count":500}` })),
-        bursts([2, 6, 10, 14, 18], 10, 1500, (i) => ({
+        bursts([2, 6, 10, 14, 18], 8, 400, (i) => ({
           session: `b${i % 30}`,
           text: `${i} about {"count":30000}`,
         })),

@@ -25,8 +25,7 @@ export function makeWorkspace(): Workspace {
   return {
     directory,
     forget() {
-      for (const file of files)
-        execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0', 'status=none']);
+      for (const file of files) execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0', 'status=none']);
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };

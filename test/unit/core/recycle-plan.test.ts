@@ -73,15 +73,15 @@ const rises =
 describe('a kill that is near', () => {
   it('is foreseen in time for what is in work to end, and not earlier', () => {
     const seconds = new Story().old().stands(60, rises(0.76, 2));
-    // 12 s to the limit: 5 s of work and 1.5 s of margin before that, and half a second to be sure
-    expect(seconds).toBeCloseTo(6, 0);
+    // 12 s to the limit: 3 s of work and 1.5 s of margin before that, and half a second to be sure
+    expect(seconds).toBeCloseTo(8, 0);
   });
 
   it.each([
     ['what usually takes 2 s', { typicalWorkMs: 2000 }, 2, 7.5], // of 8 until critical, 12 until the limit
     ['what usually takes a minute, of which 10 s are waited for', { typicalWorkMs: 60_000 }, 2, 1],
     ['no work', { inFlight: 0 }, 4, 3.5], // of 4 and 6
-    ['work that cannot be counted', { inFlight: null }, 2, 6],
+    ['work that cannot be counted', { inFlight: null }, 2, 8],
   ])('leaves time for %s', (_, state, percent, after) => {
     const seconds = new Story().old().stands(60, rises(0.76, percent, state));
     expect(seconds).toBeGreaterThanOrEqual(after - 0.1);
@@ -188,6 +188,19 @@ describe('the budget', () => {
       return Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
     });
     expect(waits).toEqual([30, 60, 120, 240, 480, 960, 1800, 1800, 1800]);
+  });
+
+  it('lets five go by, in order, where each time a kill is near, and then waits', () => {
+    const story = new Story().old();
+    story.stands(60, rises(0.9, 2));
+    const waits = Array.from({ length: 7 }, () => {
+      const { atMs = 0 } = story.recycles.at(-1) ?? {};
+      story.reborn(25);
+      story.stands(4000, { ratio: 0.95, secondsToLimit: 2 });
+      return Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
+    });
+    expect(waits.slice(0, 4).every((wait) => wait < 30)).toBe(true);
+    expect(waits.slice(4)).toEqual([30, 60, 120]);
   });
 
   it('begins anew after two healthy minutes', () => {

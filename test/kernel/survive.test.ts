@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { MIB, startGuardian, until } from '../support/cli.ts';
+import { agent, describeWhere, LACKS, makeGroup, VERSION } from '../support/kernel.ts';
+import { NODES } from '../support/node-matrix.ts';
+
+/** SURVIVE_RUNS=20 for the full count. */
+const RUNS = Number(process.env['SURVIVE_RUNS'] ?? 3);
+const LIMIT_MIB = 192;
+/** A heap limit copied from a bigger machine, as it stands in many an image: V8 sees no reason to collect in time. */
+const TOO_MUCH = '--max-old-space-size=4096';
+const REQUESTS = 40;
+/** Two or three documents of 20 MB are held at a time. */
+const REQUEST_EVERY_MS = 200;
+
+/** The agent with nobody to help it, in a container of its own. */
+function startAlone(command: readonly string[]) {
+  const group = makeGroup({ limitBytes: LIMIT_MIB * MIB });
+  const [first = '', ...rest] = [...group.enter, ...command];
+  const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (data) => (out += data));
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const kills = join(group.directory, VERSION === 1 ? 'memory.oom_control' : 'memory.events');
+  return {
+    out: () => out,
+    /** How it ended, once it has; `undefined` while it lives. */
+    end: () => child.signalCode ?? child.exitCode ?? undefined,
+    ended,
+    oomKills: () => Number(/^oom_kill (\d+)/m.exec(readFileSync(kills, 'utf8'))?.[1]),
+  };
+}
+
+const startGuarded = (command: readonly string[]) =>
+  startGuardian('run', ['--limit', `${LIMIT_MIB}Mi`, '--', ...command]);
+
+const onNode = (bin: string, name: string, ...args: (string | number)[]) => [
+  bin,
+  TOO_MUCH,
+  ...agent(name, ...args).slice(1),
+];
+
+/** Offers the same requests at fixed times, whatever becomes of them; the share that was answered. */
+async function shareServed(output: () => string): Promise<number> {
+  await until(() => /port \d+/.test(output()), 'the agent listens');
+  const url = `http://127.0.0.1:${/port (\d+)/.exec(output())?.[1]}/`;
+  const answers: Promise<boolean>[] = [];
+  for (let i = 0; i < REQUESTS; i++) {
+    answers.push(
+      fetch(url)
+        .then((answer) => answer.json())
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
+    await sleep(REQUEST_EVERY_MS);
+  }
+  const served = (await Promise.all(answers)).filter(Boolean);
+  return served.length / REQUESTS;
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+
+describeWhere('an agent full of garbage under a limit', LACKS, () => {
+  for (const { bin, version } of NODES) {
+    it(
+      `that forgets its sessions dies alone and survives guarded, ${RUNS} of ${RUNS} (Node ${version})`,
+      async () => {
+        for (let run = 0; run < RUNS; run++) {
+          const command = onNode(bin, 'garbage-sessions', '--seconds', 8);
+          const alone = startAlone(command);
+          const guarded = await startGuarded(command);
+          const { code, out, err } = await guarded.ended;
+          await alone.ended;
+          expect([alone.end(), alone.oomKills(), alone.out()]).toEqual(['SIGKILL', 1, '']);
+          expect(code, err).toBe(0);
+          expect(out).toMatch(/^done \d+$/m);
+          expect(guarded.events()).toContain('GarbageCollected');
+        }
+      },
+      RUNS * 25_000,
+    );
+
+    it(
+      `that reads large JSON serves its requests only when guarded, ${RUNS} of ${RUNS} (Node ${version})`,
+      async () => {
+        const shares: string[] = [];
+        for (let run = 0; run < RUNS; run++) {
+          const command = onNode(bin, 'json-burst-search');
+          const alone = startAlone(command);
+          const guarded = await startGuarded(command);
+          const [servedAlone, served] = await Promise.all([
+            shareServed(alone.out),
+            shareServed(() => guarded.text.out),
+          ]);
+          shares.push(`${percent(served)} guarded, ${percent(servedAlone)} alone`);
+          expect([alone.end(), alone.oomKills()]).toEqual(['SIGKILL', 1]);
+          expect(guarded.child.exitCode, guarded.text.err).toBeNull();
+          expect((await guarded.status()).oomKills).toBe(0);
+          expect(served).toBe(1);
+          expect(servedAlone).toBeLessThan(0.75);
+          guarded.child.kill('SIGTERM');
+          await guarded.ended;
+        }
+        console.log(`requests served, Node ${version}: ${shares.join('; ')}`);
+      },
+      RUNS * 30_000,
+    );
+  }
+});
