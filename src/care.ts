@@ -66,6 +66,8 @@ const NAME_EVERY_MS = 30_000;
 const RETRY_MS = { passing: 100, longestPassing: 10_000, first: 30_000, longest: 600_000 };
 /** A collection tells for so long whether refusing work can bring anything. */
 const TELLS_FOR_MS = 5000;
+/** … and helps when it made so much of the limit free. */
+const HELPS_SHARE = 0.1;
 const IN_FLIGHT_EVERY_MS = 250;
 /** A limit this near may soon be a reason to end the agent in order: what it has in work is to be known. */
 const NEAR_SECONDS = 15;
@@ -145,8 +147,10 @@ export class Care {
 
   /** What refusing work may still bring: asked at each reading. */
   get hope(): Hope {
+    const { collections } = this;
     return {
-      collecting: this.collections === 'pending' || this.collections === 'useful',
+      collecting: collections === 'pending' || collections === 'useful',
+      collected: this.#helped(this.#deps.clock.now()),
       working: this.inFlight === null ? null : this.inFlight > 0,
     };
   }
@@ -161,7 +165,16 @@ export class Care {
     if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
     const { lastGc } = this;
     if (!lastGc || lastGc.verdict === 'refused' || lastGc.verdict === 'timeout') return 'impossible';
-    return lastGc.verdict === 'freed' && nowMs - this.#collectedMs < TELLS_FOR_MS ? 'useful' : 'useless';
+    return this.#helped(nowMs) ? 'useful' : 'useless';
+  }
+
+  /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
+  #helped(nowMs: number): boolean {
+    const { lastGc } = this;
+    if (lastGc?.verdict !== 'freed' || nowMs - this.#collectedMs >= TELLS_FOR_MS) return false;
+    const limitBytes = this.#situation?.reading.limitBytes ?? 0;
+    const room = Math.max(lastGc.freedBytes, this.heap ? (lastGc.freedHeapBytes ?? 0) : 0);
+    return room >= HELPS_SHARE * limitBytes;
   }
 
   /** Collects now, on somebody's request. @throws SpillwayError `busy` or `unavailable` */
@@ -397,6 +410,7 @@ export class Care {
   /** A way in that did not open: recorded, and tried again the later the more often it failed. */
   #failed(error: unknown): void {
     const { clock, options } = this.#deps;
+    if (!this.#life.alive()) return; // its end is told, and is no refusal
     const refusal =
       error instanceof ReachError ? error : new ReachError('refused', messageOf(error), { cause: error });
     this.#refusals++;

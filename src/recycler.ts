@@ -31,9 +31,9 @@ export interface Inside {
   countInFlight(): Promise<number | null>;
 }
 
-/** The kill is about to come: there is no time left to wait for work to end. */
-const URGENT_SECONDS = 0.3;
-const URGENT_RATIO = 0.985;
+/** The kill is about to come: there is no time left to wait for work to end. A forecast alone may be of a single step. */
+const URGENT = { seconds: 0.3, ratio: 0.94 };
+const URGENT_RATIO = 0.98;
 const CATCHES_EVERY_MS = 1000;
 
 /** Ends the agent in order where that is the lesser evil, life after life: one budget over all of them. */
@@ -112,9 +112,9 @@ export class Recycler {
     const latest = this.#latest;
     if (!latest) return false;
     const { secondsToLimit } = latest.outlook;
-    return (
-      (secondsToLimit !== null && secondsToLimit < URGENT_SECONDS) || ratioOf(latest.reading) >= URGENT_RATIO
-    );
+    const ratio = ratioOf(latest.reading);
+    const soon = secondsToLimit !== null && secondsToLimit < URGENT.seconds;
+    return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);
   }
 
   #catchesSigterm(life: AgentLife, inside: Inside, nowMs: number): boolean {

@@ -1,7 +1,8 @@
+import { messageOf } from '../core/errors.ts';
 import type { ConnectInspector, InspectorSession } from '../core/inspector.ts';
-import type { Collection, HeapFacts, Profile, Reach } from '../core/reach.ts';
+import { type Collection, type HeapFacts, type Profile, type Reach, ReachError } from '../core/reach.ts';
 import { inTurn } from './in-turn.ts';
-import { awaitTurn, collectIn, heapFacts } from './node/collect.ts';
+import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './node/collect.ts';
 import { createDoor } from './node/door.ts';
 import { type Isolate, isolateOf } from './node/evaluator.ts';
 import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './node/scripts.ts';
@@ -34,9 +35,6 @@ export interface NodeReach extends Reach {
   inFlight(): Promise<number | null>;
 }
 
-/** How long a worker may take: what is slower, or waits in `Atomics.wait`, is left out. */
-const WORKER_MS = { answerMs: 500, turnMs: 200 };
-
 /**
  * A hand in a Node process through its inspector: one that is open, or one that SIGUSR1 opens and `release` closes again.
  *
@@ -45,7 +43,8 @@ const WORKER_MS = { answerMs: 500, turnMs: 200 };
  */
 export function createNodeReach(options: NodeReachOptions): NodeReach {
   const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
-  const takeTurn = inTurn();
+  const oneAtATime = inTurn();
+  const takeTurn = <T>(call: () => Promise<T>) => oneAtATime(() => call().catch(refuse));
   const door = createDoor({ ...options, timeouts });
   let profiling: { session: InspectorSession; workers: Workers; profiler: HeapProfiler } | undefined;
 
@@ -57,7 +56,7 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
     try {
       return await work(
         main,
-        workers.sessions.map((session) => isolateOf(session)),
+        workers.sessions.map((session) => isolateOf(session, main.commandLine)),
       );
     } finally {
       if (!held) await workers.close();
@@ -67,6 +66,7 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
   const startProfiler = async (create: NonNullable<NodeReachOptions['profiler']>) => {
     const main = await door.enter();
     if (profiling?.session.open) return profiling.profiler;
+    await awaitTurn(main, timeouts);
     const workers = await attachWorkers(main.session, timeouts.answerMs);
     try {
       const profiler = create(main.session, () => workers.sessions);
@@ -91,11 +91,8 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
     facts: () =>
       takeTurn(() =>
         withWorkers(async (main, workers) => {
-          const ask = (isolate: Isolate, limitMs: number) => isolate.evaluate<IsolateFacts>(FACTS, limitMs);
-          const [facts, others] = await Promise.all([
-            ask(main, timeouts.answerMs),
-            settled(workers.map((worker) => ask(worker, WORKER_MS.answerMs))),
-          ]);
+          const ask = (isolate: Isolate) => isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs);
+          const [facts, others] = await Promise.all([ask(main), settled(workers.map(ask))]);
           return heapFacts(facts, others);
         }),
       ),
@@ -104,9 +101,7 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
         await awaitTurn(await door.enter(), timeouts);
         return await withWorkers(async (main, workers): Promise<Collection> => {
           const own = await collectIn(main, way, timeouts);
-          const others = await settled(
-            workers.map((worker) => collectIn(worker, way, { ...timeouts, ...WORKER_MS })),
-          );
+          const others = await collectInWorkers(workers, way, timeouts);
           return {
             way,
             before: heapFacts(
@@ -132,7 +127,7 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
         }),
     }),
     snapshot: (write) =>
-      takeTurn(async () => {
+      oneAtATime(async () => {
         const main = await door.enter();
         await awaitTurn(main, timeouts);
         await takeSnapshot(main.session, write);
@@ -150,6 +145,12 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
       takeTurn(async () => (await door.enter()).evaluate<boolean>(CATCHES_SIGTERM, timeouts.answerMs)),
     release: () => door.leave(),
   };
+}
+
+/** What `/proc` would not tell is one more reason why there is no way in. */
+function refuse(thrown: unknown): never {
+  if (thrown instanceof ReachError) throw thrown;
+  throw new ReachError('refused', messageOf(thrown), { cause: thrown });
 }
 
 /** Those that came to an end well. */

@@ -32,6 +32,8 @@ const POLL_MS = 20;
 const LOOK_EVERY_MS = 250;
 /** Who asks for readiness needs a moment to notice: work has ended when two looks in a row see none. */
 const QUIET_LOOKS = 2;
+/** A balancer that asks each second goes on sending for so long after the answer has changed. */
+const NOTICED_MS = 1300;
 
 /**
  * Ends the agent in order: waits until no work is in flight, at most for a while, sends SIGTERM once, and waits for the
@@ -105,7 +107,8 @@ export function startRecycle(options: RecycleOptions): Recycling {
       if (termMs === null) done('ended before', 'it ended before SIGTERM');
       else done('ended', `it ended ${formatSeconds((now - termMs) / 1000)} after SIGTERM`);
     } else if (termMs === null) {
-      if (quiet >= QUIET_LOOKS || now - startMs >= maxMs || drain.urgent()) terminate();
+      const quietEnough = quiet >= QUIET_LOOKS && now - startMs >= NOTICED_MS;
+      if (quietEnough || now - startMs >= maxMs || drain.urgent()) terminate();
       else look();
     } else if (now - termMs >= graceMs)
       done('left alone', `${formatSeconds(graceMs / 1000)} after SIGTERM it still runs and is left alone`);

@@ -141,7 +141,18 @@ export class Judge {
     const { secondsToLimit } = this.#outlook;
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const still = hope && rising ? { ...hope, working: true } : hope;
-    this.#readiness = nextReadiness(this.#readiness, this.level, bytes, limit, nowMs, maxUnready, still);
+    const { shedRatio, recoverMargin } = this.#options;
+    const shed = { enterBytes: shedRatio * limit, leaveBytes: (shedRatio - recoverMargin) * limit };
+    this.#readiness = nextReadiness(
+      this.#readiness,
+      this.level,
+      bytes,
+      limit,
+      nowMs,
+      maxUnready,
+      still,
+      shed,
+    );
     if (this.#readiness.stuck !== null && wasStuck === null)
       findings.push({ reason: 'AgentStuck', type: 'Warning', note: this.#stuckNote(reading) });
     return findings;

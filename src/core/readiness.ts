@@ -12,6 +12,8 @@ export interface ReadinessState {
   /** Refusing brings nothing: ready again until the stretch ends or becomes critical; `null` while there is hope. */
   readonly stuck: 'hopeless' | 'too long' | null;
   readonly critical: boolean;
+  /** Below where the level will be left once its hold is over, and by a collection: ready already. */
+  readonly relieved: boolean;
 }
 
 export const READY: ReadinessState = {
@@ -21,18 +23,27 @@ export const READY: ReadinessState = {
   restBytes: 0,
   stuck: null,
   critical: false,
+  relieved: false,
 };
 
 /** What refusing work may still bring. */
 export interface Hope {
   /** Collections help, one runs, or none has been tried yet. */
   collecting: boolean;
+  /** A collection has just made room: what falls for that reason does not come back at once. */
+  collected: boolean;
   /** Work in flight, which may give memory back when it ends; `null` is not known. */
   working: boolean | null;
 }
 
+/** Where shedding is entered, and where it is left once its hold is over, in bytes of the limit that is near. */
+export interface ShedBounds {
+  enterBytes: number;
+  leaveBytes: number;
+}
+
 /** Without knowledge of the agent only time tells that refusing brings nothing. */
-const NO_KNOWLEDGE: Hope = { collecting: true, working: null };
+const NO_KNOWLEDGE: Hope = { collecting: true, collected: false, working: null };
 
 /** A fall or rise smaller than this share of the limit is noise. */
 const MOVE_SHARE = 0.01;
@@ -54,6 +65,7 @@ export function nextReadiness(
   nowMs: number,
   maxUnreadyMs: number,
   hope: Hope = NO_KNOWLEDGE,
+  shed: ShedBounds = { enterBytes: 0, leaveBytes: 0 },
 ): ReadinessState {
   if (!atLeast(level, 'shedding')) return state.lastFallMs === null ? state : READY;
   const critical = level === 'critical';
@@ -68,28 +80,35 @@ export function nextReadiness(
       restBytes: heldBytes,
       stuck: null,
       critical,
+      relieved: false,
     };
   if (state.stuck !== null) return state;
+  // the hold is against flapping: what a collection has given back is none, until use is back where it was
+  if (state.relieved && heldBytes < shed.enterBytes) return state;
+  const below = heldBytes < shed.leaveBytes;
+  if (below && hope.collected) return { ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes };
   const moveBytes = MOVE_SHARE * limitBytes;
   const fell = heldBytes < state.lowestBytes - moveBytes;
   const moved = Math.abs(heldBytes - state.restBytes) > moveBytes;
   const next: ReadinessState = {
     ...state,
     critical: critical || state.critical,
+    relieved: false,
     ...(fell ? { lastFallMs: nowMs, lowestBytes: heldBytes } : {}),
     ...(moved ? { restMs: nowMs, restBytes: heldBytes } : {}),
   };
   const restsMs = nowMs - next.restMs;
   const hopeless =
+    !below &&
     !hope.collecting &&
     hope.working !== true &&
     restsMs >= (hope.working === null ? REST_UNSEEN_MS : REST_MS);
   if (hopeless) return { ...next, stuck: 'hopeless' };
   if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too long' };
-  return moved || fell || next.critical !== state.critical ? next : state;
+  return moved || fell || next.critical !== state.critical || state.relieved ? next : state;
 }
 
 /** Whether new work should come at all. */
 export function isReady(state: ReadinessState): boolean {
-  return state.lastFallMs === null || state.stuck !== null;
+  return state.lastFallMs === null || state.stuck !== null || state.relieved;
 }

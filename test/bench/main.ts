@@ -4,14 +4,14 @@ import { sweepStale } from '../../src/actions/wrap/private-cgroup.ts';
 import { burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
 import { flood } from './parts/flood.ts';
+import { type GoodputSetting, goodput } from './parts/goodput.ts';
 import { memory } from './parts/memory.ts';
 import { read } from './parts/read.ts';
 import { smallest } from './parts/smallest.ts';
 import { start } from './parts/start.ts';
-import type { Setting } from './support/programs.ts';
 import { endAll, nodeVersion } from './support/programs.ts';
 
-const PARTS: Readonly<Record<string, [about: string, part: (setting: Setting) => Promise<void>]>> = {
+const PARTS: Readonly<Record<string, [about: string, part: (setting: GoodputSetting) => Promise<void>]>> = {
   burst: ['503 before the kill, beside a 1 s and a 30 s polling loop', burst],
   cpu: ['CPU of the idle guardian beside an empty timer', cpu],
   memory: ['RSS beside a bare HTTP server', memory],
@@ -19,6 +19,7 @@ const PARTS: Readonly<Record<string, [about: string, part: (setting: Setting) =>
   start: ['start to the first /readyz', start],
   read: ['time and garbage of one reading and one round of the loop', read],
   flood: ['sampling interval, idle and under wrk', flood],
+  goodput: ['requests served behind a balancer under six loads, beside three other ways', goodput],
 };
 
 const HELP = `npm run bench -- [PART…] [options]
@@ -30,6 +31,8 @@ ${Object.entries(PARTS)
   --runs N      repeats of each measurement (default: each part's own)
   --seconds N   length of each measurement in cpu, memory and flood
   --node PATH   another node to measure with, may be repeated; also NODE22 and NODE24 in the environment
+  --only NAME   goodput: this load alone, may be repeated
+  --contenders A,B  goodput: these alone
   --dist DIR    the build to measure (default: dist of this checkout)
 `;
 
@@ -40,6 +43,8 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     node: { type: 'string', multiple: true },
     dist: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    contenders: { type: 'string' },
     help: { type: 'boolean' },
   },
 });
@@ -57,11 +62,13 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
   });
 
 const given = [...(values.node ?? []), process.env['NODE22'] ?? '', process.env['NODE24'] ?? ''];
-const setting: Setting = {
+const setting: GoodputSetting = {
   nodes: [process.execPath, ...new Set(given.filter(Boolean))],
   dist: values.dist ?? `${process.env['BENCH_HOME']}/../../dist`,
   runs: numberOf(values.runs),
   seconds: numberOf(values.seconds),
+  ...(values.only ? { only: values.only } : {}),
+  ...(values.contenders ? { contenders: values.contenders.split(',') } : {}),
 };
 const versions = setting.nodes.map(nodeVersion).join(', ');
 console.log(`Node ${versions}; ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}; ${process.platform}`);

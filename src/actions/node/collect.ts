@@ -25,7 +25,7 @@ export async function awaitTurn(isolate: Isolate, timeouts: NodeTimeouts): Promi
 }
 
 /**
- * Collects in one isolate.
+ * Collects in one isolate whose loop turns: `quick` by itself, `thorough` by the inspector.
  * @throws ReachError
  */
 export async function collectIn(
@@ -33,7 +33,6 @@ export async function collectIn(
   way: GcWay,
   timeouts: NodeTimeouts,
 ): Promise<IsolateCollection> {
-  await awaitTurn(isolate, timeouts);
   if (way === 'quick') {
     const result = await isolate.evaluate<QuickResult>(QUICK_GC, timeouts.collectMs);
     return { ...result, stallMs: result.after.atMs - result.before.atMs };
@@ -43,6 +42,36 @@ export async function collectIn(
   await isolate.session.send('HeapProfiler.collectGarbage', {}, timeouts.collectMs);
   const stallMs = performance.now() - startMs;
   return { before, after: await isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs), stallMs };
+}
+
+/**
+ * Collects in worker threads, one after the other: the flag that a quick collection needs for a moment is one for the whole
+ * process. A worker that computes or waits in `Atomics.wait` answers the quick way still; one that answers nothing, or ends
+ * meanwhile, is left out.
+ */
+export async function collectInWorkers(
+  workers: readonly Isolate[],
+  way: GcWay,
+  timeouts: NodeTimeouts,
+): Promise<IsolateCollection[]> {
+  const done: IsolateCollection[] = [];
+  for (const worker of workers) {
+    try {
+      const turns = way === 'thorough' && (await doesTurn(worker));
+      done.push(
+        await collectIn(worker, turns ? 'thorough' : 'quick', { ...timeouts, collectMs: WORKER_MS.collect }),
+      );
+    } catch (error) {
+      if (!(error instanceof ReachError)) throw error;
+    }
+  }
+  return done;
+}
+
+const WORKER_MS = { turn: 50, collect: 2000 };
+
+function doesTurn(worker: Isolate): Promise<boolean> {
+  return worker.evaluate<true>(TURN, WORKER_MS.turn, true).catch(() => false);
 }
 
 /** What all isolates hold together; V8's limit is that of the main one. */

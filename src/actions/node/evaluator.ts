@@ -4,6 +4,7 @@ import { ReachError } from '../../core/reach.ts';
 /** One isolate of the agent: its main thread or a worker. */
 export interface Isolate {
   readonly session: InspectorSession;
+  readonly commandLine: boolean;
   /**
    * The value of an expression. Exceptions stop no debugger that somebody else has attached.
    * @param awaitPromise for the value of a promise; in a paused program it never comes, whatever the expression
@@ -21,6 +22,7 @@ interface Evaluated {
 export function isolateOf(session: InspectorSession, commandLine = false): Isolate {
   return {
     session,
+    commandLine,
     async evaluate<T>(expression: string, timeoutMs: number, awaitPromise = false): Promise<T> {
       const { result, exceptionDetails } = await session.send<Evaluated>(
         'Runtime.evaluate',

@@ -101,17 +101,6 @@ async function oneRun(
       const since = <T extends { atMs: number }>(all: readonly T[]) =>
         all.filter(({ atMs }) => atMs >= startMs);
       const probes = balancer.probes.filter(({ answeredMs }) => answeredMs >= startMs - 1000);
-      if (process.env['TRACE'])
-        console.log(
-          name,
-          'TRACE',
-          group && require('node:fs').readFileSync(`${group.directory}/memory.max_usage_in_bytes`, 'utf8'),
-          replica.samples
-            .filter((_, i) => i % 50 === 0)
-            .map(({ ratio, atMs }) => `${((atMs - startMs) / 1000).toFixed(1)}:${ratio.toFixed(2)}`)
-            .join(' '),
-          replica.lives.map((l) => `${l.cause} ${l.listeningMs - startMs} ${(l.diedMs ?? NaN) - startMs}`),
-        );
       return score({ outcomes, probes, lives: replica.lives, samples: since(replica.samples) });
     } finally {
       balancer.stop();

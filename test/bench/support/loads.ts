@@ -65,7 +65,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
         steady(5, (i) => ({ session: `s${i % 30}`, text: `${i} ${readPage(100_000)}` })),
         bursts([3, 8, 13, 18], 12, 2500, (i) => ({
           session: `b${i % 30}`,
-          text: `${i} ${readPage(6_000_000)}`,
+          text: `${i} ${readPage(5_500_000)}`,
         })),
       ),
   },
@@ -76,7 +76,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
     arrivals: () =>
       together(
         steady(3, (i) => ({ session: `s${i % 30}`, text: `${i} about {"count":500}` })),
-        bursts([2, 6, 10, 14, 18], 8, 400, (i) => ({
+        bursts([2, 6, 10, 14, 18], 10, 500, (i) => ({
           session: `b${i % 30}`,
           text: `${i} about {"count":30000}`,
         })),

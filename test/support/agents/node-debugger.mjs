@@ -1,5 +1,5 @@
-// A user's debugger: attaches to the inspector at PORT, with `pause` it pauses the program. Says what it did, stays until it
-// is ended; `closed` when it was thrown out.
+// A user's debugger: attaches to the inspector at PORT, with `pause` it pauses the program until it gets SIGUSR2. Says what
+// it did, stays until it is ended; `closed` when it was thrown out.
 import http from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -21,6 +21,7 @@ http.get(`http://127.0.0.1:${port}/json/list`, async (answer) => {
     if (id === 4 && !pause) console.log('attached');
     if (method === 'Debugger.resumed') console.log('resumed');
   });
+  process.on('SIGUSR2', () => socket.send(JSON.stringify({ id: 5, method: 'Debugger.resume' })));
   socket.on('close', () => console.log('closed'));
 });
 setInterval(() => {}, 1000);

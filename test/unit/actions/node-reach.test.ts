@@ -2,6 +2,7 @@ import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createHeapProfile } from '../../../src/actions/node/heap-profile.ts';
 import type { NodeReach } from '../../../src/actions/node-reach.ts';
 import { ReachError } from '../../../src/core/reach.ts';
 import { createInspectorTarget } from '../../../src/sources/inspector/target.ts';
@@ -219,7 +220,9 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     await reach.release();
     await sleep(100);
     expect(user.output()).not.toMatch(/resumed|closed/);
-    await ended(user);
+    // not by ending it: a paused program whose debugger is killed hangs now and then, with no guardian near (22, 24)
+    process.kill(user.pid, 'SIGUSR2');
+    await until(() => user.output().includes('resumed'));
     expect((await reach.collect('quick')).stallMs).toBeGreaterThan(0);
     await reach.release();
     expect(portsOf(agent.pid)).toEqual([port]);
@@ -246,6 +249,22 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     expect((await refusal(reachOf(agent.pid).collect('quick'))).message).toContain('waits for its debugger');
     await sleep(100);
     expect(agent.output()).toBe('');
+    expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('samples the heap until it is let go', async () => {
+    const agent = await startNode(bin, [FREE, file, 'workers=1']);
+    const reach = reachOf(agent.pid, {
+      profiler: (main, workers) => createHeapProfile(main, { workers, intervalBytes: 1024 }),
+    });
+    await reach.startProfile?.();
+    const collected = await reach.collect('quick');
+    expect(collected.workers).toBe(1);
+    const profile = await reach.profile?.();
+    expect(profile?.file?.extension).toBe('.heapprofile');
+    expect(profile?.sampledBytes).toBeGreaterThan(0);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([]);
     expect(lives(agent.pid)).toBe(true);
   });
 

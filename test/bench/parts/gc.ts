@@ -1,0 +1,183 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { makePrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
+import type { GcWay } from '../../../src/core/reach.ts';
+import { reachOf } from '../../../src/reaches.ts';
+import { median, spread, table } from '../support/numbers.ts';
+import { residentMiB } from '../support/process-cost.ts';
+import { launch, nodeVersion, program, type Running, type Setting } from '../support/programs.ts';
+
+export interface GcSetting extends Setting {
+  /** A heap of 1.5 GiB as well. */
+  big?: boolean;
+}
+
+const SIZES_MIB = [100, 500];
+const BIG_MIB = 1536;
+const WAYS = ['nothing', 'gc() inside', 'quick', 'thorough'] as const;
+/** Pages may come back a while after the collection. */
+const LATER_MS = 3000;
+const RUNS = 3;
+
+const WORK_LIMIT_MIB = 256;
+const WORK_SECONDS = 10;
+/** What is held: with its garbage about the warning level of 75 %, by V8's own judgement and with a heap limit above the container's. */
+const WORK = [
+  ['none', 130, []],
+  ['--max-old-space-size=4096', 110, ['--max-old-space-size=4096']],
+] as const;
+
+/** What a collection brings and costs, and what an agent at work feels of being guarded. */
+export async function gc(setting: GcSetting): Promise<void> {
+  for (const node of setting.nodes) await collections(setting, node);
+  await atWork(setting);
+}
+
+interface Outcome {
+  beforeMiB: number;
+  atOnceMiB: number;
+  laterMiB: number;
+  stallMs: number;
+}
+
+async function collections(setting: GcSetting, node: string): Promise<void> {
+  const rows = [
+    ['heap', 'of it', 'way', 'RSS, MiB', 'returned at once', 'after 3 s', 'stall, ms', 'MiB per ms'],
+  ];
+  for (const mib of setting.big ? [...SIZES_MIB, BIG_MIB] : SIZES_MIB)
+    for (const kind of ['garbage', 'live'] as const)
+      for (const way of WAYS) {
+        const outcomes: Outcome[] = [];
+        for (let i = 0; i < (setting.runs ?? RUNS); i++) outcomes.push(await collected(node, mib, kind, way));
+        const of = (key: keyof Outcome) => outcomes.map((outcome) => outcome[key]);
+        const returned = (key: 'atOnceMiB' | 'laterMiB') =>
+          median(outcomes.map((outcome) => outcome.beforeMiB - outcome[key]));
+        const stallMs = median(of('stallMs'));
+        rows.push([
+          `${mib} MiB`,
+          kind,
+          way,
+          median(of('beforeMiB')).toFixed(0),
+          returned('atOnceMiB').toFixed(0),
+          returned('laterMiB').toFixed(0),
+          spread(of('stallMs'), 0),
+          way === 'nothing' ? '–' : (returned('laterMiB') / stallMs).toFixed(1),
+        ]);
+      }
+  table(`One collection, Node ${nodeVersion(node)}: medians`, rows);
+}
+
+async function collected(
+  node: string,
+  mib: number,
+  kind: 'garbage' | 'live',
+  way: (typeof WAYS)[number],
+): Promise<Outcome> {
+  const agent = launch(node, [
+    '--expose-gc',
+    program('gc-heap'),
+    ...['--mib', `${mib}`],
+    ...(kind === 'garbage' ? ['--garbage'] : []),
+  ]);
+  try {
+    await agent.line(/built/);
+    const reach = reachOf(
+      { pid: agent.pid, runtime: 'node' },
+      { procRoot: '/proc', mayOpen: true, sameFiles: true },
+    );
+    if (typeof reach === 'string') throw new Error(reach);
+    if (isFromOutside(way)) await reach.facts(); // the way in is open
+    await sleep(300);
+    await stallOf(agent);
+    const beforeMiB = residentMiB(agent.pid).rss;
+    if (isFromOutside(way)) await reach.collect(way);
+    const stallMs = await stallOf(agent, way === 'gc() inside');
+    const atOnceMiB = residentMiB(agent.pid).rss;
+    await sleep(LATER_MS);
+    const laterMiB = residentMiB(agent.pid).rss;
+    await reach.release();
+    return { beforeMiB, atOnceMiB, laterMiB, stallMs };
+  } finally {
+    await agent.end();
+  }
+}
+
+const isFromOutside = (way: (typeof WAYS)[number]): way is GcWay => way === 'quick' || way === 'thorough';
+
+let questions = 0;
+
+/** The longest time for which the agent's loop has stood still since the last question, in milliseconds. */
+async function stallOf(agent: Running, collect = false): Promise<number> {
+  const question = `${collect ? 'collect' : 'stall'} ${++questions}`;
+  agent.child.stdin?.write(`${question}\n`);
+  return Number((await agent.line(new RegExp(`^${question} took (\\S+)`, 'm')))[1]);
+}
+
+interface Lag {
+  p50: number;
+  p99: number;
+  most: number;
+  answers: number;
+}
+
+async function atWork(setting: Setting): Promise<void> {
+  const [node = process.execPath] = setting.nodes;
+  const rows = [['flag', 'guardian', 'p50', 'p99', 'most', 'answers read']];
+  for (const [flag, liveMiB, flags] of WORK) {
+    const lags: Record<'alone' | 'spillway run', Lag[]> = { alone: [], 'spillway run': [] };
+    for (let i = 0; i < (setting.runs ?? RUNS); i++)
+      for (const guardian of ['alone', 'spillway run'] as const)
+        lags[guardian].push(await lagOf(setting, node, [...flags], liveMiB, guardian === 'alone'));
+    for (const [guardian, all] of Object.entries(lags)) {
+      const of = (key: keyof Lag, digits = 1) =>
+        spread(
+          all.map((lag) => lag[key]),
+          digits,
+        );
+      rows.push([flag, guardian, of('p50', 2), of('p99'), of('most'), of('answers', 0)]);
+    }
+  }
+  table(`Lateness of the agent's event loop in ms near the warning level: median (least–most)`, rows);
+}
+
+async function lagOf(
+  { dist, seconds = WORK_SECONDS }: Setting,
+  node: string,
+  flags: string[],
+  liveMiB: number,
+  alone: boolean,
+): Promise<Lag> {
+  const command = [node, ...flags, program('gc-work'), '--live', `${liveMiB}`, '--seconds', `${seconds}`];
+  const { running, leave } = alone ? startAlone(command) : startGuarded(dist, node, command);
+  try {
+    const [, ...numbers] = await running.line(/lag (\S+) (\S+) (\S+) (\d+)/);
+    const [p50 = 0, p99 = 0, most = 0, answers = 0] = numbers.map(Number);
+    await running.exited;
+    return { p50, p99, most, answers };
+  } finally {
+    await leave();
+  }
+}
+
+const LIMIT_BYTES = WORK_LIMIT_MIB * 2 ** 20;
+
+function startAlone([file = '', ...args]: string[]) {
+  const { group, reasons } = makePrivateCgroup({ limitBytes: LIMIT_BYTES });
+  if (!group) throw new Error(`a limit needs a cgroup of its own: ${reasons.join('; ')}`);
+  const running = launch(file, args, `${group.directory}/cgroup.procs`);
+  return {
+    running,
+    leave: async () => {
+      await running.end();
+      await group.remove();
+    },
+  };
+}
+
+function startGuarded(dist: string, node: string, command: string[]) {
+  const running = launch(node, [
+    ...[join(dist, 'spillway.js'), 'run', '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'],
+    ...['--limit', `${WORK_LIMIT_MIB}Mi`, '--', ...command],
+  ]);
+  return { running, leave: () => running.end() };
+}
