@@ -192,8 +192,9 @@ export async function assemble(
     statusVersion: () => guardian.version,
     retryAfterSeconds: () => retryAfterSeconds(guardian.judge.outlook, config),
     admit(weight) {
-      const { level, blind, stuck, recycling } = guardian.judge;
-      const input = { level, blind, stuck, recycling: recycling !== undefined, ratio: guardian.ratio };
+      const { level, blind, stuck, relieved, recycling } = guardian.judge;
+      const { ratio } = guardian;
+      const input = { level, blind, stuck, relieved, recycling: recycling !== undefined, ratio };
       const admitted = admission.admit(input, weight);
       metrics.admission(admitted);
       return {

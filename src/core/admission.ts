@@ -20,6 +20,8 @@ export interface AdmissionOptions {
 export interface AdmissionInput extends Pick<Status, 'level' | 'ratio' | 'blind'> {
   /** Refusing has gained nothing for the longest un-ready time: then {@link STUCK_SHARE} is the least that is admitted. */
   stuck?: boolean;
+  /** A collection has made room while the level is still held: only the ratio counts. */
+  relieved?: boolean;
   /** The agent is being ended in order: nothing new is let in. */
   recycling?: boolean;
 }
@@ -33,7 +35,8 @@ export interface AdmissionInput extends Pick<Status, 'level' | 'ratio' | 'blind'
 export function admittedShare(input: AdmissionInput, options: AdmissionOptions): number {
   if (input.recycling) return 0;
   if (input.blind || input.ratio === null) return options.onBlind === 'ready' ? 1 : 0;
-  return Math.max(shareAt(input.ratio, input.level, options), input.stuck ? STUCK_SHARE : 0);
+  const level = input.relieved ? 'shedding' : input.level;
+  return Math.max(shareAt(input.ratio, level, options), input.stuck ? STUCK_SHARE : 0);
 }
 
 function shareAt(ratio: number, level: Level, { shedRatio, criticalRatio }: AdmissionOptions): number {

@@ -95,6 +95,10 @@ export class Judge {
   get stuck(): boolean {
     return this.#readiness.stuck !== null;
   }
+  /** A collection has made room: ready although the level is still held. */
+  get relieved(): boolean {
+    return this.#readiness.relieved;
+  }
   /** While the agent is being ended in order: why. Un-ready, whatever the level. */
   get recycling(): string | undefined {
     return this.#recycling;
@@ -212,7 +216,8 @@ export class Judge {
 
   /** The level in words, for the status and for answers to refused requests. */
   describe(reading: Reading): string {
-    return describeLevel(this.level, reading, this.#outlook, this.#options, this.stuck);
+    const stance = this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing';
+    return describeLevel(this.level, reading, this.#outlook, this.#options, stance);
   }
 
   #forget(nowMs: number): void {

@@ -39,25 +39,32 @@ export function describeOutlook(outlook: Outlook): string {
   return `growing ${formatBytes(growth)}/s, limit in about ${formatSeconds(seconds)}${bounds}`;
 }
 
+/** What is made of shedding and critical: work refused, or taken again because that brought nothing, or because it is not needed. */
+export type Stance = 'refusing' | 'stuck' | 'relieved';
+
 /** Why the level is what it is, and what it means for new work. */
 export function describeLevel(
   level: Level,
   reading: Reading,
   outlook: Outlook,
   t: Thresholds,
-  stuck: boolean,
+  stance: Stance,
 ): string {
   const use = describeUse(reading);
   if (level === 'ok') return `memory at ${use}; ${describeOutlook(outlook)}`;
   const leave = percent(entryRatio(level, t) - t.recoverMargin);
   const work = {
     warning: 'all work is taken',
-    shedding: stuck
-      ? 'refusing work brought nothing back, so work is taken again in part'
-      : 'new work is turned away and what comes one by one admitted in part',
-    critical: stuck
-      ? 'refusing work brought nothing back, so probes are answered ready again'
-      : 'no new work is taken',
+    shedding: {
+      refusing: 'new work is turned away and what comes one by one admitted in part',
+      stuck: 'refusing work brought nothing back, so work is taken again in part',
+      relieved: 'a collection has made room, so work is taken again; the level is held',
+    }[stance],
+    critical: {
+      refusing: 'no new work is taken',
+      stuck: 'refusing work brought nothing back, so probes are answered ready again',
+      relieved: 'a collection has made room, so work is taken again; the level is held',
+    }[stance],
   }[level];
   return `memory at ${use}; ${describeOutlook(outlook)}; ${work} until it falls below ${leave}`;
 }

@@ -220,7 +220,6 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     await reach.release();
     await sleep(100);
     expect(user.output()).not.toMatch(/resumed|closed/);
-    // not by ending it: a paused program whose debugger is killed hangs now and then, with no guardian near (22, 24)
     process.kill(user.pid, 'SIGUSR2');
     await until(() => user.output().includes('resumed'));
     expect((await reach.collect('quick')).stallMs).toBeGreaterThan(0);
