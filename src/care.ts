@@ -64,6 +64,8 @@ const NAME_AFTER_MS = { least: 500, most: 5000 };
 const NAME_EVERY_MS = 30_000;
 /** A refusal that may pass is tried again soon, others ever more rarely. */
 const RETRY_MS = { passing: 100, longestPassing: 10_000, first: 30_000, longest: 600_000 };
+/** What may pass is told when it has not after so many tries: some 6 s. */
+const TOLD_AFTER = 7;
 /** A collection tells for so long whether refusing work can bring anything. */
 const TELLS_FOR_MS = 5000;
 /** … and helps when it made so much of the limit free. */
@@ -101,6 +103,10 @@ export class Care {
   #refusals = 0;
   #confirmation = UNCROSSED;
   #collectedMs = Number.NEGATIVE_INFINITY;
+  /** Held after the last collection. */
+  #leftBytes = 0;
+  /** When the next collection may be made, as far as the plan says. */
+  #waitUntilMs = 0;
   #heapLimitBytes: number | null = null;
   #heapLimitTold = false;
   #heapLook: HeapLook | null = null;
@@ -165,7 +171,15 @@ export class Care {
     if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
     const { lastGc } = this;
     if (!lastGc || lastGc.verdict === 'refused' || lastGc.verdict === 'timeout') return 'impossible';
-    return this.#helped(nowMs) ? 'useful' : 'useless';
+    if (this.#helped(nowMs)) return 'useful';
+    return this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
+  }
+
+  /** What has grown since the last collection may be garbage, and the next one is due. */
+  #maySoonHelp(nowMs: number): boolean {
+    const { reading } = this.#now();
+    const grownShare = (heldBytes(reading) - this.#leftBytes) / reading.limitBytes;
+    return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < ASK_MS.warning;
   }
 
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
@@ -249,6 +263,7 @@ export class Care {
       if (atLeast(this.#now().level, 'warning'))
         this.catchesSigterm = (await reach.catchesSigterm?.()) ?? null;
       const decision = options.gc === 'off' ? { wait: 'off' } : this.#decide(heap, false);
+      this.#waitUntilMs = 'wait' in decision ? (decision.untilMs ?? Number.POSITIVE_INFINITY) : 0;
       if ('collect' in decision) await this.#collect(reach, decision.collect, decision.reason);
       else await this.#followGrowth(reach, heap).catch((error: unknown) => this.#cannotProfile(error));
     } catch (error) {
@@ -294,6 +309,7 @@ export class Care {
       const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: reach.runtime });
       const { stallMs } = run;
       const back = freedBytes(freed);
+      this.#leftBytes = low.held;
       this.#plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
       const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs };
       if (outcome.verdict === 'collected but not returned')
@@ -422,7 +438,8 @@ export class Care {
     // an agent that is late is busy, perhaps with its own collections: what it said last stands
     if (refusal.outcome === 'refused') this.heap = null;
     if (options.gc === 'off') return;
-    const known = refusal.passing || this.lastGc?.note === refusal.message;
+    const passing = refusal.passing && this.#refusals < TOLD_AFTER;
+    const known = passing || this.lastGc?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();
     this.#plan.failed(refusal.outcome, clock.now(), refusal.passing);
     this.#record({ at, ...gcFailure(refusal), way: null, trigger: 'pressure', ...NOTHING_FREED }, known);

@@ -43,8 +43,8 @@ export interface RecyclePlanOptions {
 
 /** An agent younger than this is still starting. */
 const MIN_AGE_MS = 10_000;
-/** A rise has to stand for this long before work is interrupted for it, below critical. */
-const RISE_STANDS_MS = 500;
+/** A near limit has to stand for this long before work is interrupted for it: a forecast may be of a single step. */
+const RISE_STANDS_MS = { warning: 1500, shedding: 500 };
 /** What work in flight needs to end, where nothing was measured, and the longest that is waited for. */
 const DRAIN_MS = 3_000;
 const MAX_DRAIN_MS = 10_000;
@@ -159,9 +159,10 @@ export class RecyclePlan {
     if (!near) this.#nearSinceMs = null;
     else this.#nearSinceMs ??= nowMs;
     const futile = FUTILE[collections];
-    if (secondsToLimit === null || futile === undefined || !atLeast(level, 'warning')) return undefined;
-    const stands = this.#nearSinceMs !== null && nowMs - this.#nearSinceMs >= RISE_STANDS_MS;
-    if (level !== 'critical' && !stands) return undefined;
+    if (secondsToLimit === null || futile === undefined) return undefined;
+    if (level === 'ok') return undefined;
+    const standsMs = this.#nearSinceMs === null ? -1 : nowMs - this.#nearSinceMs;
+    if (level !== 'critical' && standsMs < RISE_STANDS_MS[level]) return undefined;
     return `use still rises and meets the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${inWork(inFlight)}`;
   }
 

@@ -3,7 +3,6 @@ import { program } from './programs.ts';
 
 /** One way to run an agent under a memory limit. */
 export interface Contender {
-  name: string;
   /** What runs in a cgroup with the limit, made for it; or outside, when it makes the group by itself. */
   command: string[];
   insideGroup: boolean;
@@ -30,19 +29,26 @@ const THRESHOLD_POLL_MS = 1000;
 
 /** The guards without help first: the others are judged against the best of them. */
 export const CONTENDERS = {
-  none: (facts: ContenderFacts) => bare('no guard', facts, []),
+  none: (facts: ContenderFacts) => bare(facts, []),
   heap: (facts: ContenderFacts) =>
-    bare('--max-old-space-size 75 %', facts, [
-      `--max-old-space-size=${Math.floor((HEAP_SHARE * facts.limitBytes) / 2 ** 20)}`,
-    ]),
+    bare(facts, [`--max-old-space-size=${Math.floor((HEAP_SHARE * facts.limitBytes) / 2 ** 20)}`]),
   threshold: (facts: ContenderFacts): Contender => ({
-    ...bare('503 at 0.85, each 1 s', facts, []),
+    ...bare(facts, []),
     pollMs: THRESHOLD_POLL_MS,
     probes: (guardPort, agentPort) => [readyz(guardPort), healthz(agentPort)],
   }),
-  spillway: (facts: ContenderFacts) => wrapped('spillway', facts, []),
-  recycle: (facts: ContenderFacts) => wrapped('spillway, recycle on', facts, ['--recycle', 'on']),
+  spillway: (facts: ContenderFacts) => wrapped(facts, []),
+  recycle: (facts: ContenderFacts) => wrapped(facts, ['--recycle', 'on']),
 } satisfies Record<string, (facts: ContenderFacts) => Contender>;
+
+/** In the tables. */
+export const LABELS: Readonly<Record<ContenderName, string>> = {
+  none: 'no guard',
+  heap: 'old space 75 %',
+  threshold: '503 at 0.85, 1 s',
+  spillway: 'spillway',
+  recycle: 'spillway, recycle on',
+};
 
 export type ContenderName = keyof typeof CONTENDERS;
 export const RIVALS: readonly ContenderName[] = ['none', 'heap', 'threshold'];
@@ -58,15 +64,13 @@ const agentCommand = ({ node, agent, agentPort, world }: ContenderFacts, flags: 
   world,
 ];
 
-const bare = (name: string, facts: ContenderFacts, flags: string[]): Contender => ({
-  name,
+const bare = (facts: ContenderFacts, flags: string[]): Contender => ({
   command: agentCommand(facts, flags),
   insideGroup: true,
   probes: (_guardPort, agentPort) => [healthz(agentPort)],
 });
 
-const wrapped = (name: string, facts: ContenderFacts, options: string[]): Contender => ({
-  name,
+const wrapped = (facts: ContenderFacts, options: string[]): Contender => ({
   command: [
     facts.node,
     join(facts.dist, 'spillway.js'),

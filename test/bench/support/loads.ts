@@ -87,7 +87,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
     agent: 'goodput-tools',
     limitMiB: 192,
     arrivals: () =>
-      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":3000000}` })),
+      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":3600000}` })),
   },
   files: {
     about: 'page-cache storm',
@@ -108,7 +108,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
     limitMiB: 256,
     arrivals: () =>
       together(
-        bursts([1], 6, 500, (i) => ({ session: `b${i}`, text: `${i} about {"count":66000}` })),
+        bursts([1], 6, 500, (i) => ({ session: `b${i}`, text: `${i} about {"count":68000}` })),
         steady(1.5, (i) => ({ session: `s${i % 5}`, text: `${i} about {"count":20}` })),
       ),
   },

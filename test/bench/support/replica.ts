@@ -51,11 +51,12 @@ export function startReplica(contender: Contender, limitBytes: number, inside?: 
 
   const begins = (pid: number) => {
     lives.push({ pid, listeningMs: nowMs(), diedMs: undefined, cause: undefined, sessions: new Set() });
-    const place = locateCgroup('/proc', pid);
-    if (memory?.path === place.path) return;
+    const place = read(() => locateCgroup('/proc', pid));
+    if (!place || memory?.path === place.path) return;
+    const { path, version, directories } = place;
     memory?.held.close();
-    const held = openHeldMemory(place.directories[0] ?? '', place.version === 'v1' ? 1 : 2);
-    memory = { held, kills: held.oomKills(), path: place.path };
+    const held = openHeldMemory(directories[0] ?? '', version === 'v1' ? 1 : 2);
+    memory = { held, kills: held.oomKills(), path };
   };
   const ends = (life: Life) => {
     life.diedMs = nowMs();

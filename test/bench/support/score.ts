@@ -2,11 +2,13 @@ import type { Outcome, ProbeAnswer } from './balancer.ts';
 import { median } from './numbers.ts';
 import type { Life, Sample } from './replica.ts';
 
-const SHED_RATIO = 0.85;
+/** Where the guards shed. */
+export const SHED_RATIO = 0.85;
 /** A dip this far below the ratio ends what could have been a warning. */
 const DIP = 0.05;
 /** A kill counts as foreseeable when memory was above the shed ratio for so long before it. */
 const FORESEEN_MS = 250;
+/** Connections and memory of a killed process go up to so long before the process does. */
 const TEARDOWN_MS = 500;
 
 /** What one contender made of one load. All of them counts, but for the times and the state at the end. */
@@ -44,15 +46,17 @@ export interface Observed {
 export function score({ outcomes, probes, lives, samples }: Observed): Score {
   const count = (result: Outcome['result']) => outcomes.filter((each) => each.result === result).length;
   const deaths = lives.filter((life) => life.diedMs !== undefined);
-  const leads = deaths
-    .filter(({ cause }) => cause === 'oom')
-    .map(({ diedMs = 0 }) => leadMs(samples, diedMs));
-  const unforeseeable = deaths.filter(
-    ({ cause, diedMs = 0 }) => cause === 'oom' && leadMs(samples, diedMs) < FORESEEN_MS,
-  );
+  const kills = deaths.filter(({ cause }) => cause === 'oom');
+  const leads = kills.map(({ diedMs = 0 }) => leadMs(samples, diedMs));
+  const sudden = kills
+    .filter((_, i) => (leads[i] ?? 0) < FORESEEN_MS)
+    .map(({ diedMs = 0 }) => ({
+      fromMs: diedMs - TEARDOWN_MS,
+      toMs: lives.find(({ listeningMs }) => listeningMs > diedMs)?.listeningMs ?? Infinity,
+    }));
+  // in flight when it was killed, or sent while nobody listened
   const excused = ({ result, atMs, endedMs }: Outcome) =>
-    result === 'broken' &&
-    unforeseeable.some(({ diedMs = 0 }) => endedMs >= diedMs && atMs <= readyAfter(probes, diedMs));
+    result === 'broken' && sudden.some(({ fromMs, toMs }) => endedMs >= fromMs && atMs <= toMs);
   const sheds = probes.flatMap((probe, i) => {
     const before = probes[i - 1];
     return probe.guardStatus === 503 && before?.guardStatus === 200 ? [[before, probe] as const] : [];
@@ -107,7 +111,6 @@ export function middle(scores: readonly Score[]): Score {
 /** How long memory had been above the shed ratio when the kernel killed, small dips aside. */
 function leadMs(samples: readonly Sample[], diedMs: number): number {
   const before = samples.filter(({ atMs }) => atMs < diedMs).toReversed();
-  // its memory goes before the process does
   const last = before.findIndex(({ atMs, ratio }) => ratio >= SHED_RATIO && diedMs - atMs < TEARDOWN_MS);
   if (last < 0) return 0;
   let crossedMs = before[last]?.atMs ?? diedMs;
@@ -120,11 +123,6 @@ function leadMs(samples: readonly Sample[], diedMs: number): number {
 
 const peak = (samples: readonly Sample[], fromMs: number, toMs: number): number =>
   Math.max(0, ...samples.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs).map(({ ratio }) => ratio));
-
-const readyAfter = (probes: readonly ProbeAnswer[], fromMs: number): number => {
-  const down = probes.find(({ answeredMs, ready }) => answeredMs > fromMs && !ready)?.answeredMs ?? fromMs;
-  return probes.find(({ answeredMs, ready }) => answeredMs > down && ready)?.answeredMs ?? Infinity;
-};
 
 function limitedByHeap({ guardBody }: ProbeAnswer): boolean {
   try {

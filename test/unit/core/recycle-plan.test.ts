@@ -79,7 +79,7 @@ describe('a kill that is near', () => {
 
   it.each([
     ['what usually takes 2 s', { typicalWorkMs: 2000 }, 2, 7.5], // of 8 until critical, 12 until the limit
-    ['what usually takes a minute, of which 10 s are waited for', { typicalWorkMs: 60_000 }, 2, 1],
+    ['what usually takes a minute, of which 10 s are waited for', { typicalWorkMs: 60_000 }, 2, 2], // at warning it has to stand for longer
     ['no work', { inFlight: 0 }, 4, 3.5], // of 4 and 6
     ['work that cannot be counted', { inFlight: null }, 2, 8],
   ])('leaves time for %s', (_, state, percent, after) => {

@@ -83,7 +83,8 @@ describe('finding the inspector of a process', () => {
     expect(target.listens(found)).toBe(true);
     await until(() => target.clients(found).own.length + target.clients(found).others === 0);
     agent.kill();
-    await until(() => !target.alive());
+    await until(() => agent.child.signalCode !== null);
+    expect(target.alive()).toBe(false);
     expect(await target.find(1000)).toBeUndefined();
     expect(target.listens(found)).toBe(false);
     expect(target.innerPid()).toBeUndefined();
