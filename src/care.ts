@@ -1,6 +1,6 @@
 import { messageOf, SpillwayError } from './core/errors.ts';
 import { GcPlan } from './core/gc-plan.ts';
-import type { GcRecord } from './core/gc-record.ts';
+import type { GcRecord, GcVerdict } from './core/gc-record.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from './core/gc-verdict.ts';
 import { growthKinds, type MemoryFacts } from './core/growth-kinds.ts';
 import type { GrowthReport } from './core/growth-report.ts';
@@ -57,6 +57,17 @@ const SETTLE_MS: Readonly<Record<GcWay, number>> = { thorough: 250, quick: 1000 
 const SETTLE_OTHER_MS = 3500;
 const SETTLE_STEP_MS = 25;
 const RISES_AGAIN_SHARE = 0.02;
+/** The same outcome again is told this much later: `lastGc` and the metrics have every run. */
+const TELL_AGAIN_MS = 60_000;
+/** What the heap was is no longer what it is, when the agent has not answered for so long. */
+const STALE_HEAP_MS = 10_000;
+
+/** The heap's limit as it can be told from outside hardly ever changes, and is not for free. */
+const HEAP_LIMIT_EVERY_MS = 1000;
+/** At the end: what runs may end by itself for so long, then the runtime is let go, which takes two seconds at most. */
+const END_MS = { running: 500, release: 2200 };
+/** A directory that does not answer must not hold up the next collection. */
+const KEEP_MS = 5000;
 
 /** Profile: the first reading after so much growth (of the limit) or time, the next ones so far apart. */
 const NAME_AFTER_SHARE = 0.02;
@@ -92,8 +103,13 @@ export class Care {
   #reach: Reach | undefined;
   #reached: AgentLife['worker'] | undefined;
   #situation: Situation | undefined;
+  /** Let go, or being let go. */
+  #left: Reach | undefined;
   #busy: Promise<unknown> | undefined;
+  #counting: Promise<number | null> | undefined;
   #collecting = false;
+  /** Something that may take long, and what asks the runtime meanwhile would wait for. */
+  #reading = false;
   #ended = false;
 
   #actedMs = Number.NEGATIVE_INFINITY;
@@ -103,12 +119,17 @@ export class Care {
   #refusals = 0;
   #confirmation = UNCROSSED;
   #collectedMs = Number.NEGATIVE_INFINITY;
+  #leftBytes = 0;
+  readonly #toldMs = new Map<GcVerdict, number>();
   /** Held after the last collection. */
   #leftBytes = 0;
   /** When the next collection may be made, as far as the plan says. */
   #waitUntilMs = 0;
   #heapLimitBytes: number | null = null;
+  #heapLimitSeenMs = Number.NEGATIVE_INFINITY;
   #heapLimitTold = false;
+  /** What the advice is about; it is worked out anew only when that changes. */
+  #advised = { bytes: 0, limitBytes: 0 };
   #heapLook: HeapLook | null = null;
 
   #shedSinceMs: number | null = null;
@@ -136,7 +157,7 @@ export class Care {
     this.#situation = situation;
     const { nowMs, level, reading } = situation;
     this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
-    this.#watchHeapLimit(reading);
+    this.#watchHeapLimit(reading, nowMs);
     this.#watchWork(situation);
     if (!this.#baseline && situation.processes.length > 0) this.#baseline = this.#memory(situation);
     if (this.#busy || this.#ended) return;
@@ -195,11 +216,16 @@ export class Care {
   async collectNow(): Promise<GcRecord> {
     if (this.#collecting) throw new SpillwayError('busy', 'a collection is running');
     return this.#exclusively(async () => {
-      const reach = await this.#open();
-      const heap = await reach.facts();
-      const decision = this.#decide(heap, true);
-      if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
-      return this.#collect(reach, decision.collect, 'request');
+      try {
+        const reach = await this.#open();
+        const heap = await reach.facts();
+        const decision = this.#decide(heap, true);
+        if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
+        return await this.#collect(reach, decision.collect, 'request');
+      } catch (error) {
+        if (error instanceof ReachError) this.#failed(error, 'request');
+        throw error;
+      }
     });
   }
 
@@ -229,14 +255,26 @@ export class Care {
         heldBytes: heldBytes(reading),
       });
       if (room !== 'ok') throw new SpillwayError('unavailable', room);
-      await reach.snapshot(write);
+      this.#check();
+      const { clock, stalled } = this.#deps;
+      const startMs = clock.now();
+      this.#reading = true;
+      try {
+        await reach.snapshot(write);
+      } finally {
+        // V8 stops the agent for nearly all of it
+        const endedMs = clock.now();
+        stalled(endedMs - startMs);
+        this.#plan.stalled(endedMs - startMs, endedMs);
+        this.#reading = false;
+      }
     });
   }
 
-  /** Lets the runtime go as it was found; nothing is done after. */
+  /** Lets the runtime go as it was found; nothing is done or told after. Never throws, at most three seconds. */
   async end(): Promise<void> {
     this.#ended = true;
-    await this.#busy?.catch(() => {}); // it has told its end itself
+    await this.#within(END_MS.running, Promise.allSettled([this.#busy, this.#counting]));
     await this.#letGo();
   }
 
@@ -260,17 +298,24 @@ export class Care {
       const heap = await reach.facts();
       this.#see(heap);
       this.#refusals = 0;
-      if (atLeast(this.#now().level, 'warning'))
-        this.catchesSigterm = (await reach.catchesSigterm?.()) ?? null;
+      if (atLeast(this.#now().level, 'warning')) await this.#askForSigterm(reach);
+      this.#check();
       const decision = options.gc === 'off' ? { wait: 'off' } : this.#decide(heap, false);
       this.#waitUntilMs = 'wait' in decision ? (decision.untilMs ?? Number.POSITIVE_INFINITY) : 0;
       if ('collect' in decision) await this.#collect(reach, decision.collect, decision.reason);
       else await this.#followGrowth(reach, heap).catch((error: unknown) => this.#cannotProfile(error));
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, 'pressure');
     } finally {
       this.#actedMs = clock.now();
     }
+  }
+
+  /** SIGTERM goes to the agent's own process: what another one below it would do says nothing. */
+  async #askForSigterm(reach: Reach): Promise<void> {
+    const own = this.#life.worker.pid === this.#life.info.pid;
+    if (!own || !reach.catchesSigterm) this.catchesSigterm = null;
+    else this.catchesSigterm = await reach.catchesSigterm().catch(() => this.catchesSigterm);
   }
 
   #decide(heap: HeapFacts | null, forced: boolean) {
@@ -291,6 +336,7 @@ export class Care {
   }
 
   async #collect(reach: Reach, way: GcWay, trigger: string): Promise<GcRecord> {
+    this.#check();
     const { clock } = this.#deps;
     const at = new Date(clock.wallMs()).toISOString();
     const held = this.#held();
@@ -299,9 +345,11 @@ export class Care {
     try {
       const run = await reach.collect(way);
       const endedMs = clock.now();
-      this.#see(run.after);
       this.#collectedMs = endedMs;
+      this.#leftBytes = run.after?.limitedBytes ?? 0;
+      this.#see(run.after);
       const low = await this.#settled(reach, run, held, rss);
+      this.#check(); // what a dying process gives back was not collected
       const freed = {
         freedCgroupBytes: Math.max(0, held - low.held),
         freedRssBytes: rss === null || low.rss === null ? null : Math.max(0, rss - low.rss),
@@ -329,10 +377,11 @@ export class Care {
     const rise = RISES_AGAIN_SHARE * this.#now().reading.limitBytes;
     const low = { held, rss };
     for (let waited = 0; waited <= waitMs && !this.#ended; waited += SETTLE_STEP_MS) {
-      low.held = Math.min(low.held, this.#held());
-      const now = this.#life.rssBytes();
-      if (low.rss !== null && now !== null) low.rss = Math.min(low.rss, now);
-      if (held - low.held >= enough || this.#held() > low.held + rise) break;
+      const heldNow = this.#held();
+      low.held = Math.min(low.held, heldNow);
+      const rssNow = this.#life.rssBytes();
+      if (low.rss !== null && rssNow !== null) low.rss = Math.min(low.rss, rssNow);
+      if (held - low.held >= enough || heldNow > low.held + rise) break;
       await this.#sleep(SETTLE_STEP_MS);
     }
     return low;
@@ -358,6 +407,7 @@ export class Care {
 
   /** What grows may stay without a name; collecting goes on. */
   #cannotProfile(error: unknown): void {
+    if (this.#ended || !this.#life.alive()) return;
     this.#profileRetryMs = this.#deps.clock.now() + RETRY_MS.first;
     this.#profile = undefined;
     this.#deps.log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
@@ -374,13 +424,18 @@ export class Care {
   }
 
   async #readProfile(): Promise<GrowthReport & { file: string | null }> {
-    const { clock, stalled, keep, tell } = this.#deps;
+    const { clock, stalled, keep } = this.#deps;
     const reach = await this.#open();
-    const facts = await reach.facts();
-    const profile = await reach.profile?.();
-    if (!profile)
+    if (!reach.profile)
       throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
+    const facts = await reach.facts();
+    this.#check();
+    this.#reading = true;
+    const profile = await reach.profile().finally(() => {
+      this.#reading = false;
+    });
     stalled(profile.stallMs);
+    this.#check();
     const situation = this.#now();
     this.#plan.stalled(profile.stallMs, clock.now());
     if (this.#profile) Object.assign(this.#profile, { readMs: clock.now(), level: situation.level });
@@ -396,10 +451,10 @@ export class Care {
     this.growth = growth;
     if (!this.#named && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
       this.#named = true;
-      tell({ reason: 'MemoryGrowthNamed', type: 'Warning', note: growth.note });
+      this.#deps.tell({ reason: 'MemoryGrowthNamed', type: 'Warning', note: growth.note });
     }
-    const file = profile.file && (await keep(profile.file).catch(() => null));
-    return { ...growth, file };
+    const file = profile.file && (await this.#within(KEEP_MS, keep(profile.file)));
+    return { ...growth, file: file ?? null };
   }
 
   /** Takes in what the runtime said of its heap. */
@@ -418,15 +473,16 @@ export class Care {
     const { reading } = this.#now();
     this.#heapLook = { usedBytes: use.usedBytes, anonBytes: reading.anonBytes ?? heldBytes(reading) };
     const { shedRatio } = this.#deps.options;
-    const { state, heap } = confirmHeap(this.#confirmation, use, this.#collectedMs, shedRatio);
+    const collected = { atMs: this.#collectedMs, leftBytes: this.#leftBytes };
+    const { state, heap } = confirmHeap(this.#confirmation, use, collected, shedRatio);
     this.#confirmation = state;
     this.heap = heap;
   }
 
   /** A way in that did not open: recorded, and tried again the later the more often it failed. */
-  #failed(error: unknown): void {
+  #failed(error: unknown, trigger: string): void {
     const { clock, options } = this.#deps;
-    if (!this.#life.alive()) return; // its end is told, and is no refusal
+    if (this.#ended || !this.#life.alive()) return; // its end is told, and is no refusal
     const refusal =
       error instanceof ReachError ? error : new ReachError('refused', messageOf(error), { cause: error });
     this.#refusals++;
@@ -436,38 +492,44 @@ export class Care {
     this.#retryMs = clock.now() + waitMs;
     this.#triedMs = clock.now();
     // an agent that is late is busy, perhaps with its own collections: what it said last stands
-    if (refusal.outcome === 'refused') this.heap = null;
+    const heardMs = this.heap?.atMs ?? Number.NEGATIVE_INFINITY;
+    if (refusal.outcome === 'refused' || clock.now() - heardMs >= STALE_HEAP_MS) this.heap = null;
     if (options.gc === 'off') return;
     const passing = refusal.passing && this.#refusals < TOLD_AFTER;
     const known = passing || this.lastGc?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();
     this.#plan.failed(refusal.outcome, clock.now(), refusal.passing);
-    this.#record({ at, ...gcFailure(refusal), way: null, trigger: 'pressure', ...NOTHING_FREED }, known);
+    this.#record({ at, ...gcFailure(refusal), way: null, trigger, ...NOTHING_FREED }, known);
   }
 
   #record(record: GcRecord, known = false): GcRecord {
-    const before = this.lastGc?.verdict;
     this.lastGc = record;
     this.#deps.collected(record);
-    // what comes again and again is told once
-    if (!known && (record.verdict === 'freed' || record.verdict !== before))
-      this.#deps.tell({
-        reason: 'GarbageCollected',
-        type: 'Normal',
-        note: record.mend ? `${record.note} ${record.mend}` : record.note,
-      });
+    const nowMs = this.#deps.clock.now();
+    const toldMs = this.#toldMs.get(record.verdict) ?? Number.NEGATIVE_INFINITY;
+    if (known || nowMs - toldMs < TELL_AGAIN_MS) return record;
+    this.#toldMs.set(record.verdict, nowMs);
+    this.#deps.tell({
+      reason: 'GarbageCollected',
+      type: 'Normal',
+      note: record.mend ? `${record.note}; ${record.mend}.` : `${record.note}.`,
+    });
     return record;
   }
 
-  #watchHeapLimit({ limitBytes, limitSource }: Reading): void {
+  #watchHeapLimit({ limitBytes, limitSource }: Reading, nowMs: number): void {
+    if (nowMs - this.#heapLimitSeenMs < HEAP_LIMIT_EVERY_MS) return;
+    this.#heapLimitSeenMs = nowMs;
     const { heapLimitSet, heapLimitBytes } = this.#life;
     // of a number that was set the advice is about that number; V8 makes somewhat more of it
     const bytes = heapLimitSet ? heapLimitBytes : (this.#heapLimitBytes ?? heapLimitBytes);
     if (bytes === null || limitSource === 'machine') return;
+    if (bytes === this.#advised.bytes && limitBytes === this.#advised.limitBytes) return;
+    this.#advised = { bytes, limitBytes };
     const advice = heapAdvice({
       heapLimitBytes: bytes,
       containerLimitBytes: limitBytes,
-      explicit: this.#life.heapLimitSet,
+      explicit: heapLimitSet,
     });
     this.advice = advice ? [advice.message] : [];
     if (!advice || this.#heapLimitTold) return;
@@ -485,15 +547,23 @@ export class Care {
   /** Requests in work as last seen while shedding; `null` is not known. */
   inFlight: number | null = null;
 
-  /** Requests in work now; `null` where it cannot be told. */
-  async countInFlight(): Promise<number | null> {
+  /** Requests in work now; `null` where it cannot be told. Never rejects; who asks meanwhile gets the same answer. */
+  countInFlight(): Promise<number | null> {
+    this.#counting ??= this.#count().finally(() => {
+      this.#counting = undefined;
+    });
+    return this.#counting;
+  }
+
+  async #count(): Promise<number | null> {
     const { pid } = this.#life.info;
     const others = this.#situation?.processes.map((each) => each.pid).filter((each) => each !== pid) ?? [];
     const reach = this.#reach;
     const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
     let count = await this.#deps.connections([pid, ...others], leaveOut).catch(() => null);
     // a connection may be kept open with no request on it: that only the runtime knows
-    if (count !== 0 && reach?.inFlight && !this.#collecting) count = (await reach.inFlight()) ?? count;
+    const asks = !this.#ended && !this.#collecting && !this.#reading;
+    if (count !== 0 && reach?.inFlight && asks) count = (await reach.inFlight().catch(() => null)) ?? count;
     this.inFlight = count;
     return count;
   }
@@ -516,12 +586,11 @@ export class Care {
     return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
   }
 
+  /** Held now. A glance, as a whole reading would be taken for one that the loop has judged. */
   #held(): number {
-    try {
-      return heldBytes(this.#life.read(this.#deps.clock.now()));
-    } catch {
-      return heldBytes(this.#now().reading); // the loop tells what is wrong
-    }
+    const { reading } = this.#now();
+    const usedBytes = this.#life.glance() ?? reading.usedBytes;
+    return heldBytes({ usedBytes, reclaimableBytes: reading.reclaimableBytes });
   }
 
   #now(): Situation {
@@ -531,13 +600,16 @@ export class Care {
 
   /** The hand in the runtime, made anew when another process has become the one that matters. */
   async #open(): Promise<Reach> {
+    this.#check();
     const { worker } = this.#life;
     if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
     const before = this.#reach;
     this.#reach = undefined;
     this.#profile = undefined;
-    if (before) void before.release();
+    // first: the next process would find the port of the one before in use
+    if (before) await this.#within(END_MS.release, before.release());
     const reach = await this.#deps.reach(worker);
+    this.#check();
     if (typeof reach === 'string') throw new ReachError('refused', reach);
     this.#reached = worker;
     this.#reach = reach;
@@ -547,9 +619,16 @@ export class Care {
   async #letGo(): Promise<void> {
     this.#profile = undefined;
     this.heap = null;
-    const reach = this.#reach;
+    // the end of the guardian may come while it is being let go: then that is waited for
+    this.#left = this.#reach ?? this.#left;
     this.#reach = undefined;
-    await reach?.release();
+    await this.#within(END_MS.release, this.#left?.release());
+  }
+
+  /** @throws SpillwayError when this life is over: what was waited for has come too late */
+  #check(): void {
+    if (this.#ended || !this.#life.alive())
+      throw new SpillwayError('unavailable', 'the agent has ended, or the guardian ends');
   }
 
   /** Something asked for from outside: after what runs now, and before what the loop would do next. */
@@ -562,7 +641,6 @@ export class Care {
       return await run;
     } catch (error) {
       if (!(error instanceof ReachError)) throw error;
-      this.#failed(error);
       throw new SpillwayError('unavailable', error.message, {
         cause: error,
         ...(error.mend === undefined ? {} : { mend: error.mend }),
@@ -573,8 +651,22 @@ export class Care {
   }
 
   #run(work: () => Promise<void>): void {
-    this.#busy = work().finally(() => {
-      this.#busy = undefined;
+    this.#busy = work()
+      .catch((error: unknown) => this.#deps.log('warn', `unexpected: ${messageOf(error)}`))
+      .finally(() => {
+        this.#busy = undefined;
+      });
+  }
+
+  /** What comes of it; `undefined` when it fails or takes longer. */
+  #within<T>(ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      const timer = this.#deps.clock.setTimer(() => resolve(undefined), ms);
+      const done = (result?: T) => {
+        timer.cancel();
+        resolve(result);
+      };
+      Promise.resolve(work).then(done, () => done());
     });
   }
 

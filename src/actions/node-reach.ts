@@ -99,6 +99,7 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
     collect: (way) =>
       takeTurn(async () => {
         await awaitTurn(await door.enter(), timeouts);
+        await door.tidy();
         return await withWorkers(async (main, workers): Promise<Collection> => {
           const own = await collectIn(main, way, timeouts);
           const others = await collectInWorkers(workers, way, timeouts);

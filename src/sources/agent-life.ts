@@ -38,13 +38,24 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   };
   let args: string[] = [];
   let nodeOptions = '';
+  let worker = { pid, runtime: info.runtime };
+  // asked for at each round of the loop, and changed once in a life if at all
+  let heap = { limitBytes: -1, bytes: 0, set: false };
+  const currentHeapLimit = () => {
+    const { limitBytes } = memory;
+    if (heap.limitBytes !== limitBytes) heap = { limitBytes, ...heapLimit(args, nodeOptions, limitBytes) };
+    return heap;
+  };
   // what is found may be the shell that is about to become the agent; what is dead tells neither
   const identify = () => {
     const now = linux ? argsOf(procRoot, pid) : [];
     if (now.length === 0) return;
     args = now;
     info.name = shortName(args, info.name);
-    nodeOptions = nodeOptionsOf(procRoot, pid);
+    // below a shell it is the command line of what it started that says how large the heap may be
+    if (worker.pid !== pid) args = argsOf(procRoot, worker.pid);
+    nodeOptions = nodeOptionsOf(procRoot, worker.pid);
+    heap.limitBytes = -1;
   };
   identify();
   const tree = createProcessTree({
@@ -65,7 +76,6 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     shmemBytes: null,
     kernelBytes: null,
   };
-  let worker = { pid, runtime: info.runtime };
   let sample: TreeSample | undefined;
   let costMs = 0;
 
@@ -84,10 +94,10 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   return {
     info,
     get heapLimitBytes() {
-      return info.runtime === 'node' ? heapLimit(args, nodeOptions, memory.limitBytes).bytes : null;
+      return info.runtime === 'node' ? currentHeapLimit().bytes : null;
     },
     get heapLimitSet() {
-      return heapLimit(args, nodeOptions, memory.limitBytes).set;
+      return currentHeapLimit().set;
     },
     alive() {
       if (child) return child.exited() === undefined;
@@ -106,10 +116,10 @@ export function startLife(options: AgentLifeOptions): AgentLife {
       costMs = look.costMs;
       sample = look;
       rss?.follow(tree.members());
-      identify();
       const biggest = look.processes[0];
       if (linux && biggest) info.runtime = runtimeOfTree(procRoot, pid, biggest.pid);
       worker = workerOf(procRoot, info, look.processes);
+      identify();
       return look;
     },
     rssBytes: () => (rss?.read(use) ? use.usedBytes : null),

@@ -24,6 +24,11 @@ export interface Door {
    * @throws ReachError
    */
   enter(): Promise<Isolate>;
+  /**
+   * Lets the agent forget what it holds only because its inspector was opened here.
+   * @throws ReachError
+   */
+  tidy(): Promise<void>;
   /** Leaves, and closes what was opened; within two seconds, never throws. */
   leave(): Promise<void>;
 }
@@ -51,11 +56,11 @@ export function createDoor(options: DoorOptions): Door {
     },
   });
 
-  const renewSwitch = (session: InspectorSession, at: InspectorEndpoint, pid: number) =>
-    isolateOf(session, true).evaluate(
-      armSwitch(pid, timeouts.switchMs, target.clients(at).own),
-      timeouts.answerMs,
-    );
+  const renewSwitch = (session: InspectorSession, at: InspectorEndpoint, pid: number) => {
+    const { own, others } = target.clients(at);
+    const script = armSwitch(pid, timeouts.switchMs, own, others);
+    return isolateOf(session, true).evaluate(script, timeouts.answerMs);
+  };
 
   /** Makes sure of who it is; nothing else is done to a stranger. */
   const greet = async (session: InspectorSession, at: InspectorEndpoint): Promise<Isolate> => {
@@ -170,6 +175,10 @@ export function createDoor(options: DoorOptions): Door {
       return inside?.session.open ? (endpoint?.port ?? null) : null;
     },
     enter,
+    async tidy() {
+      const pid = target.innerPid();
+      if (opened && endpoint && inside && pid !== undefined) await renewSwitch(inside.session, endpoint, pid);
+    },
     leave,
   };
 }

@@ -87,7 +87,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
     agent: 'goodput-tools',
     limitMiB: 192,
     arrivals: () =>
-      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":3600000}` })),
+      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":3300000}` })),
   },
   files: {
     about: 'page-cache storm',

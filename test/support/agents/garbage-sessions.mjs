@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '8' },
-    rate: { type: 'string', default: '40' }, // MB/s, about
-    think: { type: 'string', default: '1000' }, // ms that a session lives
+    seconds: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '25' }, // MB/s, about
+    think: { type: 'string', default: '1500' }, // ms that a session lives
   },
 });
 const FILES = 200;

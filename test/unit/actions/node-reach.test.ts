@@ -251,6 +251,23 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     expect(lives(agent.pid)).toBe(true);
   });
 
+  it('lets go of what was logged while the inspector was open', async () => {
+    const program = `
+      console.log('ready');
+      process.on('SIGUSR2', () => {
+        for (let i = 0; i < 200; i++) console.error(i, { big: new Array(50_000).fill(i) });
+        console.log('logged');
+      });
+      setInterval(() => {}, 1000);`;
+    const agent = await startNode(bin, [FREE, '-e', program]);
+    const reach = reachOf(agent.pid);
+    const held = async () => ((await reach.collect('thorough')).after?.usedBytes ?? 0) / MIB;
+    const before = await held();
+    process.kill(agent.pid, 'SIGUSR2');
+    await until(() => agent.output().includes('logged'));
+    expect(await held()).toBeLessThan(before + 10);
+  });
+
   it('samples the heap until it is let go', async () => {
     const agent = await startNode(bin, [FREE, file, 'workers=1']);
     const reach = reachOf(agent.pid, {
