@@ -1,6 +1,6 @@
-// Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, the demo, and the library.
+// Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, the demo, the library, and the hook for Python.
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -79,6 +79,9 @@ for (const [format, extension] of [
     outExtension: { '.js': extension },
   });
 await declarations('agent/index');
+// of this folder nothing else ships: Python leaves its byte code there
+await mkdir(`${OUT}/python`);
+await copyFile('src/python/spillway_hook.py', `${OUT}/python/spillway_hook.py`);
 await rm('dist', { recursive: true, force: true });
 await rename(OUT, 'dist');
 

@@ -136,7 +136,7 @@ export async function assemble(
         // what only an agent under pressure needs is not loaded before
         (await import('./reaches.ts')).reachOf(worker, {
           procRoot: '/proc',
-          mayOpen: config.gc !== 'inspect-only',
+          mayOpen: config.gc === 'auto', // `off` sends no signal for a profile either
           sameFiles: mode.sameFiles,
         }),
       connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),

@@ -62,8 +62,6 @@ const TELL_AGAIN_MS = 60_000;
 /** What the heap was is no longer what it is, when the agent has not answered for so long. */
 const STALE_HEAP_MS = 10_000;
 
-/** The heap's limit as it can be told from outside hardly ever changes, and is not for free. */
-const HEAP_LIMIT_EVERY_MS = 1000;
 /** At the end: what runs may end by itself for so long, then the runtime is let go, which takes two seconds at most. */
 const END_MS = { running: 500, release: 2200 };
 /** A directory that does not answer must not hold up the next collection. */
@@ -73,8 +71,12 @@ const KEEP_MS = 5000;
 const NAME_AFTER_SHARE = 0.02;
 const NAME_AFTER_MS = { least: 500, most: 5000 };
 const NAME_EVERY_MS = 30_000;
-/** A refusal that may pass is tried again soon, others ever more rarely. */
-const RETRY_MS = { passing: 100, longestPassing: 10_000, first: 30_000, longest: 600_000 };
+/** A refusal that may pass is tried again soon, what was late after a while, others ever more rarely. */
+const RETRY_MS = {
+  passing: { first: 100, longest: 10_000 },
+  timeout: { first: 2000, longest: 60_000 },
+  refused: { first: 30_000, longest: 600_000 },
+};
 /** What may pass is told when it has not after so many tries: some 6 s. */
 const TOLD_AFTER = 7;
 /** A collection tells for so long whether refusing work can bring anything. */
@@ -109,7 +111,7 @@ export class Care {
   #counting: Promise<number | null> | undefined;
   #collecting = false;
   /** Something that may take long, and what asks the runtime meanwhile would wait for. */
-  #reading = false;
+  #occupied = false;
   #ended = false;
 
   #actedMs = Number.NEGATIVE_INFINITY;
@@ -119,14 +121,13 @@ export class Care {
   #refusals = 0;
   #confirmation = UNCROSSED;
   #collectedMs = Number.NEGATIVE_INFINITY;
-  #leftBytes = 0;
+  #leftHeapBytes = 0;
   readonly #toldMs = new Map<GcVerdict, number>();
   /** Held after the last collection. */
   #leftBytes = 0;
   /** When the next collection may be made, as far as the plan says. */
   #waitUntilMs = 0;
   #heapLimitBytes: number | null = null;
-  #heapLimitSeenMs = Number.NEGATIVE_INFINITY;
   #heapLimitTold = false;
   /** What the advice is about; it is worked out anew only when that changes. */
   #advised = { bytes: 0, limitBytes: 0 };
@@ -157,7 +158,7 @@ export class Care {
     this.#situation = situation;
     const { nowMs, level, reading } = situation;
     this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
-    this.#watchHeapLimit(reading, nowMs);
+    this.#watchHeapLimit(reading);
     this.#watchWork(situation);
     if (!this.#baseline && situation.processes.length > 0) this.#baseline = this.#memory(situation);
     if (this.#busy || this.#ended) return;
@@ -258,7 +259,7 @@ export class Care {
       this.#check();
       const { clock, stalled } = this.#deps;
       const startMs = clock.now();
-      this.#reading = true;
+      this.#occupied = true;
       try {
         await reach.snapshot(write);
       } finally {
@@ -266,7 +267,7 @@ export class Care {
         const endedMs = clock.now();
         stalled(endedMs - startMs);
         this.#plan.stalled(endedMs - startMs, endedMs);
-        this.#reading = false;
+        this.#occupied = false;
       }
     });
   }
@@ -324,7 +325,7 @@ export class Care {
     return this.#plan.decide({
       nowMs: this.#deps.clock.now(),
       level,
-      ratio: ratioOf(reading),
+      ratio: ratioOf({ ...reading, heap: this.heap }), // what was just told, and not yet read by the loop
       heldBytes: heldBytes(reading),
       limitBytes: reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
@@ -346,7 +347,7 @@ export class Care {
       const run = await reach.collect(way);
       const endedMs = clock.now();
       this.#collectedMs = endedMs;
-      this.#leftBytes = run.after?.limitedBytes ?? 0;
+      this.#leftHeapBytes = run.after?.limitedBytes ?? 0;
       this.#see(run.after);
       const low = await this.#settled(reach, run, held, rss);
       this.#check(); // what a dying process gives back was not collected
@@ -408,7 +409,7 @@ export class Care {
   /** What grows may stay without a name; collecting goes on. */
   #cannotProfile(error: unknown): void {
     if (this.#ended || !this.#life.alive()) return;
-    this.#profileRetryMs = this.#deps.clock.now() + RETRY_MS.first;
+    this.#profileRetryMs = this.#deps.clock.now() + RETRY_MS.refused.first;
     this.#profile = undefined;
     this.#deps.log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
   }
@@ -430,9 +431,9 @@ export class Care {
       throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
     const facts = await reach.facts();
     this.#check();
-    this.#reading = true;
+    this.#occupied = true;
     const profile = await reach.profile().finally(() => {
-      this.#reading = false;
+      this.#occupied = false;
     });
     stalled(profile.stallMs);
     this.#check();
@@ -442,12 +443,11 @@ export class Care {
     const at = new Date(clock.wallMs()).toISOString();
     const memory = this.#memory(situation, facts);
     const { sites, sampledMs } = profile;
-    const growth = {
-      at,
-      ...growthKinds(this.#life.worker.pid, memory, this.#baseline ?? null, sites),
-      sites,
-      sampledMs,
-    };
+    const { pid } = this.#life.worker;
+    let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);
+    // all of it came before the first look: then what is there is what has grown
+    if (grown.kinds.length === 0) grown = growthKinds(pid, memory, null, sites);
+    const growth = { at, ...grown, sites, sampledMs };
     this.growth = growth;
     if (!this.#named && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
       this.#named = true;
@@ -473,7 +473,7 @@ export class Care {
     const { reading } = this.#now();
     this.#heapLook = { usedBytes: use.usedBytes, anonBytes: reading.anonBytes ?? heldBytes(reading) };
     const { shedRatio } = this.#deps.options;
-    const collected = { atMs: this.#collectedMs, leftBytes: this.#leftBytes };
+    const collected = { atMs: this.#collectedMs, leftBytes: this.#leftHeapBytes };
     const { state, heap } = confirmHeap(this.#confirmation, use, collected, shedRatio);
     this.#confirmation = state;
     this.heap = heap;
@@ -486,10 +486,8 @@ export class Care {
     const refusal =
       error instanceof ReachError ? error : new ReachError('refused', messageOf(error), { cause: error });
     this.#refusals++;
-    const waitMs = refusal.passing
-      ? Math.min(RETRY_MS.longestPassing, RETRY_MS.passing * 2 ** (this.#refusals - 1))
-      : Math.min(RETRY_MS.longest, RETRY_MS.first * 2 ** (this.#refusals - 1));
-    this.#retryMs = clock.now() + waitMs;
+    const { first, longest } = RETRY_MS[refusal.passing ? 'passing' : refusal.outcome];
+    this.#retryMs = clock.now() + Math.min(longest, first * 2 ** (this.#refusals - 1));
     this.#triedMs = clock.now();
     // an agent that is late is busy, perhaps with its own collections: what it said last stands
     const heardMs = this.heap?.atMs ?? Number.NEGATIVE_INFINITY;
@@ -517,9 +515,7 @@ export class Care {
     return record;
   }
 
-  #watchHeapLimit({ limitBytes, limitSource }: Reading, nowMs: number): void {
-    if (nowMs - this.#heapLimitSeenMs < HEAP_LIMIT_EVERY_MS) return;
-    this.#heapLimitSeenMs = nowMs;
+  #watchHeapLimit({ limitBytes, limitSource }: Reading): void {
     const { heapLimitSet, heapLimitBytes } = this.#life;
     // of a number that was set the advice is about that number; V8 makes somewhat more of it
     const bytes = heapLimitSet ? heapLimitBytes : (this.#heapLimitBytes ?? heapLimitBytes);
@@ -562,7 +558,7 @@ export class Care {
     const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
     let count = await this.#deps.connections([pid, ...others], leaveOut).catch(() => null);
     // a connection may be kept open with no request on it: that only the runtime knows
-    const asks = !this.#ended && !this.#collecting && !this.#reading;
+    const asks = !this.#ended && !this.#collecting && !this.#occupied;
     if (count !== 0 && reach?.inFlight && asks) count = (await reach.inFlight().catch(() => null)) ?? count;
     this.inFlight = count;
     return count;

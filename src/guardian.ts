@@ -1,9 +1,12 @@
 import { ADVICE } from './core/advice.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
+import type { EventReason } from './core/events.ts';
+import type { GrowthReport } from './core/growth-report.ts';
 import type { HistoryStore } from './core/history.ts';
 import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
 import { Kills } from './core/kills.ts';
 import { atLeast } from './core/level.ts';
+import { noteOf } from './core/notes.ts';
 import { Pace, type PaceOptions } from './core/pace.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, Relief, Seek } from './core/ports.ts';
 import type { PostMortem } from './core/post-mortem.ts';
@@ -30,6 +33,16 @@ const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
 /** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
+/** What is told together with the name of what grew, once that is known. */
+const WITH_GROWTH: ReadonlySet<EventReason> = new Set<EventReason>([
+  'MemoryPressureShedding',
+  'MemoryPressureCritical',
+  'MemoryLimitForecast',
+  'MemoryLeakSuspected',
+  'AgentStuck',
+  'AgentOOMKilled',
+  'AgentExited',
+]);
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
 const REPORT_MS = 120_000;
 
@@ -96,7 +109,7 @@ export class Guardian {
   /** Tells of an end that an earlier guardian did not live to see. */
   tellVanished(report: PostMortem): void {
     this.#lastDeath ??= report;
-    this.#tell({ reason: 'AgentExited', type: 'Warning', note: report.reason });
+    this.#tell({ reason: 'AgentExited', type: 'Warning', note: report.reason }, report.status.growth);
   }
 
   /** Takes the sample that is due. Called from every request, so that a flood of requests cannot put it off. */
@@ -168,6 +181,7 @@ export class Guardian {
     const reading = this.#reading;
     if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
     if (!this.#life.alive()) return false; // a death is looked into at once: its cgroup may soon be gone
+    if (reading.heap !== this.#deps.relief.heap) return false; // the agent has said something new of it
     const used = this.#life.glance();
     return used !== null && this.#pace.glanced(used, reading, now);
   }
@@ -318,13 +332,14 @@ export class Guardian {
     this.#tell(finding);
   }
 
-  #tell(finding: Finding): void {
+  #tell(finding: Finding, growth: GrowthReport | null = this.#deps.relief.growth ?? null): void {
     const { clock, outlets } = this.#deps;
+    const told = finding.type === 'Warning' && WITH_GROWTH.has(finding.reason) ? growth : null;
     const at = new Date(clock.wallMs()).toISOString();
     outlets.emit({
       ...finding,
       id: clock.newId(),
-      note: finding.note.slice(0, 1024),
+      note: noteOf(finding.note, told),
       at,
       count: 1,
       status: this.status(),

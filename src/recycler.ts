@@ -1,3 +1,4 @@
+import { messageOf } from './core/errors.ts';
 import type { Finding } from './core/judge.ts';
 import type { AgentLife, Clock, Situation } from './core/ports.ts';
 import { heldBytes, limitedBy, ratioOf } from './core/reading.ts';
@@ -34,6 +35,8 @@ export interface Inside {
 /** The kill is about to come: there is no time left to wait for work to end. A forecast alone may be of a single step. */
 const URGENT = { seconds: 0.3, ratio: 0.94 };
 const URGENT_RATIO = 0.98;
+/** Below this, which is below where any level is left, an agent that is being drained need not end. */
+const RECOVERED_RATIO = 0.65;
 const CATCHES_EVERY_MS = 1000;
 
 /** Ends the agent in order where that is the lesser evil, life after life: one budget over all of them. */
@@ -42,10 +45,11 @@ export class Recycler {
   readonly #plan: RecyclePlan;
   #life: AgentLife | undefined;
   #latest: Situation | undefined;
-  #running: { callOff(why: string): boolean } | undefined;
+  #running: ReturnType<RecyclerDeps['start']> | undefined;
   #catches = false;
   #caughtMs = Number.NEGATIVE_INFINITY;
   #needsMore: string | null = null;
+  #ended = false;
 
   constructor(deps: RecyclerDeps) {
     this.#deps = deps;
@@ -61,11 +65,22 @@ export class Recycler {
     if (life) this.#plan.born(this.#deps.clock.now());
   }
 
+  /** The guardian ends: an agent that was told to end does so by itself, and nothing more is said of it. */
+  end(): void {
+    this.#ended = true;
+    this.follow(undefined);
+  }
+
   /** At each round of the loop; returns at once. */
   attend(situation: Situation, inside: Inside): void {
     this.#latest = situation;
-    if (this.#running || this.#deps.mode === 'off') return;
+    if (this.#deps.mode === 'off') return;
     const { nowMs, life, level, reading, outlook } = situation;
+    if (this.#running) {
+      // what was in work has ended and given its memory back
+      if (ratioOf(reading) < RECOVERED_RATIO) this.#running.callOff('memory is free again');
+      return;
+    }
     const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
     const decision = this.#plan.decide({
       nowMs,
@@ -91,21 +106,31 @@ export class Recycler {
     this.#plan.recycled(clock.now());
     close(`being ended in order: ${reason}`);
     log('warn', `recycling pid ${life.info.pid}: ${reason}`);
-    const running = this.#deps.start(life, {
-      inFlight: () => inside.countInFlight(),
-      urgent: () => this.#urgent(),
-      alive: () => this.#life === life && life.alive(),
-    });
-    this.#running = running;
-    const outcome = await running.outcome;
-    this.#running = undefined;
+    let outcome: RecycleOutcome;
+    try {
+      this.#running = this.#deps.start(life, {
+        inFlight: () => inside.countInFlight(),
+        urgent: () => this.#urgent(),
+        alive: () => this.#life === life && life.alive(),
+      });
+      outcome = await this.#running.outcome;
+    } catch (error) {
+      this.#plan.leftAlone();
+      close(undefined); // else it would stay un-ready for good
+      log('warn', `pid ${life.info.pid} cannot be recycled: ${messageOf(error)}`);
+      return;
+    } finally {
+      this.#running = undefined;
+    }
+    if (this.#ended) return;
     recycled(outcome.result);
     if (outcome.result === 'left alone' || outcome.result === 'refused') {
       this.#plan.leftAlone();
       if (this.#life === life) close(undefined);
     } else if (outcome.result === 'called off' && this.#life === life) close(undefined);
-    if (outcome.result !== 'called off')
-      tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}` });
+    // one that came to its end by itself, or was spared, was not recycled
+    if (outcome.result === 'called off' || outcome.result === 'ended before') log('info', outcome.note);
+    else tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}` });
   }
 
   #urgent(): boolean {

@@ -44,23 +44,23 @@ export class PressureRelief implements Relief {
   }
 
   /** Collects now. @throws SpillwayError `busy` or `unavailable` */
-  collect(): Promise<GcRecord> {
+  async collect(): Promise<GcRecord> {
     return this.#present().collectNow();
   }
 
   /** What grew, sampled for `seconds` more. @throws SpillwayError `busy` or `unavailable` */
-  profile(seconds: number): Promise<GrowthReport & { file: string | null }> {
+  async profile(seconds: number): Promise<GrowthReport & { file: string | null }> {
     return this.#present().profileNow(seconds);
   }
 
   /** Streams a heap snapshot. @throws SpillwayError `busy` or `unavailable` */
-  snapshot(write: (chunk: string) => Promise<void>): Promise<void> {
+  async snapshot(write: (chunk: string) => Promise<void>): Promise<void> {
     return this.#present().snapshotNow(write);
   }
 
-  /** Lets everything go as it was found. */
+  /** Lets everything go as it was found: three seconds at most. */
   async close(): Promise<void> {
-    this.#recycler.follow(undefined);
+    this.#recycler.end();
     await this.#care?.end();
   }
 

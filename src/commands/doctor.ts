@@ -4,21 +4,16 @@ import { makeDirectory } from '../actions/make-directory.ts';
 import { makePrivateCgroup } from '../actions/wrap/private-cgroup.ts';
 import { follow } from '../build.ts';
 import type { Config } from '../config/options.ts';
-import { messageOf, SpillwayError } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
+import type { AgentLife } from '../core/ports.ts';
 import { type Reading, ratioOf } from '../core/reading.ts';
 import { formatBytes } from '../core/units.ts';
 import type { AgentLifeOptions } from '../sources/agent-life.ts';
 import { findAgent } from '../sources/find-agent.ts';
-
-/** One thing the guardian can do here, or cannot. */
-export interface Power {
-  power: string;
-  /** `partly`: a worse source stands in. */
-  has: 'yes' | 'partly' | 'no';
-  detail: string;
-  /** What to change to get it; empty when nothing is missing. */
-  mend: string;
-}
+import { agentPowers } from './doctor/agent-powers.ts';
+import { commandPowers } from './doctor/command-powers.ts';
+import { mendOf, type Power } from './doctor/power.ts';
+import { takingRequests } from './doctor/requests.ts';
 
 export interface Diagnosis {
   /** Whether the guardian can do its main job here: judge an agent's memory against a limit. */
@@ -51,11 +46,17 @@ async function diagnose(config: Config, env: NodeJS.ProcessEnv): Promise<Diagnos
   // without an agent, what a command started from here would meet is what we meet ourselves
   const subject = agent.life ?? { pid: process.pid, sameGroup: false };
   if (mode === 'wrap' || agent.life) {
-    const memory = await memoryPowers(config, subject);
+    const memory = await memoryPowers(config, subject, (life, reading) =>
+      agent.life ? agentPowers(config, life, reading) : commandPowers(config, env, reading),
+    );
     powers.push(...memory.powers);
     canGuard &&= memory.canRead;
   }
   if (!inPod) powers.push(enforcement());
+  powers.push({
+    power: 'take requests to act',
+    ...(await takingRequests(config, { beside: agent.life !== undefined })),
+  });
   powers.push(await recording(config));
   return { canGuard, mode, powers };
 }
@@ -82,6 +83,7 @@ function lookForAgent(config: Config): {
 async function memoryPowers(
   config: Config,
   subject: Pick<AgentLifeOptions, 'pid' | 'sameGroup'>,
+  more: (life: AgentLife, reading: Reading) => Promise<Power[]> | Power[],
 ): Promise<{ powers: Power[]; canRead: boolean }> {
   const life = follow(config, { restarts: 0, ...subject });
   try {
@@ -91,6 +93,7 @@ async function memoryPowers(
       powers: [
         ...readingPowers(reading, life.degraded(), life.oomKills()),
         processPower(tree.count, tree.rssBytes),
+        ...(await more(life, reading)),
       ],
       canRead: true,
     };
@@ -183,10 +186,6 @@ async function recording({ recordDir }: Config): Promise<Power> {
       mend: `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`,
     };
   }
-}
-
-function mendOf(error: unknown): string {
-  return (error instanceof SpillwayError && error.mend) || 'run as the same uid and gid as the agent';
 }
 
 function render({ canGuard, mode, powers }: Diagnosis): string {

@@ -1,7 +1,7 @@
 import type { EventReason, GuardianEvent } from './events.ts';
 import { GrowthTracker } from './growth.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
-import { describeLevel, describeOutlook, describeUse, NO_OUTLOOK, type Outlook } from './notes.ts';
+import { describeLevel, describeOutlook, describeUse, limitName, NO_OUTLOOK, type Outlook } from './notes.ts';
 import { type Hope, isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
 import { type HeapUse, heldBytes, limitedBy, type Reading, ratioOf } from './reading.ts';
 import type { Level } from './status.ts';
@@ -145,8 +145,12 @@ export class Judge {
     const { secondsToLimit } = this.#outlook;
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const still = hope && rising ? { ...hope, working: true } : hope;
-    const { shedRatio, recoverMargin } = this.#options;
-    const shed = { enterBytes: shedRatio * limit, leaveBytes: (shedRatio - recoverMargin) * limit };
+    const { warnRatio, shedRatio, recoverMargin } = this.#options;
+    const shed = {
+      enterBytes: shedRatio * limit,
+      leaveBytes: (shedRatio - recoverMargin) * limit,
+      calmBytes: (warnRatio - recoverMargin) * limit,
+    };
     this.#readiness = nextReadiness(
       this.#readiness,
       this.level,
@@ -208,6 +212,7 @@ export class Judge {
             },
           ];
     this.#forget(nowMs);
+    this.#recycling = undefined; // not forgotten when blind: it is being ended all the same
     this.#blindReason = reason;
     this.#blindSinceMs = nowMs;
     this.#blindTold = false;
@@ -223,7 +228,6 @@ export class Judge {
   #forget(nowMs: number): void {
     this.#growth.reset();
     this.#heapGrowth = new GrowthTracker();
-    this.#recycling = undefined;
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#readiness = READY;
     this.#outlook = NO_OUTLOOK;
@@ -275,7 +279,7 @@ export class Judge {
         findings.push({
           reason: 'MemoryLimitForecast',
           type: 'Warning',
-          note: `The limit will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook)}.`,
+          note: `${limitName(reading, 'The')} will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`,
         });
       }
     }

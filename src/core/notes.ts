@@ -1,9 +1,10 @@
+import type { GrowthReport } from './growth-report.ts';
 import { entryRatio, type Thresholds } from './level.ts';
 import { containerRatio, heldBytes, limitedBy, type Reading, ratioOf } from './reading.ts';
 import type { Level } from './status.ts';
 import { formatBytes, formatSeconds } from './units.ts';
 
-/** How use moves: what a sentence about the future needs. */
+/** How use moves towards the nearer limit, container's or heap's own: what a sentence about the future needs. */
 export interface Outlook {
   growthBytesPerSecond: number | null;
   secondsToLimit: number | null;
@@ -27,8 +28,16 @@ export function describeUse(reading: Reading): string {
   return `${percent(containerRatio(reading))} of the limit: ${held}`;
 }
 
-/** `growing 12 MiB/s, limit in about 6 s (4 s to 11 s)`, or `not growing`. */
-export function describeOutlook(outlook: Outlook): string {
+/** The limit that a reading is nearer to, and that its outlook is about. */
+export function limitName(reading: Reading, article: 'the' | 'The' = 'the'): string {
+  if (limitedBy(reading) === 'heap') return `${article} heap's own limit`;
+  return reading.limitSource === 'machine'
+    ? `${article} end of the machine's memory`
+    : `${article} container's limit`;
+}
+
+/** `growing 12 MiB/s, the container's limit in about 6 s (4 s to 11 s)`, or `not growing`. */
+export function describeOutlook(outlook: Outlook, reading: Reading): string {
   const { growthBytesPerSecond: growth, secondsToLimit: seconds, secondsToLimitRange: range } = outlook;
   if (growth === null) return 'growth not known yet';
   if (growth <= 0 || seconds === null)
@@ -36,7 +45,7 @@ export function describeOutlook(outlook: Outlook): string {
   const bounds = range
     ? ` (${formatSeconds(range[0])} to ${range[1] === null ? 'never' : formatSeconds(range[1])})`
     : '';
-  return `growing ${formatBytes(growth)}/s, limit in about ${formatSeconds(seconds)}${bounds}`;
+  return `growing ${formatBytes(growth)}/s, ${limitName(reading)} in about ${formatSeconds(seconds)}${bounds}`;
 }
 
 /** What is made of shedding and critical: work refused, or taken again because that brought nothing, or because it is not needed. */
@@ -51,20 +60,35 @@ export function describeLevel(
   stance: Stance,
 ): string {
   const use = describeUse(reading);
-  if (level === 'ok') return `memory at ${use}; ${describeOutlook(outlook)}`;
+  if (level === 'ok') return `memory at ${use}; ${describeOutlook(outlook, reading)}`;
   const leave = percent(entryRatio(level, t) - t.recoverMargin);
   const work = {
     warning: 'all work is taken',
     shedding: {
       refusing: 'new work is turned away and what comes one by one admitted in part',
       stuck: 'refusing work brought nothing back, so work is taken again in part',
-      relieved: 'a collection has made room, so work is taken again; the level is held',
+      relieved: 'there is room again, so work is taken; the level is held',
     }[stance],
     critical: {
       refusing: 'no new work is taken',
       stuck: 'refusing work brought nothing back, so probes are answered ready again',
-      relieved: 'a collection has made room, so work is taken again; the level is held',
+      relieved: 'there is room again, so work is taken; the level is held',
     }[stance],
   }[level];
-  return `memory at ${use}; ${describeOutlook(outlook)}; ${work} until it falls below ${leave}`;
+  return `memory at ${use}; ${describeOutlook(outlook, reading)}; ${work} until it falls below ${leave}`;
+}
+
+/** A Kubernetes Event is refused with a note of more bytes (its API says characters and counts bytes). */
+const NOTE_BYTES = 1024;
+const CUT = '…';
+
+/** The note of an event: what is to be told, what grew where that is known, and no longer than an event may be. */
+export function noteOf(told: string, growth: GrowthReport | null): string {
+  const first = growth?.kinds[0];
+  const note = first ? `${told} What grew: ${first.words}.` : told;
+  const bytes = new TextEncoder().encode(note);
+  if (bytes.length <= NOTE_BYTES) return note;
+  // a character that was cut in two is left out
+  const whole = new TextDecoder().decode(bytes.subarray(0, NOTE_BYTES - 3), { stream: true });
+  return `${whole}${CUT}`;
 }

@@ -54,6 +54,8 @@ export interface Verdict {
 const FAR_FROM_LIMIT = 0.75;
 /** Anonymous memory from this share of V8's heap limit on makes that limit the likely reason of an abort. */
 const NEAR_HEAP_LIMIT = 0.8;
+/** A runtime that collects for its life answers no more: what it told last may be a second old, and far less. */
+const TOLD_HEAP_LIMIT = 0.5;
 /** At and above this ratio a SIGKILL of unknown origin is most likely the kernel's. */
 const NEAR_LIMIT = 0.9;
 
@@ -132,7 +134,7 @@ function killed(facts: DeathFacts, how: string): string {
 function aborted(facts: DeathFacts, how: string, also: string): Verdict {
   const { heapLimitBytes, anonBytes } = facts;
   if (nearHeapLimit(facts) && heapLimitBytes !== null && anonBytes !== null) {
-    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${facts.heapUsedBytes ? `${formatBytes(facts.heapUsedBytes)} of heap` : `${formatBytes(anonBytes)} of memory`}${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
+    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${facts.heapUsedBytes ? `${formatBytes(facts.heapUsedBytes)} of heap when it was last asked` : `${formatBytes(anonBytes)} of memory`}${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
     return { cause: 'heap-limit', reason };
   }
   const hint =
@@ -152,13 +154,10 @@ function vanished(facts: DeathFacts): string {
 }
 
 function nearHeapLimit({ runtime, heapLimitBytes, heapUsedBytes, anonBytes }: DeathFacts): boolean {
-  const bytes = heapUsedBytes ?? anonBytes;
-  return (
-    runtime === 'node' &&
-    heapLimitBytes !== null &&
-    bytes !== null &&
-    bytes >= heapLimitBytes * NEAR_HEAP_LIMIT
-  );
+  if (runtime !== 'node' || heapLimitBytes === null) return false;
+  const toldRatio = (heapUsedBytes ?? anonBytes ?? 0) / heapLimitBytes;
+  const mostRatio = (anonBytes ?? 0) / heapLimitBytes; // no heap is larger than all anonymous memory
+  return toldRatio >= NEAR_HEAP_LIMIT || (toldRatio >= TOLD_HEAP_LIMIT && mostRatio >= NEAR_HEAP_LIMIT);
 }
 
 function exitWord(exitCode: number): string {

@@ -12,7 +12,7 @@ export interface ReadinessState {
   /** Refusing brings nothing: ready again until the stretch ends or becomes critical; `null` while there is hope. */
   readonly stuck: 'hopeless' | 'too long' | null;
   readonly critical: boolean;
-  /** Below where the level will be left once its hold is over, and by a collection: ready already. */
+  /** Use is below where the level will be left once its hold is over, by a collection or by far: ready already. */
   readonly relieved: boolean;
 }
 
@@ -40,6 +40,8 @@ export interface Hope {
 export interface ShedBounds {
   enterBytes: number;
   leaveBytes: number;
+  /** Where even the warning level is left. */
+  calmBytes: number;
 }
 
 /** Without knowledge of the agent only time tells that refusing brings nothing. */
@@ -65,7 +67,7 @@ export function nextReadiness(
   nowMs: number,
   maxUnreadyMs: number,
   hope: Hope = NO_KNOWLEDGE,
-  shed: ShedBounds = { enterBytes: 0, leaveBytes: 0 },
+  shed: ShedBounds = { enterBytes: 0, leaveBytes: 0, calmBytes: 0 },
 ): ReadinessState {
   if (!atLeast(level, 'shedding')) return state.lastFallMs === null ? state : READY;
   const critical = level === 'critical';
@@ -83,10 +85,12 @@ export function nextReadiness(
       relieved: false,
     };
   if (state.stuck !== null) return state;
-  // the hold is against flapping: what a collection has given back is none, until use is back where it was
+  // the hold is against flapping: what a collection has given back is none, nor is a fall to where all is calm, until use
+  // is back where it was
   if (state.relieved && heldBytes < shed.enterBytes) return state;
   const below = heldBytes < shed.leaveBytes;
-  if (below && hope.collected) return { ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes };
+  if ((below && hope.collected) || heldBytes < shed.calmBytes)
+    return { ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes };
   const moveBytes = MOVE_SHARE * limitBytes;
   const fell = heldBytes < state.lowestBytes - moveBytes;
   const moved = Math.abs(heldBytes - state.restBytes) > moveBytes;

@@ -45,6 +45,10 @@ export interface RecyclePlanOptions {
 const MIN_AGE_MS = 10_000;
 /** A near limit has to stand for this long before work is interrupted for it: a forecast may be of a single step. */
 const RISE_STANDS_MS = { warning: 1500, shedding: 500 };
+/** At critical the rise has to go on after it began: a forecast outlives the step it was made from by a second. */
+const GOES_ON_MS = 400;
+const FRESH_MS = 2500;
+const NOISE_SHARE = 0.0005;
 /** What work in flight needs to end, where nothing was measured, and the longest that is waited for. */
 const DRAIN_MS = 3_000;
 const MAX_DRAIN_MS = 10_000;
@@ -87,6 +91,10 @@ export class RecyclePlan {
   /** The present stretch at critical: its lowest ratio, and since when that stands. */
   #flat: { lowest: number; sinceMs: number } | null = null;
   #nearSinceMs: number | null = null;
+  #risesSinceMs: number | null = null;
+  /** The last new high of this rise, and when it was. */
+  #highest = 0;
+  #roseMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RecyclePlanOptions) {
     this.#options = options;
@@ -100,6 +108,8 @@ export class RecyclePlan {
     this.#healthySinceMs = null;
     this.#flat = null;
     this.#nearSinceMs = null;
+    this.#risesSinceMs = null;
+    this.#highest = 0;
   }
 
   /** It was decided and is being done: counts against the budget. */
@@ -146,6 +156,10 @@ export class RecyclePlan {
 
     // the ratio, as container and heap may change places as the nearer limit
     const ratio = heldBytes / limitBytes;
+    if (ratio > this.#highest + NOISE_SHARE) {
+      this.#highest = ratio;
+      this.#roseMs = nowMs;
+    } else if (ratio < this.#highest - FALL_SHARE) this.#highest = ratio;
     const flat = this.#flat;
     if (level !== 'critical') this.#flat = null;
     else if (!flat || ratio < flat.lowest - FALL_SHARE) this.#flat = { lowest: ratio, sinceMs: nowMs };
@@ -158,12 +172,25 @@ export class RecyclePlan {
     const near = secondsToLimit !== null && secondsToLimit * 1000 <= drainMs + MARGIN_MS;
     if (!near) this.#nearSinceMs = null;
     else this.#nearSinceMs ??= nowMs;
+    if (secondsToLimit === null) this.#risesSinceMs = null;
+    else this.#risesSinceMs ??= nowMs;
     const futile = FUTILE[collections];
     if (secondsToLimit === null || futile === undefined) return undefined;
     if (level === 'ok') return undefined;
-    const standsMs = this.#nearSinceMs === null ? -1 : nowMs - this.#nearSinceMs;
-    if (level !== 'critical' && standsMs < RISE_STANDS_MS[level]) return undefined;
+    const stands =
+      level === 'critical'
+        ? this.#stillRises(nowMs)
+        : since(this.#nearSinceMs, nowMs) >= RISE_STANDS_MS[level];
+    if (!stands) return undefined;
     return `use still rises and meets the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${inWork(inFlight)}`;
+  }
+
+  #stillRises(nowMs: number): boolean {
+    return (
+      this.#risesSinceMs !== null &&
+      this.#roseMs - this.#risesSinceMs >= GOES_ON_MS &&
+      nowMs - this.#roseMs <= FRESH_MS
+    );
   }
 
   #stuck(input: RecycleInput): string | undefined {
@@ -200,6 +227,10 @@ export class RecyclePlan {
       sinceMs: nowMs,
     };
   }
+}
+
+function since(startMs: number | null, nowMs: number): number {
+  return startMs === null ? Number.NEGATIVE_INFINITY : nowMs - startMs;
 }
 
 /** Why collecting averts nothing, in words; `undefined` where it may. */

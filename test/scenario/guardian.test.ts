@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { GuardianEvent } from '../../src/core/events.ts';
+import type { GrowthReport } from '../../src/core/growth-report.ts';
 import { HistoryStore } from '../../src/core/history.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, Relief, TreeSample } from '../../src/core/ports.ts';
 import type { PostMortem } from '../../src/core/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';
 import { NO_RELIEF } from '../support/relief.ts';
@@ -89,6 +90,7 @@ let deaths: PostMortem[];
 let streamed: string[];
 let flights: string[];
 let logged: string[];
+let relief: Relief & { growth: GrowthReport | undefined };
 let guardian: Guardian;
 
 beforeEach(() => {
@@ -99,6 +101,7 @@ beforeEach(() => {
   streamed = [];
   flights = [];
   logged = [];
+  relief = { ...NO_RELIEF, growth: undefined };
   const outlets: Outlets = {
     emit: (event) => void events.push(event),
     log: (_level, message) => void logged.push(message),
@@ -120,7 +123,7 @@ beforeEach(() => {
       return next;
     },
     outlets,
-    relief: NO_RELIEF,
+    relief,
     history: new HistoryStore((atMs) => new Date(atMs + clock.wallMs() - clock.now()).toISOString()),
     clock,
     version: '1.2.3',
@@ -293,6 +296,103 @@ describe('telling', () => {
     await clock.advance(6000);
     expect(flights.at(-1)).toBe('done');
   });
+});
+
+describe('what grew', () => {
+  const growth = (words: string): GrowthReport => ({
+    at: '2026-01-01T00:00:00Z',
+    note: words,
+    kinds: [
+      { kind: 'heap', bytes: 2, growthBytes: 1, words },
+      { kind: 'native', bytes: 2, growthBytes: 1, words: 'native memory: 5 MiB' },
+    ],
+    sites: [],
+    sampledMs: 1000,
+  });
+  const noteOf = (reason: GuardianEvent['reason']) =>
+    events.find((event) => event.reason === reason)?.note ?? '';
+
+  it('is in what is told after it was named: most growth only, not in what is good news', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(1000);
+    relief.growth = growth('heap: 300 MiB, grown in `remember (agent.js:7)` +80 MiB');
+    life.heldMiB = 400;
+    await clock.advance(1000);
+    life.heldMiB = 440;
+    await clock.advance(1000);
+    expect(noteOf('MemoryPressureShedding')).toMatch(
+      /below 80 %\. What grew: heap: 300 MiB, grown in `remember \(agent\.js:7\)` \+80 MiB\.$/,
+    );
+    expect(noteOf('MemoryPressureWarning')).not.toContain('What grew');
+    life.heldMiB = 100;
+    await clock.advance(6000);
+    expect(noteOf('MemoryPressureRecovered')).not.toContain('What grew');
+    life.dead = { exitCode: 1, signal: null };
+    await clock.advance(60);
+    expect(noteOf('AgentExited')).toContain('What grew: heap: 300 MiB');
+  });
+
+  it('is that of the earlier guardian in an end it did not live to see, and none in a clean exit', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    relief.growth = growth('heap: 300 MiB');
+    await clock.advance(100);
+    life.dead = { exitCode: 0, signal: null };
+    await clock.advance(60);
+    expect(noteOf('AgentExited')).not.toContain('What grew');
+    const [report] = deaths;
+    events = [];
+    if (report)
+      guardian.tellVanished({ ...report, status: { ...report.status, growth: growth('shared: 9 MiB') } });
+    expect(noteOf('AgentExited')).toContain('What grew: shared: 9 MiB');
+  });
+
+  it('leaves a note no longer than Kubernetes takes, in bytes, and no half a character', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    for (const [heldMiB, reason, words] of [
+      [440, 'MemoryPressureShedding', 'é'.repeat(2000)],
+      [480, 'MemoryPressureCritical', `x${'é'.repeat(2000)}`],
+    ] as const) {
+      relief.growth = growth(words);
+      life.heldMiB = heldMiB;
+      await clock.advance(60);
+      const note = noteOf(reason);
+      expect(Buffer.byteLength(note)).toBeLessThanOrEqual(1024);
+      expect(Buffer.byteLength(note)).toBeGreaterThan(1015);
+      expect(note).toMatch(/é…$/);
+      expect(note).not.toContain('\ufffd');
+    }
+  });
+});
+
+describe('which limit is meant', () => {
+  it.each([
+    ['the container’s', null, /growing .*, the container's limit in about/, /^The container's limit will be/],
+    ['the heap’s own', 160, /growing .*, the heap's own limit in about/, /^The heap's own limit will be/],
+  ])('is said of a forecast: %s', async (_name, heapLimitMiB, status, forecast) => {
+    const life = new FakeLife(7);
+    const { read } = life;
+    life.read = (nowMs) => {
+      const reading = read(nowMs);
+      const heap = heapLimitMiB && { atMs: nowMs, usedBytes: (life.heldMiB - 20) * 2 ** 20 };
+      Object.assign(relief, { heap: heap && { ...heap, limitBytes: heapLimitMiB * 2 ** 20 } });
+      return reading;
+    };
+    agents.push(life);
+    guardian.start();
+    for (let i = 0; i < 400 && noteFor('MemoryLimitForecast') === undefined; i++) {
+      life.heldMiB += heapLimitMiB === null ? 1 : 0.1;
+      await clock.advance(100);
+    }
+    expect(guardian.status().reason).toMatch(status);
+    expect(noteFor('MemoryLimitForecast')).toMatch(forecast);
+  });
+  const noteFor = (reason: GuardianEvent['reason']) => events.find((event) => event.reason === reason)?.note;
 });
 
 describe('the loop', () => {

@@ -58,10 +58,10 @@ async function collections(setting: GcSetting, node: string): Promise<void> {
           kind,
           way,
           median(of('beforeMiB')).toFixed(0),
-          returned('atOnceMiB').toFixed(0),
-          returned('laterMiB').toFixed(0),
+          `${whole(returned('atOnceMiB'))}`,
+          `${whole(returned('laterMiB'))}`,
           spread(of('stallMs'), 0),
-          way === 'nothing' ? '–' : (returned('laterMiB') / stallMs).toFixed(1),
+          way === 'nothing' ? '–' : (whole(returned('laterMiB')) / stallMs).toFixed(1),
         ]);
       }
   table(`One collection, Node ${nodeVersion(node)}: medians`, rows);
@@ -74,7 +74,7 @@ async function collected(
   way: (typeof WAYS)[number],
 ): Promise<Outcome> {
   const agent = launch(node, [
-    '--expose-gc',
+    ...['--expose-gc', '--inspect-port=0'],
     program('gc-heap'),
     ...['--mib', `${mib}`],
     ...(kind === 'garbage' ? ['--garbage'] : []),
@@ -101,6 +101,9 @@ async function collected(
     await agent.end();
   }
 }
+
+/** Pages come and go by themselves: no less than nothing is returned. */
+const whole = (mib: number) => Math.max(0, Math.round(mib));
 
 const isFromOutside = (way: (typeof WAYS)[number]): way is GcWay => way === 'quick' || way === 'thorough';
 

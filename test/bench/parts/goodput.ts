@@ -70,7 +70,8 @@ function verdicts(results: ReadonlyMap<ContenderName, Score>): string[] {
       result.falseSheds > 0 ? `${result.falseSheds} false sheds` : '',
       result.readyAtEnd ? '' : 'un-ready at the end',
     ].filter(Boolean);
-    return [`${LABELS[name]}: ${missed.length > 0 ? `MISSED: ${missed.join('; ')}` : 'reached'}`];
+    const compared = RIVALS.every((rival) => results.has(rival)) ? '' : ' (not beside all three others)';
+    return [`${LABELS[name]}${compared}: ${missed.length > 0 ? `MISSED: ${missed.join('; ')}` : 'reached'}`];
   });
 }
 

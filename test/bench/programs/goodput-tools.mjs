@@ -7,6 +7,12 @@ import { fetchPage, serve, world } from './goodput-server.mjs';
 const KEPT_TURNS = 20;
 const model = createOpenAICompatible({ name: 'local', baseURL: `${world}/v1` })('local');
 const conversations = new Map();
+let index;
+
+async function wordsOf(count) {
+  const text = await (await fetchPage(`/pages?count=${count}`)).text();
+  return text.split(' ').map((word, place) => ({ word: word.toLowerCase(), place }));
+}
 
 const tools = {
   read_page: tool({
@@ -14,14 +20,22 @@ const tools = {
     inputSchema: z.object({ count: z.number() }),
     execute: async ({ count }) => (await fetchPage(`/pages?count=${count}`)).text(),
   }),
-  /** Works through many records and answers with few: what it made on the way is garbage. */
+  /** Loads the index of a page once, for as long as the agent lives. */
+  load_index: tool({
+    description: 'loads the index of a page',
+    inputSchema: z.object({ count: z.number() }),
+    async execute({ count }) {
+      index ??= await wordsOf(count);
+      return `${index.length} words`;
+    },
+  }),
+  /** Works through many words and answers with few: what it made on the way is garbage. */
   count_words: tool({
     description: 'counts the words of a page',
     inputSchema: z.object({ count: z.number() }),
     async execute({ count }) {
-      const text = await (await fetchPage(`/pages?count=${count}`)).text();
-      const words = text.split(' ').map((word, place) => ({ word: word.toLowerCase(), place }));
-      await (await fetchPage('/pages?count=100')).text(); // while the words are held: they grow old
+      const words = await wordsOf(count);
+      await fetchPage('/pages?count=100'); // while the words are held: they grow old
       return `${words.length} words, the last at ${words.at(-1).place}`;
     },
   }),

@@ -86,8 +86,10 @@ export const LOADS: Readonly<Record<string, Load>> = {
     about: 'garbage with a small live set',
     agent: 'goodput-tools',
     limitMiB: 192,
-    arrivals: () =>
-      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":3300000}` })),
+    arrivals: () => [
+      { atMs: 0, session: 's0', text: 'use load_index {"count":2000000}' },
+      ...steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":1200000}` })),
+    ],
   },
   files: {
     about: 'page-cache storm',

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '10' },
-    rate: { type: 'string', default: '25' }, // MB/s, about
+    rate: { type: 'string', default: '40' }, // MB/s, about
     think: { type: 'string', default: '1500' }, // ms that a session lives
   },
 });

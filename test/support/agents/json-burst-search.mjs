@@ -3,9 +3,9 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const FIRST_CALL_MS = 300;
-const SECOND_CALL_MS = 200;
-const ROWS = 45_000; // 5 MB of JSON, about 15 MB once parsed
+const FIRST_CALL_MS = 800;
+const SECOND_CALL_MS = 600;
+const ROWS = 20_000; // 2 MB of JSON, about 5 MB once parsed
 
 const found = (i) => ({
   id: i,

@@ -95,6 +95,10 @@ describe('a kill that is near', () => {
     expect(story.recycles[0]?.reason).toMatch(/^use still rises and meets the limit in about 2 min 40 s/);
   });
 
+  it('is not believed of one step to critical that lies flat', () => {
+    expect(new Story().old().stands(2, { ratio: 0.93, secondsToLimit: 0.1 })).toBeNull();
+  });
+
   it('is not believed below the warning level, nor from a moment', () => {
     expect(new Story().old().stands(20, { ratio: 0.7, secondsToLimit: 2 })).toBeNull();
     const story = new Story().old();
@@ -196,7 +200,7 @@ describe('the budget', () => {
     const waits = Array.from({ length: 7 }, () => {
       const { atMs = 0 } = story.recycles.at(-1) ?? {};
       story.reborn(25);
-      story.stands(4000, { ratio: 0.95, secondsToLimit: 2 });
+      story.stands(4000, (second) => ({ ...rises(0.93, 0.1)(second % 60), secondsToLimit: 2 }));
       return Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
     });
     expect(waits.slice(0, 4).every((wait) => wait < 30)).toBe(true);

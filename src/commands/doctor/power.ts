@@ -1,0 +1,33 @@
+import { messageOf, SpillwayError } from '../../core/errors.ts';
+import { ReachError } from '../../core/reach.ts';
+
+/** One thing the guardian can do here, or cannot. */
+export interface Power {
+  power: string;
+  /** `partly`: a worse source stands in, or it will only show when it is needed. */
+  has: 'yes' | 'partly' | 'no';
+  detail: string;
+  /** What to change to get it; empty when nothing is missing. */
+  mend: string;
+}
+
+/** What was found out about a power, or about what several have in common. */
+export type Finding = Omit<Power, 'power'>;
+
+export const yes = (detail: string): Finding => ({ has: 'yes', detail, mend: '' });
+export const partly = (detail: string, mend: string): Finding => ({ has: 'partly', detail, mend });
+export const no = (detail: string, mend: string): Finding => ({ has: 'no', detail, mend });
+
+/** What was thrown, as a power that is missing. */
+export function refused(thrown: unknown): Finding {
+  const detail = messageOf(thrown);
+  if (!(thrown instanceof ReachError)) return no(detail, mendOf(thrown));
+  // a start, a program that is late: nothing has to be changed for that
+  if (thrown.passing && thrown.mend === undefined) return partly(detail, 'ask again in a moment');
+  return no(detail, thrown.mend ?? 'none: readiness and admission are what is left');
+}
+
+/** What an error says to do; for most of them it is another user's process that may not be seen. */
+export function mendOf(error: unknown): string {
+  return (error instanceof SpillwayError && error.mend) || 'run as the same uid and gid as the agent';
+}

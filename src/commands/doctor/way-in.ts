@@ -1,0 +1,108 @@
+import { accessSync, constants } from 'node:fs';
+import { createEndpoint } from '../../actions/go/endpoint.ts';
+import { openTmp, socketExists } from '../../actions/jvm/files.ts';
+import { checkSignal, lookAtJvm } from '../../actions/jvm/target.ts';
+import { openOrder } from '../../actions/python/remote-order.ts';
+import type { AgentLife } from '../../core/ports.ts';
+import { ReachError } from '../../core/reach.ts';
+import { createInspectorTarget } from '../../sources/inspector/target.ts';
+import { listeningSockets } from '../../sources/listening-ports.ts';
+import { pythonLook } from '../../sources/python/look.ts';
+import { type Finding, no, refused, yes } from './power.ts';
+
+const PROC = '/proc';
+/** To tell whether a port is an inspector's or pprof's; measured 1–5 ms. */
+const ASK_MS = 500;
+export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with --gc auto';
+
+/**
+ * Whether a process' runtime can be entered. Only looks: sends no signal, attaches to nothing, writes nothing; at most the
+ * process' own ports are asked whether they are an inspector's (`/json/list`) or pprof's (`/debug/pprof/`).
+ * @param mayOpen whether SIGUSR1 may be sent to a Node process later
+ */
+export async function lookForWayIn(
+  { pid, runtime }: AgentLife['worker'],
+  { mayOpen }: { mayOpen: boolean },
+): Promise<Finding> {
+  try {
+    switch (runtime) {
+      case 'node':
+        return await intoNode(pid, mayOpen);
+      case 'python':
+        return intoPython(pid);
+      case 'jvm':
+        return intoJvm(pid);
+      case 'go':
+        return await intoGo(pid);
+      default:
+        return no(
+          'this program has no runtime that could be asked',
+          'none: readiness and admission are what is left',
+        );
+    }
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+async function intoNode(pid: number, mayOpen: boolean): Promise<Finding> {
+  const target = createInspectorTarget({ procRoot: PROC, pid });
+  const open = await target.find(ASK_MS);
+  if (open) return yes(`open inspector on ${open.address}:${open.port}`);
+  if (!mayOpen) return no(`process ${pid} has no open inspector`, NEEDS_OPEN);
+  const obstacle = target.signalObstacle();
+  if (obstacle) return refused(obstacle);
+  if (!maySignal(pid))
+    return no(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
+  return yes('SIGUSR1 opens its inspector when that is needed, unless the program has a handler of its own');
+}
+
+function intoPython(pid: number): Finding {
+  const look = pythonLook(PROC, pid);
+  const startTime = look.startTime();
+  if (startTime === null) throw new ReachError('refused', `process ${pid} has ended`);
+  if (look.hookSocket() !== null) return yes('spillway_hook');
+  const order = openOrder(PROC, pid, look, startTime);
+  order.close();
+  if (!look.directories().some(({ here }) => isWritable(here)))
+    return no('no directory of the agent can be written to', 'give the agent a writable /tmp (an emptyDir)');
+  return yes(`remote debugging (PEP 768) of CPython ${order.version}`);
+}
+
+function intoJvm(pid: number): Finding {
+  const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const target = lookAtJvm(PROC, pid, undefined, ids);
+  if (socketExists(target)) return yes('attach protocol, its socket is open');
+  const tmp = openTmp(target);
+  try {
+    if (!isWritable(tmp.path('.')))
+      return no("the agent's /tmp takes no file", 'give the agent a writable /tmp (an emptyDir)');
+  } finally {
+    tmp.close();
+  }
+  checkSignal(target);
+  return yes('attach protocol');
+}
+
+async function intoGo(pid: number): Promise<Finding> {
+  const socket = await createEndpoint({ procRoot: PROC, pid, listening: listeningSockets }, ASK_MS).socket();
+  return yes(`pprof on ${socket.address}:${socket.port}`);
+}
+
+/** Signal 0 is none: the kernel only says whether one might be sent. */
+export function maySignal(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

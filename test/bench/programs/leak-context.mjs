@@ -1,0 +1,25 @@
+// Turns that wait for an approval that never comes, each with its context in an AsyncLocalStorage.
+// names: startTurn
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+const context = new AsyncLocalStorage();
+const waiting = [];
+
+// grows here
+function startTurn(id) {
+  const turn = {
+    id,
+    memory: Array.from({ length: 80 }, (_, i) => ({ fact: `fact ${i} of ${id}`, score: i / 7 })),
+  };
+  context.run(turn, () => waiting.push(approval()));
+}
+
+async function approval() {
+  await new Promise((resolve) => waiting.push(resolve));
+  return context.getStore();
+}
+
+let turns = 0;
+setInterval(() => {
+  for (let i = 0; i < 35; i++) startTurn(turns++);
+}, 20);

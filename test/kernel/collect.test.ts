@@ -1,0 +1,97 @@
+import { expect, it } from 'vitest';
+import { isAlive, MIB, until } from '../support/cli.ts';
+import { agentOn, startGuarded, startIn, TWO_NODES } from '../support/guarded.ts';
+import { describeWhere, LACKS, makeGroup } from '../support/kernel.ts';
+import { portsOf } from '../support/node-matrix.ts';
+import { startPod } from '../support/pod.ts';
+
+const LIMIT_MIB = 320;
+/** A heap limit from a bigger machine: V8 sees no reason to collect. */
+const TOO_MUCH = ['--max-old-space-size=4096'];
+/** Some 250 MiB of small objects: at warning or above. */
+const GARBAGE = 'garbage=180';
+
+describeWhere('an agent full of garbage under a limit', LACKS, () => {
+  for (const { bin, version } of TWO_NODES) {
+    it(`is collected, and it is told what that brought and cost (Node ${version})`, async () => {
+      const command = agentOn(bin, TOO_MUCH, 'node-agent', GARBAGE);
+      const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, '--', ...command]);
+      await until(() => guarded.text.out.includes('ready'), 'the memory is taken');
+      const pid = await guarded.agentPid();
+      process.kill(pid, 'SIGWINCH');
+      // a quick one may come first, which leaves the pages to the next one
+      const freed = async () => (await guarded.status()).lastGc?.freedBytes ?? 0;
+      await until(async () => (await freed()) > 150 * MIB, 'it is collected', 20_000);
+      const { lastGc } = await guarded.status();
+      expect(lastGc?.verdict).toBe('freed');
+      expect(lastGc?.freedCgroupBytes).toBeGreaterThan(100 * MIB);
+      expect(lastGc?.stallMs).toBeGreaterThan(0);
+      expect(lastGc?.note).toMatch(/^[\d.]+ MiB of [\d.]+ MiB given back for .* of stall/);
+      expect(guarded.notes('GarbageCollected').join()).toContain('given back');
+      await until(
+        async () => (await guarded.metric('spillway_gc_runs_total{result="freed"}')) >= 1,
+        'it is counted',
+      );
+      expect(await guarded.metric('spillway_gc_freed_bytes_total')).toBeGreaterThan(150 * MIB);
+      expect(await guarded.metric('spillway_gc_stall_seconds_count')).toBeGreaterThanOrEqual(1);
+
+      await until(async () => (await guarded.status()).level === 'ok', 'the level is ok');
+      expect((await guarded.get('/readyz')).status).toBe(200);
+      await until(() => portsOf(pid).length === 0, 'its inspector is closed again', 20_000);
+      expect(isAlive(pid)).toBe(true);
+      expect(guarded.child.exitCode).toBe(null);
+    });
+  }
+
+  it.each([
+    ['inspect-only', 'no open inspector'],
+    ['off', undefined],
+  ])('is sent no signal with --gc %s', async (mode, refusal) => {
+    const command = agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE, 'handler');
+    const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, '--gc', mode, '--', ...command]);
+    await until(async () => (await guarded.status()).level !== 'ok', 'memory is short');
+    if (refusal) await guarded.collected('refused');
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const { level, lastGc } = await guarded.status();
+    expect(level).not.toBe('ok');
+    expect(lastGc?.note).toEqual(refusal && expect.stringContaining(refusal));
+    expect(guarded.text.out).not.toContain('handled');
+    expect(await guarded.metric('spillway_gc_runs_total{result="refused"}')).toBe(refusal ? 1 : 0);
+    expect(portsOf(await guarded.agentPid())).toEqual([]);
+  });
+
+  it('that does something of its own at SIGUSR1 gets it once, and that is told', async () => {
+    const command = agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE, 'handler');
+    const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, '--', ...command]);
+    const note = async () => (await guarded.status()).lastGc?.note ?? '';
+    const opened = /opened no inspector/;
+    await until(async () => opened.test(await note()), 'it is told');
+    expect((await guarded.status()).lastGc?.verdict).toBe('refused');
+    expect(guarded.text.out.match(/handled/g)).toHaveLength(1);
+    expect(isAlive(await guarded.agentPid())).toBe(true);
+  });
+});
+
+describeWhere('a sidecar', LACKS, () => {
+  it('with the uid and gid of the agent collects its garbage and leaves its inspector closed', async () => {
+    const pod = await startPod();
+    const container = pod.container({ uid: 1000, limitBytes: LIMIT_MIB * MIB });
+    const sidecar = pod.container({ uid: 1000, limitBytes: 128 * MIB });
+    const agent = startIn(container, agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE));
+    await until(() => agent.text().includes('ready'), 'the agent is up');
+    const guarded = await startGuarded('guard', [], { prefix: sidecar.enter });
+    const pids = container.group.pids();
+    for (const pid of pids) process.kill(pid, 'SIGWINCH');
+    await guarded.collected('freed');
+    const { lastGc, agent: found } = await guarded.status();
+    expect(lastGc?.freedCgroupBytes).toBeGreaterThan(100 * MIB);
+    expect(found).toMatchObject({ runtime: 'node', restarts: 0 });
+    expect(pids.flatMap((pid) => portsOf(pid))).toHaveLength(1);
+    const inside = sidecar.group.pids().filter((pid) => pid !== guarded.pid);
+    for (const pid of inside) process.kill(pid, 'SIGTERM');
+    await guarded.ended;
+    expect(pids.flatMap((pid) => portsOf(pid))).toEqual([]);
+    expect(agent.text()).not.toContain('Error');
+    expect(pids.every(isAlive)).toBe(true);
+  });
+});

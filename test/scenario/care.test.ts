@@ -1,0 +1,522 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ReachError } from '../../src/core/reach.ts';
+import { CareStory, StoryAgent } from '../support/care-story.ts';
+
+const refusal = (message = 'the inspector cannot be opened') =>
+  new ReachError('refused', message, { mend: 'leave --disable-sigusr1 out' });
+const late = () => new ReachError('timeout', 'the agent did not answer within 500 ms');
+
+let rejections: unknown[];
+const onRejection = (error: unknown) => void rejections.push(error);
+beforeEach(() => {
+  rejections = [];
+  process.on('unhandledRejection', onRejection);
+});
+afterEach(async () => {
+  await new Promise(setImmediate);
+  process.off('unhandledRejection', onRejection);
+  expect(rejections).toEqual([]);
+});
+
+/** Past the first seconds, in which there is no stall budget yet. */
+async function old(options: ConstructorParameters<typeof CareStory>[0] = {}, agent?: StoryAgent) {
+  return new CareStory(options, agent).goes(20);
+}
+
+describe('a calm agent', () => {
+  it('is not touched', async () => {
+    const story = await old();
+    expect(story.reaches).toEqual([]);
+    expect(story.events).toEqual([]);
+  });
+});
+
+describe('garbage', () => {
+  it('is collected at the warning level, so that nobody is turned away', async () => {
+    const story = await old();
+    await story.goes(60, () => {
+      story.agent.garbageMiB += 1;
+    });
+    expect(story.verdicts.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(story.verdicts)).toEqual(new Set(['freed']));
+    expect(story.unreadyMs).toBe(0);
+    expect(story.reach.mostAtOnce).toBe(1);
+    expect(story.notes('GarbageCollected'), 'told once a minute at most').toHaveLength(1);
+    expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'freed', way: 'thorough' });
+  });
+
+  it('that came in one burst is collected while shedding, and the agent is ready within a second', async () => {
+    const story = await old();
+    story.agent.garbageMiB = 370;
+    await story.goes(0.1);
+    expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: false });
+    await story.goes(1);
+    expect(story.guardian.status().ready).toBe(true);
+  });
+
+  it('that was not there is looked for ever more rarely', async () => {
+    const story = await old();
+    story.agent.liveMiB = 380;
+    await story.goes(120);
+    expect(story.verdicts.length).toBeGreaterThanOrEqual(3);
+    expect(story.verdicts.length).toBeLessThanOrEqual(7);
+    expect(new Set(story.verdicts)).toEqual(new Set(['nothing to free']));
+  });
+
+  it('being collected, or asked for in vain, puts off no 503', async () => {
+    for (const what of ['collect', 'facts'] as const) {
+      const story = await old();
+      story.prepare = (reach) => {
+        reach.takesMs[what] = 5000;
+      };
+      story.agent.liveMiB = 370;
+      await story.goes(1.2);
+      expect(story.reach.times(what)).toBe(1);
+      story.agent.liveMiB = 430;
+      await story.goes(0.1);
+      expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: false });
+    }
+  });
+
+  it('of a JVM counts by what left its memory', async () => {
+    const story = await old({}, new StoryAgent(7, 'jvm'));
+    story.agent.garbageMiB = 330;
+    await story.goes(6);
+    expect(story.verdicts).toEqual(['freed']);
+  });
+});
+
+describe('memory that does not come back', () => {
+  it('ends in ready again within seconds: idle, flat, and nothing to collect', async () => {
+    const story = await old();
+    story.agent.liveMiB = 430;
+    await story.goes(8);
+    expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: true });
+    expect(story.unreadyMs).toBeLessThan(6000);
+    await story.goes(60);
+    expect(story.notes('AgentStuck')).toHaveLength(1);
+    expect(story.notes('AgentStuck')[0]).toMatch(/no work is in flight and collecting brings nothing/);
+    expect(story.guardian.status().ready).toBe(true);
+  });
+
+  it('is waited for while work is in flight, up to max-unready', async () => {
+    const story = await old();
+    story.agent.inFlight = 3;
+    story.agent.liveMiB = 430;
+    await story.goes(50);
+    expect(story.guardian.status().ready).toBe(false);
+    await story.goes(15);
+    expect(story.guardian.status().ready).toBe(true);
+  });
+
+  it.each([
+    ['refused', refusal()],
+    ['timeout', late()],
+    ['other', new TypeError('x is not a function')],
+  ])('is no latch either where the runtime cannot be asked (%s)', async (_name, fault) => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.facts = fault;
+    };
+    story.agent.liveMiB = 430;
+    await story.goes(10);
+    expect(story.guardian.status().ready).toBe(true);
+    expect(story.unreadyMs).toBeLessThan(8000);
+  });
+
+  it('is no latch where a call to the runtime never returns', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.facts = 'hang';
+    };
+    story.agent.liveMiB = 430;
+    await story.goes(10);
+    expect(story.guardian.status().ready).toBe(true);
+  });
+});
+
+describe("the heap's own limit", () => {
+  const small = () => {
+    const agent = new StoryAgent(7);
+    agent.limitMiB = 1024;
+    agent.heapLimitMiB = 259;
+    return agent;
+  };
+
+  it('turns away when live memory comes near, within a second, and is named', async () => {
+    const story = await old({}, small());
+    story.agent.inFlight = 2;
+    story.agent.liveMiB = 230;
+    await story.goes(1.2);
+    expect(story.guardian.status()).toMatchObject({ limitedBy: 'heap', ready: false });
+    expect(story.notes('MemoryPressureShedding')[0]).toMatch(/89 % of the heap's own limit/);
+  });
+
+  it('turns nobody away for garbage, again and again', async () => {
+    const story = await old({}, small());
+    await story.goes(40, () => {
+      story.agent.garbageMiB += 5;
+      if (story.agent.liveMiB + story.agent.garbageMiB > 250) story.agent.garbageMiB = 0; // V8 does so itself
+    });
+    expect(story.unreadyMs).toBe(0);
+    expect(story.reach.times('collect')).toBeGreaterThan(1);
+  });
+
+  it('is asked for only while memory is near it', async () => {
+    const story = await old({}, small());
+    expect(story.reaches).toEqual([]);
+    story.agent.liveMiB = 170;
+    await story.goes(10);
+    expect(story.reach.times('facts')).toBeGreaterThanOrEqual(5);
+    expect(story.reach.times('facts')).toBeLessThanOrEqual(40);
+  });
+
+  it('does not stand on what was said long ago', async () => {
+    const story = await old({}, small());
+    story.agent.liveMiB = 235;
+    await story.goes(2);
+    expect(story.guardian.status().limitedBy).toBe('heap');
+    story.reach.faults.facts = late();
+    await story.goes(15);
+    expect(story.guardian.status().limitedBy).toBe('container');
+  });
+
+  it('above what the container can hold is told once', async () => {
+    const agent = new StoryAgent(7);
+    agent.heapLimitMiB = 900;
+    const story = await new CareStory({}, agent).goes(5);
+    expect(story.notes('HeapLimitTooHigh')).toHaveLength(1);
+    expect(story.guardian.status().degraded.join()).toMatch(/--max-old-space-size=384/);
+  });
+});
+
+describe('growth', () => {
+  const grows = async (story: CareStory, seconds = 20) =>
+    story.goes(seconds, () => {
+      story.agent.liveMiB = Math.min(480, story.agent.liveMiB + 0.5);
+    });
+
+  it('is sampled from the warning level on, named once, and named in what is told later', async () => {
+    const story = await old();
+    story.agent.liveMiB = 330;
+    await grows(story, 3);
+    expect(story.reaches).toEqual([]);
+    await grows(story, 17);
+    expect(story.reach.times('startProfile')).toBe(1);
+    const named = story.events.findIndex(({ reason }) => reason === 'MemoryGrowthNamed');
+    const shedding = story.events.findIndex(({ reason }) => reason === 'MemoryPressureShedding');
+    expect(story.notes('MemoryGrowthNamed')).toHaveLength(1);
+    expect(named, 'before anybody is turned away').toBeLessThan(shedding);
+    expect(story.notes('MemoryPressureShedding')[0]).toMatch(
+      /What grew: heap: .*`remember \(agent\.js:7\)` \+80/,
+    );
+    expect(story.notes('MemoryPressureWarning')[0]).not.toMatch(/What grew/);
+    expect(story.guardian.status().growth?.sites[0]?.name).toBe('remember');
+  });
+
+  it('is in the note and the report of a death', async () => {
+    const story = await old();
+    story.agent.liveMiB = 330;
+    await grows(story);
+    story.agent.dies({ exitCode: null, signal: 'SIGKILL' });
+    await story.goes(1);
+    expect(story.notes('AgentExited')[0]).toMatch(/What grew: heap: /);
+    expect(story.deaths[0]?.status.growth?.sites[0]?.name).toBe('remember');
+    expect(story.guardian.status().growth, 'it was of the life before').toBeNull();
+  });
+
+  it('costs stall that collections do not get', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.profileStallMs = 4000;
+    };
+    story.agent.liveMiB = 370;
+    await story.goes(8);
+    expect(story.reach.times('profile')).toBe(1);
+    expect(story.stalledMs).toBe(4000);
+    const before = story.reach.times('collect');
+    story.agent.garbageMiB = 90;
+    await story.goes(5);
+    expect(story.reach.times('collect')).toBe(before);
+    await story.goes(30);
+    expect(story.reach.times('collect')).toBeGreaterThan(before);
+  });
+
+  it('that cannot be told stops no collection', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.startProfile = refusal();
+    };
+    story.agent.garbageMiB = 330;
+    await story.goes(3);
+    story.agent.garbageMiB = 330;
+    await story.goes(3);
+    expect(story.verdicts.filter((verdict) => verdict === 'freed').length).toBeGreaterThanOrEqual(2);
+    expect(story.guardian.status().growth).toBeNull();
+  });
+
+  it('whose file cannot be written in time is told all the same, and collecting goes on', async () => {
+    const story = await old();
+    story.keep = () => new Promise(() => {});
+    story.agent.liveMiB = 350;
+    await grows(story, 4);
+    await story.goes(8);
+    expect(story.notes('MemoryGrowthNamed')).toHaveLength(1);
+    const before = story.verdicts.length;
+    story.agent.garbageMiB = 60;
+    await story.goes(4);
+    expect(story.verdicts.length).toBeGreaterThan(before);
+  });
+});
+
+describe('what is off', () => {
+  it('gc: growth is named, nothing is collected or told of it, and stuck is stuck at once', async () => {
+    const story = await old({ gc: 'off' });
+    story.agent.liveMiB = 380;
+    await story.goes(10, () => {
+      story.agent.liveMiB = Math.min(430, story.agent.liveMiB + 1);
+    });
+    expect(story.reach.times('collect')).toBe(0);
+    expect(story.verdicts).toEqual([]);
+    expect(story.notes('MemoryGrowthNamed')).toHaveLength(1);
+    expect(story.guardian.status().ready).toBe(true);
+  });
+
+  it('profile: nothing is sampled', async () => {
+    const story = await old({ profile: 'off' });
+    story.agent.liveMiB = 400;
+    await story.goes(20);
+    expect(story.reach.times('startProfile') + story.reach.times('profile')).toBe(0);
+    expect(story.reach.times('collect')).toBeGreaterThan(0);
+  });
+
+  it('both: the runtime is left alone', async () => {
+    const story = await old({ gc: 'off', profile: 'off' });
+    story.agent.liveMiB = 450;
+    await story.goes(20);
+    expect(story.reaches).toEqual([]);
+  });
+});
+
+describe('a runtime that was reached', () => {
+  it('is let go after ten seconds of calm, and reached anew when there is need', async () => {
+    const story = await old({ profile: 'off' });
+    story.agent.garbageMiB = 330;
+    await story.goes(5);
+    expect(story.reach.times('release')).toBe(0);
+    await story.goes(15);
+    expect(story.reach.times('release')).toBe(1);
+    expect(story.reach.late).toEqual([]);
+    story.agent.garbageMiB = 330;
+    await story.goes(2);
+    expect(story.reaches).toHaveLength(2);
+  });
+
+  it('is let go at the end, and nothing is done after', async () => {
+    const story = await old();
+    story.agent.liveMiB = 430;
+    await story.goes(3);
+    story.guardian.stop();
+    const closed = story.relief.close();
+    await story.clock.advance(600);
+    await closed;
+    await story.goes(5);
+    expect(story.reach.times('release')).toBe(1);
+    expect(story.reach.late).toEqual([]);
+    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it.each([
+    'facts',
+    'collect',
+    'profile',
+    'inFlight',
+    'release',
+  ] as const)('that never answers `%s` holds up the end for three seconds at most', async (what) => {
+    const story = await old();
+    story.agent.inFlight = 1;
+    story.prepare = (reach) => {
+      reach.faults[what] = 'hang';
+    };
+    story.agent.liveMiB = 430;
+    await story.goes(7);
+    let closed = false;
+    story.guardian.stop();
+    void story.relief.close().then(() => {
+      closed = true;
+    });
+    await story.clock.advance(3000);
+    expect(closed).toBe(true);
+    expect(story.reach.times('release')).toBe(1);
+  });
+
+  it('that refuses is told with the mend, once, and asked ever more rarely', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.facts = refusal();
+    };
+    story.agent.liveMiB = 380;
+    await story.goes(300);
+    expect(story.notes('GarbageCollected')).toEqual([
+      'the inspector cannot be opened; leave --disable-sigusr1 out.',
+    ]);
+    expect(story.records.length).toBeLessThanOrEqual(5);
+    expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'refused', way: null });
+  });
+
+  it('that does not exist is told', async () => {
+    const story = await old();
+    story.noReach = 'this program has no runtime that could be asked';
+    story.agent.liveMiB = 380;
+    await story.goes(3);
+    expect(story.guardian.status().lastGc?.note).toMatch(/no runtime/);
+  });
+
+  it('that was late is asked again within seconds', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.facts = late();
+    };
+    story.agent.garbageMiB = 320;
+    await story.goes(1.2);
+    expect(story.verdicts).toEqual(['timeout']);
+    story.reach.faults = {};
+    await story.goes(4);
+    expect(story.verdicts).toEqual(['timeout', 'freed']);
+  });
+
+  it('is not asked what is in work more than once at a time', async () => {
+    const story = await old();
+    story.agent.inFlight = 2;
+    story.prepare = (reach) => {
+      reach.takesMs.inFlight = 4000;
+    };
+    story.agent.liveMiB = 430;
+    await story.goes(8);
+    expect(story.reach.times('inFlight')).toBeLessThanOrEqual(3);
+  });
+
+  it('is left before that of another process is entered', async () => {
+    const story = await old();
+    story.agent.liveMiB = 380;
+    await story.goes(2);
+    const [first] = story.reaches;
+    if (first) first.takesMs.release = 300;
+    story.agent.worker = { pid: 9, runtime: 'node' };
+    await story.goes(3);
+    expect(story.reaches).toHaveLength(2);
+    const released = first?.calls.find(({ what }) => what === 'release');
+    expect(first?.late).toEqual([]);
+    expect(story.reach.calls[0]?.atMs).toBeGreaterThanOrEqual((released?.atMs ?? 1e9) + 300);
+  });
+});
+
+describe('an agent that dies in the middle', () => {
+  it.each([
+    'facts',
+    'collect',
+    'profile',
+  ] as const)('of `%s`: nothing is told but its death', async (what) => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.takesMs[what] = 400;
+    };
+    story.agent.liveMiB = 380;
+    for (let i = 0; i < 200 && (story.reaches.at(-1)?.times(what) ?? 0) === 0; i++) await story.goes(0.05);
+    expect(story.reach.times(what)).toBe(1);
+    const before = { records: story.records.length, logged: story.logged.length };
+    story.events.length = 0;
+    if (what !== 'collect') story.reach.faults[what] = refusal('the connection is lost');
+    story.agent.dies({ exitCode: null, signal: 'SIGKILL' });
+    await story.goes(3);
+    expect(story.records).toHaveLength(before.records);
+    expect(story.logged).toHaveLength(before.logged);
+    const reasons = story.events.map(({ reason }) => reason);
+    expect(reasons).toEqual(['AgentExited', 'MemoryPressureRecovered']);
+    expect(story.reach.late.filter((call) => call !== 'release')).toEqual([]);
+  });
+
+  it('leaves the next one a fresh start', async () => {
+    const story = await old();
+    story.agent.liveMiB = 430;
+    await story.goes(7);
+    story.agent.dies();
+    story.restarts(new StoryAgent(8));
+    await story.goes(2);
+    expect(story.guardian.status()).toMatchObject({ level: 'ok', ready: true, lastGc: null, growth: null });
+    await story.goes(20);
+    story.agent.garbageMiB = 330;
+    await story.goes(3);
+    expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'freed' });
+  });
+});
+
+describe('a request', () => {
+  it('to collect answers with the record, also where nothing is short', async () => {
+    const story = await old();
+    story.agent.garbageMiB = 100;
+    const answer = story.relief.collect();
+    await story.goes(1);
+    await expect(answer).resolves.toMatchObject({ verdict: 'freed', trigger: 'request' });
+  });
+
+  it('is busy while a collection runs, and comes after anything else that runs', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.takesMs['collect'] = 1000;
+    };
+    const first = story.relief.collect();
+    await story.goes(0.2);
+    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'busy' });
+    const profile = story.relief.profile(0);
+    await story.goes(4);
+    await first;
+    await expect(profile).resolves.toMatchObject({ file: '/records/profile-1.heapprofile' });
+    expect(story.reach.mostAtOnce).toBe(1);
+  });
+
+  it('for a profile holds the runtime while it samples', async () => {
+    const story = await old();
+    const answer = story.relief.profile(30);
+    await story.goes(35);
+    expect((await answer).sites[0]?.name).toBe('remember');
+    expect(story.reaches).toHaveLength(1);
+    await story.goes(15);
+    expect(story.reach.times('release')).toBe(1);
+  });
+
+  it('that is refused says what to do; one for a profile is no failed collection', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.facts = refusal();
+      reach.faults.startProfile = refusal();
+    };
+    await expect(story.relief.profile(0)).rejects.toMatchObject({
+      code: 'unavailable',
+      mend: 'leave --disable-sigusr1 out',
+    });
+    expect(story.records).toEqual([]);
+    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });
+    expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'refused', trigger: 'request' });
+  });
+
+  it('beyond the stall budget, or without an agent, is refused', async () => {
+    const story = await old({ gcStallBudget: 0 });
+    await expect(story.relief.collect()).rejects.toThrow(/stall budget is 0 %/);
+    story.agent.dies();
+    await story.goes(1);
+    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('whose agent dies meanwhile is told so', async () => {
+    const story = await old();
+    story.agent.garbageMiB = 100;
+    const answer = story.relief.collect();
+    answer.catch(() => {});
+    await story.goes(0.05);
+    story.agent.dies();
+    await story.goes(1);
+    await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
+    expect(story.records).toEqual([]);
+  });
+});
