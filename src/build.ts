@@ -128,13 +128,13 @@ export async function assemble(
     log: (level, message) => logger[level](message),
     recycled: metrics.recycled,
   });
+  const reaches = () => import('./reaches.ts'); // 7 MiB that only an agent under pressure needs
   const relief = new PressureRelief(
     {
       options: config,
       clock,
       reach: async (worker) =>
-        // what only an agent under pressure needs is not loaded before
-        (await import('./reaches.ts')).reachOf(worker, {
+        (await reaches()).reachOf(worker, {
           procRoot: '/proc',
           mayOpen: config.gc === 'auto', // `off` sends no signal for a profile either
           sameFiles: mode.sameFiles,
@@ -153,6 +153,7 @@ export async function assemble(
       },
     },
     recycler,
+    config.gc === 'off' && config.profile === 'off' ? async () => {} : reaches,
   );
 
   const guardian = new Guardian({

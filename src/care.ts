@@ -56,6 +56,8 @@ const ASKS_AHEAD = 8;
 const SETTLE_MS: Readonly<Record<GcWay, number>> = { thorough: 250, quick: 1000 };
 const SETTLE_OTHER_MS = 3500;
 const SETTLE_STEP_MS = 25;
+/** So little is not waited for. */
+const SETTLE_NOISE_BYTES = 2 ** 20;
 const RISES_AGAIN_SHARE = 0.02;
 /** The same outcome again is told this much later: `lastGc` and the metrics have every run. */
 const TELL_AGAIN_MS = 60_000;
@@ -373,7 +375,7 @@ export class Care {
   /** The lowest use seen after a collection: pages come back a while after it. */
   async #settled(reach: Reach, run: Collection, held: number, rss: number | null) {
     const waitMs = reach.runtime === 'node' ? SETTLE_MS[run.way] : SETTLE_OTHER_MS;
-    const enough = 0.8 * (freedHeapBytes(run) ?? Number.POSITIVE_INFINITY);
+    const enough = 0.8 * (freedHeapBytes(run) ?? Number.POSITIVE_INFINITY) - SETTLE_NOISE_BYTES;
     // an agent that has begun to fill the gap tells no more about it, and may need the next collection
     const rise = RISES_AGAIN_SHARE * this.#now().reading.limitBytes;
     const low = { held, rss };
@@ -383,6 +385,8 @@ export class Care {
       const rssNow = this.#life.rssBytes();
       if (low.rss !== null && rssNow !== null) low.rss = Math.min(low.rss, rssNow);
       if (held - low.held >= enough || heldNow > low.held + rise) break;
+      // a heap near its own limit may meet it within this wait
+      if (this.heap && waited > 0 && waited % ASK_MS.shedding === 0) this.#see(await reach.facts());
       await this.#sleep(SETTLE_STEP_MS);
     }
     return low;

@@ -3,15 +3,24 @@ import { SpillwayError } from './core/errors.ts';
 import type { GcRecord } from './core/gc-record.ts';
 import type { GrowthReport } from './core/growth-report.ts';
 import type { AgentLife, Relief, Situation } from './core/ports.ts';
+import { ratioOf } from './core/reading.ts';
 import type { Recycler } from './recycler.ts';
+
+/** From this share of the limit on, pressure may come. */
+const PREPARE_FROM = 0.4;
+const HASTE_SECONDS = 0.3;
 
 /** What is done about pressure over all lives of the agent, and what may be asked for from outside. */
 export class PressureRelief implements Relief {
   readonly #deps: CareDeps;
   readonly #recycler: Recycler;
+  readonly #prepare: () => Promise<unknown>;
+  #prepared = false;
   #care: Care | undefined;
 
-  constructor(deps: CareDeps, recycler: Recycler) {
+  /** @param prepare loads what reaches into the agent */
+  constructor(deps: CareDeps, recycler: Recycler, prepare: () => Promise<unknown>) {
+    this.#prepare = prepare;
     this.#deps = deps;
     this.#recycler = recycler;
   }
@@ -23,6 +32,7 @@ export class PressureRelief implements Relief {
   }
 
   attend(situation: Situation): void {
+    if (!this.#ready(situation)) return;
     this.#care?.attend(situation);
     if (this.#care) this.#recycler.attend(situation, this.#care);
   }
@@ -41,6 +51,20 @@ export class PressureRelief implements Relief {
   }
   get advice() {
     return this.#care?.advice ?? [];
+  }
+
+  /**
+   * What reaches into the agent is loaded before it is needed, and not in a burst: loading it holds up the loop for some
+   * 20 ms, which is half of what the fastest burst takes from the warning level to the kill, and collecting comes too late then.
+   */
+  #ready({ reading, outlook: { secondsToLimit } }: Situation): boolean {
+    if (this.#prepared) return true;
+    if (secondsToLimit !== null && secondsToLimit < HASTE_SECONDS) return false;
+    if (ratioOf(reading) >= PREPARE_FROM) {
+      this.#prepared = true;
+      this.#prepare().catch(() => {}); // asked for again, and told, when it is needed
+    }
+    return true;
   }
 
   /** Collects now. @throws SpillwayError `busy` or `unavailable` */

@@ -275,6 +275,7 @@ export class CareStory {
         keep: () => this.keep(),
       },
       this.recycler,
+      async () => {},
     );
     const outlets: Outlets = {
       emit: (event) => void this.events.push(event),

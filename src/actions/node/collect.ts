@@ -82,7 +82,7 @@ export function heapFacts(main: IsolateFacts, workers: readonly IsolateFacts[]):
     usedBytes: sum((facts) => facts.used),
     committedBytes: sum((facts) => facts.committed),
     limitBytes: main.limit,
-    limitedBytes: main.used,
+    limitedBytes: main.old,
     externalBytes: sum((facts) => facts.external),
   };
 }

@@ -7,7 +7,6 @@ import { fetchPage, serve, world } from './goodput-server.mjs';
 const KEPT_TURNS = 20;
 const model = createOpenAICompatible({ name: 'local', baseURL: `${world}/v1` })('local');
 const conversations = new Map();
-let index;
 
 async function wordsOf(count) {
   const text = await (await fetchPage(`/pages?count=${count}`)).text();
@@ -19,15 +18,6 @@ const tools = {
     description: 'reads a page',
     inputSchema: z.object({ count: z.number() }),
     execute: async ({ count }) => (await fetchPage(`/pages?count=${count}`)).text(),
-  }),
-  /** Loads the index of a page once, for as long as the agent lives. */
-  load_index: tool({
-    description: 'loads the index of a page',
-    inputSchema: z.object({ count: z.number() }),
-    async execute({ count }) {
-      index ??= await wordsOf(count);
-      return `${index.length} words`;
-    },
   }),
   /** Works through many words and answers with few: what it made on the way is garbage. */
   count_words: tool({

@@ -19,8 +19,9 @@ export interface ContenderFacts {
   guardPort: number;
   agentPort: number;
   world: string;
-  /** Program of the agent, without `.mjs`. */
+  /** Program of the agent, without `.mjs`, and what its image gives to node. */
   agent: string;
+  nodeFlags: readonly string[];
 }
 
 /** The usual advice: leave a quarter of the container to what is not heap. */
@@ -56,9 +57,10 @@ export const RIVALS: readonly ContenderName[] = ['none', 'heap', 'threshold'];
 const readyz = (port: number) => `http://127.0.0.1:${port}/readyz`;
 const healthz = (port: number) => `http://127.0.0.1:${port}/healthz`;
 
-const agentCommand = ({ node, agent, agentPort, world }: ContenderFacts, flags: string[]) => [
+const agentCommand = ({ node, nodeFlags, agent, agentPort, world }: ContenderFacts, flags: string[]) => [
   node,
-  ...flags,
+  ...nodeFlags,
+  ...flags, // the last of two heap limits counts
   program(agent),
   `${agentPort}`,
   world,

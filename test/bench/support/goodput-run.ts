@@ -37,6 +37,7 @@ export async function goodputRun(
     agentPort,
     world: `http://127.0.0.1:${model.port}`,
     agent: load.agent,
+    nodeFlags: load.nodeFlags ?? [],
   });
   const made = contender.insideGroup ? makePrivateCgroup({ limitBytes }) : undefined;
   if (made && !made.group) throw new Error(`a limit needs a cgroup of its own: ${made.reasons.join('; ')}`);
