@@ -1,4 +1,5 @@
-import { Care, type CareDeps } from './care.ts';
+import { Care } from './care/care.ts';
+import type { CareDeps } from './care/deps.ts';
 import { SpillwayError } from './core/errors.ts';
 import type { GcRecord } from './core/gc-record.ts';
 import type { GrowthReport } from './core/growth-report.ts';

@@ -90,7 +90,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: { host: '127.0.0.1', port: 9798 },
     placeholder: 'address',
     description: 'Address of what acts on the agent (`POST`); anything but loopback needs `admin-token`',
-    commands: GUARDING,
+    commands: ALL,
   },
   adminToken: {
     type: token,
@@ -99,7 +99,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     placeholder: 'token',
     description:
       'Secret that requests to `admin-listen` must bring (`Authorization: Bearer …`); best given by the environment, as command lines can be read by others',
-    commands: GUARDING,
+    commands: ALL,
   },
   warnRatio: {
     type: ratio(0.01, 1),
@@ -181,7 +181,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     placeholder: 'mode',
     description:
       'Whether garbage of the agent is collected; `inspect-only` never sends SIGUSR1 and takes an inspector that is open',
-    commands: GUARDING,
+    commands: ALL,
   },
   gcStallBudget: {
     type: percentage('0%', '100%'),
@@ -195,7 +195,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: 'auto',
     placeholder: 'mode',
     description: 'Sampling heap profile from the warning level on, which names what grows',
-    commands: GUARDING,
+    commands: ALL,
   },
   maxUnready: {
     type: duration('1s', '24h'),
@@ -210,7 +210,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     placeholder: 'mode',
     description:
       'Ends the agent in order, to be restarted, when it is stuck or would be killed; `auto` only one that catches SIGTERM',
-    commands: GUARDING,
+    commands: ALL,
   },
   recycleGrace: {
     type: duration('1s', '1h'),
@@ -224,7 +224,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: 'no',
     placeholder: 'policy',
     description: 'Whether `run` starts the command again when it has ended',
-    commands: ['run', 'config'],
+    commands: ['run', 'doctor', 'config'],
   },
   recordDir: {
     type: path,

@@ -244,7 +244,7 @@ export class GcPlan {
     const thoroughMs = this.#estimate.of('thorough', heap?.usedBytes ?? heldBytes);
     const late = secondsToLimit !== null && thoroughMs > TIMELY_SHARE * secondsToLimit * 1000;
     // to return pages is what the thorough way is for, and here there is time: tried again where it did not pay before
-    if (afterLoad && !late) return ['thorough', 'quick'];
+    if ((afterLoad || input.forced) && !late) return ['thorough', 'quick'];
     return late || near === 'heap' || !this.#thoroughPays ? ['quick'] : ['thorough', 'quick'];
   }
 

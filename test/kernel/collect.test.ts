@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { isAlive, MIB, until } from '../support/cli.ts';
-import { agentOn, startGuarded, startIn, TWO_NODES } from '../support/guarded.ts';
-import { describeWhere, LACKS, makeGroup } from '../support/kernel.ts';
+import { agentOn, FREE, startGuarded, startIn, TWO_NODES } from '../support/guarded.ts';
+import { describeWhere, LACKS } from '../support/kernel.ts';
 import { portsOf } from '../support/node-matrix.ts';
 import { startPod } from '../support/pod.ts';
 
 const LIMIT_MIB = 320;
 /** A heap limit from a bigger machine: V8 sees no reason to collect. */
-const TOO_MUCH = ['--max-old-space-size=4096'];
+const TOO_MUCH = ['--max-old-space-size=4096', FREE];
 /** Some 250 MiB of small objects: at warning or above. */
 const GARBAGE = 'garbage=180';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MIB, until } from '../support/cli.ts';
-import { agentOn, startGuarded, TWO_NODES } from '../support/guarded.ts';
+import { agentOn, FREE, startGuarded, TWO_NODES } from '../support/guarded.ts';
 import { describeWhere, LACKS } from '../support/kernel.ts';
 import { recordDirectory, reportsIn, watchReadiness } from '../support/probes.ts';
 
@@ -10,7 +10,7 @@ describeWhere('a heap whose own limit is nearer than the container’s', LACKS, 
       const directory = recordDirectory();
       const guarded = await startGuarded('run', [
         ...['--limit', '512Mi', '--record-dir', directory, '--'],
-        ...agentOn(bin, ['--max-old-space-size=64'], 'heap', '--rate', 8),
+        ...agentOn(bin, ['--max-old-space-size=64', FREE], 'heap', '--rate', 8),
       ]);
       const readiness = watchReadiness(guarded);
       expect((await guarded.ended).code).toBe(134);
@@ -20,17 +20,21 @@ describeWhere('a heap whose own limit is nearer than the container’s', LACKS, 
       expect(refusal).toMatchObject({ limitedBy: 'heap', limitBytes: 512 * MIB, oomKills: 0 });
       expect(refusal?.level).toMatch(/shedding|critical/);
       expect(refusal?.ratio).toBeGreaterThanOrEqual(0.85);
-      expect(refusal?.reason).toMatch(/% of the heap's own limit: [\d.]+ MiB of [\d.]+ MiB in use \(container:/);
+      expect(refusal?.reason).toMatch(
+        /% of the heap's own limit: [\d.]+ MiB of [\d.]+ MiB in use \(container:/,
+      );
       expect(refusal?.heapUsedBytes).toBeGreaterThan(0.8 * (refusal?.heapLimitBytes ?? 0));
       expect((refusal?.usedBytes ?? 0) / (512 * MIB)).toBeLessThan(0.5);
-      expect(guarded.notes('MemoryPressureShedding').concat(guarded.notes('MemoryPressureCritical')).join()).toContain(
-        "the heap's own limit",
-      );
+      expect(
+        guarded.notes('MemoryPressureShedding').concat(guarded.notes('MemoryPressureCritical')).join(),
+      ).toContain("the heap's own limit");
 
       const [report, ...others] = reportsIn(directory);
       expect(others).toEqual([]);
       expect(report).toMatchObject({ cause: 'heap-limit', signal: 'SIGABRT', oomKills: 0 });
-      expect(report?.reason).toMatch(/^V8 reached its own heap limit of about [\d.]+ MiB and aborted \([\d.]+ MiB of heap/);
+      expect(report?.reason).toMatch(
+        /^V8 reached its own heap limit of about [\d.]+ MiB and aborted \([\d.]+ MiB of heap/,
+      );
     });
 });
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MIB, until } from '../support/cli.ts';
-import { agentOn, startGuarded, TWO_NODES } from '../support/guarded.ts';
+import { agentOn, FREE, startGuarded, TWO_NODES } from '../support/guarded.ts';
 import { describeWhere, LACKS } from '../support/kernel.ts';
 import { watchReadiness } from '../support/probes.ts';
 
@@ -13,7 +13,7 @@ describeWhere('an agent idle at 0.88 after a burst', LACKS, () => {
     it(`is un-ready at once and ready again within seconds, as refusing brings nothing (Node ${version})`, async () => {
       const guarded = await startGuarded('run', [
         ...['--limit', `${LIMIT_MIB}Mi`, '--'],
-        ...agentOn(bin, [], 'leak', '--start', HELD_MIB),
+        ...agentOn(bin, [FREE], 'leak', '--start', HELD_MIB),
       ]);
       const readiness = watchReadiness(guarded);
       await until(() => readiness.refusals().length > 0, 'new work is refused');
@@ -22,7 +22,6 @@ describeWhere('an agent idle at 0.88 after a burst', LACKS, () => {
       expect(performance.now() - refusedMs).toBeLessThan(5000);
       await readiness.stop();
       const status = await guarded.status();
-      console.log(status.ratio);
       expect(status).toMatchObject({ level: 'shedding', ready: true, recycling: false });
       expect(status.ratio).toBeGreaterThan(0.85);
       expect(status.ratio).toBeLessThan(0.92);

@@ -1,5 +1,5 @@
 import { startRecycle } from '../../src/actions/recycle.ts';
-import type { CareOptions } from '../../src/care.ts';
+import type { CareOptions } from '../../src/care/deps.ts';
 import type { GuardianEvent } from '../../src/core/events.ts';
 import type { GcRecord } from '../../src/core/gc-record.ts';
 import { HistoryStore } from '../../src/core/history.ts';

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { dirname } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { GcVerdict } from '../../src/core/gc-record.ts';
 import { type CliOptions, type GuardianProcess, startGuardian, until } from './cli.ts';
@@ -8,6 +7,9 @@ import { NODES } from './node-matrix.ts';
 
 /** The Node that runs the tests, and the newest of those there are. */
 export const TWO_NODES = NODES.filter((_, i) => i === 0 || i === NODES.length - 1);
+
+/** Node opens its inspector on a free port: another program on this machine may have the usual one. */
+export const FREE = '--inspect-port=0';
 
 /** A guardian that can be asked to act, and what it has told. */
 export interface Guarded extends GuardianProcess {
@@ -30,7 +32,8 @@ export async function startGuarded(
   const guardian = await startGuardian(command, ['--admin-listen', '127.0.0.1:0', ...args], options);
   const agentPid = async () => (await guardian.status()).agent?.pid ?? 0;
   await until(async () => (await agentPid()) > 0, 'the agent is found');
-  const admin = () => guardian.lines().find(({ adminAddress }) => adminAddress !== undefined)?.['adminAddress'];
+  const admin = () =>
+    guardian.lines().find(({ adminAddress }) => adminAddress !== undefined)?.['adminAddress'];
   await until(() => admin() !== undefined, 'it can be asked');
   return {
     ...guardian,
@@ -40,8 +43,7 @@ export async function startGuarded(
       const { status, headers } = answer;
       return { status, headers, body: (await answer.json()) as Record<string, unknown> };
     },
-    notes: (reason) =>
-      guardian.lines().flatMap(({ event, msg }) => (event === reason ? [String(msg)] : [])),
+    notes: (reason) => guardian.lines().flatMap(({ event, msg }) => (event === reason ? [String(msg)] : [])),
     async metric(sample) {
       const text = await (await guardian.get('/metrics')).text();
       const line = text.split('\n').find((each) => each.startsWith(`${sample} `));
@@ -57,14 +59,12 @@ export async function startGuarded(
 }
 
 /** The command line of one of the test programs on another Node. */
-export const agentOn = (bin: string, flags: readonly string[], name: string, ...args: (string | number)[]) => [
-  bin,
-  ...flags,
-  ...agent(name, ...args).slice(1),
-];
-
-/** The environment of a command whose `node` is this one. */
-export const pathTo = (bin: string) => `${dirname(bin)}:${process.env['PATH']}`;
+export const agentOn = (
+  bin: string,
+  flags: readonly string[],
+  name: string,
+  ...args: (string | number)[]
+) => [bin, ...flags, ...agent(name, ...args).slice(1)];
 
 /** Starts a command in a container; ended with the test. */
 export function startIn(group: Pick<Group, 'enter'>, command: readonly string[]) {

@@ -7,7 +7,7 @@ import type { Runtime } from '../../core/status.ts';
 import { formatBytes } from '../../core/units.ts';
 import { argsOf } from '../../sources/process-table.ts';
 import { catchesSignal } from '../../sources/signals.ts';
-import { type Finding, no, type Power, partly, yes } from './power.ts';
+import { type Ability, no, type Power, partly, yes } from './power.ts';
 import { lookForWayIn, maySignal } from './way-in.ts';
 
 /** What the growth is named by, of each runtime. */
@@ -31,7 +31,7 @@ export async function agentPowers(config: Config, life: AgentLife, reading: Read
   ];
 }
 
-function collecting(config: Config, { pid, runtime }: AgentLife['worker'], way: Finding): Finding {
+function collecting(config: Config, { pid, runtime }: AgentLife['worker'], way: Ability): Ability {
   if (config.gc === 'off') return no('switched off', 'set --gc auto');
   if (way.has === 'yes' && runtime === 'jvm' && argsOf('/proc', pid).includes('-XX:+DisableExplicitGC'))
     return no('the JVM runs with -XX:+DisableExplicitGC', 'leave -XX:+DisableExplicitGC out');
@@ -39,12 +39,12 @@ function collecting(config: Config, { pid, runtime }: AgentLife['worker'], way: 
 }
 
 /** @param by what the growth is named by */
-export function naming(config: Config, way: Finding, by: string): Finding {
+export function naming(config: Config, way: Ability, by: string): Ability {
   if (config.profile === 'off') return no('switched off', 'set --profile auto');
   return way.has === 'yes' ? yes(by) : way;
 }
 
-function ending({ recycle }: Config, { info }: AgentLife, way: Finding): Finding {
+function ending({ recycle }: Config, { info }: AgentLife, way: Ability): Ability {
   if (recycle === 'off') return no('switched off', 'set --recycle auto');
   if (!maySignal(info.pid))
     return no(`SIGTERM to ${info.pid} is not permitted`, 'run the guardian with the uid of the agent');

@@ -4,7 +4,7 @@ import type { Reading } from '../../core/reading.ts';
 import { inspectFlags } from '../../sources/inspector/flags.ts';
 import { heapLimitPower, naming } from './agent-powers.ts';
 import { isTaken } from './listening.ts';
-import { type Finding, no, type Power, partly, yes } from './power.ts';
+import { type Ability, no, type Power, partly, yes } from './power.ts';
 import { NEEDS_OPEN } from './way-in.ts';
 
 const OTHERS = 'Python from 3.14 or with spillway_hook, a JVM, Go with pprof';
@@ -34,7 +34,7 @@ function heapLimitOfNode(env: NodeJS.ProcessEnv, reading: Reading): Power[] {
 }
 
 /** Same user, same network: what may be in the way is what every Node program here would meet. */
-function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Finding {
+function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Ability {
   if (process.platform !== 'linux') return no('needs /proc of Linux', 'run it on Linux');
   const options = env['NODE_OPTIONS'] ?? '';
   const { host, port, atStart } = inspectFlags([], options);
@@ -50,7 +50,7 @@ function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Finding {
   return yes(`of Node, ${OTHERS}`);
 }
 
-function ending({ recycle, restart }: Config): Finding {
+function ending({ recycle, restart }: Config): Ability {
   if (recycle === 'off') return no('switched off', 'set --recycle auto');
   if (recycle === 'on') return yes('SIGTERM, whether the command handles it or not');
   return restart === 'no'

@@ -11,15 +11,15 @@ export interface Power {
   mend: string;
 }
 
-/** What was found out about a power, or about what several have in common. */
-export type Finding = Omit<Power, 'power'>;
+/** What is known of a power, or of what several have in common. */
+export type Ability = Omit<Power, 'power'>;
 
-export const yes = (detail: string): Finding => ({ has: 'yes', detail, mend: '' });
-export const partly = (detail: string, mend: string): Finding => ({ has: 'partly', detail, mend });
-export const no = (detail: string, mend: string): Finding => ({ has: 'no', detail, mend });
+export const yes = (detail: string): Ability => ({ has: 'yes', detail, mend: '' });
+export const partly = (detail: string, mend: string): Ability => ({ has: 'partly', detail, mend });
+export const no = (detail: string, mend: string): Ability => ({ has: 'no', detail, mend });
 
 /** What was thrown, as a power that is missing. */
-export function refused(thrown: unknown): Finding {
+export function refused(thrown: unknown): Ability {
   const detail = messageOf(thrown);
   if (!(thrown instanceof ReachError)) return no(detail, mendOf(thrown));
   // a start, a program that is late: nothing has to be changed for that

@@ -1,7 +1,7 @@
 import { type Config, OPTIONS } from '../../config/options.ts';
 import { isLoopback } from '../../core/loopback.ts';
 import { isTaken } from './listening.ts';
-import { type Finding, no, yes } from './power.ts';
+import { type Ability, no, yes } from './power.ts';
 
 const ASK_MS = 500;
 
@@ -12,7 +12,7 @@ const ASK_MS = 500;
 export async function takingRequests(
   { adminListen, adminToken }: Config,
   { beside }: { beside: boolean },
-): Promise<Finding> {
+): Promise<Ability> {
   const where = OPTIONS.adminListen.type.render(adminListen);
   const who = adminToken !== undefined ? 'with the token' : 'from this host';
   if (!isTaken(adminListen)) return yes(`POST to ${where}, ${who}`);

@@ -8,7 +8,7 @@ import { ReachError } from '../../core/reach.ts';
 import { createInspectorTarget } from '../../sources/inspector/target.ts';
 import { listeningSockets } from '../../sources/listening-ports.ts';
 import { pythonLook } from '../../sources/python/look.ts';
-import { type Finding, no, refused, yes } from './power.ts';
+import { type Ability, no, refused, yes } from './power.ts';
 
 const PROC = '/proc';
 /** To tell whether a port is an inspector's or pprof's; measured 1–5 ms. */
@@ -23,7 +23,7 @@ export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with
 export async function lookForWayIn(
   { pid, runtime }: AgentLife['worker'],
   { mayOpen }: { mayOpen: boolean },
-): Promise<Finding> {
+): Promise<Ability> {
   try {
     switch (runtime) {
       case 'node':
@@ -45,7 +45,7 @@ export async function lookForWayIn(
   }
 }
 
-async function intoNode(pid: number, mayOpen: boolean): Promise<Finding> {
+async function intoNode(pid: number, mayOpen: boolean): Promise<Ability> {
   const target = createInspectorTarget({ procRoot: PROC, pid });
   const open = await target.find(ASK_MS);
   if (open) return yes(`open inspector on ${open.address}:${open.port}`);
@@ -57,7 +57,7 @@ async function intoNode(pid: number, mayOpen: boolean): Promise<Finding> {
   return yes('SIGUSR1 opens its inspector when that is needed, unless the program has a handler of its own');
 }
 
-function intoPython(pid: number): Finding {
+function intoPython(pid: number): Ability {
   const look = pythonLook(PROC, pid);
   const startTime = look.startTime();
   if (startTime === null) throw new ReachError('refused', `process ${pid} has ended`);
@@ -69,7 +69,7 @@ function intoPython(pid: number): Finding {
   return yes(`remote debugging (PEP 768) of CPython ${order.version}`);
 }
 
-function intoJvm(pid: number): Finding {
+function intoJvm(pid: number): Ability {
   const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const target = lookAtJvm(PROC, pid, undefined, ids);
   if (socketExists(target)) return yes('attach protocol, its socket is open');
@@ -84,7 +84,7 @@ function intoJvm(pid: number): Finding {
   return yes('attach protocol');
 }
 
-async function intoGo(pid: number): Promise<Finding> {
+async function intoGo(pid: number): Promise<Ability> {
   const socket = await createEndpoint({ procRoot: PROC, pid, listening: listeningSockets }, ASK_MS).socket();
   return yes(`pprof on ${socket.address}:${socket.port}`);
 }

@@ -1,18 +1,19 @@
 // A trace of spans that is never written out.
-// names: recordSpan
+// names: recordTokens
+import { setTimeout as sleep } from 'node:timers/promises';
+
 const spans = [];
 
 // grows here
-function recordSpan(name, parent) {
-  spans.push({
-    name,
-    parent,
-    startedMs: performance.now(),
-    attributes: { tokens: spans.length, model: 'small' },
-    links: [parent],
-  });
+function recordTokens(turn, count) {
+  for (let token = 0; token < count; token++)
+    spans.push({ name: 'token', turn, at: performance.now(), attributes: { token, model: 'small' } });
 }
 
-setInterval(() => {
-  for (let i = 0; i < 1200; i++) recordSpan(`step ${i}`, i);
-}, 20);
+async function takeTurn(turn) {
+  await sleep(5);
+  recordTokens(turn, 3000);
+}
+
+let turns = 0;
+setInterval(() => takeTurn(turns++), 25);

@@ -1,14 +1,19 @@
-// Tools made for every turn and never thrown away: each closes over the text it was made from.
+// Tools made for every turn and never thrown away: each closes over the examples it was made from.
 // names: makeTool
+import { setTimeout as sleep } from 'node:timers/promises';
+
 const tools = [];
 
 // grows here
 function makeTool(turn) {
-  const examples = Array.from({ length: 400 }, (_, i) => ({ turn, i, weight: turn / (i + 1) }));
+  const examples = Array.from({ length: 6000 }, (_, i) => ({ turn, i, weight: turn / (i + 1) }));
   return (query) => examples.filter(({ weight }) => weight > query);
 }
 
+async function takeTurn(turn) {
+  await sleep(5);
+  tools.push(makeTool(turn));
+}
+
 let turns = 0;
-setInterval(() => {
-  for (let i = 0; i < 10; i++) tools.push(makeTool(turns++));
-}, 20);
+setInterval(() => takeTurn(turns++), 30);

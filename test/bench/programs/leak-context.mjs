@@ -9,7 +9,7 @@ const waiting = [];
 function startTurn(id) {
   const turn = {
     id,
-    memory: Array.from({ length: 80 }, (_, i) => ({ fact: `fact ${i} of ${id}`, score: i / 7 })),
+    facts: Array.from({ length: 4000 }, (_, i) => ({ fact: `fact ${i} of ${id}`, score: i / 7 })),
   };
   context.run(turn, () => waiting.push(approval()));
 }
@@ -20,6 +20,4 @@ async function approval() {
 }
 
 let turns = 0;
-setInterval(() => {
-  for (let i = 0; i < 35; i++) startTurn(turns++);
-}, 20);
+setInterval(() => startTurn(turns++), 30);

@@ -2,7 +2,7 @@
 // names: openSession
 // grows here
 function openSession(id) {
-  const transcript = Array.from({ length: 200 }, (_, i) => ({ id, i, text: `message ${i}` }));
+  const transcript = Array.from({ length: 5000 }, (_, i) => ({ id, i, text: `message ${i}` }));
   let beats = 0;
   setInterval(() => {
     beats++;
@@ -11,6 +11,4 @@ function openSession(id) {
 }
 
 let sessions = 0;
-setInterval(() => {
-  for (let i = 0; i < 15; i++) openSession(sessions++);
-}, 20);
+setInterval(() => openSession(sessions++), 30);

@@ -1,21 +1,16 @@
 // Each request listens for the end of the process, and never stops listening.
 // names: serveRequest
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const shutdown = new EventEmitter().setMaxListeners(0);
 
 // grows here
-function serveRequest(id) {
-  const request = {
-    id,
-    headers: Array.from({ length: 40 }, (_, i) => `x-${i}: ${id}`),
-    body: Array(100).fill(id),
-  };
-  shutdown.on('end', () => request.body.push('aborted'));
-  return request.headers.length;
+async function serveRequest(id) {
+  await sleep(5);
+  const request = { id, rows: Array.from({ length: 5000 }, (_, i) => ({ id, text: `row ${i}` })) };
+  shutdown.on('end', () => request.rows.push('aborted'));
 }
 
 let requests = 0;
-setInterval(() => {
-  for (let i = 0; i < 70; i++) serveRequest(requests++);
-}, 20);
+setInterval(() => serveRequest(requests++), 30);

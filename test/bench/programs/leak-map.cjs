@@ -1,23 +1,30 @@
-// A cache of embeddings by prompt, without a bound.
+// A cache of embeddings by chunk of text, without a bound.
 // names: remember
+const { setTimeout: sleep } = require('node:timers/promises');
+
 const cache = new Map();
 
-function embed(prompt) {
-  return Array.from({ length: 256 }, (_, i) => Math.sin(prompt.length + i));
-}
-
 // grows here
-function remember(prompt) {
-  if (!cache.has(prompt))
-    cache.set(prompt, { prompt, tokens: prompt.split(' '), seen: Array(200).fill(prompt) });
-  return cache.get(prompt);
+function remember(path, vectors) {
+  for (const [i, vector] of vectors.entries())
+    cache.set(`${path}#${i}`, {
+      path,
+      vector: vector.map((weight) => weight / 2),
+      tokens: [i, vector.length],
+    });
 }
 
-let prompts = 0;
-setInterval(() => {
-  for (let i = 0; i < 120; i++) {
-    const prompt = `what does file ${prompts++} say about memory`;
-    embed(prompt);
-    remember(prompt);
-  }
-}, 20);
+async function embed(path) {
+  await sleep(5);
+  return Array.from({ length: 100 }, (_, chunk) =>
+    Array.from({ length: 256 }, (_, i) => Math.sin(path.length + chunk + i)),
+  );
+}
+
+async function readFile(id) {
+  const path = `src/file-${id}.ts`;
+  remember(path, await embed(path));
+}
+
+let files = 0;
+setInterval(() => readFile(files++), 25);

@@ -1,5 +1,7 @@
 // Steps queued behind an approval that never comes.
 // names: enqueueStep
+import { setTimeout as sleep } from 'node:timers/promises';
+
 let approve;
 let last = new Promise((resolve) => {
   approve = resolve;
@@ -8,11 +10,14 @@ process.on('SIGUSR2', () => approve());
 
 // grows here
 function enqueueStep(step) {
-  const state = { step, plan: Array.from({ length: 50 }, (_, i) => ({ i, done: false })) };
+  const state = { step, plan: Array.from({ length: 5000 }, (_, i) => ({ i, done: false, after: [i - 1] })) };
   last = last.then(() => state.plan);
 }
 
-let steps = 0;
-setInterval(() => {
-  for (let i = 0; i < 100; i++) enqueueStep(steps++);
-}, 20);
+async function takeTurn(turn) {
+  await sleep(5);
+  enqueueStep(turn);
+}
+
+let turns = 0;
+setInterval(() => takeTurn(turns++), 30);

@@ -90,7 +90,7 @@ export const LOADS: Readonly<Record<string, Load>> = {
     limitMiB: 192,
     nodeFlags: ['--max-old-space-size=4096'],
     arrivals: () =>
-      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":2400000}` })),
+      steady(3, (i) => ({ session: `s${i % 10}`, text: `${i} use count_words {"count":1700000}` })),
   },
   files: {
     about: 'page-cache storm',

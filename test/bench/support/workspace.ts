@@ -22,11 +22,13 @@ export function makeWorkspace(): Workspace {
   files.forEach((file, i) => {
     writeFileSync(file, Buffer.alloc(FILE_MIB * 2 ** 20, `all is well in line ${i}\n`), { flush: true });
   });
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.once('exit', remove); // interrupted
   return {
     directory,
     forget() {
       for (const file of files) execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0', 'status=none']);
     },
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    remove,
   };
 }

@@ -36,8 +36,9 @@ async function takePort(): Promise<number> {
 }
 
 describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
+  /** Its inspector may open anywhere: the usual port is everybody's. */
   const node = (flags: string[], options: Parameters<typeof startNode>[2] = {}) =>
-    startNode(NODE, [...flags, agentFile('cjs')], options);
+    startNode(NODE, ['--inspect-port=0', ...flags, agentFile('cjs')], options);
 
   it('sees that SIGUSR1 would open its inspector, and does not send it', async () => {
     const agent = await node([]);

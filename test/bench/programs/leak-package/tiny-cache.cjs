@@ -9,11 +9,7 @@ exports.TinyCache = class TinyCache {
 
   // grows here
   put(key, value) {
-    this.#entries.set(key, {
-      value,
-      at: Date.now(),
-      history: Array.from({ length: 12 }, (_, i) => ({ i, value })),
-    });
+    this.#entries.set(key, { at: Date.now(), value: JSON.parse(JSON.stringify(value)) });
     if (this.#entries.size > this.#max) this.#entries.delete(this.#entries.keys().next().value);
   }
 };

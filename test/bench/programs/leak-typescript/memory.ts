@@ -20,7 +20,7 @@ export class Memory {
   readonly #facts: Fact[] = [];
 
   // grows here
-  learn(text: string): number {
-    return this.#facts.push(new Fact(text));
+  learn(texts: string[]): void {
+    for (const text of texts) this.#facts.push(new Fact(text));
   }
 }

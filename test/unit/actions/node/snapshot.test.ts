@@ -14,7 +14,7 @@ describe('takeSnapshot', () => {
     const chunks: string[] = [];
     await takeSnapshot(agent.session, async (chunk) => void chunks.push(chunk));
     const snapshot = JSON.parse(chunks.join(''));
-    expect(chunks.length).toBeGreaterThan(10);
+    expect(chunks.length).toBeGreaterThan(1);
     expect(snapshot.snapshot.meta.node_fields).toContain('self_size');
     expect(snapshot.strings).toContain('Conversation');
   });
@@ -57,7 +57,7 @@ describe('takeSnapshot', () => {
 
   it('gives up in time', async () => {
     await using agent = await growingAgent(process.execPath, [AGENT, 'class', '5']);
-    await expect(takeSnapshot(agent.session, () => sleep(500), 300)).rejects.toMatchObject({
+    await expect(takeSnapshot(agent.session, () => sleep(100), 20)).rejects.toMatchObject({
       outcome: 'timeout',
     });
   });

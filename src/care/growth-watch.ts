@@ -1,0 +1,157 @@
+import { messageOf, SpillwayError } from '../core/errors.ts';
+import type { GcPlan } from '../core/gc-plan.ts';
+import { growthKinds, type MemoryFacts } from '../core/growth-kinds.ts';
+import type { GrowthReport } from '../core/growth-report.ts';
+import { atLeast } from '../core/level.ts';
+import type { Situation } from '../core/ports.ts';
+import type { HeapFacts, Profile, Reach } from '../core/reach.ts';
+import { heldBytes } from '../core/reading.ts';
+import type { Level } from '../core/status.ts';
+import type { CareDeps } from './deps.ts';
+import type { Hand } from './hand.ts';
+import type { Present } from './present.ts';
+import { within } from './waiting.ts';
+
+/** The first reading after so much growth (of the limit) or time, the next ones so far apart. */
+const NAME_AFTER_SHARE = 0.02;
+const NAME_AFTER_MS = { least: 500, most: 5000 };
+const NAME_EVERY_MS = 30_000;
+const RETRY_MS = 30_000;
+/** A directory that does not answer must not hold up the next collection. */
+const KEEP_MS = 5000;
+
+type ProfilingReach = Reach & Required<Pick<Reach, 'profile'>>;
+
+interface Sampling {
+  /** It ends with the way in that it was begun by. */
+  reach: Reach;
+  sinceMs: number;
+  /** When it began. */
+  heldBytes: number;
+  /** `null` before the first reading. */
+  readMs: number | null;
+  level: Level;
+}
+
+/** From the warning level on: allocations are sampled, and what grew gets its name. */
+export class GrowthWatch {
+  report: GrowthReport | undefined;
+
+  readonly #present: Present;
+  readonly #hand: Hand;
+  readonly #plan: GcPlan;
+  readonly #deps: CareDeps;
+  /** When things were still calm: growth is told against it. */
+  #baseline: MemoryFacts | undefined;
+  #sampling: Sampling | undefined;
+  #told = false;
+  #retryMs = Number.NEGATIVE_INFINITY;
+
+  constructor(present: Present, hand: Hand, plan: GcPlan, deps: CareDeps) {
+    this.#present = present;
+    this.#hand = hand;
+    this.#plan = plan;
+    this.#deps = deps;
+  }
+
+  attend(situation: Situation): void {
+    if (!this.#baseline && situation.processes.length > 0) this.#baseline = this.#memory(situation, null);
+  }
+
+  /** Takes in the first look there was at the heap: what is native can only be told against the same moment. */
+  see(facts: HeapFacts): void {
+    if (this.#baseline && !this.#baseline.heap)
+      this.#baseline = {
+        ...this.#memory(this.#present.situation, facts),
+        processes: this.#baseline.processes,
+      };
+  }
+
+  /** Begins to sample, or reads, when that is due. Never rejects: what grows may stay without a name. */
+  async follow(reach: Reach, heap: HeapFacts | null): Promise<void> {
+    const { options, clock, log } = this.#deps;
+    const { level } = this.#present.situation;
+    if (options.profile === 'off' || !canProfile(reach) || !atLeast(level, 'warning')) return;
+    if (clock.now() < this.#retryMs) return;
+    try {
+      if (this.#sampling?.reach !== reach) await this.start();
+      else if (this.#isDue(this.#sampling, heap)) await this.read();
+    } catch (error) {
+      if (this.#present.over) return;
+      this.#retryMs = clock.now() + RETRY_MS;
+      this.#sampling = undefined;
+      log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
+    }
+  }
+
+  /** Begins to sample, unless it does. @throws ReachError, SpillwayError `unavailable` */
+  async start(): Promise<void> {
+    const reach = await this.#open();
+    if (this.#sampling?.reach === reach) return;
+    await reach.startProfile?.();
+    const { level, reading } = this.#present.situation;
+    const sinceMs = this.#deps.clock.now();
+    this.#sampling = { reach, sinceMs, heldBytes: heldBytes(reading), readMs: null, level };
+  }
+
+  /** Names what grew. @throws ReachError, SpillwayError `unavailable` */
+  async read(): Promise<GrowthReport & { file: string | null }> {
+    const { clock, stalled, keep } = this.#deps;
+    const reach = await this.#open();
+    const facts = await reach.facts();
+    this.#present.check();
+    const profile = await this.#hand.occupy(reach.profile());
+    stalled(profile.stallMs);
+    this.#present.check();
+    const { situation } = this.#present;
+    this.#plan.stalled(profile.stallMs, clock.now());
+    if (this.#sampling?.reach === reach)
+      Object.assign(this.#sampling, { readMs: clock.now(), level: situation.level });
+    const growth = this.#name(profile, this.#memory(situation, facts));
+    this.report = growth;
+    if (!this.#told && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
+      this.#told = true;
+      this.#deps.tell({ reason: 'MemoryGrowthNamed', type: 'Warning', note: growth.note });
+    }
+    const file = profile.file && (await within(clock, KEEP_MS, keep(profile.file)));
+    return { ...growth, file: file ?? null };
+  }
+
+  async #open(): Promise<ProfilingReach> {
+    const reach = await this.#hand.open();
+    if (canProfile(reach)) return reach;
+    throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
+  }
+
+  #isDue({ sinceMs, readMs, heldBytes: from, level: readAt }: Sampling, heap: HeapFacts | null): boolean {
+    const { level, reading } = this.#present.situation;
+    const nowMs = this.#deps.clock.now();
+    const grownShare = (heldBytes(reading) - from) / reading.limitBytes;
+    const first =
+      nowMs - sinceMs >= (grownShare >= NAME_AFTER_SHARE ? NAME_AFTER_MS.least : NAME_AFTER_MS.most);
+    const again =
+      readMs !== null && (nowMs - readMs >= NAME_EVERY_MS || (level !== readAt && atLeast(level, readAt)));
+    if (readMs === null ? !first : !again) return false;
+    return this.#plan.affordsLook(heap, heldBytes(reading), nowMs);
+  }
+
+  #name({ sites, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
+    const at = new Date(this.#deps.clock.wallMs()).toISOString();
+    const { pid } = this.#present.life.worker;
+    let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);
+    // all of it came before the first look: then what is there is what has grown
+    if (grown.kinds.length === 0) grown = growthKinds(pid, memory, null, sites);
+    return { at, ...grown, sites, sampledMs };
+  }
+
+  #memory({ reading, processes }: Situation, heap: HeapFacts | null): MemoryFacts {
+    const { anonBytes, shmemBytes } = reading;
+    const { pid } = this.#present.life.worker;
+    const own = processes.find((each) => each.pid === pid);
+    return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
+  }
+}
+
+function canProfile(reach: Reach): reach is ProfilingReach {
+  return reach.profile !== undefined;
+}

@@ -1,0 +1,100 @@
+import type { AgentLife, Clock } from '../core/ports.ts';
+import { type Reach, ReachError } from '../core/reach.ts';
+import type { CareDeps } from './deps.ts';
+import type { Present } from './present.ts';
+import { within } from './waiting.ts';
+
+/** Letting a runtime go takes two seconds at most. */
+const RELEASE_MS = 2200;
+/** A refusal that may pass is tried again soon, what was late after a while, others ever more rarely. */
+const RETRY_MS = {
+  passing: { first: 100, longest: 10_000 },
+  timeout: { first: 2000, longest: 60_000 },
+  refused: { first: 30_000, longest: 600_000 },
+};
+
+/** The hand in the agent's runtime: opened when it is needed, kept, and let go. */
+export class Hand {
+  readonly #present: Present;
+  readonly #reachOf: CareDeps['reach'];
+  readonly #clock: Clock;
+  #reach: Reach | undefined;
+  #reached: AgentLife['worker'] | undefined;
+  /** Let go, or being let go. */
+  #left: Reach | undefined;
+  #occupied = false;
+  #refusals = 0;
+  #retryMs = Number.NEGATIVE_INFINITY;
+
+  constructor(present: Present, { reach, clock }: CareDeps) {
+    this.#present = present;
+    this.#reachOf = reach;
+    this.#clock = clock;
+  }
+
+  /** The way in that is open now. */
+  get reach(): Reach | undefined {
+    return this.#reach;
+  }
+
+  /** Something that may take long is running: what asks the runtime meanwhile would wait for it. */
+  get occupied(): boolean {
+    return this.#occupied;
+  }
+
+  /** From when on the next try makes sense, in monotonic milliseconds. */
+  get retryMs(): number {
+    return this.#retryMs;
+  }
+
+  /**
+   * The way in, made anew when another process has become the one that matters.
+   * @throws ReachError
+   * @throws SpillwayError `unavailable` when this life is over
+   */
+  async open(): Promise<Reach> {
+    this.#present.check();
+    const { worker } = this.#present.life;
+    if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
+    const before = this.#reach;
+    this.#reach = undefined;
+    // first: the next process would find the port of the one before in use
+    if (before) await within(this.#clock, RELEASE_MS, before.release());
+    const reach = await this.#reachOf(worker);
+    this.#present.check();
+    if (typeof reach === 'string') throw new ReachError('refused', reach);
+    this.#reached = worker;
+    this.#reach = reach;
+    return reach;
+  }
+
+  /** Never throws. */
+  async letGo(): Promise<void> {
+    // the end of the guardian may come while it is being let go: then that is waited for
+    this.#left = this.#reach ?? this.#left;
+    this.#reach = undefined;
+    await within(this.#clock, RELEASE_MS, this.#left?.release());
+  }
+
+  /** Until this ends, the runtime is occupied. */
+  async occupy<T>(work: Promise<T>): Promise<T> {
+    this.#occupied = true;
+    try {
+      return await work;
+    } finally {
+      this.#occupied = false;
+    }
+  }
+
+  answered(): void {
+    this.#refusals = 0;
+  }
+
+  /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
+  refused({ passing, outcome }: ReachError): number {
+    this.#refusals++;
+    const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
+    this.#retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (this.#refusals - 1));
+    return this.#refusals;
+  }
+}
