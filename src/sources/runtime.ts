@@ -5,6 +5,8 @@ import { argsOf, baseName } from './process-table.ts';
 /** Commands that only start the program: the shells, the package managers, the inits of containers. */
 const WRAPPER =
   /^(?:(?:ba|da|a|z|k)?sh|busybox|env|npm|npx|pnpm|yarn|tini|dumb-init|docker-init|catatonit|s6-svscan|supervisord|timeout|nice|stdbuf)$/;
+/** Portable bundles start their program through the dynamic loader they bring: it is then the executable. */
+const LOADER = /^ld-(?:linux|musl)[\w-]*\.so(?:\.\d+)?$/;
 /** What is read of an executable at most: its headers, never its text. */
 const MAX_TABLE_BYTES = 256 * 1024;
 
@@ -15,7 +17,9 @@ const MAX_TABLE_BYTES = 256 * 1024;
  */
 export function runtimeOf(procRoot: string, pid: number): Runtime {
   const file = `${procRoot}/${pid}/exe`;
-  const known = byName(executableName(file) ?? '') ?? byName(baseName(argsOf(procRoot, pid)[0] ?? ''));
+  const name = executableName(file) ?? '';
+  const args = argsOf(procRoot, pid).map(baseName);
+  const known = LOADER.test(name) ? byName(args.find(byName) ?? '') : (byName(name) ?? byName(args[0] ?? ''));
   return known ?? (isGo(file) ? 'go' : 'other');
 }
 

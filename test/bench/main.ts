@@ -4,8 +4,11 @@ import { sweepStale } from '../../src/actions/wrap/private-cgroup.ts';
 import { burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
 import { flood } from './parts/flood.ts';
+import { gc } from './parts/gc.ts';
 import { type GoodputSetting, goodput } from './parts/goodput.ts';
+import { leaks } from './parts/leaks.ts';
 import { memory } from './parts/memory.ts';
+import { profile } from './parts/profile.ts';
 import { read } from './parts/read.ts';
 import { smallest } from './parts/smallest.ts';
 import { start } from './parts/start.ts';
@@ -19,6 +22,9 @@ const PARTS: Readonly<Record<string, [about: string, part: (setting: GoodputSett
   start: ['start to the first /readyz', start],
   read: ['time and garbage of one reading and one round of the loop', read],
   flood: ['sampling interval, idle and under wrk', flood],
+  gc: ['bytes returned per ms stalled, by way and heap size; stall of a guarded agent', gc],
+  profile: ['throughput with the sampling heap profile on, beside off', profile],
+  leaks: ['in how many of 20 leaking agents the function or kind is named', leaks],
   goodput: ['requests served behind a balancer under six loads, beside three other ways', goodput],
 };
 

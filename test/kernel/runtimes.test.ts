@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import type { GcRecord } from '../../src/core/gc-record.ts';
+import type { GcRecord, GcVerdict } from '../../src/core/gc-record.ts';
 import { isAlive, MIB, until } from '../support/cli.ts';
 import { compileGo, compileJava, GO, JAVAS, runs } from '../support/compiled.ts';
 import { startGuarded } from '../support/guarded.ts';
@@ -19,9 +19,9 @@ const LIMIT_MIB = 256;
 /** Starts a command that fills four fifths of its limit; gives what a collection brought, and whether it works on. */
 async function collectedFrom(
   command: string[],
-  options: { runtime: string; env?: NodeJS.ProcessEnv; flags?: string[] },
+  options: { runtime: string; verdict: GcVerdict; env?: NodeJS.ProcessEnv; flags?: string[] },
 ) {
-  const { runtime, env, flags = [] } = options;
+  const { runtime, verdict, env, flags = [] } = options;
   const guarded = await startGuarded(
     'run',
     ['--limit', `${LIMIT_MIB}Mi`, ...flags, '--', ...command],
@@ -35,7 +35,8 @@ async function collectedFrom(
   await until(() => guarded.text.out.includes('ready'), 'the memory is taken', 20_000);
   expect((await guarded.status()).agent?.runtime).toBe(runtime);
   const last = async () => (await guarded.status()).lastGc;
-  await until(async () => (await last()) !== null, 'a collection was tried', 20_000);
+  // what was refused while it started is tried again after half a minute
+  await until(async () => (await last())?.verdict === verdict, `it is ${verdict}`, 45_000);
   await sleep(500);
   const alive = isAlive(pid) && guarded.child.exitCode === null;
   return { guarded, lastGc: (await last()) as GcRecord, alive };
@@ -46,9 +47,9 @@ describeWhere('an agent in another runtime', LACKS, () => {
     const command = [PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
     const { guarded, lastGc, alive } = await collectedFrom(command, {
       runtime: 'python',
+      verdict: 'freed',
       env: { PYTHONPATH: HOOK },
     });
-    expect(lastGc).toMatchObject({ verdict: 'freed' });
     expect(lastGc.freedBytes).toBeGreaterThan(150 * MIB);
     expect(alive).toBe(true);
     const before = guarded.text.out.length;
@@ -60,8 +61,8 @@ describeWhere('an agent in another runtime', LACKS, () => {
     PYTHON ? undefined : 'no python3',
     async () => {
       const command = [PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
-      const { lastGc, alive } = await collectedFrom(command, { runtime: 'python' });
-      expect(lastGc).toMatchObject({ verdict: 'refused', freedBytes: 0 });
+      const { lastGc, alive } = await collectedFrom(command, { runtime: 'python', verdict: 'refused' });
+      expect(lastGc).toMatchObject({ freedBytes: 0 });
       expect(lastGc.mend).toContain('spillway_hook');
       expect(alive).toBe(true);
     },
@@ -72,8 +73,10 @@ describeWhere('an agent in another runtime', LACKS, () => {
     REMOTE_PYTHON ? undefined : 'SPILLWAY_PYTHON314 names no Python',
     async () => {
       const command = [REMOTE_PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
-      const { guarded, lastGc, alive } = await collectedFrom(command, { runtime: 'python' });
-      expect(lastGc).toMatchObject({ verdict: 'freed' });
+      const { guarded, lastGc, alive } = await collectedFrom(command, {
+        runtime: 'python',
+        verdict: 'freed',
+      });
       expect(lastGc.freedBytes).toBeGreaterThan(150 * MIB);
       expect(alive).toBe(true);
       const before = guarded.text.out.length;
@@ -89,11 +92,11 @@ describeWhere('an agent in another runtime', LACKS, () => {
       onTestFinished(classes.remove);
       const flags = ['-Xms16m', '-Xmx400m', '-XX:+UseG1GC'];
       const command = [JAVA ?? '', ...flags, '-cp', classes.classPath, 'JvmAgent', '10', '150'];
-      const { guarded, lastGc, alive } = await collectedFrom(command, {
+      const { guarded, alive } = await collectedFrom(command, {
         runtime: 'jvm',
+        verdict: 'freed',
         flags: ['--warn-ratio', '0.5'],
       });
-      expect(lastGc, lastGc.note).toMatchObject({ verdict: 'freed' });
       expect(alive).toBe(true);
       guarded.child.stdin?.write('echo on\n');
       await until(() => guarded.text.out.includes('did echo on'), 'it works on');
@@ -109,10 +112,10 @@ describeWhere('an agent in another runtime', LACKS, () => {
       onTestFinished(compiled.remove);
       const { guarded, lastGc, alive } = await collectedFrom([compiled.program, ...args], {
         runtime: 'go',
+        verdict,
         // its agent takes 330 MiB on the way up
         flags: ['--limit', '420Mi', '--warn-ratio', '0.5'],
       });
-      expect(lastGc, lastGc.note).toMatchObject({ verdict });
       if (verdict === 'refused') expect(lastGc.mend ?? lastGc.note).toContain('pprof');
       expect(alive).toBe(true);
       guarded.child.stdin?.write('echo on\n');
@@ -124,9 +127,9 @@ describeWhere('an agent in another runtime', LACKS, () => {
       'a=$(head -c 40000000 /dev/zero | tr "\\0" x); echo ready; while :; do sleep 0.2; echo on; done';
     const { guarded, lastGc, alive } = await collectedFrom(['sh', '-c', script], {
       runtime: 'other',
+      verdict: 'refused',
       flags: ['--limit', '128Mi', '--warn-ratio', '0.2', '--recover-margin', '0.02'],
     });
-    expect(lastGc).toMatchObject({ verdict: 'refused' });
     expect(lastGc.note).toContain('no runtime that could be asked');
     expect(alive).toBe(true);
     const before = guarded.text.out.length;
@@ -136,8 +139,10 @@ describeWhere('an agent in another runtime', LACKS, () => {
   itWhere('that is a static binary is refused, and left alone', lacksStatic(), async () => {
     const program = join(folder(), 'static-agent');
     execFileSync('cc', ['-static', '-O1', '-o', program, source(C_AGENT)], { stdio: 'pipe' });
-    const { guarded, lastGc, alive } = await collectedFrom([program], { runtime: 'other' });
-    expect(lastGc).toMatchObject({ verdict: 'refused' });
+    const { guarded, alive } = await collectedFrom([program], {
+      runtime: 'other',
+      verdict: 'refused',
+    });
     expect(alive).toBe(true);
     const before = guarded.text.out.length;
     await until(() => guarded.text.out.length > before, 'it works on');

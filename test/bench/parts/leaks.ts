@@ -85,13 +85,19 @@ async function watch({ dist }: Setting, node: string, leak: Leak): Promise<Findi
     finding.status = growth !== undefined && puts(leak.culprit, growth);
     finding.profile = puts(leak.culprit, await askFor(adminPort));
   } catch (error) {
-    finding.said ||= (error as Error).message.slice(0, 300);
+    finding.said ||= inShort((error as Error).message);
   } finally {
     guard.child.kill('SIGTERM');
     await Promise.race([guard.exited, sleep(5000, undefined, { ref: false })]);
     await guard.end();
   }
   return finding;
+}
+
+/** Of a whole log, what was told in it. */
+function inShort(message: string): string {
+  const told = [...message.matchAll(/"time":"[^T]*T([^"]*)Z".*"event":"(\w+)"/g)];
+  return told.length > 0 ? told.map(([, time, reason]) => `${time} ${reason}`).join(', ') : message;
 }
 
 /** A line of the guardian's log. */

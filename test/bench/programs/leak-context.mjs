@@ -9,7 +9,7 @@ const waiting = [];
 function startTurn(id) {
   const turn = {
     id,
-    facts: Array.from({ length: 4000 }, (_, i) => ({ fact: `fact ${i} of ${id}`, score: i / 7 })),
+    facts: Array.from({ length: 3000 }, (_, i) => ({ fact: `fact ${i} of ${id}`, score: i / 7 })),
   };
   context.run(turn, () => waiting.push(approval()));
 }

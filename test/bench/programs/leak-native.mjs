@@ -1,5 +1,5 @@
 // A formatter of dates per user: what it holds lives outside of V8's heap and V8 does not count it.
-// names: native outside the heap
+// names: native memory outside the heap
 const formatters = new Map();
 
 function formatterOf(user) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { GrowthKind, GrowthReport } from '../../../src/core/growth-report.ts';
@@ -61,26 +61,24 @@ function withPackage(source: string, to: string): string {
   mkdirSync(modules, { recursive: true });
   cpSync(join(source, 'tiny-cache.cjs'), join(modules, 'tiny-cache.cjs'));
   cpSync(join(source, 'agent.cjs'), join(to, 'agent.cjs'));
-  execFileSync('sh', [
-    '-c',
-    `echo '{"name":"tiny-cache","main":"tiny-cache.cjs"}' > "$0/package.json"`,
-    modules,
-  ]);
+  writeFileSync(join(modules, 'package.json'), '{ "name": "tiny-cache", "main": "tiny-cache.cjs" }');
   return join(to, 'agent.cjs');
 }
 
 /** The header says `names: FUNCTION`, with `in FILE` and `of PACKAGE` where those are others, or `names: KIND WORDS`. */
 function leakOf(name: string, source: string, program: string): Leak {
   const text = readFileSync(source, 'utf8');
-  const [, first = '', rest = ''] = /^\/\/ names: (\S+) ?(.*)$/m.exec(text) ?? [];
+  const [, first, rest = ''] = /^\/\/ names: (\S+) ?(.*)$/m.exec(text) ?? [];
+  if (first === undefined) throw new Error(`${source} does not say what is to be named`);
   if (first in KINDS) return { name, program, culprit: { kind: first as GrowthKind, words: rest } };
   const file = / ?in (\S+)/.exec(rest)?.[1] ?? basename(source);
   const lines = readFileSync(join(dirname(source), file), 'utf8').split('\n');
-  const line = lines.findIndex((each) => each.trim() === '// grows here') + 2;
+  const mark = lines.findIndex((each) => each.trim() === '// grows here');
+  if (mark < 0) throw new Error(`${file} does not mark where it grows`);
   return {
     name,
     program,
-    culprit: { name: first, file, line, package: / ?of (\S+)/.exec(rest)?.[1] ?? null },
+    culprit: { name: first, file, line: mark + 2, package: / ?of (\S+)/.exec(rest)?.[1] ?? null },
   };
 }
 
@@ -99,8 +97,12 @@ export function puts(culprit: Culprit, report: Pick<GrowthReport, 'kinds' | 'sit
 
 /** Whether the words of an event tell it. */
 export function tells(culprit: Culprit, note: string): boolean {
-  if ('kind' in culprit) return note.includes(culprit.words);
-  return note.includes(`\`${culprit.name} (`) && note.includes(`${culprit.file}:${culprit.line})`);
+  if ('kind' in culprit) return note.toLowerCase().includes(culprit.words.toLowerCase());
+  const told = /`([^`]+) \(([^`]+):(\d+)\)`/g;
+  return [...note.matchAll(told)].some(
+    ([, name, file = '', line]) =>
+      name === culprit.name && basename(file) === culprit.file && line === `${culprit.line}`,
+  );
 }
 
 export const wordsOf = (culprit: Culprit): string =>
