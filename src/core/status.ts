@@ -54,6 +54,8 @@ export interface Status {
   recycling: boolean;
   /** What keeps a better source from being used, each with its mend; empty when the best is in use. */
   degraded: string[];
+  /** What about the agent should be set otherwise, each with its mend: a heap limit that its container cannot hold. */
+  advice: string[];
   agent: AgentInfo | null;
   oomKills: number;
   lastGc: GcRecord | null;

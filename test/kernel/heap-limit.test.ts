@@ -48,16 +48,16 @@ describeWhere('a heap limit above what the container can give', LACKS, () => {
     await until(() => guarded.text.out.includes('up'), 'the agent is up');
     // the advice is looked at once a second
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    const { degraded } = await guarded.status();
-    return { degraded, notes: guarded.notes('HeapLimitTooHigh') };
+    const { advice } = await guarded.status();
+    return { advice, notes: guarded.notes('HeapLimitTooHigh') };
   }
 
   it('is told once, with the number to set; with that number nothing is said', async () => {
-    const { degraded, notes } = await told('--max-old-space-size=4096');
+    const { advice, notes } = await told('--max-old-space-size=4096');
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(/^V8's heap may grow to 4.00 GiB, which the container's 320 MiB cannot hold/);
-    expect(degraded.join()).toContain(notes[0]);
+    expect(advice.join()).toContain(notes[0]);
     const number = /set (--max-old-space-size=\d+)/.exec(notes[0] ?? '')?.[1] ?? '';
-    expect(await told(number)).toEqual({ degraded: [], notes: [] });
+    expect(await told(number)).toEqual({ advice: [], notes: [] });
   });
 });

@@ -26,7 +26,8 @@ describeWhere('files of an agent', LACKS, () => {
     expect(status.usedBytes).toBeGreaterThan(0.85 * LIMIT_MIB * MIB);
     expect(status.ratio).toBeLessThan(0.5);
     expect((await guardian.ended).code).toBe(0);
-    expect(guardian.events()).toEqual(['AgentExited']);
+    // the container is smaller than V8's default heap, which is no pressure
+    expect(guardian.events()).toEqual(['HeapLimitTooHigh', 'AgentExited']);
   });
 
   it('in memory (tmpfs) are pressure', async () => {

@@ -26,6 +26,7 @@ export function statusWith(changes: Partial<Status> = {}): Status {
     usageSource: 'cgroup-v2',
     limitedBy: 'container',
     degraded: [],
+    advice: [],
     agent: { pid: 7, name: 'agent', runtime: 'node', restarts: 0 },
     oomKills: 0,
     heapUsedBytes: null,
