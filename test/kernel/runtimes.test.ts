@@ -19,7 +19,7 @@ const LIMIT_MIB = 256;
 /** Starts a command that fills four fifths of its limit; gives what a collection brought, and whether it works on. */
 async function collectedFrom(
   command: string[],
-  options: { runtime: string; verdict: GcVerdict; env?: NodeJS.ProcessEnv; flags?: string[] },
+  options: { runtime: string; verdict: GcVerdict[]; env?: NodeJS.ProcessEnv; flags?: string[] },
 ) {
   const { runtime, verdict, env, flags = [] } = options;
   const guarded = await startGuarded(
@@ -36,7 +36,7 @@ async function collectedFrom(
   expect((await guarded.status()).agent?.runtime).toBe(runtime);
   const last = async () => (await guarded.status()).lastGc;
   // what was refused while it started is tried again after half a minute
-  await until(async () => (await last())?.verdict === verdict, `it is ${verdict}`, 45_000);
+  await until(async () => verdict.includes((await last())?.verdict ?? 'timeout'), `it is ${verdict}`, 45_000);
   await sleep(500);
   const alive = isAlive(pid) && guarded.child.exitCode === null;
   return { guarded, lastGc: (await last()) as GcRecord, alive };
@@ -47,7 +47,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
     const command = [PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
     const { guarded, lastGc, alive } = await collectedFrom(command, {
       runtime: 'python',
-      verdict: 'freed',
+      verdict: ['freed'],
       env: { PYTHONPATH: HOOK },
     });
     expect(lastGc.freedBytes).toBeGreaterThan(150 * MIB);
@@ -61,7 +61,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
     PYTHON ? undefined : 'no python3',
     async () => {
       const command = [PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
-      const { lastGc, alive } = await collectedFrom(command, { runtime: 'python', verdict: 'refused' });
+      const { lastGc, alive } = await collectedFrom(command, { runtime: 'python', verdict: ['refused'] });
       expect(lastGc).toMatchObject({ freedBytes: 0 });
       expect(lastGc.mend).toContain('spillway_hook');
       expect(alive).toBe(true);
@@ -75,7 +75,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
       const command = [REMOTE_PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
       const { guarded, lastGc, alive } = await collectedFrom(command, {
         runtime: 'python',
-        verdict: 'freed',
+        verdict: ['freed'],
       });
       expect(lastGc.freedBytes).toBeGreaterThan(150 * MIB);
       expect(alive).toBe(true);
@@ -94,7 +94,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
       const command = [JAVA ?? '', ...flags, '-cp', classes.classPath, 'JvmAgent', '10', '150'];
       const { guarded, alive } = await collectedFrom(command, {
         runtime: 'jvm',
-        verdict: 'freed',
+        verdict: ['freed'],
         flags: ['--warn-ratio', '0.5'],
       });
       expect(alive).toBe(true);
@@ -103,20 +103,22 @@ describeWhere('an agent in another runtime', LACKS, () => {
     },
   );
 
-  for (const [serves, verdict, args] of [
-    ['pprof', 'freed', ['pprof']],
-    ['no pprof', 'refused', ['plain']],
+  for (const [serves, outcome, verdict, args] of [
+    // on a slow machine Go takes longer to give its pages back than is waited for
+    ['pprof', 'collected', ['freed', 'collected but not returned'], ['pprof']],
+    ['no pprof', 'refused', ['refused'], ['plain']],
   ] as const)
-    itWhere(`in Go that serves ${serves} is ${verdict}`, GO ? undefined : 'no Go compiler', async () => {
+    itWhere(`in Go that serves ${serves} is ${outcome}`, GO ? undefined : 'no Go compiler', async () => {
       const compiled = compileGo(GO ?? '');
       onTestFinished(compiled.remove);
       const { guarded, lastGc, alive } = await collectedFrom([compiled.program, ...args], {
         runtime: 'go',
-        verdict,
+        verdict: [...verdict],
         // its agent takes 330 MiB on the way up
         flags: ['--limit', '420Mi', '--warn-ratio', '0.5'],
       });
-      if (verdict === 'refused') expect(lastGc.mend ?? lastGc.note).toContain('pprof');
+      if (outcome === 'refused') expect(lastGc.mend).toContain('net/http/pprof');
+      else expect(lastGc.freedHeapBytes).toBeGreaterThan(200 * MIB);
       expect(alive).toBe(true);
       guarded.child.stdin?.write('echo on\n');
       await until(() => guarded.text.out.includes('did echo on'), 'it works on');
@@ -127,7 +129,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
       'a=$(head -c 40000000 /dev/zero | tr "\\0" x); echo ready; while :; do sleep 0.2; echo on; done';
     const { guarded, lastGc, alive } = await collectedFrom(['sh', '-c', script], {
       runtime: 'other',
-      verdict: 'refused',
+      verdict: ['refused'],
       flags: ['--limit', '128Mi', '--warn-ratio', '0.2', '--recover-margin', '0.02'],
     });
     expect(lastGc.note).toContain('no runtime that could be asked');
@@ -141,7 +143,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
     execFileSync('cc', ['-static', '-O1', '-o', program, source(C_AGENT)], { stdio: 'pipe' });
     const { guarded, alive } = await collectedFrom([program], {
       runtime: 'other',
-      verdict: 'refused',
+      verdict: ['refused'],
     });
     expect(alive).toBe(true);
     const before = guarded.text.out.length;
