@@ -83,6 +83,7 @@ function keptBy({ runtime, way, before, after }: GcFacts): { why: string; mend: 
     };
   if (runtime === 'jvm')
     return { why: 'this collector of the JVM keeps its heap', mend: 'run it with -XX:+UseG1GC' };
+  if (runtime === 'go') return { why: 'Go gives its pages back little by little', mend: null };
   // V8 gives pages back later after a quick collection: within 1 s on Node 20, 5–10 s on Node 24
   if (way === 'quick' && runtime === 'node')
     return {

@@ -12,6 +12,8 @@ const RUNS = Number(process.env['SURVIVE_RUNS'] ?? 3);
 const LIMIT_MIB = 224;
 /** A heap limit copied from a bigger machine, as it stands in many an image: V8 sees no reason to collect in time. */
 const TOO_MUCH = '--max-old-space-size=4096';
+/** A port of its own: the usual one may be held by another agent on this machine. */
+const INSPECTOR = '--inspect-port=0';
 const SESSIONS_SECONDS = 8;
 const REQUESTS = 75;
 /** Twelve documents of 5 MB are held at a time. */
@@ -42,6 +44,7 @@ const startGuarded = (command: readonly string[]) =>
 const onNode = (bin: string, name: string, ...args: (string | number)[]) => [
   bin,
   TOO_MUCH,
+  INSPECTOR,
   ...agent(name, ...args).slice(1),
 ];
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { onTestFinished } from 'vitest';
+import { onTestFailed, onTestFinished } from 'vitest';
 import type { GcVerdict } from '../../src/core/gc-record.ts';
 import { type CliOptions, type GuardianProcess, startGuardian, until } from './cli.ts';
 import { agent, type Group } from './kernel.ts';
@@ -30,6 +30,9 @@ export async function startGuarded(
   options: CliOptions = {},
 ): Promise<Guarded> {
   const guardian = await startGuardian(command, ['--admin-listen', '127.0.0.1:0', ...args], options);
+  onTestFailed(() => {
+    for (const { time, event, msg } of guardian.lines()) console.log(time, event ?? '', msg);
+  });
   const agentPid = async () => (await guardian.status()).agent?.pid ?? 0;
   await until(async () => (await agentPid()) > 0, 'the agent is found');
   const admin = () =>

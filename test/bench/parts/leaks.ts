@@ -14,6 +14,8 @@ export interface LeaksSetting extends Setting {
 const LIMIT = '256Mi';
 const WARNING_WITHIN_MS = 60_000;
 const NAMED_WITHIN_MS = 20_000;
+/** A port of its own: the usual one may be held by another agent on this machine. */
+const INSPECTOR = '--inspect-port=0';
 const TO_REACH = 18;
 
 interface Finding {
@@ -63,7 +65,7 @@ export async function leaks(setting: LeaksSetting): Promise<void> {
 async function watch({ dist }: Setting, node: string, leak: Leak): Promise<Finding> {
   const guard = launch(node, [
     ...[join(dist, 'spillway.js'), 'run', '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'],
-    ...['--limit', LIMIT, '--', node, leak.program],
+    ...['--limit', LIMIT, '--', node, INSPECTOR, leak.program],
   ]);
   const finding: Finding = {
     leak,

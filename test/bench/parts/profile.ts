@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { reachOf } from '../../../src/reaches.ts';
 import { median, quantile, table } from '../support/numbers.ts';
 import { cpuMs } from '../support/process-cost.ts';
@@ -6,6 +7,8 @@ import { launch, nodeVersion, program, type Running, type Setting } from '../sup
 const ROUNDS = 20;
 const SLICE_SECONDS = 0.5;
 const WARM_MS = 3000;
+/** After one slice and before the next: the garbage of one is not to be collected in another. */
+const REST_MS = 300;
 const KIB = 1024;
 
 /** Who takes the profile in one slice of the work. */
@@ -66,6 +69,7 @@ async function work(agent: Running, way: Way, ms: number): Promise<Slice> {
   const reach = way.reach ? handIn(agent.pid) : undefined;
   await reach?.startProfile?.();
   try {
+    await sleep(REST_MS);
     const id = ++questions;
     const beforeMs = cpuMs(agent.pid);
     agent.child.stdin?.write(`${id} ${ms} ${way.inside ?? 'none'}\n`);
