@@ -70,7 +70,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
 
   itWhere(
     'in Python 3.14 gives its garbage back without any preparation',
-    REMOTE_PYTHON ? undefined : 'SPILLWAY_PYTHON314 names no Python',
+    REMOTE_PYTHON ? undefined : 'TEST_PYTHON314 names no Python',
     async () => {
       const command = [REMOTE_PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
       const { guarded, lastGc, alive } = await collectedFrom(command, {

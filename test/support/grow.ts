@@ -3,8 +3,8 @@ import type { InspectorSession } from '../../src/core/inspector.ts';
 import { ReachError } from '../../src/core/reach.ts';
 import { start, until } from './started.ts';
 
-/** The Node binaries to test on: the running one, and those that `SPILLWAY_NODES` names. */
-export const NODES = [process.execPath, ...(process.env['SPILLWAY_NODES'] ?? '').split(':').filter(Boolean)];
+/** The Node binaries to test on: the running one, and those that `TEST_NODES` names. */
+export const NODES = [process.execPath, ...(process.env['TEST_NODES'] ?? '').split(':').filter(Boolean)];
 
 export interface GrowingAgent extends AsyncDisposable {
   pid: number;

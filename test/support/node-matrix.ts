@@ -16,10 +16,10 @@ export interface NodeBinary {
   major: number;
 }
 
-/** The Node that runs the tests, and those that SPILLWAY_NODES (a list like PATH) names. */
+/** The Node that runs the tests, and those that TEST_NODES (a list like PATH) names. */
 export const NODES: readonly NodeBinary[] = [
   process.execPath,
-  ...(process.env['SPILLWAY_NODES'] ?? '').split(':').filter((bin) => bin !== ''),
+  ...(process.env['TEST_NODES'] ?? '').split(':').filter((bin) => bin !== ''),
 ].map((bin) => {
   const version = execFileSync(bin, ['--version'], { encoding: 'utf8' }).trim();
   return { bin, version, major: Number.parseInt(version.slice(1), 10) };

@@ -8,7 +8,7 @@ import { pythonLook } from '../../src/sources/python/look.ts';
 import { type Started, start, until } from './started.ts';
 
 /** CPython 3.14 or newer; `.ci/python3.14 FOLDER` fetches one. */
-export const REMOTE_PYTHONS = (process.env['SPILLWAY_PYTHON314'] ?? '').split(':').filter(Boolean);
+export const REMOTE_PYTHONS = (process.env['TEST_PYTHON314'] ?? '').split(':').filter(Boolean);
 
 /** The Python of this machine, or why there is none to test with. */
 export const PYTHON = pythonHere();

@@ -18,7 +18,7 @@ function leftovers(): string[] {
 }
 
 describe.skipIf(REMOTE_PYTHONS.length === 0)(
-  'remote debugging (needs SPILLWAY_PYTHON314, from .ci/python3.14)',
+  'remote debugging (needs TEST_PYTHON314, from .ci/python3.14)',
   () => {
     describe.each(REMOTE_PYTHONS)('of %s', (python) => {
       it.each([

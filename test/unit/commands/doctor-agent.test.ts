@@ -175,7 +175,7 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
   });
 
   it.skipIf(REMOTE_PYTHONS.length === 0)(
-    'of Python from 3.14: remote debugging (needs SPILLWAY_PYTHON314)',
+    'of Python from 3.14: remote debugging (needs TEST_PYTHON314)',
     async () => {
       const [python = ''] = REMOTE_PYTHONS;
       // as `.ci/python3.14` unpacks it, its executable is the loader: what it runs is told here
