@@ -16,9 +16,6 @@ const TOO_MUCH = '--max-old-space-size=4096';
 const INSPECTOR = '--inspect-port=0';
 const SESSIONS_SECONDS = 8;
 const REQUESTS = 75;
-/** Twelve documents of 5 MB are held at a time. */
-const REQUEST_EVERY_MS = 120;
-
 /** The agent with nobody to help it, in a container of its own. */
 function startAlone(command: readonly string[]) {
   const group = makeGroup({ limitBytes: LIMIT_MIB * MIB });
@@ -50,8 +47,10 @@ const onNode = (bin: string, name: string, ...args: (string | number)[]) => [
 
 /** Offers the same requests at fixed times; the share that was answered. Who has ended answers no more. */
 async function shareServed(output: () => string, ended: () => boolean): Promise<number> {
-  await until(() => /port \d+/.test(output()), 'the agent listens');
-  const url = `http://127.0.0.1:${/port (\d+)/.exec(output())?.[1]}/`;
+  const listening = /port (\d+), a request every (\d+)/;
+  await until(() => listening.test(output()), 'the agent listens');
+  const [port, everyMs] = (listening.exec(output()) ?? []).slice(1).map(Number);
+  const url = `http://127.0.0.1:${port}/`;
   const answers: Promise<number>[] = [];
   for (let i = 0; i < REQUESTS && !ended(); i++) {
     const answered = fetch(url).then((answer) => answer.json());
@@ -61,7 +60,7 @@ async function shareServed(output: () => string, ended: () => boolean): Promise<
         () => 0,
       ),
     );
-    await sleep(REQUEST_EVERY_MS);
+    await sleep(everyMs);
   }
   const served = (await Promise.all(answers)).reduce((sum, one) => sum + one, 0);
   return served / REQUESTS;
