@@ -11,6 +11,8 @@ const RUNTIMES = [
   'test/unit/commands/doctor-agent.test.ts',
 ];
 
+const FLOODS = ['test/robust/{flood,agents,outlets,requests}.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
@@ -40,12 +42,56 @@ export default defineConfig({
         },
       },
       {
-        // the built command under abuse; floods and timings want the machine for themselves
+        // the chart, rendered by every helm that TEST_HELM names
+        test: { name: 'chart', include: ['test/chart/**/*.test.ts'], testTimeout: 60_000, retry },
+      },
+      {
+        // a real Kubernetes, the one that KUBECONFIG names; most of the time is waiting, so tests wait side by side
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          globalSetup: 'test/cluster/support/install.ts',
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+          maxConcurrency: 8,
+          retry: retry && 1,
+          fileParallelism: false,
+          isolate: false,
+          pool: 'forks',
+        },
+      },
+      {
+        // the built command under abuse
         test: {
           name: 'robust',
           include: ['test/robust/**/*.test.ts'],
+          exclude: FLOODS,
           testTimeout: 60_000,
           retry,
+          maxWorkers: 2,
+          pool: 'forks',
+        },
+      },
+      {
+        // floods and timings want the machine for themselves
+        test: {
+          name: 'robust-floods',
+          include: FLOODS,
+          testTimeout: 60_000,
+          retry,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          pool: 'forks',
+        },
+      },
+      {
+        // the image's archive, looked into and run without Kubernetes
+        test: {
+          name: 'image',
+          include: ['test/image/**/*.test.ts'],
+          testTimeout: 60_000,
+          retry,
+          hookTimeout: 60_000,
           fileParallelism: false,
           pool: 'forks',
         },
