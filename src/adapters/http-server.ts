@@ -15,6 +15,7 @@ import {
   sendLarge,
 } from './http-answer.ts';
 import { listenOn } from './listen.ts';
+import { servePage } from './page.ts';
 import { MAX_STREAMS, StatusStream, type StreamMessage } from './status-stream.ts';
 
 /** Connections at the same time: all streams, and as many for everything else; the next one is closed at once. */
@@ -44,6 +45,8 @@ export interface HttpServerDeps {
   /** Seconds after which a refused client may come back. */
   retryAfterSeconds(): number;
   admit(weight: number): AdmitAnswer;
+  /** The file of the page at `/`, as the build makes it. */
+  page: string;
   /** Body of `/v1/history`; asked for at most once a second. */
   history(): object;
   /** The last reports, newest first; a report is never changed. */
@@ -161,6 +164,7 @@ function routes(deps: HttpServerDeps, streams: StatusStream): Express {
     if (report) sendLarge(response, JSON_TYPE, [reportBody(report)]);
     else fail(response, 404, 'no such post-mortem: the last ones are listed at /v1/post-mortems');
   });
+  get('/', servePage(deps.page));
   get('/v1/stream', (request, response) => {
     if (request.method === 'HEAD') response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end();
     else if (!streams.open(response, deps.status()))
