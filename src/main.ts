@@ -6,6 +6,7 @@ import type { Config, OptionCommand } from './config/options.ts';
 import { flagOf, OPTION_LIST } from './config/options.ts';
 import { helpText } from './config/render.ts';
 import { type Resolved, resolveConfig } from './config/resolve.ts';
+import { SIDECAR_OPTIONS } from './config/sidecar-options.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
 
 /** Set by the build. */
@@ -82,14 +83,61 @@ command('config', "Prints the merged configuration with each value's origin")
     await configCommand(resolved, { schema: flags.schema === true, json: flags.json === true }, write);
   });
 
+const injecting = program
+  .command('inject')
+  .description('Writes Kubernetes manifests with the sidecar in every workload')
+  .option('-f, --file <file>', 'Manifest to read, - for standard input; may be repeated', listed, [])
+  .option('--sidecar <file>', "The sidecar's configuration: image, resources, options")
+  .option('--image <image>', "The sidecar's image")
+  .option('--classic', 'As an ordinary container: for Kubernetes before 1.29')
+  .option('--uninject', 'Take the sidecar out again');
+for (const [key, { placeholder }] of SIDECAR_OPTIONS)
+  injecting.option(`${flagOf(key)} <${placeholder}>`, helpText(key));
+injecting.action(async (flags) => {
+  const { injectCommand } = await import('./commands/inject.ts');
+  const { file: files, ...others } = flags;
+  if (files.length === 0) injecting.error('nothing to read: give -f FILE, or -f - for standard input');
+  const options = SIDECAR_OPTIONS.flatMap(([key]) => (key in flags ? [[key, flags[key]]] : []));
+  const warn = (line: string) => void process.stderr.write(`${line}\n`);
+  const io = { stdin: process.stdin, write, warn };
+  await injectCommand({ ...others, files, options: Object.fromEntries(options) }, VERSION, io);
+});
+
+program
+  .command('injector')
+  .description('Serves the admission webhook that adds the sidecar to pods')
+  .option('--listen <address>', 'Address of the webhook (HTTPS)', '0.0.0.0:8443')
+  .option('--sidecar <file>', "The sidecar's configuration; followed while running")
+  .option('--cert-dir <directory>', 'Certificate (tls.crt, tls.key) from files; followed while running')
+  .option('--secret <name>', 'Secret to keep a certificate in that it makes itself')
+  .option('--webhook-configuration <name>', 'MutatingWebhookConfiguration to tell whom to trust')
+  .option('--service <name>', 'Name of the Service for the certificate: NAME.NAMESPACE.svc')
+  .option('--log-level <level>', 'Least severe log lines to write', 'info')
+  .option('--log-format <format>', 'Form of the log lines: json, pretty')
+  .action(async (flags) => {
+    const { resolveInjectorOptions } = await import('./config/injector-options.ts');
+    const options = await resolveInjectorOptions(flags, process.env);
+    surviveErrors();
+    const { injectorCommand } = await import('./commands/injector.ts');
+    await finish(injectorCommand(options, VERSION, endSignal()));
+  });
+
+function listed(file: string, files: string[]): string[] {
+  return [...files, file];
+}
+
 async function guard(config: Config): Promise<number> {
   const { guardCommand } = await import('./commands/guard.ts');
-  const ended = new Promise<string>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve(name));
-  });
+  return guardCommand(config, VERSION, endSignal());
+}
+
+/** The signal that asks for the end. */
+function endSignal(): Promise<string> {
   // without a listener SIGUSR1 would open the guardian's own inspector, and SIGHUP end it
   for (const name of ['SIGUSR1', 'SIGHUP'] as const) process.on(name, () => {});
-  return guardCommand(config, VERSION, ended);
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve(name));
+  });
 }
 
 /** A guardian that dies of a bug un-readies a healthy agent: it says what happened and goes on. */

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { Document, Node, Scalar } from 'yaml';
 import { errnoOf, messageOf } from '../core/errors.ts';
+import { nestsTooDeep } from '../core/nesting.ts';
 import type { Problem } from './problems.ts';
 
 /** Largest file that is read, in bytes: what a Kubernetes ConfigMap can hold. */
@@ -35,37 +36,77 @@ const READ_FAILURES: Record<string, readonly [message: string, mend: string]> = 
   EPERM: ['the file may not be read', 'give this user the right to read it'],
 };
 
+/** A text, or what is wrong with it. */
+export type TextResult = { text: string; problem?: never } | { text?: never; problem: Problem };
+
+/**
+ * Reads a file of UTF-8 text. Never throws.
+ * @param path also a pipe, such as `/dev/stdin`
+ * @param maxBytes a whole number of MiB
+ */
+export async function readTextFile(path: string, maxBytes: number = MAX_FILE_BYTES): Promise<TextResult> {
+  try {
+    return decoded(await readAtMost(path, maxBytes + 1), path, maxBytes);
+  } catch (thrown) {
+    const [message, mend] = READ_FAILURES[errnoOf(thrown) ?? ''] ?? [
+      `the file cannot be read: ${messageOf(thrown)}`,
+      'give the path of a readable file',
+    ];
+    return { problem: { place: path, message, mend } };
+  }
+}
+
+/** As {@link readTextFile}, from a stream. @param name what messages call it */
+export async function readTextStream(
+  stream: AsyncIterable<Uint8Array>,
+  name: string,
+  maxBytes: number,
+): Promise<TextResult> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of stream) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > maxBytes) break;
+    }
+  } catch (thrown) {
+    return {
+      problem: { place: name, message: `cannot be read: ${messageOf(thrown)}`, mend: 'pipe a file into it' },
+    };
+  }
+  return decoded(Buffer.concat(chunks), name, maxBytes);
+}
+
+function decoded(bytes: Uint8Array, place: string, maxBytes: number): TextResult {
+  if (bytes.length > maxBytes) {
+    const message = `the file is larger than ${maxBytes / 2 ** 20} MiB`;
+    return { problem: { place, message, mend: 'give a smaller file' } };
+  }
+  try {
+    // a byte order mark stays: who writes the text back writes it as it was
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { problem: { place, message: 'the file is not UTF-8 text', mend: 'save it as UTF-8' } };
+  }
+}
+
 /**
  * Reads a configuration file, YAML or JSON, which is a part of YAML. Never throws: what is wrong is in `problems`.
  * @param path also a pipe, such as `/dev/stdin`
  */
 export async function readConfigFile(path: string): Promise<FileResult> {
-  const failed = (message: string, mend: string): FileResult => ({
-    entries: undefined,
-    problems: [{ place: path, message, mend }],
-  });
-  let bytes: Buffer;
+  const { text, problem } = await readTextFile(path);
+  if (problem) return { entries: undefined, problems: [problem] };
   try {
-    bytes = await readAtMost(path, MAX_FILE_BYTES + 1);
-  } catch (thrown) {
-    const known = READ_FAILURES[errnoOf(thrown) ?? ''];
-    return known
-      ? failed(...known)
-      : failed(`the file cannot be read: ${messageOf(thrown)}`, 'give the path of a readable file');
-  }
-  if (bytes.length > MAX_FILE_BYTES)
-    return failed('the file is larger than 1 MiB', 'give a configuration file');
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return failed('the file is not UTF-8 text', 'save it as UTF-8');
-  }
-  try {
+    if (nestsTooDeep(text)) throw new Error('it nests too deep');
     return await parseConfigText(text, path);
   } catch (thrown) {
-    // The YAML parser recurses: some thousand brackets in a row exhaust the stack.
-    return failed(`the file cannot be parsed: ${messageOf(thrown)}`, 'write a flat mapping of options');
+    const message = `the file cannot be parsed: ${messageOf(thrown)}`;
+    return {
+      entries: undefined,
+      problems: [{ place: path, message, mend: 'write a flat mapping of options' }],
+    };
   }
 }
 

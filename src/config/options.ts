@@ -50,6 +50,7 @@ export interface Config {
   restart: RestartMode;
   recordDir: string | undefined;
   onBlind: 'ready' | 'unready';
+  events: 'auto' | 'on' | 'off';
   webhookUrl: string | undefined;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** `undefined`: pretty on a terminal, else JSON. */
@@ -141,7 +142,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: { kind: 'auto' },
     placeholder: 'selector',
     description:
-      'Process to guard: `auto` (the other container), `pid:N`, or `match:TEXT` (in its command line)',
+      'Process to guard: `auto` (the other container), `container:NAME` (as in the pod), `pid:N`, or `match:TEXT` (in its command line)',
     commands: ['guard', 'doctor', 'config'],
   },
   limit: {
@@ -240,6 +241,13 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     placeholder: 'answer',
     description: 'What readiness says when there is no valid reading',
     commands: GUARDING,
+  },
+  events: {
+    type: choice('auto', 'on', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description: 'Kubernetes Events on the pod; `auto`: in a cluster, when there is a token',
+    commands: ALL,
   },
   webhookUrl: {
     type: httpUrl,

@@ -9,7 +9,11 @@ export interface Address {
 }
 
 /** Which process to guard. */
-export type AgentSelector = { kind: 'auto' } | { kind: 'pid'; pid: number } | { kind: 'match'; text: string };
+export type AgentSelector =
+  | { kind: 'auto' }
+  | { kind: 'pid'; pid: number }
+  | { kind: 'match'; text: string }
+  | { kind: 'container'; name: string };
 
 /** What a JSON schema says of one value: the part that the type knows. */
 export interface ValueSchema {
@@ -43,7 +47,7 @@ const QUANTITY = String.raw`^\s*\d+(\.\d+)?([eE]\d+)?\s*(Ki|Mi|Gi|Ti|Pi|k|K|M|G|
 const ADDRESS = String.raw`^(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):\d{1,5}$`;
 const URL_START = '^https?://';
 const TOKEN = '^[!-~]{8,}$';
-const AGENT = String.raw`^(auto|pid:[1-9]\d{0,6}|match:[\s\S]*\S[\s\S]*)$`;
+const AGENT = String.raw`^(auto|pid:[1-9]\d{0,6}|container:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?|match:[\s\S]*\S[\s\S]*)$`;
 const PATH = String.raw`^[^\u0000]+$`;
 
 /** A found value in few words; long texts are cut, collections only named. */
@@ -216,23 +220,24 @@ export const token: ValueType<string> = {
 
 function parseAgent(text: string): AgentSelector | undefined {
   if (!new RegExp(AGENT).test(text)) return undefined;
-  if (text === 'auto') return { kind: 'auto' };
-  return text.startsWith('pid:')
-    ? { kind: 'pid', pid: Number(text.slice(4)) }
-    : { kind: 'match', text: text.slice(6) };
+  const value = text.slice(text.indexOf(':') + 1);
+  if (text.startsWith('pid:')) return { kind: 'pid', pid: Number(value) };
+  if (text.startsWith('container:')) return { kind: 'container', name: value };
+  return text.startsWith('match:') ? { kind: 'match', text: value } : { kind: 'auto' };
 }
 
-/** `auto`, `pid:N` or `match:TEXT`. */
+function renderAgent(agent: AgentSelector): string {
+  if (agent.kind === 'pid') return `pid:${agent.pid}`;
+  if (agent.kind === 'container') return `container:${agent.name}`;
+  return agent.kind === 'match' ? `match:${agent.text}` : 'auto';
+}
+
+/** `auto`, `pid:N`, `container:NAME` or `match:TEXT`. */
 export const agentSelector: ValueType<AgentSelector> = {
-  schema: parsed(parseAgent, (issue) =>
-    typeof issue.input === 'string' && issue.input.startsWith('container:')
-      ? `${show(issue.input)} cannot be used: a container's name cannot be told from its processes`
-      : isNot('an agent selector')(issue),
-  ),
-  form: 'auto, pid:N, or match:TEXT with text from the command line of the agent',
+  schema: parsed(parseAgent, isNot('an agent selector')),
+  form: 'auto, pid:N, container:NAME, or match:TEXT with text from the command line of the agent',
   json: { type: 'string', pattern: AGENT },
-  render: (agent) =>
-    agent.kind === 'auto' ? 'auto' : agent.kind === 'pid' ? `pid:${agent.pid}` : `match:${agent.text}`,
+  render: renderAgent,
 };
 
 /** A path of the file system, as given. */

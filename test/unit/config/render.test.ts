@@ -46,6 +46,10 @@ const configs: fc.Arbitrary<Config> = fc
     agent: fc.oneof(
       fc.constant({ kind: 'auto' as const }),
       fc.record({ kind: fc.constant('pid' as const), pid: fc.integer({ min: 1, max: 4_194_304 }) }),
+      fc.record({
+        kind: fc.constant('container' as const),
+        name: fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+      }),
       fc.record({ kind: fc.constant('match' as const), text: text.filter((found) => /\S/.test(found)) }),
     ),
     limit: maybe(bytes),
@@ -61,6 +65,7 @@ const configs: fc.Arbitrary<Config> = fc
     restart: fc.constantFrom('no' as const, 'on-failure' as const, 'always' as const),
     recordDir: maybe(text.filter((found) => found !== '' && !found.includes('\0'))),
     onBlind: fc.constantFrom('ready' as const, 'unready' as const),
+    events: fc.constantFrom('auto' as const, 'on' as const, 'off' as const),
     webhookUrl: maybe(
       fc.webUrl({ withQueryParameters: true, withFragments: true }).map((url) => new URL(url).href),
     ),

@@ -48,6 +48,7 @@ describe('the defaults', () => {
       restart: 'no',
       recordDir: undefined,
       onBlind: 'ready',
+      events: 'auto',
       webhookUrl: undefined,
       logLevel: 'info',
       logFormat: undefined,
@@ -197,11 +198,6 @@ describe('problems', () => {
     expect(more).toEqual([]);
     expect(problem).toMatch(/^--admin-token: adminToken: the value is not a token; write at least 8 /);
     expect(problem).not.toContain('hunter2');
-  });
-
-  it('say what works instead of container:NAME', async () => {
-    const [problem] = await problemsOf({ flags: { agent: 'container:app' } });
-    expect(problem).toMatch(/"container:app" cannot be used.*write auto, pid:N, or match:TEXT/);
   });
 
   it('never show a webhook URL, which may hold credentials', async () => {

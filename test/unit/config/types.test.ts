@@ -43,9 +43,10 @@ describe('address', () => {
 describe('agent selector', () => {
   const parse = (text: string) => v.safeParse(agentSelector.schema, text);
 
-  it('takes auto, a pid and a text', () => {
+  it('takes auto, a pid, a container and a text', () => {
     expect(parse('auto').output).toEqual({ kind: 'auto' });
     expect(parse('pid:4711').output).toEqual({ kind: 'pid', pid: 4711 });
+    expect(parse('container:my-agent-1').output).toEqual({ kind: 'container', name: 'my-agent-1' });
     expect(parse('match:node a:b').output).toEqual({ kind: 'match', text: 'node a:b' });
   });
 
@@ -58,7 +59,10 @@ describe('agent selector', () => {
     'match:',
     'match:  ',
     'node',
-    'container:app',
+    'container:',
+    'container:My_Agent',
+    'container:-a',
+    `container:${'a'.repeat(64)}`,
   ])('refuses %j', (text) => {
     expect(parse(text).success).toBe(false);
   });

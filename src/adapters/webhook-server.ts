@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { KeyPair } from '../core/certificate.ts';
+import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, send } from './http-answer.ts';
+import { listenOn } from './listen.ts';
+
+/**
+ * Largest request, in bytes: the API server takes objects of up to 3 MiB, and a review may hold the old one beside the new.
+ * All requests under way together may hold eight times that.
+ */
+const MAX_BODY_BYTES = 8 * 2 ** 20;
+const MAX_HELD_BYTES = 8 * MAX_BODY_BYTES;
+const MAX_CONNECTIONS = 512;
+
+/** Where the server gets its answers. */
+export interface WebhookServerDeps {
+  /** The answer to a review, as JSON; `undefined` when it is none. */
+  answer(review: unknown): string | undefined;
+  /** Why it is not ready, in words; `undefined` when it is. */
+  unready(): string | undefined;
+  metrics: { contentType: string; render(): Promise<string> };
+  /** A request was refused with this status. */
+  refused(status: number): void;
+  /** Gets what one of the above threw; the client gets 500. */
+  onError(error: unknown): void;
+}
+
+/** An admission webhook over HTTPS: `POST /inject`, and `/livez`, `/readyz`, `/metrics`. */
+export interface WebhookServer {
+  /** @throws SpillwayError `listen` */
+  listen(address: { host: string; port: number }): Promise<{ host: string; port: number }>;
+  /** Serves this certificate on new connections; those that are open go on. */
+  serve(pair: KeyPair): void;
+  /** From now on connections end with their next answer, so that clients come back elsewhere. */
+  drain(): void;
+  /** Stops listening; what is under way gets `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** @param pair a certificate to begin with */
+export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): WebhookServer {
+  let draining = false;
+  let heldBytes = 0;
+  const refuse = (response: ServerResponse, status: 400 | 404 | 405 | 413 | 503, message: string) => {
+    deps.refused(status);
+    fail(response, status, message, status === 413 || status === 503 ? { Connection: 'close' } : {});
+  };
+
+  async function review(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      // not destroyed on the way out: a refusal would not arrive
+      for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        heldBytes += chunk.length;
+        if (bytes > MAX_BODY_BYTES)
+          return refuse(response, 413, `a review is at most ${MAX_BODY_BYTES} bytes`);
+        if (heldBytes > MAX_HELD_BYTES) return refuse(response, 503, 'too many reviews at the same time');
+        chunks.push(chunk);
+      }
+      let body: unknown;
+      try {
+        body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+      } catch {
+        return refuse(response, 400, 'this is not JSON');
+      }
+      const answer = deps.answer(body);
+      if (answer === undefined)
+        return refuse(response, 400, 'this is no AdmissionReview of admission.k8s.io/v1');
+      send(response, 200, JSON_TYPE, [answer]);
+    } finally {
+      heldBytes -= bytes;
+    }
+  }
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (draining) response.setHeader('Connection', 'close');
+    const [path] = (request.url ?? '/').split('?', 1);
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (path === '/inject') {
+      if (request.method === 'POST') await review(request, response);
+      else refuse(response, 405, 'only POST');
+    } else if (path !== '/livez' && path !== '/readyz' && path !== '/metrics') {
+      refuse(response, 404, 'no such route');
+    } else if (!reads) refuse(response, 405, 'only GET and HEAD');
+    else if (path === '/livez') send(response, 200, JSON_TYPE, ['{"live":true}']);
+    else if (path === '/metrics')
+      send(response, 200, deps.metrics.contentType, [await deps.metrics.render()]);
+    else {
+      const unready = draining ? 'it is ending' : deps.unready();
+      if (unready === undefined) send(response, 200, JSON_TYPE, ['{"ready":true}']);
+      else fail(response, 503, unready, { 'Retry-After': '1' });
+    }
+  }
+
+  const server = createServer(
+    {
+      key: pair.key,
+      cert: pair.certificate,
+      minVersion: 'TLSv1.2',
+      maxHeaderSize: MAX_HEADER_BYTES,
+      handshakeTimeout: 5_000,
+      headersTimeout: 5_000,
+      requestTimeout: 15_000,
+      // longer than the 90 s for which the API server keeps an idle connection: the side that reuses must be first to close
+      keepAliveTimeout: 95_000,
+      connectionsCheckingInterval: 1_000,
+    },
+    (request, response) =>
+      void route(request, response).catch((error: unknown) => {
+        // a client that went away while it sent is no fault of ours
+        if (request.destroyed && !request.complete) return;
+        deps.onError(error);
+        if (response.headersSent) response.destroy();
+        else fail(response, 500, 'the review could not be answered');
+      }),
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = 120_000;
+  server.on('drop', () => server.closeIdleConnections());
+  server.on('clientError', refuseBroken);
+  server.on('tlsClientError', (_, socket) => socket.destroy());
+
+  return {
+    listen: (address) => listenOn(server, address, '--listen', '0.0.0.0:8443'),
+    serve: ({ certificate, key }) =>
+      server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
+    drain: () => {
+      draining = true;
+    },
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        setTimeout(() => server.closeAllConnections(), graceMs).unref();
+      }),
+  };
+}

@@ -1,0 +1,117 @@
+import { isatty } from 'node:tty';
+import * as v from 'valibot';
+import { readTextFile } from './file.ts';
+import { OPTIONS } from './options.ts';
+import { configError, type Problem } from './problems.ts';
+import type { Address, ValueType } from './types.ts';
+
+/** The token, authority and namespace that Kubernetes mounts. */
+const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** What names an object; the Service's has dots. */
+const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** The flags of `spillway injector` by key, as commander's `opts()` gives them. */
+export type InjectorFlags = Readonly<Record<string, string | undefined>>;
+
+export interface ResolvedInjector {
+  listen: Address;
+  sidecar: string | undefined;
+  certificate:
+    | { directory: string }
+    | {
+        namespace: string;
+        secret: string;
+        configuration: string;
+        service: string;
+        apiServer: { host: string; port: number; caFile: string; tokenFile: string };
+      };
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  logFormat: 'json' | 'pretty';
+}
+
+/**
+ * Checks the flags of `spillway injector`, and where it runs.
+ * @throws SpillwayError `config`, which lists all that is wrong
+ */
+export async function resolveInjectorOptions(
+  flags: InjectorFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<ResolvedInjector> {
+  const problems: Problem[] = [];
+  const value = <T>(type: ValueType<T>, flag: string, text: string, otherwise: T): T => {
+    const result = v.safeParse(type.schema, text);
+    if (result.success) return result.output;
+    problems.push({ place: flag, message: result.issues[0].message, mend: `write ${type.form}` });
+    return otherwise;
+  };
+  const format = flags['logFormat'];
+  const resolved: ResolvedInjector = {
+    listen: value(OPTIONS.listen.type, '--listen', flags['listen'] ?? '', OPTIONS.listen.default),
+    sidecar: flags['sidecar'],
+    certificate: await certificateOf(flags, env, problems),
+    logLevel: value(OPTIONS.logLevel.type, '--log-level', flags['logLevel'] ?? 'info', 'info'),
+    logFormat:
+      format === undefined
+        ? isatty(2)
+          ? 'pretty'
+          : 'json'
+        : value(OPTIONS.logFormat.type as ValueType<'json' | 'pretty'>, '--log-format', format, 'json'),
+  };
+  if (problems.length > 0) throw configError(problems);
+  return resolved;
+}
+
+async function certificateOf(
+  flags: InjectorFlags,
+  env: Readonly<Record<string, string | undefined>>,
+  problems: Problem[],
+): Promise<ResolvedInjector['certificate']> {
+  const own = {
+    '--secret': flags['secret'],
+    '--webhook-configuration': flags['webhookConfiguration'],
+    '--service': flags['service'],
+  };
+  const directory = flags['certDir'];
+  if (directory !== undefined) {
+    for (const [place, name] of Object.entries(own))
+      if (name !== undefined)
+        problems.push({
+          place,
+          message: 'is for a certificate that it makes itself',
+          mend: 'leave out this or --cert-dir',
+        });
+    return { directory };
+  }
+  for (const [place, name] of Object.entries(own)) {
+    if (name === undefined)
+      problems.push({ place, message: 'is missing', mend: 'give it, or --cert-dir with a certificate' });
+    else if (!NAME.test(name))
+      problems.push({
+        place,
+        message: `${JSON.stringify(name)} is no name of an object`,
+        mend: 'write lower-case letters, digits, - and .',
+      });
+  }
+  const host = env['KUBERNETES_SERVICE_HOST'];
+  if (!host)
+    problems.push({
+      place: 'KUBERNETES_SERVICE_HOST',
+      message: 'is not set: there is no API server to ask',
+      mend: 'run it in a cluster, or give --cert-dir',
+    });
+  const namespace = env['POD_NAMESPACE'] || (await readTextFile(`${ACCOUNT}/namespace`)).text?.trim();
+  if (!namespace)
+    problems.push({ place: 'POD_NAMESPACE', message: 'is not set', mend: 'set it by the downward API' });
+  return {
+    namespace: namespace ?? '',
+    secret: flags['secret'] ?? '',
+    configuration: flags['webhookConfiguration'] ?? '',
+    service: flags['service'] ?? '',
+    apiServer: {
+      host: host ?? '',
+      port: Number(env['KUBERNETES_SERVICE_PORT_HTTPS'] ?? env['KUBERNETES_SERVICE_PORT'] ?? 443),
+      caFile: `${ACCOUNT}/ca.crt`,
+      tokenFile: `${ACCOUNT}/token`,
+    },
+  };
+}

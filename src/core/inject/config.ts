@@ -1,0 +1,43 @@
+import type { Resources } from './pod.ts';
+
+/** Where the image is published; the tag is the version. */
+export const IMAGE_REPOSITORY = 'ghcr.io/spillway-dev/spillway';
+
+/** How the sidecar is made: what the chart's values say, or `--sidecar FILE`. */
+export interface InjectConfig {
+  image: string;
+  imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  /** As a native sidecar (Kubernetes 1.29 or newer): started before the agent, ended after it. Else one more container. */
+  native: boolean;
+  /** Whether it may post Events: mounts a token of its own. */
+  events: boolean;
+  /** Options of the guardian by key, as text: `{shedRatio: '0.8'}`. */
+  options: Record<string, string>;
+  resources: Resources;
+}
+
+/** The configuration where nothing is said. @param version of the guardian's image */
+export function defaultInjectConfig(version: string): InjectConfig {
+  return {
+    image: `${IMAGE_REPOSITORY}:${version}`,
+    imagePullPolicy: 'IfNotPresent',
+    native: true,
+    events: true,
+    options: {},
+    resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+  };
+}
+
+/** What of the options of `spillway guard` an annotation `spillway.dev/<flag>` may set. */
+export interface AnnotationOptions {
+  /** Flags without their dashes: `shed-ratio`. */
+  readonly flags: ReadonlySet<string>;
+  /**
+   * What is wrong with values, by flag. Also told of values that are right alone and not beside the others or the
+   * configured ones, which `configured` holds by key.
+   */
+  problems(
+    values: Readonly<Record<string, string>>,
+    configured: Readonly<Record<string, string>>,
+  ): { flag: string; message: string }[];
+}

@@ -1,0 +1,18 @@
+/** What all of Spillway's labels and annotations begin with. */
+export const PREFIX = 'spillway.dev/';
+/** Label on a pod or a namespace: `"true"` asks for the sidecar, `"false"` on a pod declines it. */
+export const INJECT_LABEL = `${PREFIX}inject`;
+/** Annotation that names the container to guard; the first one without it. */
+export const AGENT_ANNOTATION = `${PREFIX}agent-container`;
+/** Annotation on what was injected: {@link INJECTED} or {@link INJECTED_SHARED}. */
+export const STATUS_ANNOTATION = `${PREFIX}status`;
+export const INJECTED = 'injected';
+/** The pod shared its process namespace by itself: it goes on to when the sidecar is taken out again. */
+export const INJECTED_SHARED = 'injected-shared';
+
+export const SIDECAR_NAME = 'spillway';
+export const TOKEN_VOLUME = 'spillway-token';
+/** Where programs look for a service account's token. */
+export const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** Port of the sidecar's probes, metrics and status. */
+export const SIDECAR_PORT = 9797;

@@ -1,0 +1,64 @@
+/** What is read of a pod, or of a workload's template. Every other field is carried along as it is. */
+export interface Pod {
+  metadata?: PodMetadata | null;
+  spec?: PodSpec | null;
+  [field: string]: unknown;
+}
+
+interface PodMetadata {
+  labels?: Record<string, string> | null;
+  annotations?: Record<string, string> | null;
+  [field: string]: unknown;
+}
+
+interface PodSpec {
+  containers?: Container[] | null;
+  initContainers?: Container[] | null;
+  volumes?: Volume[] | null;
+  hostPID?: boolean | null;
+  hostNetwork?: boolean | null;
+  shareProcessNamespace?: boolean | null;
+  os?: { name?: string } | null;
+  nodeSelector?: Record<string, string> | null;
+  securityContext?: UserContext | null;
+  /** Requests and limits of the pod as a whole. */
+  resources?: Resources | null;
+  [field: string]: unknown;
+}
+
+/** Who a container runs as. */
+interface UserContext {
+  runAsUser?: number | null;
+  runAsGroup?: number | null;
+  [field: string]: unknown;
+}
+
+export interface SecurityContext extends UserContext {
+  privileged?: boolean | null;
+  capabilities?: Capabilities | null;
+}
+
+/** Linux capabilities, without `CAP_`. */
+export interface Capabilities {
+  add?: string[] | null;
+  drop?: string[] | null;
+}
+
+/** Quantities by resource: `{limits: {memory: '128Mi'}}`. */
+export interface Resources {
+  requests?: Record<string, string> | null;
+  limits?: Record<string, string> | null;
+}
+
+export interface Container {
+  name: string;
+  restartPolicy?: string | null;
+  resources?: Resources | null;
+  securityContext?: SecurityContext | null;
+  [field: string]: unknown;
+}
+
+export interface Volume {
+  name: string;
+  [field: string]: unknown;
+}

@@ -1,0 +1,97 @@
+import { messageOf } from '../errors.ts';
+import type { AnnotationOptions, InjectConfig } from './config.ts';
+import { type Injected, inject } from './inject.ts';
+import { jsonPatch } from './patch.ts';
+import { podsOf } from './workload.ts';
+
+/** What came of a request for admission. `failed`: it was not understood. */
+export type ReviewResult = 'injected' | 'unchanged' | 'declined' | 'not-injected' | 'failed';
+export const REVIEW_RESULTS: readonly ReviewResult[] = [
+  'injected',
+  'unchanged',
+  'declined',
+  'not-injected',
+  'failed',
+];
+
+/** An answer to an AdmissionReview (`admission.k8s.io/v1`), which always admits. */
+export interface Answer {
+  result: ReviewResult;
+  review: { apiVersion: string; kind: 'AdmissionReview'; response: ReviewResponse };
+}
+
+interface ReviewResponse {
+  uid: string;
+  allowed: true;
+  patchType?: 'JSONPatch';
+  /** In base64. */
+  patch?: string;
+  warnings?: string[];
+  auditAnnotations?: Record<string, string>;
+}
+
+/**
+ * Answers a request for admission with the patch that adds the sidecar. Whatever is wrong with the pod, it is admitted.
+ * @param body what was sent, parsed
+ * @returns `undefined` when that is no AdmissionReview
+ */
+export function answerReview(
+  body: unknown,
+  config: InjectConfig,
+  options: AnnotationOptions,
+): Answer | undefined {
+  const review = body as {
+    apiVersion?: unknown;
+    kind?: unknown;
+    request?: { uid?: unknown; object?: unknown };
+  } | null;
+  const { uid, object } = review?.request ?? {};
+  if (
+    review?.kind !== 'AdmissionReview' ||
+    review.apiVersion !== 'admission.k8s.io/v1' ||
+    typeof uid !== 'string'
+  )
+    return undefined;
+  const answer = (result: ReviewResult, response: Omit<ReviewResponse, 'uid' | 'allowed'>): Answer => ({
+    result,
+    review: {
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      response: { uid, allowed: true, ...response },
+    },
+  });
+  // the object of a request need not say what it is: here it is always a Pod
+  const [place] = podsOf({ ...(object as object | null), apiVersion: 'v1', kind: 'Pod' });
+  if (!place) return answer('failed', { warnings: [named('not injected: the request holds no pod')] });
+  const { pod } = place;
+  let result: Injected;
+  try {
+    result = inject(pod, config, options);
+  } catch (error) {
+    // a fault of ours must not keep a pod from starting
+    return answer('failed', { warnings: [named(`not injected: unexpected: ${messageOf(error)}`)] });
+  }
+  const warnings = result.warnings.length > 0 ? { warnings: result.warnings.map(named) } : {};
+  if (!('pod' in result)) {
+    const auditAnnotations = { injection: `not injected: ${result.reason}` };
+    return answer(result.warnings.length > 0 ? 'not-injected' : 'declined', {
+      ...warnings,
+      auditAnnotations,
+    });
+  }
+  if (result.pod === pod) return answer('unchanged', warnings);
+  return answer('injected', {
+    patchType: 'JSONPatch',
+    patch: base64(JSON.stringify(jsonPatch(pod, result.pod))),
+    ...warnings,
+    auditAnnotations: { injection: 'injected' },
+  });
+}
+
+function named(warning: string): string {
+  return `spillway: ${warning}`;
+}
+
+function base64(text: string): string {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(''));
+}

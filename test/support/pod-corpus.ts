@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import type { Pod } from '../../src/core/inject/pod.ts';
+import { podsOf } from '../../src/core/inject/workload.ts';
+
+const FOLDER = join(import.meta.dirname, '../fixtures/pods');
+
+/** One workload with what is to come of it. */
+export interface CorpusPod {
+  /** The file's name without its ending, and the workload's own. */
+  name: string;
+  text: string;
+  /** The whole object. */
+  object: Record<string, unknown>;
+  /** The pod or its template. */
+  pod: Pod;
+  path: readonly (string | number)[];
+  /** `injected`, `unchanged`, `declined`, or `not injected: ` with the beginning of the reason. */
+  expect: string;
+  /** A part of each warning, of an injected pod. */
+  warns: string[];
+}
+
+/** Every workload in `test/fixtures/pods`, in the order of their names. */
+export function podCorpus(): CorpusPod[] {
+  const files = readdirSync(FOLDER).filter((file) => file.endsWith('.yaml'));
+  return files.sort().map((file) => {
+    const text = readFileSync(join(FOLDER, file), 'utf8');
+    const object = parseDocument(text).toJS() as Record<string, unknown>;
+    const [place] = podsOf(object);
+    const expected = /^# expect: (.+)$/m.exec(text)?.[1];
+    if (!place || expected === undefined)
+      throw new Error(`${file} holds no workload, or does not say what to expect`);
+    const warns = [...text.matchAll(/^# warns: (.+)$/gm)].map((match) => match[1] ?? '');
+    return {
+      name: file.replace('.yaml', ''),
+      text,
+      object,
+      pod: place.pod,
+      path: place.path,
+      expect: expected,
+      warns,
+    };
+  });
+}

@@ -1,0 +1,146 @@
+import { once } from 'node:events';
+import { Agent, request } from 'node:https';
+import { connect } from 'node:tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { makeAuthority, makeServing } from '../../../src/adapters/certificates.ts';
+import { createWebhookServer, type WebhookServerDeps } from '../../../src/adapters/webhook-server.ts';
+import { until } from '../../support/cli.ts';
+
+async function started(changes: Partial<WebhookServerDeps> = {}) {
+  const authority = await makeAuthority(Date.now());
+  const refused: number[] = [];
+  const errors: unknown[] = [];
+  const server = createWebhookServer(
+    {
+      answer: (review) => JSON.stringify(review),
+      unready: () => undefined,
+      metrics: { contentType: 'text/plain', render: async () => 'a 1\n' },
+      refused: (status) => refused.push(status),
+      onError: (error) => errors.push(error),
+      ...changes,
+    },
+    await makeServing('localhost', authority, Date.now()),
+  );
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const agent = new Agent({
+    ca: authority.certificate,
+    servername: 'localhost',
+    keepAlive: true,
+    maxSockets: 50,
+  });
+  onTestFinished(async () => {
+    agent.destroy();
+    await server.close(0);
+  });
+  async function ask(path: string, body?: string | Buffer, method = body === undefined ? 'GET' : 'POST') {
+    const sent = request({ host: '127.0.0.1', port, path, method, agent }).end(body);
+    const [response] = await once(sent, 'response');
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    return { status: response.statusCode as number, text, headers: response.headers, socket: sent.socket };
+  }
+  return { server, port, agent, ask, refused, errors, authority };
+}
+
+describe('the webhook over HTTPS', () => {
+  it('answers reviews, probes and metrics', async () => {
+    const { ask } = await started();
+    expect(await ask('/inject?timeout=5s', '{"a":1}')).toMatchObject({ status: 200, text: '{"a":1}' });
+    expect(await ask('/livez')).toMatchObject({ status: 200 });
+    expect(await ask('/readyz')).toMatchObject({ status: 200 });
+    expect(await ask('/metrics')).toMatchObject({ status: 200, text: 'a 1\n' });
+    const unready = await started({ unready: () => 'no certificate' });
+    expect(await unready.ask('/livez')).toMatchObject({ status: 200 });
+    const { status, text } = await unready.ask('/readyz');
+    expect([status, text]).toEqual([503, expect.stringContaining('no certificate')]);
+  });
+
+  it('refuses what is none, and says and counts so', async () => {
+    const { ask, refused } = await started({ answer: () => undefined });
+    expect(await ask('/inject', '{"a":')).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('not JSON'),
+    });
+    expect(await ask('/inject', '{}')).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('AdmissionReview'),
+    });
+    expect(await ask('/inject')).toMatchObject({ status: 405 });
+    expect(await ask('/livez', '', 'POST')).toMatchObject({ status: 405 });
+    expect(await ask('/else')).toMatchObject({ status: 404 });
+    expect(refused).toEqual([400, 400, 405, 405, 404]);
+  });
+
+  it('takes reviews of 6 MiB and no larger than 8', async () => {
+    const { ask } = await started({ answer: (review) => String((review as string).length) });
+    const sized = (mib: number) => JSON.stringify('x'.repeat(mib * 2 ** 20 - 2));
+    expect(await ask('/inject', sized(6))).toMatchObject({ status: 200, text: String(6 * 2 ** 20 - 2) });
+    expect(await ask('/inject', sized(8))).toMatchObject({ status: 200 });
+    expect(await ask('/inject', `${sized(8)} `)).toMatchObject({ status: 413 });
+    expect(await ask('/inject', '1')).toMatchObject({ status: 200 });
+  });
+
+  it('bounds what all reviews under way may hold', async () => {
+    const { ask, port, authority } = await started();
+    const sockets = await Promise.all(
+      Array.from({ length: 9 }, async () => {
+        const socket = connect({
+          port,
+          host: '127.0.0.1',
+          servername: 'localhost',
+          ca: authority.certificate,
+        });
+        socket.on('error', () => {});
+        await once(socket, 'secureConnect');
+        socket.write(`POST /inject HTTP/1.1\r\nHost: a\r\nContent-Length: ${8 * 2 ** 20}\r\n\r\n`);
+        let text = '';
+        socket.on('data', (data) => (text += data));
+        socket.write(Buffer.alloc(7.5 * 2 ** 20, 32));
+        return { socket, text: () => text };
+      }),
+    );
+    await until(() => sockets.some(({ text }) => text().includes('503')), 'one is refused');
+    for (const { socket } of sockets) socket.destroy();
+    await until(async () => (await ask('/inject', '1')).status === 200, 'there is room again');
+  });
+
+  it('serves a new certificate while old connections go on', async () => {
+    const { server, ask, port } = await started();
+    const before = (await ask('/livez')).socket;
+    const authority = await makeAuthority(Date.now());
+    server.serve(await makeServing('localhost', authority, Date.now()));
+    expect((await ask('/livez')).socket).toBe(before);
+    const fresh = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: authority.certificate });
+    await once(fresh, 'secureConnect');
+    fresh.destroy();
+  });
+
+  it('sends clients elsewhere before it ends, and finishes what is under way', async () => {
+    const { server, ask } = await started();
+    const { socket } = await ask('/livez');
+    server.drain();
+    expect(await ask('/readyz')).toMatchObject({ status: 503, headers: { connection: 'close' } });
+    expect(await ask('/inject', '1')).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    await until(() => socket?.destroyed ?? false, 'the connection is closed');
+    await server.close(1000);
+    await expect(ask('/livez')).rejects.toThrow();
+  });
+
+  it('outlives what is thrown, broken TLS and clients that go away', async () => {
+    const { ask, port, errors } = await started({
+      answer: () => {
+        throw new Error('a fault');
+      },
+    });
+    expect(await ask('/inject', '1')).toMatchObject({ status: 500 });
+    expect(errors).toEqual([new Error('a fault')]);
+    const plain = await fetch(`http://127.0.0.1:${port}/livez`).catch(() => 'refused');
+    expect(plain).toBe('refused');
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    socket.write('POST /inject HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
+    socket.destroy();
+    await until(async () => (await ask('/livez')).status === 200, 'it answers');
+    expect(errors).toHaveLength(1);
+  });
+});

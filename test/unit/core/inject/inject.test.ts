@@ -1,0 +1,257 @@
+import { describe, expect, it } from 'vitest';
+import { ANNOTATION_OPTIONS } from '../../../../src/config/inject-config.ts';
+import { defaultInjectConfig, type InjectConfig } from '../../../../src/core/inject/config.ts';
+import { inject } from '../../../../src/core/inject/inject.ts';
+import type { Container, Pod } from '../../../../src/core/inject/pod.ts';
+import { uninject } from '../../../../src/core/inject/uninject.ts';
+import { podCorpus } from '../../../support/pod-corpus.ts';
+
+const CONFIG = defaultInjectConfig('1.2.3');
+const corpus = podCorpus();
+
+const fixture = (name: string): Pod => {
+  const found = corpus.find((each) => each.name === name);
+  if (!found) throw new Error(`no fixture ${name}`);
+  return found.pod;
+};
+function injected(pod: Pod, config: Partial<InjectConfig> = {}): Pod {
+  const result = inject(pod, { ...CONFIG, ...config }, ANNOTATION_OPTIONS);
+  if (!('pod' in result)) throw new Error(result.reason);
+  return result.pod;
+}
+const sidecarOf = (pod: Pod): Container & Record<string, unknown> => {
+  const found = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find(
+    ({ name }) => name === 'spillway',
+  );
+  if (!found) throw new Error('no sidecar');
+  return found;
+};
+const sidecar = (name: string, config: Partial<InjectConfig> = {}) =>
+  sidecarOf(injected(fixture(name), config));
+/** Without what is empty: to Kubernetes that is as if it were not there. */
+function filled(pod: Pod): unknown {
+  const drop = (value: unknown): unknown =>
+    value === null || (typeof value === 'object' && Object.keys(value).length === 0) ? undefined : value;
+  const metadata = { ...pod.metadata, annotations: drop(pod.metadata?.annotations) };
+  const lists = { initContainers: drop(pod.spec?.initContainers), volumes: drop(pod.spec?.volumes) };
+  return JSON.parse(
+    JSON.stringify({
+      ...pod,
+      metadata: drop(JSON.parse(JSON.stringify(metadata))),
+      spec: { ...pod.spec, ...lists },
+    }),
+  );
+}
+
+describe('injecting', () => {
+  it('makes exactly this of a pod', () => {
+    const { containers, securityContext } = fixture('restricted').spec ?? {};
+    expect(injected(fixture('restricted'))).toEqual({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'restricted', annotations: { 'spillway.dev/status': 'injected' } },
+      spec: {
+        automountServiceAccountToken: false,
+        securityContext,
+        shareProcessNamespace: true,
+        containers,
+        initContainers: [
+          {
+            name: 'spillway',
+            image: 'ghcr.io/spillway-dev/spillway:1.2.3',
+            imagePullPolicy: 'IfNotPresent',
+            restartPolicy: 'Always',
+            args: ['guard'],
+            env: [
+              { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+              { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+              { name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+              { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+              { name: 'SPILLWAY_AGENT', value: 'container:agent' },
+              {
+                name: 'SPILLWAY_DOWNWARD_LIMIT',
+                valueFrom: { resourceFieldRef: { containerName: 'agent', resource: 'limits.memory' } },
+              },
+            ],
+            ports: [{ name: 'spillway', containerPort: 9797, protocol: 'TCP' }],
+            readinessProbe: {
+              httpGet: { path: '/readyz', port: 9797 },
+              periodSeconds: 1,
+              timeoutSeconds: 1,
+              failureThreshold: 1,
+              successThreshold: 1,
+            },
+            livenessProbe: {
+              httpGet: { path: '/livez', port: 9797 },
+              periodSeconds: 10,
+              timeoutSeconds: 5,
+              failureThreshold: 6,
+            },
+            resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+            securityContext: {
+              runAsUser: 10001,
+              runAsGroup: 10001,
+              runAsNonRoot: true,
+              allowPrivilegeEscalation: false,
+              readOnlyRootFilesystem: true,
+              capabilities: { drop: ['ALL'] },
+              seccompProfile: { type: 'RuntimeDefault' },
+            },
+            volumeMounts: [
+              {
+                name: 'spillway-token',
+                mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+                readOnly: true,
+              },
+            ],
+          },
+        ],
+        volumes: [
+          {
+            name: 'spillway-token',
+            projected: {
+              defaultMode: 292,
+              sources: [
+                { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
+                { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+                {
+                  downwardAPI: {
+                    items: [
+                      { path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } },
+                    ],
+                  },
+                },
+              ],
+            },
+          },
+        ],
+      },
+    });
+  });
+
+  it.each(corpus)('does with $name what its file says', ({ pod, expect: expected, warns }) => {
+    const before = structuredClone(pod);
+    const result = inject(pod, CONFIG, ANNOTATION_OPTIONS);
+    expect(pod).toEqual(before);
+    if (expected === 'injected' || expected === 'unchanged') {
+      if (!('pod' in result)) throw new Error(`it was not injected: ${result.reason}`);
+      expect(result.pod === pod).toBe(expected === 'unchanged');
+      expect(result.warnings).toHaveLength(warns.length);
+      for (const [i, part] of warns.entries()) expect(result.warnings[i]).toContain(part);
+      // once is enough, and it can be taken back
+      expect(injected(result.pod)).toBe(result.pod);
+      if (expected === 'injected' && pod.metadata?.annotations?.['spillway.dev/status'] === undefined)
+        expect(filled(uninject(result.pod))).toEqual(filled(pod));
+    } else {
+      if (!('reason' in result)) throw new Error('it was injected');
+      if (expected === 'declined') expect(result.warnings).toEqual([]);
+      else expect(result.warnings[0]).toContain(expected);
+      expect(uninject(pod)).toBe(pod);
+    }
+    for (const warning of result.warnings) expect(warning.length).toBeLessThan(256);
+  });
+
+  it('runs beside the agent as the same user and group', () => {
+    const ids = (name: string) => {
+      const { runAsUser, runAsGroup, runAsNonRoot } = sidecar(name).securityContext ?? {};
+      return [runAsUser, runAsGroup, runAsNonRoot];
+    };
+    expect(ids('user-of-container')).toEqual([2000, 3000, true]);
+    expect(ids('user-of-container-group-of-pod')).toEqual([2000, 1000, true]);
+    expect(ids('agent-named')).toEqual([1000, 1000, true]);
+    expect(ids('group-unknown')).toEqual([1000, undefined, true]);
+    expect(ids('user-unknown')).toEqual([undefined, undefined, true]);
+    expect(ids('root')).toEqual([0, 0, false]);
+  });
+
+  it('has the capabilities of a root agent, and none beside others', () => {
+    const capabilities = (name: string) => sidecar(name).securityContext?.capabilities;
+    expect(capabilities('plain')).toEqual({ drop: ['ALL'] });
+    expect(capabilities('root')).toBeUndefined();
+    expect(capabilities('root-dropped')).toEqual({ drop: ['ALL'] });
+    expect(capabilities('root-capabilities')).toEqual({ add: ['NET_ADMIN', 'SYS_PTRACE'], drop: ['ALL'] });
+    expect(capabilities('root-sys-admin')).toEqual({ add: ['NET_RAW'] });
+  });
+
+  it('comes before other init containers and volumes come before its own', () => {
+    const { spec } = injected(fixture('init-containers'));
+    expect(spec?.initContainers?.map(({ name }) => name)).toEqual(['spillway', 'mesh', 'setup']);
+    expect(injected(fixture('volumes')).spec?.volumes?.map(({ name }) => name)).toEqual([
+      'work',
+      'settings',
+      'spillway-token',
+    ]);
+  });
+
+  it('is one more container in classic form', () => {
+    const pod = injected(fixture('init-containers'), { native: false });
+    expect(pod.spec?.initContainers?.map(({ name }) => name)).toEqual(['mesh', 'setup']);
+    expect(pod.spec?.containers?.map(({ name }) => name)).toEqual(['agent', 'spillway']);
+    expect(sidecarOf(pod)).not.toHaveProperty('restartPolicy');
+    expect(uninject(pod)).toEqual(fixture('init-containers'));
+  });
+
+  it('is told of the limit only where there is one, and opens no port of the node', () => {
+    const names = (name: string) => (sidecar(name)['env'] as { name: string }[]).map((each) => each.name);
+    expect(names('plain')).toContain('SPILLWAY_DOWNWARD_LIMIT');
+    expect(names('no-limit')).not.toContain('SPILLWAY_DOWNWARD_LIMIT');
+    expect(sidecar('plain')).toHaveProperty('ports');
+    expect(sidecar('host-network')).not.toHaveProperty('ports');
+  });
+
+  it('takes part in what a pod has as a whole', () => {
+    expect(sidecar('plain')).toHaveProperty('resources');
+    expect(sidecar('pod-level-resources')).not.toHaveProperty('resources');
+  });
+
+  it('takes its options from the configuration, sorted, and from annotations', () => {
+    const { env, args } = sidecar('options', {
+      options: { shedRatio: '0.7', hold: '3s', gcStallBudget: '5%' },
+    });
+    expect((env as object[]).slice(-3)).toEqual([
+      { name: 'SPILLWAY_GC_STALL_BUDGET', value: '5%' },
+      { name: 'SPILLWAY_HOLD', value: '3s' },
+      { name: 'SPILLWAY_SHED_RATIO', value: '0.7' },
+    ]);
+    expect(args).toEqual(['guard', '--gc=off', '--hold=10s', '--shed-ratio=0.8']);
+    expect(sidecar('options-bad')['args']).toEqual(['guard', '--gc=auto']);
+    expect(sidecar('options-disordered')['args']).toEqual(['guard', '--hold=7s']);
+    expect(sidecar('options-forbidden')['args']).toEqual(['guard']);
+  });
+
+  it('judges annotations beside the configured options', () => {
+    const result = inject(
+      fixture('options'),
+      { ...CONFIG, options: { warnRatio: '0.82', criticalRatio: '0.9' } },
+      ANNOTATION_OPTIONS,
+    );
+    expect(result.warnings).toEqual([
+      'annotation spillway.dev/shed-ratio is not used: warnRatio 0.82 must be below shedRatio 0.8',
+    ]);
+  });
+
+  it('mounts a token only where events may be posted', () => {
+    const volume = (name: string, events: boolean) =>
+      Object.keys(injected(fixture(name), { events }).spec?.volumes?.at(-1) ?? {});
+    expect(volume('plain', true)).toEqual(['name', 'projected']);
+    expect(volume('plain', false)).toEqual(['name', 'emptyDir']);
+    expect(volume('events-off', true)).toEqual(['name', 'emptyDir']);
+    // something stands in its place all the same, or the agent's own token would
+    expect(sidecar('plain', { events: false })).toHaveProperty('volumeMounts');
+  });
+
+  it('takes what the API would refuse for what is meant, or leaves it', () => {
+    const pod = fixture('plain');
+    const labelled = { ...pod, metadata: { labels: { 'spillway.dev/inject': false } } } as unknown as Pod;
+    expect(inject(labelled, CONFIG, ANNOTATION_OPTIONS)).toMatchObject({ warnings: [] });
+    const annotations = { 'spillway.dev/hold': 5, 'spillway.dev/agent-container': 7 };
+    const numbers = { ...pod, metadata: { annotations } } as unknown as Pod;
+    expect(inject(numbers, CONFIG, ANNOTATION_OPTIONS)).toMatchObject({
+      reason: 'there is no container "7"',
+    });
+    const one = { ...pod, metadata: { annotations: { 'spillway.dev/hold': 5 } } } as unknown as Pod;
+    expect(inject(one, CONFIG, ANNOTATION_OPTIONS).warnings).toEqual([
+      'annotation spillway.dev/hold is not used: put it in quotes',
+    ]);
+  });
+});
