@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { makeDirectory } from '../actions/make-directory.ts';
 import { makePrivateCgroup } from '../actions/wrap/private-cgroup.ts';
 import { follow } from '../build.ts';
@@ -12,8 +13,13 @@ import type { AgentLifeOptions } from '../sources/agent-life.ts';
 import { findAgent } from '../sources/find-agent.ts';
 import { agentPowers } from './doctor/agent-powers.ts';
 import { commandPowers } from './doctor/command-powers.ts';
-import { mendOf, type Power } from './doctor/power.ts';
+import { asTold, guardianBeside } from './doctor/guardian-beside.ts';
+import { containerOf, podPowers, withManifest, withVolume } from './doctor/in-pod.ts';
+import { memoryLimit } from './doctor/manifest.ts';
+import { type Ability, inPod, mendOf, no, type Power, partly, yes } from './doctor/power.ts';
 import { takingRequests } from './doctor/requests.ts';
+
+const LIMIT_POWER = 'read its memory limit';
 
 export interface Diagnosis {
   /** Whether the guardian can do its main job here: judge an agent's memory against a limit. */
@@ -33,14 +39,18 @@ export async function doctorCommand(
   return diagnosis.canGuard ? 0 : 1;
 }
 
-async function diagnose(config: Config, env: NodeJS.ProcessEnv): Promise<Diagnosis> {
+async function diagnose(given: Config, env: NodeJS.ProcessEnv): Promise<Diagnosis> {
+  const cluster = env['KUBERNETES_SERVICE_HOST'] !== undefined;
+  const beside = cluster ? guardianBeside('/proc', process.pid) : undefined;
+  const config = beside ? await asTold(given, beside) : given;
   const agent = lookForAgent(config);
-  const inPod = env['KUBERNETES_SERVICE_HOST'] !== undefined || config.agent.kind !== 'auto';
-  const mode = agent.life || inPod ? 'sidecar' : 'wrap';
+  const sidecar = cluster || config.agent.kind !== 'auto';
+  const mode = agent.life || sidecar ? 'sidecar' : 'wrap';
   const powers: Power[] = [];
   let canGuard = true;
   if (mode === 'sidecar') {
-    powers.push(agent.power);
+    const found = cluster ? withManifest(agent.found, config, process.pid) : agent.found;
+    powers.push({ power: 'find the agent', ...found });
     canGuard = agent.life !== undefined;
   }
   // without an agent, what a command started from here would meet is what we meet ourselves
@@ -49,42 +59,75 @@ async function diagnose(config: Config, env: NodeJS.ProcessEnv): Promise<Diagnos
     const memory = await memoryPowers(config, subject, (life, reading) =>
       agent.life ? agentPowers(config, life, reading) : commandPowers(config, env, reading),
     );
-    powers.push(...memory.powers);
+    powers.push(
+      ...(cluster
+        ? memory.powers.map((power) => withLimit(power, config, { ...memory, pid: subject.pid }))
+        : memory.powers),
+    );
     canGuard &&= memory.canRead;
   }
-  if (!inPod) powers.push(enforcement());
+  if (cluster) powers.push(...(await podPowers(config, { env, agentPid: agent.life?.pid, beside })));
+  if (!sidecar) powers.push(enforcement());
   powers.push({
     power: 'take requests to act',
     ...(await takingRequests(config, { beside: agent.life !== undefined })),
   });
-  powers.push(await recording(config));
+  const reports = await recording(config);
+  powers.push({ power: 'keep reports of deaths', ...(cluster ? withVolume(reports, config) : reports) });
   return { canGuard, mode, powers };
 }
 
 function lookForAgent(config: Config): {
   life?: { pid: number; startTime: number; sameGroup: boolean };
-  power: Power;
+  found: Ability;
 } {
-  const power = 'find the agent';
   try {
     const search = findAgent({ procRoot: '/proc', selfPid: process.pid, selector: config.agent });
-    if (search.kind !== 'found')
-      return { power: { power, has: 'no', detail: search.reason, mend: search.mend } };
+    if (search.kind !== 'found') return { found: no(search.reason, search.mend) };
     const { pid, startTime, name } = search;
     return {
-      life: { pid, startTime, sameGroup: config.agent.kind === 'auto' },
-      power: { power, has: 'yes', detail: `pid ${pid} (${name})`, mend: '' },
+      life: { pid, startTime, sameGroup: config.agent.kind === 'auto' || config.agent.kind === 'container' },
+      found: yes(`pid ${pid} (${name})`),
     };
   } catch (error) {
-    return { power: { power, has: 'no', detail: messageOf(error), mend: mendOf(error) } };
+    return { found: no(messageOf(error), mendOf(error)) };
   }
+}
+
+/** As much of the machine's memory is the node's own limit, which bounds all pods together, and none of the agent's. */
+const NODE_SHARE = 0.8;
+
+/** Where the agent has no limit, the lines that set it: the next power of two above twice what is used. */
+function withLimit(power: Power, config: Config, { pid, reading, rssBytes }: Seen & { pid: number }): Power {
+  if (power.power !== LIMIT_POWER || !reading) return power;
+  const { limitBytes, usageSource } = reading;
+  // what it has cannot be seen where its cgroup cannot
+  if (usageSource === 'rss' || limitBytes < NODE_SHARE * totalmem()) return power;
+  const mebibytes = Math.max(256, 2 ** Math.ceil(Math.log2((2 * rssBytes) / 2 ** 20)));
+  return {
+    power: power.power,
+    ...inPod(
+      partly(
+        `none of its own: ${formatBytes(limitBytes)} are the node's`,
+        'set a memory limit on its container',
+      ),
+      'without it one agent can take the memory of the node, and no kill can be foreseen',
+      memoryLimit(containerOf(config, pid), mebibytes),
+    ),
+  };
+}
+
+/** What was read of the agent's memory; no reading where it failed. */
+interface Seen {
+  reading: Reading | undefined;
+  rssBytes: number;
 }
 
 async function memoryPowers(
   config: Config,
   subject: Pick<AgentLifeOptions, 'pid' | 'sameGroup'>,
   more: (life: AgentLife, reading: Reading) => Promise<Power[]> | Power[],
-): Promise<{ powers: Power[]; canRead: boolean }> {
+): Promise<{ powers: Power[]; canRead: boolean } & Seen> {
   const life = follow(config, { restarts: 0, ...subject });
   try {
     const tree = await life.tree();
@@ -96,11 +139,15 @@ async function memoryPowers(
         ...(await more(life, reading)),
       ],
       canRead: true,
+      reading: { ...reading },
+      rssBytes: tree.rssBytes,
     };
   } catch (error) {
     return {
       powers: [{ power: 'read its memory', has: 'no', detail: messageOf(error), mend: mendOf(error) }],
       canRead: false,
+      reading: undefined,
+      rssBytes: 0,
     };
   } finally {
     life.close();
@@ -113,7 +160,7 @@ function readingPowers(reading: Reading, degraded: string[], oomKills: number | 
   const realLimit = reading.limitSource !== 'machine';
   return [
     {
-      power: 'read its memory limit',
+      power: LIMIT_POWER,
       has: realLimit ? 'yes' : 'partly',
       detail: `${formatBytes(reading.limitBytes)} from ${reading.limitSource}`,
       mend: realLimit ? why(/--limit .* above/) : why(/limit/),
@@ -165,35 +212,32 @@ function enforcement(): Power {
   };
 }
 
-async function recording({ recordDir }: Config): Promise<Power> {
-  const power = 'keep reports of deaths';
+async function recording({ recordDir }: Config): Promise<Ability> {
   if (recordDir === undefined)
-    return {
-      power,
-      has: 'partly',
-      detail: 'in memory only',
-      mend: 'set --record-dir to a writable directory that outlives the guardian',
-    };
+    return partly('in memory only', 'set --record-dir to a writable directory that outlives the guardian');
   try {
     await makeDirectory(recordDir);
     await access(recordDir, constants.W_OK);
-    return { power, has: 'yes', detail: recordDir, mend: '' };
+    return yes(recordDir);
   } catch (error) {
-    return {
-      power,
-      has: 'no',
-      detail: messageOf(error),
-      mend: `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`,
-    };
+    return no(messageOf(error), `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`);
   }
 }
 
 function render({ canGuard, mode, powers }: Diagnosis): string {
   const mark = { yes: '✓', partly: '~', no: '✗' };
   const width = Math.max(...powers.map(({ power }) => power.length));
-  const lines = powers.flatMap(({ power, has, detail, mend }) => [
+  const below = ' '.repeat(width + 4);
+  const lines = powers.flatMap(({ power, has, detail, mend, why, yaml }) => [
     `${mark[has]} ${power.padEnd(width)}  ${detail}`,
-    ...(mend ? [`  ${' '.repeat(width)}  → ${mend}`] : []),
+    ...(mend ? [`${below}→ ${mend}`] : []),
+    ...(why ? [`${below}  ${why}`] : []),
+    ...(yaml
+      ? yaml
+          .trimEnd()
+          .split('\n')
+          .map((line) => `${below}    ${line}`)
+      : []),
   ]);
   const verdict = canGuard
     ? mode === 'wrap'

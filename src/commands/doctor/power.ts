@@ -9,6 +9,10 @@ export interface Power {
   detail: string;
   /** What to change to get it; empty when nothing is missing. */
   mend: string;
+  /** In a pod: what is lost without it. */
+  why?: string;
+  /** In a pod: the lines of its manifest, or the manifest of its own, that give it. */
+  yaml?: string;
 }
 
 /** What is known of a power, or of what several have in common. */
@@ -17,6 +21,10 @@ export type Ability = Omit<Power, 'power'>;
 export const yes = (detail: string): Ability => ({ has: 'yes', detail, mend: '' });
 export const partly = (detail: string, mend: string): Ability => ({ has: 'partly', detail, mend });
 export const no = (detail: string, mend: string): Ability => ({ has: 'no', detail, mend });
+
+/** What is missing of a pod, with what is lost and the lines that give it. */
+export const inPod = (ability: Ability, why: string, yaml: string): Ability =>
+  ability.has === 'yes' ? ability : { ...ability, why, yaml };
 
 /** What was thrown, as a power that is missing. */
 export function refused(thrown: unknown): Ability {

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { type ApiResponse, createApiConnection } from '../../adapters/kubernetes-https.ts';
+import type { Config } from '../../config/options.ts';
+import { messageOf, SpillwayError } from '../../core/errors.ts';
+import { eventRights } from '../../core/kubernetes-event.ts';
+import { type Cluster, type FindClusterOptions, findCluster } from '../../sources/kubernetes-pod.ts';
+import { toApiServer, token } from './manifest.ts';
+import { type Ability, inPod, no, partly, yes } from './power.ts';
+
+const WHY = 'without it `kubectl describe pod` says nothing of the pressure; log, metrics and webhook do';
+/** An API server answers within milliseconds; what takes this long is dropped on its way. */
+const ANSWER_MS = 3000;
+
+/**
+ * Whether Events can be told. Both verbs are tried without effect, so that no right is needed for the question itself: a
+ * create that is only checked (`dryRun=All`), and a patch of an Event that does not exist, which is not found by whom may
+ * patch and forbidden to others.
+ */
+export async function tellingEvents(
+  { events }: Pick<Config, 'events'>,
+  where: FindClusterOptions & { answerMs?: number },
+): Promise<Ability> {
+  if (events === 'off') return no('switched off', 'set --events auto');
+  const cluster = findCluster(where);
+  if ('reason' in cluster)
+    return cluster.inCluster
+      ? inPod(no(cluster.reason, 'mount a token of the sidecar’s own'), WHY, token())
+      : no(cluster.reason, 'run it in a pod');
+  try {
+    return await tryBoth(cluster, where.answerMs ?? ANSWER_MS);
+  } catch (error) {
+    return unreachable(cluster, error);
+  }
+}
+
+async function tryBoth(cluster: Cluster, answerMs: number): Promise<Ability> {
+  const { namespace } = cluster.pod;
+  const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+  const connection = createApiConnection(cluster);
+  const ask = (method: string, more: string, type: string, body: unknown) =>
+    connection.send({
+      method,
+      path: `${path}${more}?dryRun=All`,
+      headers: { 'content-type': type, accept: 'application/json', 'user-agent': 'spillway-doctor' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(answerMs),
+    });
+  try {
+    const created = await ask('POST', '', 'application/json', sample(cluster));
+    const absent = `/spillway-doctor-${randomUUID()}`;
+    const patched = await ask('PATCH', absent, 'application/merge-patch+json', {});
+    return judge(cluster, created, patched);
+  } finally {
+    connection.close();
+  }
+}
+
+function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patched: ApiResponse): Ability {
+  const { namespace } = pod;
+  const first = [created, patched].find(({ status }) => status === 401 || status === 403);
+  if (first?.status === 401)
+    return {
+      ...no(
+        `the API server does not take the token (401): ${saidBy(first)}`,
+        `look at ${tokenFile}: it has expired, is another cluster's, or its service account is gone; start the pod anew`,
+      ),
+      why: WHY,
+    };
+  if (first && /cannot (?:create|patch)/.test(saidBy(first))) {
+    const account = /system:serviceaccount:[^:"]+:([^:"]+)/.exec(saidBy(first))?.[1];
+    const name = pod.serviceAccount ?? account ?? 'default';
+    const verbs = [created, patched].map(({ status }, i) => (status === 403 ? ['create', 'patch'][i] : ''));
+    const verb = verbs.filter(Boolean).join(' and ');
+    return inPod(
+      no(
+        `the service account ${name} may not ${verb} Events in ${namespace}`,
+        'apply these, or let the Helm chart do so (rbac.namespaces)',
+      ),
+      WHY,
+      eventRights(namespace, name),
+    );
+  }
+  if (created.status >= 300)
+    return {
+      ...no(
+        `the API server refuses an Event (${created.status}): ${saidBy(created)}`,
+        'what it says tells who refuses: an admission policy, a quota, a namespace that ends',
+      ),
+      why: WHY,
+    };
+  const detail = `create and patch, on pod ${namespace}/${pod.name}`;
+  return missing.length === 0
+    ? yes(detail)
+    : partly(`${detail}; not told: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
+}
+
+function unreachable({ host, port, pod }: Cluster, error: unknown): Ability {
+  if (error instanceof SpillwayError && error.code === 'read')
+    return inPod(no(messageOf(error), 'mount them so that the guardian’s user may read them'), WHY, token());
+  const timedOut = error instanceof Error && /Timeout|Abort/.test(`${error.name} ${String(error.cause)}`);
+  const detail = timedOut
+    ? `the API server at ${host}:${port} does not answer within ${ANSWER_MS / 1000} s`
+    : messageOf(error);
+  return inPod(
+    no(
+      detail,
+      'look whether the API server is up (kubectl get --raw /readyz) and whether a NetworkPolicy keeps the pod from it; this one lets it out',
+    ),
+    WHY,
+    toApiServer(pod.namespace, port),
+  );
+}
+
+/** An Event as the guardian tells it, so that what checks contents meets them too. */
+function sample({ pod: { namespace, name, uid } }: Cluster): unknown {
+  return {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { generateName: 'spillway-doctor-', namespace },
+    eventTime: new Date().toISOString().replace('Z', '000Z'),
+    regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, ...(uid === undefined ? {} : { uid }) },
+    reportingController: 'spillway.dev/guardian',
+    reportingInstance: name.slice(0, 128),
+    reason: 'MemoryPressureRecovered',
+    action: 'TakeWork',
+    type: 'Normal',
+    note: 'A look whether this could be told.',
+  };
+}
+
+function saidBy({ body }: ApiResponse): string {
+  try {
+    const { message } = JSON.parse(body) as { message?: unknown };
+    return typeof message === 'string' ? message : '';
+  } catch {
+    return body.slice(0, 200);
+  }
+}

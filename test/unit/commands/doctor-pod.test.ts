@@ -1,0 +1,374 @@
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { generate } from 'selfsigned';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { asTold, guardianBeside } from '../../../src/commands/doctor/guardian-beside.ts';
+import { capabilityNames, type Identity, identityOf } from '../../../src/commands/doctor/identity.ts';
+import { withManifest } from '../../../src/commands/doctor/in-pod.ts';
+import { denied } from '../../../src/commands/doctor/look-inside.ts';
+import { ownCpuPower, ownMemoryPower } from '../../../src/commands/doctor/own-limits.ts';
+import { no } from '../../../src/commands/doctor/power.ts';
+import { beingProbed } from '../../../src/commands/doctor/probed.ts';
+import { tellingEvents } from '../../../src/commands/doctor/telling-events.ts';
+import { resolveConfig } from '../../../src/config/resolve.ts';
+import { fakeTree } from '../../support/fake-cgroup.ts';
+import { type FakeProcess, procFiles } from '../../support/fake-proc.ts';
+
+function tree(files: Record<string, string>): string {
+  const { root, remove } = fakeTree(files);
+  onTestFinished(remove);
+  return root;
+}
+
+async function configOf(flags: Record<string, string> = {}) {
+  return (await resolveConfig({ flags })).config;
+}
+
+describe('doctor, of an agent that may not be looked into', () => {
+  const NONE = 0n;
+  const ALL = 0x1ffffffffffn;
+  /** What containerd gives to root. */
+  const DEFAULT = 0xa80425fbn;
+  const who = (change: Partial<Identity> = {}): Identity => ({
+    ...{ uid: 1000, gid: 1000, effective: NONE, permitted: NONE, dumpable: true, label: '' },
+    ...change,
+  });
+
+  it.each([
+    [
+      'another uid',
+      who({ uid: 1001 }),
+      who(),
+      /uid 1000, gid 1000, the guardian as uid 1001/,
+      /runAsUser: 1000\n +runAsGroup: 1000\n$/,
+    ],
+    [
+      'another gid',
+      who({ gid: 0 }),
+      who(),
+      /gid 1000, the guardian as uid 1000, gid 0/,
+      /runAsGroup: 1000\n$/,
+    ],
+    [
+      'root, and the guardian not',
+      who(),
+      who({ uid: 0, gid: 0, permitted: DEFAULT }),
+      /uid 0, gid 0/,
+      /runAsUser: 0[\s\S]*runAsNonRoot: false\n[\s\S]*add: \[CHOWN, .*SETFCAP\]/,
+    ],
+    [
+      'root with capabilities',
+      who({ uid: 0, gid: 0 }),
+      who({ uid: 0, gid: 0, permitted: DEFAULT }),
+      /has capabilities that the guardian has not: CHOWN, /,
+      /add: \[CHOWN, /,
+    ],
+    [
+      'privileged',
+      who({ uid: 0, gid: 0 }),
+      who({ uid: 0, gid: 0, permitted: ALL }),
+      /privileged/,
+      /- name: worker\n +securityContext:\n +privileged: false/,
+    ],
+  ])('should give the lines for %s', (_, own, agent, detail, yaml) => {
+    expect(denied(own, agent, 'worker')).toMatchObject({
+      has: 'no',
+      detail: expect.stringMatching(detail),
+      yaml: expect.stringMatching(yaml),
+    });
+  });
+
+  it('should tell what no manifest of the sidecar mends from what one does', () => {
+    expect(denied(who(), who({ dumpable: false }), 'worker')).toMatchObject({
+      detail: expect.stringMatching(/changed its user after its start/),
+      mend: expect.stringMatching(/gosu/),
+    });
+    const parted = denied(
+      who({ label: 'cri-containerd.apparmor.d (enforce)' }),
+      who({ label: 'agent (enforce)' }),
+      'worker',
+    );
+    expect(parted.detail).toMatch(/cri-containerd.*agent \(enforce\)/);
+    expect(parted.mend).toMatch(/appArmorProfile/);
+    expect(parted.yaml).toBe(undefined);
+  });
+
+  it.runIf(process.platform === 'linux')('should know who a process is', () => {
+    const self = identityOf('/proc', 'self');
+    expect(self).toMatchObject({ uid: process.geteuid?.(), gid: process.getegid?.(), dumpable: true });
+    expect(identityOf('/proc', 2 ** 22 + 1)).toBe(undefined);
+    expect(capabilityNames(0x80021n)).toEqual(['CHOWN', 'KILL', 'SYS_PTRACE']);
+  });
+});
+
+describe('doctor, of a pod without its agent', () => {
+  const GUARD = ['node', '/opt/spillway/dist/spillway.js', 'guard', '--agent=match:x', '--limit', '64Mi'];
+  const OWN = '0::/own\n';
+  const guardian: FakeProcess = { pid: 7, args: GUARD, cgroup: OWN };
+  const doctor: FakeProcess = { pid: 20, args: ['node', '/usr/local/bin/spillway', 'doctor'], cgroup: OWN };
+  const pause: FakeProcess = { pid: 1, args: ['/pause'], cgroup: '0::/../pause\n' };
+  const proc = (...processes: FakeProcess[]) => `${tree(procFiles(processes))}/proc`;
+  const missing = no('there is none', 'start one');
+
+  it.each([
+    [
+      'its processes are not shared',
+      [{ ...guardian, pid: 1 }, doctor],
+      /^spec:\n {2}shareProcessNamespace: true\n$/,
+    ],
+    [
+      'it has hostPID',
+      [{ pid: 1, args: ['/sbin/init'], cgroup: '0::/init\n' }, guardian, doctor],
+      /hostPID: false/,
+    ],
+    [
+      'another is asked for',
+      [pause, guardian, doctor, { pid: 30, cgroup: '0::/../agent\n' }],
+      /value: container:AGENT/,
+    ],
+  ] as [string, FakeProcess[], RegExp][])('should give the lines where %s', async (_, processes, yaml) => {
+    const found = withManifest(missing, await configOf(), 20, proc(...processes));
+    expect(found).toMatchObject({ has: 'no', yaml: expect.stringMatching(yaml) });
+  });
+
+  it('should give none where it only has not started yet', async () => {
+    const found = withManifest(missing, await configOf(), 20, proc(pause, guardian, doctor));
+    expect(found.yaml).toBe(undefined);
+  });
+
+  it('should name the containers it sees', async () => {
+    const root = tree({
+      ...procFiles([pause, guardian, doctor, { pid: 30, cgroup: '0::/../agent\n' }]),
+      'proc/30/mountinfo':
+        '9 8 254:0 /var/lib/kubelet/pods/u1/containers/worker/1a2b /dev/termination-log rw - ext4 /dev/vda rw\n',
+    });
+    const found = withManifest(missing, await configOf(), 20, `${root}/proc`);
+    expect(found.detail).toMatch(/containers seen: worker/);
+    expect(found.yaml).toMatch(/value: container:worker/);
+  });
+
+  it('should go by what the guardian beside it was told', async () => {
+    const beside = guardianBeside(proc(pause, guardian, doctor), 20);
+    expect(beside).toMatchObject({ pid: 7, args: GUARD.slice(3) });
+    if (!beside) throw new Error('no guardian');
+    expect(await asTold(await configOf(), beside)).toMatchObject({
+      agent: { kind: 'match', text: 'x' },
+      limit: 64 * 2 ** 20,
+      hold: 5000,
+    });
+    // the doctor's own command line counts more; what nobody would take is left alone
+    expect((await asTold(await configOf({ limit: '1Gi' }), beside)).limit).toBe(2 ** 30);
+    const config = await configOf();
+    expect(await asTold(config, { ...beside, args: ['--limit', 'much'] })).toEqual(config);
+    expect(guardianBeside(proc(pause, { ...guardian, cgroup: '0::/other\n' }, doctor), 20)).toBe(undefined);
+  });
+});
+
+describe('doctor, of probes', () => {
+  const row = (local: string, remote: string, state: string) =>
+    `   0: ${local} ${remote} ${state} 00000000:00000000 03:00000B2C 00000000     0        0 0 3\n`;
+  const PORT = ':2645'; // 9797
+  const v4 = (remote: string, state = '06') => row(`0A4D580A${PORT}`, `${remote}:9C40`, state);
+  const v6 = (remote: string) => row(`0000000000000000FFFF00000A4D580A${PORT}`, `${remote}:9C40`, '06');
+  const probed = (tcp: string, tcp6: string, ageS = 600) =>
+    beingProbed(
+      9797,
+      ageS,
+      `${tree({ 'proc/self/net/tcp': `  sl\n${tcp}`, 'proc/self/net/tcp6': `  sl\n${tcp6}` })}/proc`,
+    );
+
+  it('should see the probe that asks every second, by IPv4 and by IPv6', () => {
+    expect(probed(v4('014D580A').repeat(58), '')).toMatchObject({
+      has: 'yes',
+      detail: expect.stringMatching(/58 times/),
+    });
+    expect(probed('', v6('0000000000000000FFFF0000014D580A').repeat(58)).has).toBe('yes');
+    expect(probed(v4('014D580A').repeat(7), '', 31).has).toBe('yes');
+    expect(probed(v4('014D580A').repeat(1), '', 10)).toMatchObject({
+      has: 'partly',
+      mend: 'ask again in a moment',
+    });
+  });
+
+  it('should not take for one what asks seldom, from the pod itself, another port, or listens', () => {
+    expect(probed(v4('014D580A').repeat(6), '')).toMatchObject({
+      has: 'partly',
+      yaml: expect.stringMatching(/path: \/readyz/),
+    });
+    const others =
+      v4('0100007F').repeat(60) +
+      row('0A4D580A:2646', '014D580A:9C40', '06').repeat(60) +
+      v4('00000000', '0A').repeat(60);
+    expect(probed(others, v6('0000000000000000FFFF00000100007F').repeat(60))).toMatchObject({
+      has: 'partly',
+      detail: expect.stringMatching(/nobody/),
+    });
+  });
+});
+
+describe('doctor, of the guardian’s own limits', () => {
+  const MIB = 2 ** 20;
+  it.each([
+    ['v2, as recommended', { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom_kill 0' }, 'yes', /128 MiB/],
+    ['v2, none', { 'memory.max': 'max' }, 'yes', /no limit/],
+    ['v1, none', { 'memory/memory.limit_in_bytes': '9223372036854771712' }, 'yes', /no limit/],
+    ['v1, tight', { 'memory/memory.limit_in_bytes': `${112 * MIB}` }, 'partly', /tight/],
+    ['v2, too small', { 'memory.max': `${64 * MIB}` }, 'no', /needs 96\.0 MiB/],
+    [
+      'v2, killed in',
+      { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom 2\noom_kill 2' },
+      'no',
+      /killed in it 2 times/,
+    ],
+  ])('should judge memory: %s', (_, files, has, detail) => {
+    const power = ownMemoryPower(tree(files));
+    expect(power).toMatchObject({ has, detail: expect.stringMatching(detail) });
+    expect(power.yaml).toEqual(has === 'yes' ? undefined : expect.stringMatching(/memory: 128Mi\n$/));
+  });
+
+  it.each([
+    ['v2, none', { 'cpu.max': 'max 100000' }, 'yes', /no limit/],
+    ['v1, none', { 'cpu/cpu.cfs_quota_us': '-1' }, 'yes', /no limit/],
+    [
+      'v2, enough',
+      { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 2' },
+      'yes',
+      /limit 500m, throttled in 2.0 %/,
+    ],
+    [
+      'v2, throttled',
+      { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 20' },
+      'partly',
+      /20.0 %/,
+    ],
+    [
+      'v1, little',
+      { 'cpu,cpuacct/cpu.cfs_quota_us': '5000', 'cpu,cpuacct/cpu.cfs_period_us': '100000' },
+      'partly',
+      /limit 50m/,
+    ],
+  ])('should judge CPU: %s', (_, files, has, detail) => {
+    expect(ownCpuPower(tree(files))).toMatchObject({ has, detail: expect.stringMatching(detail) });
+  });
+});
+
+describe('doctor, of Events', () => {
+  let pems: { private: string; cert: string };
+  beforeAll(async () => {
+    const extensions = [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }];
+    pems = (await generate([{ name: 'commonName', value: 'api' }], { extensions } as never)) as typeof pems;
+  });
+  const forbidden = (verb: string) => ({
+    message: `events.events.k8s.io is forbidden: User "system:serviceaccount:demo:runner" cannot ${verb} resource "events" in API group "events.k8s.io" in the namespace "demo"`,
+  });
+
+  /** A server that answers by method; one that is not named never gets an answer. */
+  async function ask(
+    answers: Record<string, [status: number, body: unknown]>,
+    flags: Record<string, string> = {},
+  ) {
+    const asked: { method: string; url: string; body: string }[] = [];
+    const server = createServer({ key: pems.private, cert: pems.cert }, (request, response) => {
+      let body = '';
+      request
+        .on('data', (data) => (body += data))
+        .on('end', () => {
+          asked.push({ method: request.method ?? '', url: request.url ?? '', body });
+          const [status, answer] = answers[request.method ?? ''] ?? [];
+          if (status !== undefined)
+            response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+        });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const directory = tree({ token: 'not-a-jwt', 'ca.crt': pems.cert, namespace: 'demo' });
+    const { port } = server.address() as AddressInfo;
+    const env = {
+      ...{ KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: `${port}` },
+      ...{ POD_NAME: 'agent-0', POD_UID: 'u1' },
+    };
+    const ability = await tellingEvents(await configOf(flags), { env, directory, answerMs: 300 });
+    return { ability, asked };
+  }
+
+  it('should try both verbs without effect', async () => {
+    const { ability, asked } = await ask({ POST: [201, {}], PATCH: [404, {}] });
+    expect(ability).toMatchObject({ has: 'yes', mend: '' });
+    expect(asked.map(({ method }) => method)).toEqual(['POST', 'PATCH']);
+    for (const { url } of asked)
+      expect(url).toMatch(/^\/apis\/events.k8s.io\/v1\/namespaces\/demo\/events.*\?dryRun=All$/);
+    expect(JSON.parse(asked[0]?.body ?? '')).toMatchObject({
+      regarding: { kind: 'Pod', name: 'agent-0', uid: 'u1' },
+    });
+  });
+
+  it.each([
+    [
+      'both rights are missing',
+      { POST: [403, forbidden('create')], PATCH: [403, forbidden('patch')] },
+      /runner may not create and patch Events in demo/,
+      /name: runner, namespace: demo/,
+    ],
+    [
+      'only patching is missing',
+      { POST: [201, {}], PATCH: [403, forbidden('patch')] },
+      /may not patch/,
+      /verbs: \[create, patch\]/,
+    ],
+    ['nothing answers', {}, /does not answer within/, /kind: NetworkPolicy/],
+  ] as [
+    string,
+    Record<string, [number, unknown]>,
+    RegExp,
+    RegExp,
+  ][])('should give the lines where %s', async (_, answers, detail, yaml) => {
+    const { ability } = await ask(answers);
+    expect(ability).toMatchObject({
+      has: 'no',
+      detail: expect.stringMatching(detail),
+      yaml: expect.stringMatching(yaml),
+    });
+  });
+
+  it.each([
+    [
+      'a token that is not taken',
+      { POST: [401, { message: 'Unauthorized' }], PATCH: [401, {}] },
+      /401.*Unauthorized/,
+    ],
+    [
+      'an admission policy',
+      { POST: [403, { message: 'denied by policy' }], PATCH: [404, {}] },
+      /403.*denied by policy/,
+    ],
+  ] as [
+    string,
+    Record<string, [number, unknown]>,
+    RegExp,
+  ][])('should tell %s from missing rights', async (_, answers, detail) => {
+    const { ability } = await ask(answers);
+    expect(ability).toMatchObject({ has: 'no', detail: expect.stringMatching(detail) });
+    expect(ability.yaml).toBe(undefined);
+  });
+
+  it('should ask nothing where it is switched off, and name the token that is missing', async () => {
+    expect((await ask({}, { events: 'off' })).asked).toEqual([]);
+    const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
+    expect(await tellingEvents(await configOf(), { env, directory: tree({}) })).toMatchObject({
+      has: 'no',
+      detail: expect.stringMatching(/token cannot be read \(ENOENT\)/),
+      yaml: expect.stringMatching(/serviceAccountToken/),
+    });
+  });
+
+  it('should say why nothing can be reached', async () => {
+    const directory = tree({ token: 't', 'ca.crt': pems.cert, namespace: 'demo' });
+    const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
+    const { detail, yaml } = await tellingEvents(await configOf(), { env, directory });
+    expect(detail).toMatch(/127.0.0.1:1.*ECONNREFUSED/);
+    expect(yaml).toMatch(/port: 1\n/);
+  });
+});
