@@ -9,17 +9,28 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json esbuild.config.mjs LICENSE ./
 COPY src src
-RUN npm run build
-# Node is linked against a handful of libraries: with these it runs on an empty root
-RUN mkdir -p /root-fs/usr/local/bin /root-fs/opt/spillway /root-fs/tmp \
- && cp "$(command -v node)" /root-fs/usr/local/bin/node \
- && ldd "$(command -v node)" | sed -n 's/.*\( \|\t\)\(\/[^ ]*\) (0x.*/\2/p' | xargs -I{} cp -L --parents {} /root-fs \
- && cp -r dist package.json LICENSE /root-fs/opt/spillway/
+COPY .ci/sbom .ci/sbom
+RUN node esbuild.config.mjs --metafiles /build/metafiles.json
+# Node is linked against a handful of libraries: with these it runs on an empty root. There is no /usr/bin/env, by which the
+# command's first line would find it.
+RUN node=$(command -v node) root=/root-fs \
+ && libraries=$(ldd "$node" | sed -n 's/.*[ \t]\(\/[^ ]*\) (0x.*/\1/p') \
+ && mkdir -p "$root/usr/local/bin" "$root/opt/spillway" && mkdir -m 1777 "$root/tmp" \
+ && cp "$node" "$root/usr/local/bin/node" \
+ && echo "$libraries" | xargs -I{} cp -L --parents {} "$root" \
+ && cp -r dist package.json LICENSE "$root/opt/spillway/" \
+ && sed -i '1s|^#!.*|#!/usr/local/bin/node|' "$root/opt/spillway/dist/spillway.js" \
+ && ln -s /opt/spillway/dist/spillway.js "$root/usr/local/bin/spillway" \
+ && node .ci/sbom metafiles.json $libraries >"$root/opt/spillway/sbom.cdx.json"
 
 FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="spillway" \
       org.opencontainers.image.description="Memory-pressure guardian for LLM agents" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /root-fs /
 ENV PATH=/usr/local/bin NODE_ENV=production
 # Numeric, so that runAsNonRoot can be checked; in a pod take the agent's uid and gid.

@@ -1,9 +1,19 @@
 // Builds dist/: the command as one lean bundle with rarely needed parts in chunks of their own, the demo, the library, and the hook for Python.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
+import { gzipSync } from 'node:zlib';
+import { build as bundle } from 'esbuild';
+
+/** What came into each bundle: the bill of materials is made from it. */
+const metafiles = [];
+async function build(options) {
+  const result = await bundle({ ...options, metafile: true });
+  metafiles.push(result.metafile);
+  return result;
+}
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
@@ -20,6 +30,41 @@ const NEVER_CALLED = {
   send: 'module.exports = { mime: {} }',
   '@opentelemetry/api': 'module.exports = { trace: { getSpan() {} }, context: { active() {} } }',
   'thread-stream': 'module.exports = class {}',
+  // the Kubernetes client sends over a connection of ours
+  'node-fetch': 'module.exports = () => { throw new Error("node-fetch is left out") }',
+};
+
+// Of the Kubernetes client's 700 models, those that an Event is made of. With all of them posting the first Event costs
+// 10 MiB of anonymous memory instead of 0.8, and 55 ms instead of 5, in the middle of an emergency.
+const EVENT_MODELS = new Set([
+  'EventsV1Event',
+  'EventsV1EventSeries',
+  'V1EventSource',
+  'V1ManagedFieldsEntry',
+  'V1ObjectMeta',
+  'V1ObjectReference',
+  'V1OwnerReference',
+]);
+const MODEL_LINE =
+  /^(?:export \* from '\.\.\/models\/(\w+)\.js';|import \{ \w+ \} from '\.\.\/models\/(\w+)\.js';| {4}"(\w+)": \3,)$/;
+
+const eventModels = {
+  name: 'event-models',
+  setup({ onLoad }) {
+    onLoad({ filter: /client-node\/dist\/gen\/models\/ObjectSerializer\.js$/ }, async ({ path }) => {
+      const kept = new Set();
+      const contents = (await readFile(path, 'utf8')).split('\n').filter((line) => {
+        const [, exported, imported, mapped] = MODEL_LINE.exec(line) ?? [];
+        const model = exported ?? imported ?? mapped;
+        if (mapped !== undefined && EVENT_MODELS.has(mapped)) kept.add(mapped);
+        return model === undefined || EVENT_MODELS.has(model);
+      });
+      const lost = [...EVENT_MODELS].filter((model) => !kept.has(model));
+      if (lost.length > 0)
+        throw new Error(`${path} has no ${lost.join(', ')}: look at what an Event is made of`);
+      return { contents: contents.join('\n') };
+    });
+  },
 };
 
 const leaveOut = {
@@ -50,15 +95,21 @@ const command = await build({
   splitting: true,
   minify: true,
   chunkNames: 'chunks/[name]-[hash]',
-  define: { 'process.env.SPILLWAY_VERSION': JSON.stringify(version), 'process.env.NODE_ENV': '"production"' },
+  define: {
+    'process.env.SPILLWAY_VERSION': JSON.stringify(version),
+    // from the folder of the chunks
+    'process.env.SPILLWAY_PAGE': '"../page.html"',
+    'process.env.NODE_ENV': '"production"',
+  },
   banner: {
     js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
   },
-  plugins: [leaveOut],
+  plugins: [leaveOut, eventModels],
   metafile: true,
 });
 await chmod(`${OUT}/spillway.js`, 0o755);
 
+await page();
 await build({
   ...shared,
   entryPoints: ['src/demo/main.ts', 'src/demo/agent.ts'],
@@ -82,6 +133,8 @@ await declarations('agent/index');
 // of this folder nothing else ships: Python leaves its byte code there
 await mkdir(`${OUT}/python`);
 await copyFile('src/python/spillway_hook.py', `${OUT}/python/spillway_hook.py`);
+const list = process.argv.indexOf('--metafiles');
+if (list > 0) await writeFile(process.argv[list + 1] ?? 'metafiles.json', JSON.stringify(metafiles));
 await rm('dist', { recursive: true, force: true });
 await rename(OUT, 'dist');
 
@@ -106,6 +159,49 @@ async function declarations(entry) {
       await writeFile(join(OUT, name + types), text.replace(/(from '\.[^']+)\.ts'/g, `$1.${module}'`));
   }
   await rm(emitted, { recursive: true });
+}
+
+/**
+ * The guardian's page: one file with its script and style in it, the same compressed, and the headers that hold it to asking
+ * nobody but the guardian.
+ */
+async function page() {
+  const { outputFiles } = await build({
+    entryPoints: ['src/page/main.ts', 'src/page/page.css'],
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: '.',
+    format: 'iife',
+    target: 'es2022',
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  const textOf = (extension) => outputFiles.find(({ path }) => path.endsWith(extension)).text.trim();
+  const [script, style] = [textOf('.js'), textOf('.css')];
+  const hashed = (kind, text) => createHash(kind).update(text).digest('base64');
+  const html = (await readFile('src/page/index.html', 'utf8'))
+    .replace(/^ +/gm, '')
+    .replace('<!--style-->', () => `<style>${style}</style>`)
+    .replace('<!--script-->', () => `<script>${script}</script>`);
+  const headers = {
+    ETag: `W/"${hashed('sha256', html).slice(0, 22)}"`,
+    'Content-Security-Policy': [
+      "default-src 'none'",
+      `script-src 'sha256-${hashed('sha256', script)}'`,
+      `style-src 'sha256-${hashed('sha256', style)}'`,
+      "connect-src 'self'",
+      'img-src data:',
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
+    ].join('; '),
+  };
+  await writeFile(`${OUT}/page.html`, html);
+  await writeFile(`${OUT}/page.html.gz`, gzipSync(html, { level: 9 }));
+  await writeFile(`${OUT}/page.html.json`, JSON.stringify(headers));
 }
 
 if (process.argv.includes('--analyze')) {
