@@ -1,0 +1,393 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { defaultInjectConfig } from '../../src/core/inject/config.ts';
+import { inject } from '../../src/core/inject/inject.ts';
+import {
+  CERT_MANAGER,
+  type Given,
+  helms,
+  type Manifest,
+  POLICY,
+  PROMETHEUS,
+  render,
+  renderText,
+  versionOf,
+} from './support/helm.ts';
+
+const kindsOf = (manifests: Manifest[]) => new Set(manifests.map(({ kind }) => kind));
+const one = (manifests: Manifest[], kind: string) => {
+  const found = manifests.filter((manifest) => manifest.kind === kind);
+  expect(
+    found.map(({ metadata }) => metadata.name),
+    kind,
+  ).toHaveLength(1);
+  return found[0]!;
+};
+/** Without what only `helm test` makes. */
+const installed = (helm: string, given: Given = {}) =>
+  render(helm, given).filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === undefined);
+
+if (helms().length === 0)
+  describe.skip('the chart (skipped: no helm on PATH, none in TEST_HELM)', () => it('renders', () => {}));
+
+describe.each(
+  helms().map((helm) => [versionOf(helm), helm] as const),
+)('the chart, by helm %s', (_version, helm) => {
+  const APIS = [POLICY, CERT_MANAGER, ...PROMETHEUS];
+
+  describe('injector.mode', () => {
+    it('should take the policy where the cluster has it, and run nothing', () => {
+      const kinds = kindsOf(installed(helm, { apis: [POLICY] }));
+      expect(kinds).toContain('MutatingAdmissionPolicy');
+      expect(kinds).toContain('ValidatingAdmissionPolicy');
+      for (const kind of [
+        'Deployment',
+        'MutatingWebhookConfiguration',
+        'Secret',
+        'Service',
+        'ServiceAccount',
+      ])
+        expect(kinds).not.toContain(kind);
+    });
+
+    it('should take the webhook where it has not, and no policy', () => {
+      const kinds = kindsOf(installed(helm));
+      expect(kinds).toContain('MutatingWebhookConfiguration');
+      expect([...kinds].filter((kind) => kind.includes('Policy'))).toEqual(['NetworkPolicy']);
+    });
+
+    it.each(['policy', 'webhook', 'none'])('should hold to %s when told, never both', (mode) => {
+      const kinds = kindsOf(installed(helm, { apis: [POLICY], set: [`injector.mode=${mode}`] }));
+      expect(kinds.has('MutatingAdmissionPolicy')).toBe(mode === 'policy');
+      expect(kinds.has('MutatingWebhookConfiguration')).toBe(mode === 'webhook');
+      expect(kinds.has('Deployment')).toBe(mode === 'webhook');
+    });
+
+    it('should leave out its own and the system namespaces, in both ways', () => {
+      for (const apis of [[], [POLICY]]) {
+        const manifests = installed(helm, { apis, namespace: 'elsewhere' });
+        const selectors = manifests.flatMap(({ kind, spec, webhooks }) =>
+          kind.endsWith('Binding') && spec?.matchResources
+            ? [spec.matchResources.namespaceSelector]
+            : kind === 'MutatingWebhookConfiguration'
+              ? (webhooks as { namespaceSelector: unknown }[]).map(
+                  ({ namespaceSelector }) => namespaceSelector,
+                )
+              : [],
+        );
+        expect(selectors.length).toBeGreaterThan(1);
+        for (const { matchExpressions } of selectors)
+          expect(matchExpressions).toContainEqual({
+            key: 'kubernetes.io/metadata.name',
+            operator: 'NotIn',
+            values: ['elsewhere', 'kube-node-lease', 'kube-public', 'kube-system'],
+          });
+      }
+    });
+
+    it('should select by label so that no pod is looked at twice, and none that asks for nothing', () => {
+      for (const apis of [[], [POLICY]]) {
+        const manifests = installed(helm, { apis });
+        const pairs =
+          apis.length > 0
+            ? manifests
+                .filter(({ kind }) => kind === 'MutatingAdmissionPolicyBinding')
+                .map(({ spec }) => spec.matchResources)
+            : one(manifests, 'MutatingWebhookConfiguration')['webhooks'];
+        const matches = (namespace: string | undefined, pod: string | undefined) =>
+          pairs.filter(
+            ({ namespaceSelector, objectSelector }: Record<string, Selector>) =>
+              selects(namespaceSelector, namespace) && selects(objectSelector, pod),
+          ).length;
+        const table = ['true', 'false', 'odd', undefined].map((namespace) =>
+          ['true', 'false', 'odd', undefined].map((pod) => matches(namespace, pod)),
+        );
+        expect(table).toEqual([
+          [1, 0, 1, 1],
+          [1, 0, 0, 0],
+          [1, 0, 0, 0],
+          [1, 0, 0, 0],
+        ]);
+      }
+    });
+  });
+
+  describe('the webhook', () => {
+    it('should never keep a pod from starting, and never wait long', () => {
+      for (const webhook of one(installed(helm), 'MutatingWebhookConfiguration')['webhooks'])
+        expect(webhook).toMatchObject({ failurePolicy: 'Ignore', timeoutSeconds: 5, sideEffects: 'None' });
+    });
+
+    it('should run twice, restricted, and stay while nodes are drained', () => {
+      const manifests = installed(helm);
+      const { spec } = one(manifests, 'Deployment');
+      expect(spec.replicas).toBe(2);
+      expect(spec.template.spec.securityContext).toMatchObject({
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
+      expect(spec.template.spec.containers[0].securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+      const { spec: budget } = one(manifests, 'PodDisruptionBudget');
+      expect(budget.minAvailable).toBe(1);
+      for (const labels of [
+        budget.selector.matchLabels,
+        one(manifests, 'Service')['spec'].selector,
+        one(manifests, 'NetworkPolicy')['spec'].podSelector.matchLabels,
+      ])
+        expect(spec.template.metadata.labels).toMatchObject(labels);
+      expect(kindsOf(installed(helm, { set: ['injector.replicas=1'] }))).not.toContain('PodDisruptionBudget');
+    });
+
+    it('should have rights to its own Secret and its own configuration, and to nothing else', () => {
+      const manifests = installed(helm, { set: ['rbac.create=false'] });
+      const { name } = one(manifests, 'MutatingWebhookConfiguration').metadata;
+      const rules = manifests.filter(({ kind }) => kind.endsWith('Role')).flatMap((role) => role['rules']);
+      expect(rules).toEqual([
+        {
+          apiGroups: ['admissionregistration.k8s.io'],
+          resources: ['mutatingwebhookconfigurations'],
+          resourceNames: [name],
+          verbs: ['get', 'patch'],
+        },
+        {
+          apiGroups: [''],
+          resources: ['secrets'],
+          resourceNames: [one(manifests, 'Secret').metadata.name],
+          verbs: ['get', 'update'],
+        },
+        { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
+      ]);
+    });
+
+    it('should take its certificate from cert-manager, and then have no right at all', () => {
+      const set = ['injector.certManager.enabled=true', 'rbac.create=false'];
+      const manifests = installed(helm, { apis: [CERT_MANAGER], set });
+      const { metadata, webhooks } = one(manifests, 'MutatingWebhookConfiguration');
+      const { spec } = one(manifests, 'Certificate');
+      expect(metadata.annotations?.['cert-manager.io/inject-ca-from']).toBe('spillway/spillway-injector');
+      expect(spec.dnsNames).toEqual([`${webhooks[0].clientConfig.service.name}.spillway.svc`]);
+      const pod = one(manifests, 'Deployment')['spec'].template.spec;
+      expect(pod.automountServiceAccountToken).toBe(false);
+      expect(pod.volumes).toContainEqual({ name: 'certificate', secret: { secretName: spec.secretName } });
+      expect([...kindsOf(manifests)].filter((kind) => /Role|^Secret/.test(kind))).toEqual([]);
+      const own = installed(helm, {
+        apis: [CERT_MANAGER],
+        set: [...set, 'injector.certManager.issuerRef.name=ours'],
+      });
+      expect(kindsOf(own)).not.toContain('Issuer');
+    });
+
+    it('should read the sidecar that the values say', () => {
+      const set = [
+        'guardian.shedRatio=0.8',
+        'guardian.limit=536870912',
+        'guardian.events=off',
+        'sidecar.native=false',
+      ];
+      const { data } = one(installed(helm, { set: [...set, 'sidecar.resources.limits.cpu=1'] }), 'ConfigMap');
+      expect(parse(data['sidecar.yaml'])).toEqual({
+        image: 'ghcr.io/spillway-dev/spillway:0.1.0',
+        imagePullPolicy: 'IfNotPresent',
+        native: false,
+        events: false,
+        options: { shedRatio: '0.8', limit: '536870912', events: 'off' },
+        resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi', cpu: '1' } },
+      });
+    });
+  });
+
+  it('should read an unquoted `off` of a values file as the word it is', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'spillway-values-')), 'values.yaml');
+    writeFileSync(file, 'guardian:\n  events: off\n  recycle: on\n  gc: "off"\n');
+    try {
+      const text = renderText(helm, { apis: [] }, '--values', file);
+      expect(text).toContain('options: {"events":"off","gc":"off","recycle":"on"}');
+      expect(text).not.toContain('name: spillway-events');
+    } finally {
+      rmSync(dirname(file), { recursive: true });
+    }
+  });
+
+  describe('rights of guardians', () => {
+    const rights = (set: string[]) =>
+      installed(helm, { apis: [POLICY], set }).filter(({ kind }) => /Role/.test(kind));
+
+    it('should be to create and patch Events, in the namespaces named', () => {
+      const [role, ...bindings] = rights(['rbac.namespaces={a,b}']);
+      expect(role?.['rules']).toEqual([
+        { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+      ]);
+      expect(
+        bindings.map(({ kind, metadata, subjects }) => [kind, metadata.namespace, subjects[0].name]),
+      ).toEqual([
+        ['RoleBinding', 'a', 'system:serviceaccounts:a'],
+        ['RoleBinding', 'b', 'system:serviceaccounts:b'],
+      ]);
+    });
+
+    it('should be given everywhere only when told', () => {
+      expect(rights([]).map(({ kind }) => kind)).toEqual(['ClusterRole']);
+      expect(rights(['rbac.allNamespaces=true']).map(({ kind }) => kind)).toEqual([
+        'ClusterRole',
+        'ClusterRoleBinding',
+      ]);
+      expect(rights(['rbac.create=false'])).toEqual([]);
+    });
+
+    it('should be none where Events are off', () => {
+      expect(rights(['guardian.events=off'])).toEqual([]);
+    });
+  });
+
+  describe('the demo', () => {
+    /** The agent's pod as somebody would write it, without what injection adds. */
+    function bare({ metadata, spec }: Manifest) {
+      const { shareProcessNamespace: _, ...rest } = spec;
+      const not = (name: string) => (item: { name: string }) => item.name !== name;
+      return {
+        metadata: { ...metadata, annotations: {} },
+        spec: {
+          ...rest,
+          initContainers: [],
+          containers: spec.containers.filter(not('spillway')),
+          volumes: spec.volumes.filter(not('spillway-token')),
+        },
+      };
+    }
+
+    it.each([
+      ['native', true, 'auto'],
+      ['classic', false, 'auto'],
+      ['without a token', true, 'off'],
+    ])('should have the sidecar that injection makes: %s', (_name, native, events) => {
+      const set = [
+        'demo.enabled=true',
+        `sidecar.native=${native}`,
+        `guardian.events=${events}`,
+        'injector.mode=none',
+      ];
+      const { template } = one(installed(helm, { set }), 'Deployment')['spec'];
+      const config = {
+        ...defaultInjectConfig('0.1.0'),
+        native,
+        events: events !== 'off',
+        options: { events },
+      };
+      const result = inject(bare(template), config, { flags: new Set(), problems: () => [] });
+      if (!('pod' in result)) throw new Error(result.reason);
+      const made = result.pod.spec as typeof template.spec;
+      const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+      for (const key of ['containers', 'volumes'])
+        expect([...template.spec[key]].sort(byName)).toEqual([...made[key]].sort(byName));
+      expect(template.spec.initContainers ?? []).toEqual(made.initContainers);
+      expect(template.spec.shareProcessNamespace).toBe(true);
+      expect(template.metadata.annotations['spillway.dev/status']).toBe('injected');
+    });
+
+    it('should run without an injector, and post Events by a right of its own', () => {
+      const manifests = installed(helm, { set: ['demo.enabled=true', 'injector.mode=none'] });
+      expect(one(manifests, 'RoleBinding')['subjects']).toEqual([
+        { kind: 'ServiceAccount', name: 'spillway-demo', namespace: 'spillway' },
+      ]);
+      expect(one(manifests, 'RoleBinding')['roleRef'].name).toBe(one(manifests, 'ClusterRole').metadata.name);
+    });
+
+    it('should not be there by default', () => {
+      expect(installed(helm).some(({ metadata }) => metadata.name.includes('demo'))).toBe(false);
+    });
+  });
+
+  describe('what watches', () => {
+    it('should be there where its kinds are, else not', () => {
+      for (const apis of [[], PROMETHEUS]) {
+        const kinds = kindsOf(installed(helm, { apis, set: ['injector.mode=none'] }));
+        expect(kinds.has('PodMonitor')).toBe(apis.length > 0);
+        expect(kinds.has('PrometheusRule')).toBe(apis.length > 0);
+      }
+    });
+
+    it('should be left out when told', () => {
+      const set = ['podMonitor', 'prometheusRule', 'dashboard'].map((name) => `${name}.enabled=false`);
+      expect(
+        kindsOf(installed(helm, { apis: APIS, set: [...set, 'injector.mode=none', 'rbac.create=false'] })),
+      ).toEqual(new Set());
+    });
+
+    it('should find every guardian by its port', () => {
+      const { spec } = one(
+        installed(helm, { apis: PROMETHEUS, set: ['podMonitor.interval=5s'] }),
+        'PodMonitor',
+      );
+      expect(spec).toEqual({
+        namespaceSelector: { any: true },
+        selector: {},
+        podMetricsEndpoints: [{ port: 'spillway', path: '/metrics', interval: '5s' }],
+      });
+    });
+
+    it('should hold rules and a dashboard that parse, with the labels asked for', () => {
+      const manifests = installed(helm, { apis: PROMETHEUS, set: ['prometheusRule.labels.release=ours'] });
+      const rule = one(manifests, 'PrometheusRule');
+      expect(rule['spec'].groups[0].rules.length).toBeGreaterThan(0);
+      expect(rule.metadata.labels?.['release']).toBe('ours');
+      const map = manifests.find(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+      expect(JSON.parse(map?.['data']['spillway.json'])).toHaveProperty('panels');
+    });
+  });
+
+  it('should name and label everything alike, also under another name', () => {
+    const set = ['fullnameOverride=guard', 'demo.enabled=true', 'rbac.namespaces={a}'];
+    for (const apis of [APIS, []]) {
+      for (const { kind, metadata } of render(helm, { apis, set })) {
+        expect.soft(metadata.name, kind).toMatch(/(^|\.)guard([-.]|$)/);
+        expect
+          .soft(Object.keys(metadata.labels ?? {}), `${kind} ${metadata.name}`)
+          .toEqual(
+            expect.arrayContaining(
+              ['name', 'instance', 'component', 'part-of', 'version', 'managed-by'].map(
+                (key) => `app.kubernetes.io/${key}`,
+              ),
+            ),
+          );
+      }
+    }
+  });
+
+  it('should write the protocol on every port, which helm 4 needs', () => {
+    const ports = render(helm, { set: ['demo.enabled=true'] }).flatMap(({ kind, spec }) =>
+      kind === 'Service'
+        ? spec.ports
+        : kind === 'Deployment'
+          ? spec.template.spec.containers.flatMap((c: { ports?: object[] }) => c.ports ?? [])
+          : [],
+    );
+    expect(ports.length).toBeGreaterThan(4);
+    for (const port of ports) expect(port).toMatchObject({ protocol: 'TCP' });
+  });
+});
+
+type Selector = {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values: string[] }[];
+};
+
+/** Whether a selector takes an object by its label `spillway.dev/inject`; what it says of other labels is not asked here. */
+function selects(
+  { matchLabels = {}, matchExpressions = [] }: Selector = {},
+  label: string | undefined,
+): boolean {
+  const wanted = matchLabels['spillway.dev/inject'];
+  return (
+    (wanted === undefined || wanted === label) &&
+    matchExpressions
+      .filter(({ key }) => key === 'spillway.dev/inject')
+      .every(({ operator, values }) => values.includes(label ?? '') === (operator === 'In'))
+  );
+}

@@ -1,0 +1,102 @@
+import { ANNOTATION_OPTIONS } from '../../../src/config/inject-config.ts';
+import {
+  envOf,
+  flagOf,
+  OPTION_LIST,
+  OPTIONS,
+  type OptionKey,
+  ORDERINGS,
+} from '../../../src/config/options.ts';
+import { duration, httpUrl, path, percentage, quantity, ratio } from '../../../src/config/types.ts';
+import { parseDuration, parseQuantity } from '../../../src/core/units.ts';
+
+/** How a written value becomes a number in templates and in CEL, and what bounds it. */
+interface Bounds {
+  unit: 'ratio' | 'percent' | 'ms' | 'bytes';
+  min: number;
+  max: number;
+}
+
+const PATTERNS = {
+  ratio: ratio(0, 1).json.pattern,
+  percent: percentage('0%', '1%').json.pattern,
+  ms: duration('0s', '1s').json.pattern,
+  bytes: quantity('1Mi').json.pattern,
+};
+/** What CEL converts without ever failing: a failing expression would leave the pod without its guard. */
+const CONVERTIBLE = {
+  ratio: String.raw`^(\d{1,9}(\.\d{0,15})?|\.\d{1,15})([eE][-+]?\d{1,2})?$`,
+  percent: String.raw`^\d{1,9}(\.\d{1,15})?\s*%$`,
+  ms: String.raw`^(\d{1,9}(\.\d{1,9})?ms|\d{1,7}(\.\d{1,9})?s|\d{1,5}(\.\d{1,9})?[mh]){1,4}$`,
+  bytes: String.raw`^\d{1,16}(\.\d{1,9})?([eE]\d{1,2})?\s*(Ki|Mi|Gi|Ti|Pi|k|K|M|G|T|P)?$`,
+};
+const NUMBER = {
+  ratio: 'double(v)',
+  percent: 'double(v.replace("%", "").trim())',
+  bytes: `double(v.find("^[0-9.]+([eE][0-9]+)?")) * {"Ki": 1024.0, "Mi": 1048576.0, "Gi": 1073741824.0, "Ti": 1099511627776.0, "Pi": 1125899906842624.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "": 1.0}[v.find("[A-Za-z]*$")]`,
+};
+
+/** The options that `guardian.*` and annotations may set, in the order of the table. */
+export const CHART_OPTIONS = OPTION_LIST.map(([key]) => key).filter((key) =>
+  ANNOTATION_OPTIONS.flags.has(flagOf(key).slice(2)),
+);
+
+/** The options as the templates read them: `files/options.json`. */
+export function optionsFile(): string {
+  const options = CHART_OPTIONS.map((key) => {
+    const { type, default: value } = OPTIONS[key];
+    const written = value === undefined ? null : String(type.render(value as never));
+    const bounds = boundsOf(key);
+    return {
+      key,
+      flag: flagOf(key).slice(2),
+      env: envOf(key),
+      default: written,
+      valid: validityOf(key, bounds),
+      ...bounds,
+    };
+  });
+  const orderings = ORDERINGS.map(([low, sign, high]) => ({
+    low,
+    sign,
+    high,
+    convert: boundsOf(low)?.unit === 'ms' ? 'duration' : 'double',
+  }));
+  return `${JSON.stringify({ options, orderings }, null, 2)}\n`;
+}
+
+/** From the range in words, which is what users read. */
+function boundsOf(key: OptionKey): Bounds | undefined {
+  const { json, range = '' } = OPTIONS[key].type;
+  const [low = '', high = ''] = range.replace('at least ', '').split(' to ');
+  switch (json.pattern) {
+    case PATTERNS.ratio:
+      return { unit: 'ratio', min: Number(low), max: Number(high) };
+    case PATTERNS.percent:
+      return { unit: 'percent', min: Number.parseFloat(low), max: Number.parseFloat(high) };
+    case PATTERNS.ms:
+      return { unit: 'ms', min: parseDuration(low) ?? 0, max: parseDuration(high) ?? 0 };
+    case PATTERNS.bytes:
+      return { unit: 'bytes', min: parseQuantity(low) ?? 0, max: Number.MAX_SAFE_INTEGER };
+    default:
+      return undefined;
+  }
+}
+
+/** A CEL expression that is true where the trimmed text `v` is a value of the option. */
+function validityOf(key: OptionKey, bounds: Bounds | undefined): string {
+  const { json } = OPTIONS[key].type;
+  if (json.enum) return `v in ${JSON.stringify(json.enum)}`;
+  if (json.pattern === httpUrl.json.pattern) return 'v.matches("^https?://") && isURL(v)';
+  if (json.pattern === path.json.pattern) return 'v != ""';
+  if (bounds === undefined) throw new Error(`${key}: say how the policy checks a value of this type`);
+  const { unit, min, max } = bounds;
+  const pattern = `v.matches(${JSON.stringify(CONVERTIBLE[unit])})`;
+  if (unit === 'ms')
+    return `${pattern} && duration(v) >= duration("${min}ms") && duration(v) <= duration("${max}ms")`;
+  return `${pattern} && ${NUMBER[unit]} >= ${double(min)} && ${NUMBER[unit]} <= ${double(max)}`;
+}
+
+function double(value: number): string {
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+}
