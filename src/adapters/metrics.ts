@@ -34,6 +34,8 @@ export interface Metrics {
 // values include that interval. Once an hour costs nothing; what it would tell, `spillway_sample_interval_seconds` tells.
 const EVENT_LOOP_MONITOR_MS = 3_600_000;
 const EVENT_LOOP_MONITOR_VALUES = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
+// gauges with the suffix of a counter, which `promtool check metrics` refuses; they are the sums of others, which stay
+const MISNAMED = ['active_resources', 'active_handles', 'active_requests'];
 
 /** Sets up the metrics on a registry of their own. */
 export function createMetrics(deps: MetricsDeps): Metrics {
@@ -45,9 +47,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     (spec, name) =>
       new PlainHistogram({ ...configOf(spec), registers: [registry], buckets: [...BUCKETS[name]] }),
   );
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_MONITOR_MS });
-  for (const value of EVENT_LOOP_MONITOR_VALUES)
-    registry.removeSingleMetric(`nodejs_eventloop_lag_${value}_seconds`);
+  collectProcessMetrics(registry);
 
   gauges.spillway_build_info.set({ version: deps.version }, 1);
   for (const labels of KNOWN_LABELS.spillway_level_transitions_total)
@@ -55,6 +55,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
   for (const labels of KNOWN_LABELS.spillway_admissions_total)
     counters.spillway_admissions_total.inc(labels, 0);
   for (const labels of KNOWN_LABELS.spillway_gc_runs_total) counters.spillway_gc_runs_total.inc(labels, 0);
+  for (const labels of KNOWN_LABELS.spillway_recycles_total) counters.spillway_recycles_total.inc(labels, 0);
   const stalled = (ms: number) => histograms.spillway_gc_stall_seconds.record(ms / 1000);
   const admitted = counters.spillway_admissions_total.labels('admitted');
   const refused = counters.spillway_admissions_total.labels('refused');
@@ -159,4 +160,65 @@ function configOf({ name, help, labels }: MetricSpec) {
 function setTotal(counter: Counter, total: number): void {
   counter.reset();
   counter.inc(total);
+}
+
+/** A metric of another server than the guardian's; `buckets` make it a histogram. */
+export interface MeterSpec {
+  type: 'counter' | 'gauge' | 'histogram';
+  help: string;
+  labels?: readonly string[];
+  buckets?: readonly number[];
+}
+
+/** Metrics by name, and the process's own cost. */
+export interface Meters<Name extends string> {
+  readonly contentType: string;
+  /** Prometheus text of this moment. */
+  render(): Promise<string>;
+  /** Adds to a counter. */
+  count(name: Name, labels?: Record<string, string>, by?: number): void;
+  set(name: Name, value: number): void;
+  observe(name: Name, value: number): void;
+}
+
+/** Sets up metrics on a registry of their own, and the version under `spillway_build_info`. */
+export function createMeters<Name extends string>(
+  version: string,
+  specs: Readonly<Record<Name, MeterSpec>>,
+): Meters<Name> {
+  const registry = new Registry();
+  const registers = [registry];
+  const counters = new Map<Name, Counter>();
+  const gauges = new Map<Name, Gauge>();
+  const histograms = new Map<Name, Histogram>();
+  for (const [name, { type, help, labels = [], buckets = [] }] of Object.entries<MeterSpec>(specs) as [
+    Name,
+    MeterSpec,
+  ][]) {
+    const config = { name, help, labelNames: [...labels], registers };
+    if (type === 'counter') counters.set(name, new Counter(config));
+    else if (type === 'gauge') gauges.set(name, new Gauge(config));
+    else histograms.set(name, new Histogram({ ...config, buckets: [...buckets] }));
+  }
+  collectProcessMetrics(registry);
+  new Gauge({
+    name: 'spillway_build_info',
+    help: 'Version of Spillway',
+    labelNames: ['version'],
+    registers,
+  }).set({ version }, 1);
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    count: (name, labels = {}, by = 1) => counters.get(name)?.inc(labels, by),
+    set: (name, value) => gauges.get(name)?.set(value),
+    observe: (name, value) => histograms.get(name)?.observe(value),
+  };
+}
+
+function collectProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_MONITOR_MS });
+  for (const value of EVENT_LOOP_MONITOR_VALUES)
+    registry.removeSingleMetric(`nodejs_eventloop_lag_${value}_seconds`);
+  for (const name of MISNAMED) registry.removeSingleMetric(`nodejs_${name}_total`);
 }

@@ -1,4 +1,5 @@
 import { GC_VERDICTS } from './gc-record.ts';
+import type { RecycleResult } from './recycling.ts';
 import { LEVELS, type Status } from './status.ts';
 
 /** One metric of the guardian. This table is what registers, documents and draws them. */
@@ -243,6 +244,14 @@ export const BUCKETS = {
   spillway_gc_stall_seconds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
 } as const;
 
+const RECYCLE_RESULTS: Record<RecycleResult, true> = {
+  ended: true,
+  'ended before': true,
+  'left alone': true,
+  refused: true,
+  'called off': true,
+};
+
 /** Label values that are known beforehand: such a series starts at 0, so that its first count is seen as a rise. */
 export const KNOWN_LABELS = {
   spillway_level_transitions_total: LEVELS.flatMap((from) =>
@@ -250,4 +259,5 @@ export const KNOWN_LABELS = {
   ),
   spillway_admissions_total: [{ result: 'admitted' }, { result: 'refused' }],
   spillway_gc_runs_total: GC_VERDICTS.map((result) => ({ result })),
+  spillway_recycles_total: Object.keys(RECYCLE_RESULTS).map((result) => ({ result })),
 } as const;

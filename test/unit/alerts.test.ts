@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { METRICS } from '../../src/core/metric-table.ts';
+
+const read = (path: string) => readFileSync(new URL(`../../helm/spillway/${path}`, import.meta.url), 'utf8');
+
+interface Rule {
+  alert?: string;
+  record?: string;
+  expr: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+const { groups } = parse(read('files/alerts.yaml')) as { groups: { rules: Rule[] }[] };
+const rules = groups.flatMap((group) => group.rules);
+const alerts = rules.filter(({ alert }) => alert !== undefined);
+const runbooks = read('RUNBOOKS.md');
+
+describe('the alerts', () => {
+  it('have one section each in the runbooks, which have no other', () => {
+    const sections = [...runbooks.matchAll(/^### (.+)$/gm)].map(([, title]) => title);
+    expect(sections).toEqual(alerts.map(({ alert }) => alert));
+  });
+
+  it('have sections that say what it means, where to look and what to do', () => {
+    for (const section of runbooks.split(/^### /m).slice(1))
+      expect(
+        [...section.matchAll(/^\*\*(\w+)\.\*\* /gm)].map(([, word]) => word).slice(0, 3),
+        section.split('\n')[0],
+      ).toEqual(['Means', 'Look', 'Do']);
+  });
+
+  it('have links that lead somewhere', () => {
+    const anchors = [...runbooks.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title.toLowerCase());
+    for (const [, anchor] of runbooks.matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
+  });
+
+  it('have a severity, a summary, a description and the first step with the anchor of their runbook', () => {
+    for (const { alert = '', labels, annotations } of alerts) {
+      expect(['info', 'warning', 'critical'], alert).toContain(labels?.['severity']);
+      expect(Object.keys(annotations ?? {}), alert).toEqual(['summary', 'description', 'runbook']);
+      expect(annotations?.['runbook']).toMatch(
+        new RegExp(
+          `^.{10,}\\. RUNBOOKS\\.md#${alert.toLowerCase()}$|^.{10,}\\? RUNBOOKS\\.md#${alert.toLowerCase()}$`,
+        ),
+      );
+      // who it is, and how much
+      expect(annotations?.['description'], alert).toMatch(/\$labels\.pod|\$labels\.workload/);
+    }
+  });
+
+  it('ask only for metrics that there are', () => {
+    const known = new Set<string>(METRICS.map(({ name }) => name));
+    const recorded = new Set(rules.flatMap(({ record }) => record ?? []));
+    for (const { alert, expr } of rules) {
+      for (const [name] of expr.matchAll(/(?<![:\w])spillway_\w+/g))
+        expect(known, alert ?? expr).toContain(name);
+      for (const [name] of expr.matchAll(/\b\w+:\w+:\w+/g)) expect(recorded, alert ?? expr).toContain(name);
+    }
+  });
+});
