@@ -1,0 +1,95 @@
+import { execFile, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Status } from '../../src/core/status.ts';
+import { IMAGE, TOOLS_IMAGE } from './support/environment.ts';
+
+/*
+ * "Install on Kubernetes" of the README, line by line, for somebody who has a namespace `agents` under Pod Security `restricted`
+ * with a Deployment `my-agent` in it that knows nothing of Spillway.
+ */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const missing = process.env['KUBECONFIG'] === undefined ? 'KUBECONFIG names no cluster' : '';
+const execute = promisify(execFile);
+const run = async (line: string) =>
+  (await execute('bash', ['-euc', line], { cwd: ROOT, timeout: 180_000, maxBuffer: 2 ** 26 })).stdout;
+
+/** The commands of the section, a string for each block. */
+function commands(): string[] {
+  const readme = readFileSync(`${ROOT}/README.md`, 'utf8');
+  const section = readme.slice(readme.indexOf('### Install on Kubernetes')).split(/^### /m)[1] ?? '';
+  const at = IMAGE.lastIndexOf(':');
+  return [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) =>
+    block.replace('registry.example/spillway', IMAGE.slice(0, at)).replace('0.1.0', IMAGE.slice(at + 1)),
+  );
+}
+
+const PROGRAM =
+  "process.on('SIGTERM', () => process.exit()); require('http').createServer((_, answer) => answer.end('hello')).listen(8080)";
+const AGENT = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'my-agent', namespace: 'agents' },
+  spec: {
+    selector: { matchLabels: { app: 'my-agent' } },
+    template: {
+      metadata: { labels: { app: 'my-agent' } },
+      spec: {
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 1000,
+          runAsGroup: 1000,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+        containers: [
+          {
+            name: 'agent',
+            image: TOOLS_IMAGE,
+            command: ['node', '-e', PROGRAM],
+            readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 2 },
+            resources: { limits: { memory: '128Mi' } },
+            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          },
+        ],
+      },
+    },
+  },
+};
+
+it.skipIf(missing)(
+  `the README's way onto Kubernetes ends with a guarded agent${missing && ` (skipped: ${missing})`}`,
+  async () => {
+    const [install = '', label = '', look = '', ...more] = commands();
+    expect(more).toEqual([]);
+    onTestFinished(async () => {
+      await run('helm uninstall spillway --namespace spillway-system --ignore-not-found --wait');
+      await run('kubectl delete namespace agents spillway-system --ignore-not-found');
+    });
+    await run('kubectl create namespace agents');
+    await run('kubectl label namespace agents pod-security.kubernetes.io/enforce=restricted');
+    await run(`kubectl apply -f - <<'END'\n${JSON.stringify(AGENT)}\nEND`);
+    await run('kubectl -n agents rollout status deployment my-agent --timeout=60s');
+
+    await run(install);
+    expect(await run(label)).toContain('successfully rolled out');
+
+    const [describe = '', forward = '', exec = ''] = look
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/ +#.*$/, ''));
+    await expect.poll(() => run(describe), { timeout: 30_000 }).toMatch(/spillway:\n(.*\n)*.*my-agent/);
+    expect(await run(exec)).toMatch(/find the agent/);
+
+    const tunnel = spawn('bash', ['-c', `exec ${forward}`], { stdio: 'ignore' });
+    onTestFinished(() => void tunnel.kill());
+    const page = () => fetch('http://localhost:9797/').then((answer) => answer.text());
+    await expect.poll(() => page().catch(String), { timeout: 30_000, interval: 500 }).toContain('<title>');
+    const status = (await (await fetch('http://localhost:9797/v1/status')).json()) as Status;
+    expect(status).toMatchObject({ level: 'ok', limitBytes: 128 * 2 ** 20, agent: { runtime: 'node' } });
+    expect(status.limitSource).toMatch(/^cgroup-/);
+  },
+  300_000,
+);
