@@ -11,7 +11,10 @@ const RUNTIMES = [
   'test/unit/commands/doctor-agent.test.ts',
 ];
 
-const FLOODS = ['test/robust/{flood,agents,outlets,requests}.test.ts'];
+const FLOODS = ['test/robust/{flood,agents,outlets,requests,kubernetes-events}.test.ts'];
+
+/** Releases of the chart in a real cluster. */
+const RELEASES = ['test/cluster/{chart,policy,readme}.test.ts'];
 
 export default defineConfig({
   test: {
@@ -42,6 +45,17 @@ export default defineConfig({
         },
       },
       {
+        // real Prometheus and Alertmanager around real guardians
+        test: {
+          name: 'alerts',
+          include: ['test/alerts/**/*.test.ts'],
+          testTimeout: 120_000,
+          retry,
+          fileParallelism: false,
+          pool: 'forks',
+        },
+      },
+      {
         // the chart, rendered by every helm that TEST_HELM names
         test: { name: 'chart', include: ['test/chart/**/*.test.ts'], testTimeout: 60_000, retry },
       },
@@ -50,6 +64,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/cluster/**/*.test.ts'],
+          exclude: RELEASES,
           globalSetup: 'test/cluster/support/install.ts',
           testTimeout: 600_000,
           hookTimeout: 300_000,
@@ -57,6 +72,28 @@ export default defineConfig({
           retry: retry && 1,
           fileParallelism: false,
           isolate: false,
+          pool: 'forks',
+        },
+      },
+      {
+        // the same Kubernetes, with releases of the chart that come and go: not beside the one that the tier above installs
+        test: {
+          name: 'cluster-chart',
+          include: RELEASES,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+          retry: retry && 1,
+        },
+      },
+      {
+        // figures of a cluster, not assertions
+        test: {
+          name: 'cluster-bench',
+          include: ['test/cluster/bench/*.bench.ts'],
+          globalSetup: 'test/cluster/support/install.ts',
+          testTimeout: 900_000,
+          fileParallelism: false,
           pool: 'forks',
         },
       },
@@ -92,6 +129,18 @@ export default defineConfig({
           testTimeout: 60_000,
           retry,
           hookTimeout: 60_000,
+          fileParallelism: false,
+          pool: 'forks',
+        },
+      },
+      {
+        // the built command's page in a real browser
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 30_000,
+          retry,
           fileParallelism: false,
           pool: 'forks',
         },

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { constants, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { keepFile } from './actions/keep-file.ts';
+import { createKubernetesEvents, type KubernetesEventsSink } from './actions/kubernetes-events/sink.ts';
 import { createNotifier, type Notifier } from './actions/notify.ts';
 import { createRecorder, type Recorder } from './actions/recorder.ts';
 import { aimSigterm, startRecycle } from './actions/recycle.ts';
@@ -9,19 +11,23 @@ import { createHttpServer, type HttpServer } from './adapters/http-server.ts';
 import { createLogger, type Logger } from './adapters/logger.ts';
 import { createMetrics } from './adapters/metrics.ts';
 import { readProcessUsage } from './adapters/pidusage.ts';
+import { createAllowance } from './adapters/rate-limit.ts';
 import { retry } from './adapters/retry.ts';
 import type { StreamMessage } from './adapters/status-stream.ts';
 import { createWebhook } from './adapters/webhook.ts';
 import type { Config } from './config/options.ts';
 import { Admission } from './core/admission.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
+import type { GcRecord } from './core/gc-record.ts';
 import { HistoryStore } from './core/history.ts';
+import { historyReport, withCollection } from './core/history-report.ts';
 import type { AgentLife, Clock, Seek } from './core/ports.ts';
 import { retryAfterSeconds } from './core/retry-after.ts';
 import { Guardian } from './guardian.ts';
 import { Recycler } from './recycler.ts';
 import { PressureRelief } from './relief.ts';
 import { type AgentLifeOptions, startLife } from './sources/agent-life.ts';
+import { findCluster } from './sources/kubernetes-pod.ts';
 import { argsOf, shortName } from './sources/process-table.ts';
 import { catchesSignal } from './sources/signals.ts';
 import { countInFlight } from './sources/work-in-flight.ts';
@@ -46,6 +52,9 @@ export interface Mode {
   /** Whether the agent sees the same files as the guardian. */
   sameFiles: boolean;
 }
+
+/** The page at `/`: the build says where it lies, as seen from the bundle's chunk that this becomes part of. */
+const PAGE = fileURLToPath(new URL(process.env['SPILLWAY_PAGE'] ?? '../dist/page.html', import.meta.url));
 
 type Whom = Pick<AgentLifeOptions, 'pid' | 'restarts' | 'sameGroup'> & Partial<AgentLifeOptions>;
 
@@ -78,6 +87,29 @@ export function follow(config: Pick<Config, 'limit' | 'downwardLimit'>, whom: Wh
   });
 }
 
+/** Events of one object that client-go sends at once, and how often one more. */
+const EVENT_RATE = { burst: 25, everyMs: 300_000 };
+
+/** Kubernetes Events, where they are wanted and there is a way to the API server. */
+function kubernetesEvents(config: Config, version: string, logger: Logger): KubernetesEventsSink | undefined {
+  if (config.events === 'off') return undefined;
+  const cluster = findCluster({ env: process.env });
+  if ('reason' in cluster) {
+    if (config.events === 'on' || cluster.inCluster) logger.warn(`no Kubernetes Events: ${cluster.reason}`);
+    return undefined;
+  }
+  const { pod, missing, ...server } = cluster;
+  if (missing.length > 0)
+    logger.warn(`Kubernetes Events: the manifest does not give ${missing.join(', ')}`, { pod });
+  return createKubernetesEvents({
+    pod,
+    open: async () =>
+      (await import('./adapters/kubernetes-client.ts')).createEventsApi({ ...server, version }),
+    take: createAllowance(EVENT_RATE).take,
+    onProblem: (message) => logger.warn(message, { sink: 'kubernetes' }),
+  });
+}
+
 /** Puts the parts together; nothing runs yet. `seek` gets the assembly's own way to follow a process. */
 export async function assemble(
   config: Config,
@@ -93,6 +125,7 @@ export async function assemble(
   const life: Assembly['life'] = (options) => follow(config, options);
 
   const history = new HistoryStore((atMs) => new Date(clock.wallMs() - clock.now() + atMs).toISOString());
+  let collections: readonly GcRecord[] = [];
   const listeners = new Set<(message: StreamMessage) => void>();
   const metrics = createMetrics({ version, status: () => guardian.status(), streams: () => http.streams() });
   const recorder = createRecorder({
@@ -100,8 +133,11 @@ export async function assemble(
     lives: ({ pid, name }) => shortName(argsOf('/proc', pid), '') === name,
     onProblem: (error) => logger.warn(error.message),
   });
+  const webhook =
+    config.webhookUrl === undefined ? undefined : createWebhook({ url: config.webhookUrl, version });
+  const events = kubernetesEvents(config, version, logger);
   const notifier = createNotifier({
-    sinks: config.webhookUrl === undefined ? [] : [createWebhook({ url: config.webhookUrl, version })],
+    sinks: [webhook, events].filter((sink) => sink !== undefined),
     retry,
     onResult: metrics.event,
     onProblem: (sink, message) => logger.warn(message, { sink }),
@@ -142,7 +178,10 @@ export async function assemble(
       connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),
       tell: (finding) => guardian.tell(finding),
       log: (level, message) => logger[level](message),
-      collected: metrics.collected,
+      collected(record) {
+        metrics.collected(record);
+        collections = withCollection(collections, record);
+      },
       stalled: metrics.stalled,
       async keep({ extension, content }) {
         if (recordDir === undefined) return null;
@@ -159,6 +198,7 @@ export async function assemble(
   const guardian = new Guardian({
     options: config,
     relief,
+    advice: () => events?.advice() ?? [],
     seek: makeSeek({ life, logger }),
     history,
     clock,
@@ -204,7 +244,15 @@ export async function assemble(
         reason: admitted ? '' : guardian.reason,
       };
     },
-    history: () => history.render(),
+    page: PAGE,
+    history: () =>
+      historyReport({
+        history: history.render(),
+        thresholds: config,
+        collections,
+        postMortems: recorder.list(),
+        version,
+      }),
     postMortems: recorder.list,
     metrics,
     subscribe(listener) {

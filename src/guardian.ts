@@ -23,6 +23,8 @@ export interface GuardianDeps {
   seek: Seek;
   outlets: Outlets;
   relief: Relief;
+  /** What else should be set otherwise, each with its mend. */
+  advice?(): string[];
   history: HistoryStore;
   clock: Clock;
   /** Of the guardian itself, for reports. */
@@ -235,7 +237,7 @@ export class Guardian {
       this.#judgedBytes = held;
     }
     history.add(reading, this.judge.level);
-    const childKilled = this.#kills.settle(life.info.pid, processes, now);
+    const childKilled = this.#kills.settle(life.info.pid, processes, now, () => life.dying());
     return childKilled ? [...findings, childKilled] : findings;
   }
 
@@ -248,10 +250,12 @@ export class Guardian {
     this.#soughtMs = Number.NEGATIVE_INFINITY;
     this.#noAgent = `the agent is gone and no other was found yet (${report.reason})`;
     life.close();
-    const clean = report.cause === 'exit' && report.exitCode === 0;
+    // an end that cannot be seen, with no pressure before it, is for whoever runs the agent to judge: a Job's last container ends so
+    const calm =
+      report.exitCode === 0 || (report.cause === 'unknown' && !atLeast(this.judge.level, 'warning'));
     this.#tell({
       reason: report.cause === 'oom-killed' ? 'AgentOOMKilled' : 'AgentExited',
-      type: clean ? 'Normal' : 'Warning',
+      type: calm ? 'Normal' : 'Warning',
       note: report.reason,
     });
     outlets.died(report);
@@ -358,7 +362,7 @@ export class Guardian {
 
   /** What is known now. */
   status(): Status {
-    const { relief } = this.#deps;
+    const { relief, advice } = this.#deps;
     return composeStatus({
       judge: this.judge,
       reading: this.#reading,
@@ -369,7 +373,7 @@ export class Guardian {
       lastDeath: this.#lastDeath,
       lastGc: relief.lastGc,
       growth: relief.growth,
-      advice: relief.advice,
+      advice: [...relief.advice, ...(advice?.() ?? [])],
     });
   }
 }

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, SpillwayError } from '../core/errors.ts';
 import { enqueue } from '../core/event-queue.ts';
 import type { GuardianEvent } from '../core/events.ts';
@@ -17,6 +17,8 @@ export interface NotifierOptions {
   onProblem?(sink: string, message: string): void;
   /** Most events waiting per sink. Default 100. */
   maxWaiting?: number;
+  /** Most bytes waiting per sink, as JSON. Default 256 KiB. */
+  maxWaitingBytes?: number;
   /** Time limit of one attempt in milliseconds. Default 10 s. */
   attemptMs?: number;
   /** Wait before the second attempt in milliseconds, doubling from there. Default 1 s. */
@@ -35,6 +37,8 @@ export interface Notifier {
 
 /** While closing there is no time for a long back-off. */
 const CLOSING_WAIT_MS = 100;
+/** Longest timer that Node can set. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Tells events to all sinks, each with a queue and a worker of its own, so that none delays another. */
 export function createNotifier(options: NotifierOptions): Notifier {
@@ -58,7 +62,10 @@ class SinkQueue {
   /** Aborts everything: the grace is over. */
   readonly #over = new AbortController();
   #waiting: readonly GuardianEvent[] = [];
+  /** Ends the wait for the sink's rate limit: what came may be allowed to go. */
+  #wake = new AbortController();
   #worker: Promise<void> | undefined;
+  #graceMs = Number.POSITIVE_INFINITY;
   #lost = 0;
 
   constructor(sink: Sink, options: NotifierOptions) {
@@ -71,18 +78,23 @@ class SinkQueue {
       this.#count('dropped');
       return;
     }
-    const { waiting, result } = enqueue(this.#waiting, event, this.#options.maxWaiting ?? 100);
+    const { waiting, merged, dropped } = enqueue(this.#waiting, event, {
+      max: this.#options.maxWaiting ?? 100,
+      maxBytes: this.#options.maxWaitingBytes ?? 256 * 1024,
+      coalesce: this.#sink.coalesces ?? false,
+    });
     this.#waiting = waiting;
-    if (result !== 'queued') this.#count(result);
+    if (merged > 0) this.#count('merged', merged);
+    if (dropped > 0) this.#count('dropped', dropped);
+    this.#wake.abort();
     this.#worker ??= this.#work();
   }
 
   async close(graceMs: number): Promise<{ sink: string; lost: number }> {
+    this.#graceMs = graceMs;
     this.#closing.abort();
-    const timer = setTimeout(
-      () => this.#over.abort(new SpillwayError('sink', 'the time to close is over')),
-      graceMs,
-    );
+    this.#wake.abort();
+    const timer = setTimeout(() => this.#end(), graceMs);
     await this.#worker;
     clearTimeout(timer);
     if (this.#lost > 0) this.#count('dropped', this.#lost);
@@ -91,14 +103,32 @@ class SinkQueue {
 
   async #work(): Promise<void> {
     await setImmediate(); // who emits is in the middle of a tick: connecting waits until that is over
-    for (let event = this.#next(); event; event = this.#next()) await this.#tell(event);
+    while (this.#waiting.length > 0) {
+      const next = this.#next();
+      if (typeof next === 'object') await this.#tell(next);
+      else await this.#rest(next);
+    }
     this.#worker = undefined;
   }
 
-  #next(): GuardianEvent | undefined {
-    const [event, ...rest] = this.#waiting;
-    this.#waiting = rest;
-    return event;
+  /** The first event that may go, taken off the queue; or how long until one may. */
+  #next(): GuardianEvent | number {
+    let waitMs = MAX_TIMER_MS;
+    for (const [i, event] of this.#waiting.entries()) {
+      const holdMs = this.#closing.signal.aborted ? 0 : (this.#sink.permit?.(event) ?? 0);
+      if (holdMs <= 0) {
+        this.#waiting = this.#waiting.toSpliced(i, 1);
+        return event;
+      }
+      waitMs = Math.min(waitMs, holdMs);
+    }
+    return waitMs;
+  }
+
+  /** Waits for the sink's rate limit, until more comes or until the end. */
+  async #rest(waitMs: number): Promise<void> {
+    this.#wake = new AbortController();
+    await sleep(waitMs, undefined, { signal: this.#wake.signal, ref: false }).catch(() => {});
   }
 
   async #tell(event: GuardianEvent): Promise<void> {
@@ -110,8 +140,10 @@ class SinkQueue {
     };
     const onRetry = (error: Error) => {
       this.#count('retried');
-      if (!troubled) this.#options.onProblem?.(this.#sink.name, `${error.message}; trying again`);
+      if (!troubled) this.#problem(`${error.message}; trying again`, error);
       troubled = true;
+      // who is asked not to come back in time has nothing to stay for
+      if (error instanceof DeliveryError && (error.retryAfterMs ?? 0) > this.#graceMs) this.#end();
     };
     const phases = [
       { signal: this.#closing.signal, firstWaitMs: this.#options.firstWaitMs ?? 1000 },
@@ -120,11 +152,11 @@ class SinkQueue {
     for (const phase of phases) {
       if (delivered) break;
       try {
-        await this.#options.retry(attempt, { ...phase, onRetry });
+        await this.#options.retry(attempt, { ...phase, maxWaitMs: this.#sink.maxWaitMs, onRetry });
       } catch (error) {
         const permanent = error instanceof DeliveryError && error.permanent;
         if (delivered || (phase.signal.aborted && !permanent)) continue;
-        this.#options.onProblem?.(this.#sink.name, `event ${event.id} is given up: ${messageOf(error)}`);
+        this.#problem(`event ${event.id} is given up: ${messageOf(error)}`, error);
         this.#count('rejected');
         return;
       }
@@ -152,6 +184,15 @@ class SinkQueue {
       clearTimeout(timer);
       this.#over.signal.removeEventListener('abort', onOver);
     }
+  }
+
+  #end(): void {
+    this.#over.abort(new SpillwayError('sink', 'the time to close is over'));
+  }
+
+  #problem(message: string, error: unknown): void {
+    const mend = error instanceof SpillwayError ? error.mend : undefined;
+    this.#options.onProblem?.(this.#sink.name, mend === undefined ? message : `${message}. ${mend}`);
   }
 
   #count(result: DeliveryResult, n = 1): void {

@@ -9,13 +9,14 @@ const RETRY_AFTER_MS = { min: 1000, max: 600_000 };
 
 /**
  * Exponential back-off with jitter, without an end: the first wait is one to two times `firstWaitMs`, each next doubles, 60 s
- * at most. A `Retry-After` replaces the wait (1 s to 10 min, up to a tenth longer so that a crowd does not return at once).
+ * at most unless told otherwise. A `Retry-After` replaces the wait (1 s to 10 min, up to a tenth longer so that a crowd does
+ * not return at once).
  */
 export async function retry(attempt: () => Promise<void>, options: RetryOptions): Promise<void> {
   await pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: options.firstWaitMs,
-    maxTimeout: MAX_WAIT_MS,
+    maxTimeout: options.maxWaitMs ?? MAX_WAIT_MS,
     factor: 2,
     randomize: true,
     signal: options.signal,

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
 import type { GuardianEvent } from '../core/events.ts';
+import { askedWaitMs } from '../core/http-retry-after.ts';
 import { DeliveryError, type Sink } from '../core/sink.ts';
 
 /** An answer's body says nothing to us; it is read this far so that the server can finish, then cut off. */
@@ -97,17 +98,7 @@ function judge(place: string, answer: IncomingMessage): void {
   }
   if (status >= 400 && status < 500 && !PASSING.has(status))
     throw new DeliveryError(said, { permanent: true });
-  throw new DeliveryError(said, { retryAfterMs: retryAfterMs(answer) });
-}
-
-/** `Retry-After` in seconds or as a date; a date is taken against the server's own clock where it tells it. */
-function retryAfterMs(answer: IncomingMessage): number | undefined {
-  const text = answer.headers['retry-after']?.trim();
-  if (!text) return undefined;
-  if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const now = Date.parse(answer.headers.date ?? '') || Date.now();
-  const ms = Date.parse(text) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+  throw new DeliveryError(said, { retryAfterMs: askedWaitMs(answer.headers, Date.now()) });
 }
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/;

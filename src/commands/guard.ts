@@ -15,7 +15,7 @@ export async function guardCommand(config: Config, version: string, ended: Promi
     config,
     version,
     { restarted: true, sameFiles: false },
-    ({ life }) =>
+    ({ life, logger }) =>
       (lives) => {
         try {
           const search = findAgent({
@@ -26,7 +26,9 @@ export async function guardCommand(config: Config, version: string, ended: Promi
           });
           if (search.kind !== 'found') return `${search.reason}; ${search.mend}`;
           const { pid, startTime, name } = search;
-          return life({ pid, startTime, name, restarts: lives, sameGroup: config.agent.kind === 'auto' });
+          if (search.remark && lives === 0) logger.warn(search.remark);
+          const sameGroup = config.agent.kind === 'auto' || config.agent.kind === 'container';
+          return life({ pid, startTime, name, restarts: lives, sameGroup });
         } catch (error) {
           return messageOf(error);
         }

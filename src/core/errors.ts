@@ -1,6 +1,8 @@
 /** The closed set of failures Spillway names. A code is stable: logs, the API and scripts may depend on it. */
 export type ErrorCode =
   | 'config' // an option, the environment or the configuration file is wrong
+  | 'manifest' // a Kubernetes manifest could not be read
+  | 'kubernetes' // the Kubernetes API refused or did not answer
   | 'read' // a kernel file or the process list could not be read
   | 'malformed' // a kernel file was read and makes no sense
   | 'no-agent' // there is no process to guard, or more than one fits

@@ -33,5 +33,7 @@ export interface GuardianEvent {
   at: string;
   /** How often the same reason came while the event waited for a sink; 1 when it did not. */
   count: number;
+  /** ISO time of the first of them; only where `count` is more than 1. */
+  firstAt?: string;
   status: Status;
 }

@@ -8,7 +8,7 @@ export interface ProcessShare {
   rssBytes: number;
 }
 
-/** After a kill in its cgroup, the agent's own death shows within this time; later it was a child that died. */
+/** After a kill in its cgroup, the agent is dead or seen to be dying within this time; else it was a child that died. */
 const SETTLES_MS = 500;
 
 /**
@@ -46,10 +46,18 @@ export class Kills {
     return this.#pending !== undefined;
   }
 
-  /** The kill of a child, once it is clear that the agent lives on. */
-  settle(agentPid: number, processes: ProcessShare[], nowMs: number): Finding | undefined {
+  /**
+   * The kill of a child, once it is clear that the agent lives on. An agent that is killed may take seconds to give back what
+   * it holds, and runs until then as far as `/proc` tells: `dying` looks closer.
+   */
+  settle(
+    agentPid: number,
+    processes: ProcessShare[],
+    nowMs: number,
+    dying: () => boolean,
+  ): Finding | undefined {
     const pending = this.#pending;
-    if (!pending || nowMs - pending.atMs < SETTLES_MS) return undefined;
+    if (!pending || nowMs - pending.atMs < SETTLES_MS || dying()) return undefined;
     this.#pending = undefined;
     const left = new Set(processes.map(({ pid }) => pid));
     const gone = pending.before.filter(({ pid }) => !left.has(pid)).slice(0, 5);

@@ -1,3 +1,4 @@
+import { cutNote } from './event-note.ts';
 import type { GrowthReport } from './growth-report.ts';
 import { entryRatio, type Thresholds } from './level.ts';
 import { containerRatio, heldBytes, limitedBy, type Reading, ratioOf } from './reading.ts';
@@ -78,17 +79,8 @@ export function describeLevel(
   return `memory at ${use}; ${describeOutlook(outlook, reading)}; ${work} until it falls below ${leave}`;
 }
 
-/** A Kubernetes Event is refused with a note of more bytes (its API says characters and counts bytes). */
-const NOTE_BYTES = 1024;
-const CUT = '…';
-
-/** The note of an event: what is to be told, what grew where that is known, and no longer than an event may be. */
+/** The note of an event: what is to be told, what grew where that is known, and no longer than a Kubernetes Event may be. */
 export function noteOf(told: string, growth: GrowthReport | null): string {
   const first = growth?.kinds[0];
-  const note = first ? `${told} What grew: ${first.words}.` : told;
-  const bytes = new TextEncoder().encode(note);
-  if (bytes.length <= NOTE_BYTES) return note;
-  // a character that was cut in two is left out
-  const whole = new TextDecoder().decode(bytes.subarray(0, NOTE_BYTES - 3), { stream: true });
-  return `${whole}${CUT}`;
+  return cutNote(first ? `${told} What grew: ${first.words}.` : told);
 }

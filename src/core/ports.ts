@@ -32,6 +32,8 @@ export interface AgentLife {
   /** Somebody chose that limit: it is not the default. */
   readonly heapLimitSet: boolean;
   alive(): boolean;
+  /** Killed already, although it still runs. */
+  dying(): boolean;
   /** @throws SpillwayError when nothing can be read */
   read(nowMs: number): Reading;
   /** Bytes in use, without breakdown and at next to no cost; `null` when only `read` can tell. */

@@ -14,6 +14,8 @@ export interface ProcStat {
   foregroundGroup: number;
   /** (9) Whether the flags name it a thread of the kernel (`PF_KTHREAD`). */
   kernelThread: boolean;
+  /** On its way out: what it holds is being given back. */
+  exiting: boolean;
   /** (14 + 15) CPU used in user and kernel mode, in clock ticks. */
   cpuTicks: number;
   /** (20) 1 for a zombie none of whose threads is left. */
@@ -27,6 +29,7 @@ export interface ProcStat {
 }
 
 const PF_KTHREAD = 0x0020_0000;
+const PF_EXITING = 0x4;
 
 /**
  * Parses `PID (COMM) STATE PPID …`: one line, 52 numbers since Linux 3.5. COMM is chosen by the process and may hold
@@ -55,6 +58,7 @@ export function parseStat(text: string, file: string): ProcStat {
     processGroup: at(5),
     foregroundGroup: at(8),
     kernelThread: (at(9) & PF_KTHREAD) !== 0,
+    exiting: (at(9) & PF_EXITING) !== 0,
     cpuTicks: at(14) + at(15),
     threads: at(20),
     startTime: at(22),

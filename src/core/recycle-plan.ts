@@ -32,6 +32,11 @@ export interface RecycleInput {
   catchesSigterm: boolean;
 }
 
+interface Mark {
+  atMs: number;
+  ratio: number;
+}
+
 /** Why it is done, for the event and the record; or why not, in words. */
 export type RecycleDecision = { recycle: true; reason: string } | { recycle: false; why: string };
 
@@ -48,7 +53,13 @@ const RISE_STANDS_MS = { warning: 1500, shedding: 500 };
 /** At critical the rise has to go on after it began: a forecast outlives the step it was made from by a second. */
 const GOES_ON_MS = 400;
 const FRESH_MS = 2500;
+const MARK_MS = FRESH_MS / 2;
 const NOISE_SHARE = 0.0005;
+/**
+ * Use has to rise by this share of what the forecast says. That of a young agent that has filled up and rests goes on for some 20 s,
+ * until what came after is long enough to say so.
+ */
+const BELIEVED_SHARE = 0.05;
 /** What work in flight needs to end, where nothing was measured, and the longest that is waited for. */
 const DRAIN_MS = 3_000;
 const MAX_DRAIN_MS = 10_000;
@@ -95,6 +106,8 @@ export class RecyclePlan {
   /** The last new high of this rise, and when it was. */
   #highest = 0;
   #roseMs = Number.NEGATIVE_INFINITY;
+  /** Ratios one to two times `MARK_MS` ago, and since then. */
+  #marks: { older: Mark; newer: Mark } | null = null;
 
   constructor(options: RecyclePlanOptions) {
     this.#options = options;
@@ -110,6 +123,7 @@ export class RecyclePlan {
     this.#nearSinceMs = null;
     this.#risesSinceMs = null;
     this.#highest = 0;
+    this.#marks = null;
   }
 
   /** It was decided and is being done: counts against the budget. */
@@ -160,6 +174,10 @@ export class RecyclePlan {
       this.#highest = ratio;
       this.#roseMs = nowMs;
     } else if (ratio < this.#highest - FALL_SHARE) this.#highest = ratio;
+    const mark = { atMs: nowMs, ratio };
+    if (!this.#marks) this.#marks = { older: mark, newer: mark };
+    else if (nowMs - this.#marks.newer.atMs >= MARK_MS)
+      this.#marks = { older: this.#marks.newer, newer: mark };
     const flat = this.#flat;
     if (level !== 'critical') this.#flat = null;
     else if (!flat || ratio < flat.lowest - FALL_SHARE) this.#flat = { lowest: ratio, sinceMs: nowMs };
@@ -181,8 +199,17 @@ export class RecyclePlan {
       level === 'critical'
         ? this.#stillRises(nowMs)
         : since(this.#nearSinceMs, nowMs) >= RISE_STANDS_MS[level];
-    if (!stands) return undefined;
+    if (!stands || !this.#risesAsForecast(input, secondsToLimit)) return undefined;
     return `use still rises and meets the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${inWork(inFlight)}`;
+  }
+
+  /** Whether what was seen lately is anything like what is foreseen. */
+  #risesAsForecast({ nowMs, heldBytes, limitBytes }: RecycleInput, secondsToLimit: number): boolean {
+    if (!this.#marks || secondsToLimit <= 0) return true;
+    const { atMs, ratio } = this.#marks.older;
+    const now = heldBytes / limitBytes;
+    const foreseen = ((1 - now) / secondsToLimit) * ((nowMs - atMs) / 1000);
+    return now - ratio >= BELIEVED_SHARE * foreseen;
   }
 
   #stillRises(nowMs: number): boolean {

@@ -10,9 +10,18 @@ export interface Sink {
    * @throws {@link DeliveryError} when it could not; any other error counts as "try again"
    */
   deliver(event: GuardianEvent, signal: AbortSignal): Promise<void>;
+  /** Repeats of a reason are one thing with a count to it: those waiting become one. */
+  readonly coalesces?: boolean;
+  /**
+   * Whether an event may go now, by the sink's own rate limit: 0, and it is counted as gone; else how long it has to wait,
+   * in milliseconds. What may go passes what has to wait. Not asked at the end, when there is no later. Must not throw.
+   */
+  permit?(event: GuardianEvent): number;
+  /** Longest wait between two attempts that the back-off comes to, in milliseconds; default that of the retry. */
+  readonly maxWaitMs?: number;
 }
 
-/** One attempt to deliver that failed. */
+/** One attempt to deliver that failed; `mend` is logged with it. */
 export class DeliveryError extends SpillwayError {
   /** The same event will never be taken: do not try again. */
   readonly permanent: boolean;
@@ -39,6 +48,8 @@ export interface RetryOptions {
   signal: AbortSignal;
   /** Before the second attempt, in milliseconds; doubles from there. */
   firstWaitMs: number;
+  /** Longest wait that the doubling comes to, in milliseconds. Default 60 s. */
+  maxWaitMs?: number | undefined;
   /** Called after each failure that will be tried again. */
   onRetry(error: Error): void;
 }

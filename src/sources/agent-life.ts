@@ -10,6 +10,7 @@ import { argsOf, shortName } from './process-table.ts';
 import { createProcessTree, nextRefreshMs, type ReadUsage } from './processes.ts';
 import { createRssReader } from './rss-reader.ts';
 import { runtimeOf, runtimeOfTree } from './runtime.ts';
+import { isDying } from './signals.ts';
 
 export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
   pid: number;
@@ -107,6 +108,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
         return true; // not to be told is no death; the reading that follows says what is wrong
       }
     },
+    dying: () => isDying(procRoot, pid),
     read: (nowMs): Reading => memory.read(nowMs),
     glance: () => memory.glance(),
     oomKills: () => memory.readOomKills(),

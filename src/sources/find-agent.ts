@@ -1,5 +1,6 @@
 import { SpillwayError } from '../core/errors.ts';
 import { hasEnded } from '../core/proc-text.ts';
+import { containerPlace } from './container-name.ts';
 import { readStat } from './proc-fs.ts';
 import {
   argsOf,
@@ -12,7 +13,11 @@ import {
 } from './process-table.ts';
 
 /** Which process to guard; the option `agent`. */
-export type AgentSelector = { kind: 'auto' } | { kind: 'pid'; pid: number } | { kind: 'match'; text: string };
+export type AgentSelector =
+  | { kind: 'auto' }
+  | { kind: 'pid'; pid: number }
+  | { kind: 'match'; text: string }
+  | { kind: 'container'; name: string };
 
 /** A process that fits. */
 export interface FoundAgent {
@@ -20,6 +25,8 @@ export interface FoundAgent {
   /** Clock ticks since boot; with the pid, it names the process for good. */
   startTime: number;
   name: string;
+  /** What is worth knowing of how it was found. */
+  remark?: string;
 }
 
 /** What the search found. `reason` says in words why there is no agent, `mend` what to do about it. */
@@ -42,13 +49,16 @@ export interface FindAgentOptions {
 const NAMED = 5;
 /** Commands that only hold the namespaces of a pod: Kubernetes, CRI-O, Podman. */
 const HOLDERS = new Set(['pause', 'pod', 'catatonit']);
+/** Runtimes: in a container's cgroup before its command, which then takes over their process. */
+const RUNTIMES = new Set(['runc', 'crun', 'youki']);
 
 /**
  * Looks for the process to guard.
  *
  * `auto` takes the root process of the only other container in the shared process namespace; containers are told apart
- * by `/proc/PID/cgroup`. `match` takes the topmost process with the text in its command line. Neither takes the guardian,
- * what it started, what started it, threads of the kernel, zombies or a pod's pause process. `pid` takes what it names.
+ * by `/proc/PID/cgroup`. `container` takes that of the container with this name in the pod's manifest. `match` takes the
+ * topmost process with the text in its command line. None of these takes the guardian, what it started, what started it,
+ * threads of the kernel, zombies or a pod's pause process. `pid` takes what it names.
  * @throws {SpillwayError} `read` when `/proc` cannot be listed or does not show this process
  */
 export function findAgent(options: FindAgentOptions): AgentSearch {
@@ -62,7 +72,11 @@ export function findAgent(options: FindAgentOptions): AgentSearch {
       mend: 'mount the proc file system of its own process namespace',
     });
   const eligible = [...rows.values()].filter((row) => isProgram(row) && !isFamily(row, selfPid, rows));
-  return selector.kind === 'auto' ? byGroup(self, eligible, rows) : byText(selector.text, eligible, rows);
+  if (selector.kind === 'match') return byText(selector.text, eligible, rows);
+  const tops = rootsOfOthers(self, eligible, rows);
+  const otherwise = () => noOther(eligible, rows);
+  if (selector.kind === 'auto') return theOnly(tops, otherwise);
+  return tops.length === 0 ? otherwise() : byContainer(selector.name, selfPid, tops, procRoot);
 }
 
 function byPid(procRoot: string, pid: number): AgentSearch {
@@ -96,37 +110,73 @@ function byText(text: string, eligible: ProcessRow[], rows: Map<number, ProcessR
   );
 }
 
-function byGroup(self: ProcessRow, eligible: ProcessRow[], rows: Map<number, ProcessRow>): AgentSearch {
+/** The root process of each container beside the guardian's own. */
+function rootsOfOthers(
+  self: ProcessRow,
+  eligible: ProcessRow[],
+  rows: Map<number, ProcessRow>,
+): ProcessRow[] {
   const others = eligible.filter((row) => row.group !== self.group);
   const roots = [...new Set(others.map((row) => row.group))].flatMap((group) =>
     rootOf(others.filter((row) => row.group === group)),
   );
   // A container may have made cgroups inside its own: their processes descend from it and are the same agent.
   const strangers = new Set(others.map((row) => row.pid));
-  const tops = roots.filter(
-    (root) => !ancestorsOf(root, rows).some((ancestor) => strangers.has(ancestor.pid)),
-  );
+  return roots.filter((root) => !ancestorsOf(root, rows).some((ancestor) => strangers.has(ancestor.pid)));
+}
+
+function noOther(eligible: ProcessRow[], rows: Map<number, ProcessRow>): AgentSearch {
+  const shared = [...rows.values()].some((row) => row.pid === 1 && isHolder(row));
+  if (shared)
+    return none(
+      'no process of another container is running',
+      'start the agent; it is looked for until it is there',
+    );
+  return eligible.length > 0
+    ? none(
+        'every process here shares the cgroup of the guardian, which leaves nothing to tell the agent by',
+        'set --agent match:TEXT or pid:N, or start the agent with: spillway run -- COMMAND',
+      )
+    : none(
+        'no process of another container can be seen',
+        'set shareProcessNamespace: true in the pod, or start the agent with: spillway run -- COMMAND',
+      );
+}
+
+function theOnly(tops: ProcessRow[], otherwise: () => AgentSearch): AgentSearch {
   return choose(
     tops,
     'are the roots of their containers',
-    'set --agent match:TEXT to a part of the command line of one',
-    () => {
-      const shared = [...rows.values()].some((row) => row.pid === 1 && isHolder(row));
-      if (shared)
-        return none(
-          'no process of another container is running',
-          'start the agent; it is looked for until it is there',
-        );
-      return eligible.length > 0
-        ? none(
-            'every process here shares the cgroup of the guardian, which leaves nothing to tell the agent by',
-            'set --agent match:TEXT or pid:N, or start the agent with: spillway run -- COMMAND',
-          )
-        : none(
-            'no process of another container can be seen',
-            'set shareProcessNamespace: true in the pod, or start the agent with: spillway run -- COMMAND',
-          );
-    },
+    'set --agent container:NAME, or match:TEXT to a part of the command line of one',
+    otherwise,
+  );
+}
+
+function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot: string): AgentSearch {
+  if (containerPlace(procRoot, selfPid)?.container === name)
+    return none(
+      `the container "${name}" is the guardian's own`,
+      "set --agent container:NAME to the agent's container",
+    );
+  const places = tops.map((row) => ({ row, container: containerPlace(procRoot, row.pid)?.container }));
+  const [fitting] = places.filter(({ container }) => container === name).sort((a, b) => byAge(a.row, b.row));
+  if (fitting) return { kind: 'found', ...foundOf(fitting.row) };
+  const told = [...new Set(places.flatMap(({ container }) => container ?? []))].sort();
+  if (told.length > 0)
+    return none(
+      `no process of the container "${name}" is running (others are: ${told.join(', ')})`,
+      'it is looked for until it is there; if the name is wrong, set --agent container:NAME',
+    );
+  const [only, ...more] = tops;
+  if (only && more.length === 0)
+    return {
+      kind: 'found',
+      ...foundOf(only),
+      remark: `no process tells the name of its container here: the only one beside the guardian's own is taken for "${name}"`,
+    };
+  return none(
+    `${tops.length} containers are running, and none tells its name: no mount below …/pods/UID/containers/NAME is seen in /proc/PID/mountinfo`,
+    'set --agent match:TEXT to a part of the command line of the agent',
   );
 }
 
@@ -150,7 +200,14 @@ function choose(tops: ProcessRow[], what: string, mend: string, otherwise: () =>
 }
 
 function isProgram(row: ProcessRow): boolean {
-  return !row.stat.kernelThread && !hasEnded(row.stat) && row.args.length > 0 && !isHolder(row);
+  const command = row.args[0];
+  return (
+    command !== undefined &&
+    !row.stat.kernelThread &&
+    !hasEnded(row.stat) &&
+    !isHolder(row) &&
+    !RUNTIMES.has(baseName(command))
+  );
 }
 
 function isHolder(row: ProcessRow): boolean {

@@ -3,9 +3,11 @@ import { parseArgs } from 'node:util';
 import { sweepStale } from '../../src/actions/wrap/private-cgroup.ts';
 import { burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
+import { events } from './parts/events.ts';
 import { flood } from './parts/flood.ts';
 import { gc } from './parts/gc.ts';
 import { type GoodputSetting, goodput } from './parts/goodput.ts';
+import { inject } from './parts/inject.ts';
 import { leaks } from './parts/leaks.ts';
 import { memory } from './parts/memory.ts';
 import { profile } from './parts/profile.ts';
@@ -24,6 +26,8 @@ const PARTS: Readonly<Record<string, [about: string, part: (setting: GoodputSett
   flood: ['sampling interval, idle and under wrk', flood],
   gc: ['bytes returned per ms stalled, by way and heap size; stall of a guarded agent', gc],
   profile: ['throughput with the sampling heap profile on, beside off', profile],
+  events: ['memory before and after the first event, with Kubernetes Events and without', events],
+  inject: ['admissions by the webhook: time, memory and CPU at 1,000 a minute and flat out', inject],
   leaks: ['in how many of 20 leaking agents the function or kind is named', leaks],
   goodput: ['requests served behind a balancer under six loads, beside three other ways', goodput],
 };

@@ -58,6 +58,8 @@ class FakeLife implements AgentLife {
     this.worker = { pid, runtime: 'node' as const };
   }
   alive = () => this.dead === undefined;
+  slowDeath = false;
+  dying = () => this.slowDeath;
   read = (nowMs: number) => {
     if (this.failure) throw new Error(this.failure);
     this.reads++;
@@ -225,6 +227,23 @@ describe('a death', () => {
     expect(deaths[0]).toMatchObject({ cause: 'exit', exitCode: 0 });
   });
 
+  it('of which nothing can be seen is a warning only under pressure', async () => {
+    const calm = new FakeLife(7);
+    const pressed = new FakeLife(8);
+    agents.push(calm, pressed);
+    guardian.start();
+    await clock.advance(1000);
+    calm.dead = { exitCode: null, signal: null };
+    await clock.advance(1000);
+    expect(events).toMatchObject([{ reason: 'AgentExited', type: 'Normal' }]);
+    pressed.heldMiB = 400;
+    await clock.advance(1000);
+    events = [];
+    pressed.dead = { exitCode: null, signal: null };
+    await clock.advance(1000);
+    expect(events).toContainEqual(expect.objectContaining({ reason: 'AgentExited', type: 'Warning' }));
+  });
+
   it('seen only while ending is reported, too', async () => {
     const life = new FakeLife(7);
     agents.push(life);
@@ -256,6 +275,21 @@ describe('a kill in the cgroup', () => {
     expect(guardian.status()).toMatchObject({ oomKills: 1, agent: { pid: 7 } });
     await clock.advance(5000);
     expect(events).toHaveLength(1);
+  });
+
+  it('that takes seconds to give back what it held is that of the agent all the same', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(2000);
+    life.kills = 2;
+    life.slowDeath = true;
+    await clock.advance(3000);
+    expect(events).toEqual([]);
+    life.dead = { exitCode: null, signal: 'SIGKILL' };
+    await clock.advance(1000);
+    expect(events[0]).toMatchObject({ reason: 'AgentOOMKilled' });
+    expect(events[0]?.note).toMatch(/^Killed by the kernel's OOM killer/);
   });
 
   it('from before the guardian came is not counted', async () => {

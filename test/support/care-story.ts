@@ -90,6 +90,7 @@ export class StoryAgent implements AgentLife {
     this.otherMiB = 0;
   }
   alive = () => this.dead === undefined;
+  dying = () => false;
   read = (nowMs: number) => ({ ...readingOf(this.heldMiB, this.limitMiB), atMs: nowMs });
   glance = () => this.heldMiB * MiB;
   oomKills = () => 0;

@@ -23,6 +23,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // the library reads its own process with the guardian's reader: one way to read memory, and it imports only core
   agent: ['core', 'sources/memory'],
   demo: ['core'],
+  // what runs in the browser
+  page: ['core', 'npm:uplot'],
 };
 /** Parts that do nothing but compute: no files, no sockets, no clock. */
 const PURE = new Set(['core']);

@@ -112,16 +112,64 @@ describe('notifier', () => {
     expect(count('a', 'merged')).toBe(2);
   });
 
-  it('keeps the queue bounded and counts what it gives up', async () => {
+  it('keeps the queue bounded: what does not fit is counted with a later one of its kind', async () => {
     const sink = memorySink('a', never);
     const { notifier, count } = harness([sink.sink], { maxWaiting: 10 });
     for (let i = 0; i < 1000; i++) notifier.emit(event(STORY[i % 3] ?? STORY[0]));
     await sleep(10);
     for (let i = 0; i < 5; i++) notifier.emit(event(STORY[i % 3] ?? STORY[0]));
-    expect(count('a', 'dropped')).toBeGreaterThanOrEqual(990);
+    expect(count('a', 'merged')).toBe(1005 - 11);
     const [loss] = await notifier.close(10);
-    expect(count('a', 'dropped') + count('a', 'merged')).toBe(1005);
     expect(loss?.lost).toBe(11); // ten waiting, one on its way
+  });
+
+  it('gives up what is without a later one of its kind', async () => {
+    const sink = memorySink('a', never);
+    const { notifier, count } = harness([sink.sink], { maxWaiting: 2 });
+    for (const reason of ['AgentStuck', ...STORY] as const) notifier.emit(event(reason));
+    expect(count('a', 'dropped')).toBe(2);
+    await notifier.close(10);
+  });
+
+  it('keeps to the rate of a sink: what may go passes, what may not waits until it may', async () => {
+    const plain = memorySink('a');
+    let openAt = Number.POSITIVE_INFINITY;
+    const sink: Sink = {
+      ...plain.sink,
+      permit: ({ reason }) => (reason === 'AgentExited' ? 0 : Math.max(0, openAt - performance.now())),
+    };
+    const { notifier, count } = harness([sink]);
+    notifier.emit(event('MemoryPressureWarning'));
+    await sleep(20);
+    notifier.emit(event('AgentExited'));
+    await vi.waitFor(() => expect(plain.reasons()).toEqual(['AgentExited']));
+    openAt = performance.now() + 50;
+    notifier.emit(event('MemoryPressureShedding'));
+    await vi.waitFor(() => expect(count('a', 'delivered')).toBe(3), { timeout: 5000 });
+    expect(performance.now()).toBeGreaterThanOrEqual(openAt);
+    expect(plain.reasons()).toEqual(['AgentExited', 'MemoryPressureWarning', 'MemoryPressureShedding']);
+  });
+
+  it('waits between attempts no longer than the sink wants', async () => {
+    const at: number[] = [];
+    const plain = memorySink('a', (_, attempt) => {
+      at.push(performance.now());
+      if (attempt <= 4) throw new Error('away');
+    });
+    const { notifier, count } = harness([{ ...plain.sink, maxWaitMs: 50 }], { firstWaitMs: 40 });
+    notifier.emit(event('MemoryPressureWarning'));
+    await vi.waitFor(() => expect(count('a', 'delivered')).toBe(1), { timeout: 5000 });
+    expect((at[4] ?? 0) - (at[3] ?? 0)).toBeLessThan(150); // doubled thrice it would be 320 or more
+  });
+
+  it('asks no sink for its rate at the end', async () => {
+    const plain = memorySink('a');
+    const { notifier } = harness([{ ...plain.sink, permit: () => Number.POSITIVE_INFINITY }]);
+    for (const reason of STORY) notifier.emit(event(reason));
+    await sleep(20);
+    expect(plain.taken).toEqual([]);
+    expect(await notifier.close(2000)).toEqual([]);
+    expect(plain.reasons()).toEqual(STORY);
   });
 
   it('does not repeat what is refused for good, and goes on with the next', async () => {
@@ -171,6 +219,19 @@ describe('notifier', () => {
     expect(await notifier.close(50)).toEqual([{ sink: 'a', lost: 3 }]);
     notifier.emit(event('AgentExited'));
     expect(count('a', 'dropped')).toBe(4);
+  });
+
+  it('on closing does not stay for a receiver that wants to be left alone for longer', async () => {
+    const sink = memorySink('a', () => {
+      throw new DeliveryError('403', { retryAfterMs: 120_000 });
+    });
+    const { notifier, count } = harness([sink.sink]);
+    for (const reason of STORY) notifier.emit(event(reason));
+    await vi.waitFor(() => expect(count('a', 'retried')).toBe(1));
+    const asked = performance.now();
+    expect(await notifier.close(5000)).toEqual([{ sink: 'a', lost: 3 }]);
+    expect(performance.now() - asked).toBeLessThan(1000);
+    expect(count('a', 'retried')).toBe(2);
   });
 
   it('does not repeat an event that was taken while closing began', async () => {

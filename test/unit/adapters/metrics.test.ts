@@ -61,6 +61,7 @@ describe('createMetrics', () => {
     const before = samples(await metrics.render());
     expect(before.get('spillway_level_transitions_total{from="ok",to="warning"}')).toBe(0);
     expect(before.get('spillway_admissions_total{result="refused"}')).toBe(0);
+    expect(before.get('spillway_recycles_total{result="left alone"}')).toBe(0);
     metrics.transition('ok', 'warning');
     metrics.admission(true);
     metrics.admission(false);
@@ -111,5 +112,6 @@ describe('createMetrics', () => {
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
     expect(text).toMatch(/^nodejs_eventloop_lag_seconds /m);
     expect(text).not.toContain('nodejs_eventloop_lag_p99');
+    expect(text).not.toMatch(/^# TYPE \S+_total gauge$/m);
   });
 });

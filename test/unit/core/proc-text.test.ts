@@ -40,12 +40,14 @@ describe('parseStat', () => {
       processGroup: 40,
       foregroundGroup: 41,
       kernelThread: false,
+      exiting: false,
       cpuTicks: 7,
       threads: 1,
       startTime: 378083,
       rssPages: 358,
       exitStatus: 0,
     });
+    expect(parseStat(line.replace('4194304', '4194308'), 'stat').exiting).toBe(true);
   });
 
   it('knows threads of the kernel by their flags', () => {

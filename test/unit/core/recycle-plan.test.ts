@@ -99,6 +99,13 @@ describe('a kill that is near', () => {
     expect(new Story().old().stands(2, { ratio: 0.93, secondsToLimit: 0.1 })).toBeNull();
   });
 
+  it('is not believed of a forecast that goes on after the rise has ended', () => {
+    const story = new Story();
+    expect(story.stands(7, rises(0.8, 1))).toBeNull(); // younger than 10 s: barred for that alone
+    const rests = (second: number) => ({ ratio: 0.88 + second * 0.0003, secondsToLimit: 1.1 });
+    expect(story.stands(20, rests)).toBeNull();
+  });
+
   it('is not believed below the warning level, nor from a moment', () => {
     expect(new Story().old().stands(20, { ratio: 0.7, secondsToLimit: 2 })).toBeNull();
     const story = new Story().old();
@@ -200,7 +207,7 @@ describe('the budget', () => {
     const waits = Array.from({ length: 7 }, () => {
       const { atMs = 0 } = story.recycles.at(-1) ?? {};
       story.reborn(25);
-      story.stands(4000, (second) => ({ ...rises(0.93, 0.1)(second % 60), secondsToLimit: 2 }));
+      story.stands(4000, (second) => ({ ...rises(0.93, 0.1)(second % 60), secondsToLimit: 4.4 }));
       return Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
     });
     expect(waits.slice(0, 4).every((wait) => wait < 30)).toBe(true);

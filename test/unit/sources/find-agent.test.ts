@@ -94,6 +94,90 @@ describe('auto, in a shared process namespace', () => {
   });
 });
 
+describe('container', () => {
+  const POD: FakeProcess[] = [
+    PAUSE,
+    { ...SELF, container: 'spillway' },
+    { pid: 21, args: ['sh'], cgroup: V2.self, container: 'spillway' },
+    { pid: 30, args: ['node', '/app/agent.js'], cgroup: V2.agent, container: 'agent' },
+    { pid: 31, ppid: 30, args: ['python3', 'tool.py'], cgroup: V2.agent, container: 'agent' },
+    { pid: 40, args: ['envoy'], cgroup: V2.other, container: 'proxy' },
+  ];
+  const container = (name: string): AgentSelector => ({ kind: 'container', name });
+
+  it('takes the root of the container with the name', () => {
+    expect(search(POD, container('agent'))).toMatchObject({ kind: 'found', pid: 30, name: 'agent.js' });
+    expect(search(POD, container('proxy'))).toMatchObject({ kind: 'found', pid: 40 });
+  });
+
+  it('takes the oldest where something was started in the container from outside', () => {
+    const exec = { pid: 25, args: ['sh'], cgroup: V2.agent, container: 'agent', startTime: 9000 };
+    expect(search([...POD, exec], container('agent'))).toMatchObject({ kind: 'found', pid: 30 });
+  });
+
+  it('finds it again after a restart, and not the runtime that is about to start it', () => {
+    const cache: ProcessCache = new Map();
+    expect(search(POD, container('agent'), cache)).toMatchObject({ pid: 30 });
+    const others = POD.filter(({ cgroup }) => cgroup !== V2.agent);
+    const next = { pid: 87, cgroup: '0::/../agent2\n', container: 'agent' };
+    const starting = { ...next, comm: 'runc:[2:INIT]', args: ['runc', 'init'] };
+    expect(search([...others, starting], container('agent'), cache)).toMatchObject({ kind: 'none' });
+    expect(search([...others, next], container('agent'), cache)).toMatchObject({ kind: 'found', pid: 87 });
+  });
+
+  it('names the containers that there are', () => {
+    expect(search(POD, container('app'))).toMatchObject({
+      kind: 'none',
+      reason: 'no process of the container "app" is running (others are: agent, proxy)',
+      mend: /container:NAME/,
+    });
+  });
+
+  it('never takes its own container', () => {
+    expect(search(POD, container('spillway'))).toMatchObject({
+      kind: 'none',
+      reason: 'the container "spillway" is the guardian\'s own',
+    });
+  });
+
+  it('takes the only other one where none tells its name, and says so', () => {
+    const untold = POD.map(({ container: _, ...rest }) => rest).filter(({ pid }) => pid !== 40);
+    expect(search(untold, container('agent'))).toMatchObject({
+      kind: 'found',
+      pid: 30,
+      remark: /is taken for "agent"/,
+    });
+  });
+
+  it('takes none of several where none tells its name, and names the mend', () => {
+    const untold = POD.map(({ container: _, ...rest }) => rest);
+    expect(search(untold, container('agent'))).toMatchObject({
+      kind: 'none',
+      reason: /2 containers are running, and none tells its name/,
+      mend: /match:TEXT/,
+    });
+  });
+
+  it('says what is missing where no other container is seen', () => {
+    expect(search([SELF], container('agent'))).toMatchObject({ mend: /shareProcessNamespace/ });
+    expect(search([PAUSE, SELF], container('agent'))).toMatchObject({ reason: /no process of another/ });
+  });
+});
+
+describe('auto in a pod with a sidecar alone', () => {
+  it('never takes the sidecar, a shell in it, or what holds the pod', () => {
+    for (const pause of ['/pause', '/usr/bin/pod', 'catatonit'])
+      expect(
+        search([
+          { ...PAUSE, comm: 'x', args: [pause] },
+          { ...SELF, container: 'spillway' },
+          { pid: 21, args: ['sh'], cgroup: V2.self, container: 'spillway' },
+          { pid: 22, comm: 'runc:[2:INIT]', args: ['runc', 'init'], cgroup: V2.agent },
+        ]),
+      ).toMatchObject({ kind: 'none', reason: /no process of another container is running/ });
+  });
+});
+
 describe('match', () => {
   const match = { kind: 'match', text: 'agent.js' } as const;
 

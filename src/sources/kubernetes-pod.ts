@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf } from '../core/errors.ts';
+import type { PodIdentity } from '../core/kubernetes-event.ts';
+import { tokenClaims } from '../core/token-claims.ts';
+import { containerPlace } from './container-name.ts';
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** The way to the API server from inside a pod, and which pod it is. */
+export interface Cluster {
+  host: string;
+  port: number;
+  tokenFile: string;
+  caFile: string;
+  pod: PodIdentity;
+  /** What the manifest does not tell and had to be found otherwise or is missing, in words; empty when all is told. */
+  missing: string[];
+}
+
+/** Why there is no way to the API server. */
+export interface NoCluster {
+  reason: string;
+  /** In a cluster, and nevertheless without a way: worth a line in the log. */
+  inCluster: boolean;
+}
+
+export interface FindClusterOptions {
+  env: NodeJS.ProcessEnv;
+  /** Where token, certificate authority and namespace are mounted. */
+  directory?: string;
+  /** Default: this machine's, which in a pod without the host's network is the pod's name. */
+  hostName?: string;
+  /** Default `/proc`. */
+  procRoot?: string;
+}
+
+/**
+ * Looks whether this is a pod with a token. Who it is comes from `POD_NAME`, `POD_NAMESPACE` and `POD_UID` (the downward
+ * API), else from the token (bound to its pod), else from the namespace file, the mounts and the host name.
+ */
+export function findCluster(options: FindClusterOptions): Cluster | NoCluster {
+  const { env, directory = SERVICE_ACCOUNT, hostName = hostname(), procRoot = '/proc' } = options;
+  const host = env['KUBERNETES_SERVICE_HOST'];
+  if (!host) return { reason: 'KUBERNETES_SERVICE_HOST is not set: this is no pod', inCluster: false };
+  const tokenFile = join(directory, 'token');
+  let token: string;
+  try {
+    token = readFileSync(tokenFile, 'utf8');
+  } catch (error) {
+    return { reason: `${tokenFile} cannot be read (${errnoOf(error) ?? String(error)})`, inCluster: true };
+  }
+  const claims = tokenClaims(token);
+  const namespace = env['POD_NAMESPACE'] || claims.namespace || textOf(join(directory, 'namespace'));
+  if (!namespace) return { reason: 'its namespace is not known: set POD_NAMESPACE', inCluster: true };
+  const name = env['POD_NAME'] || claims.podName;
+  const uid = env['POD_UID'] || claims.podUid || containerPlace(procRoot, 'self')?.podUid;
+  const missing: string[] = [];
+  if (!name) missing.push(`POD_NAME (the host name ${hostName} is taken for it)`);
+  if (!uid) missing.push('POD_UID (kubectl describe pod will not show the events)');
+  return {
+    host,
+    port: Number(env['KUBERNETES_SERVICE_PORT_HTTPS'] || env['KUBERNETES_SERVICE_PORT'] || 443),
+    tokenFile,
+    caFile: join(directory, 'ca.crt'),
+    pod: { namespace, name: name || hostName, uid, serviceAccount: claims.serviceAccount },
+    missing,
+  };
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined; // one of several places it can stand in
+  }
+}
