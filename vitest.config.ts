@@ -14,7 +14,7 @@ const RUNTIMES = [
 const FLOODS = ['test/robust/{flood,agents,outlets,requests,kubernetes-events}.test.ts'];
 
 /** Releases of the chart in a real cluster. */
-const RELEASES = ['test/cluster/{chart,policy,readme}.test.ts'];
+const RELEASES = ['test/cluster/{chart,doctor,policy,readme}.test.ts'];
 
 export default defineConfig({
   test: {
@@ -82,6 +82,7 @@ export default defineConfig({
           include: RELEASES,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          maxConcurrency: 8,
           fileParallelism: false,
           retry: retry && 1,
         },

@@ -127,7 +127,12 @@ export async function assemble(
   const history = new HistoryStore((atMs) => new Date(clock.wallMs() - clock.now() + atMs).toISOString());
   let collections: readonly GcRecord[] = [];
   const listeners = new Set<(message: StreamMessage) => void>();
-  const metrics = createMetrics({ version, status: () => guardian.status(), streams: () => http.streams() });
+  const metrics = createMetrics({
+    version,
+    status: () => guardian.status(),
+    streams: () => http.streams(),
+    probes: () => http.probes(),
+  });
   const recorder = createRecorder({
     dir: config.recordDir,
     lives: ({ pid, name }) => shortName(argsOf('/proc', pid), '') === name,

@@ -66,11 +66,14 @@ export interface HttpServer {
   close(): Promise<void>;
   /** Clients of `/v1/stream` now, and dropped so far because they did not read. */
   streams(): { clients: number; dropped: number };
+  /** Readiness probes of the kubelet so far, told by their `User-Agent: kube-probe/…`. */
+  probes(): number;
 }
 
 export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const streams = new StatusStream(deps.subscribe);
-  const app = routes(deps, streams);
+  let probes = 0;
+  const app = routes(deps, streams, () => probes++);
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -106,10 +109,11 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
         setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
       }),
     streams: () => ({ clients: streams.clients, dropped: streams.dropped }),
+    probes: () => probes,
   };
 }
 
-function routes(deps: HttpServerDeps, streams: StatusStream): Express {
+function routes(deps: HttpServerDeps, streams: StatusStream, onProbe: () => void): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -130,7 +134,8 @@ function routes(deps: HttpServerDeps, streams: StatusStream): Express {
       .all((_request, response) => fail(response, 405, 'only GET and HEAD', { Allow: 'GET, HEAD' }));
 
   // Probes and admission first: the router tries its routes in this order.
-  get('/readyz', (_request, response) => {
+  get('/readyz', (request, response) => {
+    if (request.headers['user-agent']?.startsWith('kube-probe/')) onProbe();
     const { ready, body } = current();
     if (ready) send(response, 200, JSON_TYPE, [body]);
     else send(response, 503, JSON_TYPE, [body], retryAfter(deps.retryAfterSeconds()));

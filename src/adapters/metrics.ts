@@ -9,6 +9,8 @@ export interface MetricsDeps {
   status(): Status;
   /** Clients of `/v1/stream` now, and dropped so far. */
   streams(): { clients: number; dropped: number };
+  /** Readiness probes of the kubelet so far. */
+  probes(): number;
 }
 
 /** The guardian's metrics: those of the table, and its own cost under prom-client's default names. */
@@ -76,6 +78,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     const { clients, dropped } = deps.streams();
     gauges.spillway_stream_clients.set(clients);
     setTotal(counters.spillway_stream_dropped_total, dropped);
+    setTotal(counters.spillway_probes_total, deps.probes());
     setTotal(counters.spillway_oom_kills_total, status.oomKills);
   };
 

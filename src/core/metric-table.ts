@@ -212,6 +212,12 @@ export const METRICS = [
     help: 'Readings that failed.',
     labels: ['source'],
   },
+  {
+    name: 'spillway_probes_total',
+    type: 'counter',
+    help: 'Readiness probes of the kubelet.',
+    labels: [],
+  },
   { name: 'spillway_stream_clients', type: 'gauge', help: 'Clients of /v1/stream.', labels: [] },
   {
     name: 'spillway_stream_dropped_total',

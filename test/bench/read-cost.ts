@@ -74,6 +74,7 @@ const metrics = createMetrics({
   version: '',
   status: () => guardian.status(),
   streams: () => ({ clients: 0, dropped: 0 }),
+  probes: () => 0,
 });
 guardian.start();
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
-import { beforeAll, describe, expect, inject, it, type TestContext } from 'vitest';
+import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import type { Power } from '../../src/commands/doctor/power.ts';
 import type { Diagnosis } from '../../src/commands/doctor.ts';
 import { ask, call, create, pathOf, until } from './support/api.ts';
@@ -218,7 +218,7 @@ const apply = (text: string) =>
     child.stdin?.end(text);
   });
 
-const lacks = inject('clusterLacks');
+const lacks = process.env['KUBECONFIG'] === undefined ? 'KUBECONFIG names no cluster' : '';
 
 describe.skipIf(lacks !== '')(
   lacks === '' ? 'doctor, in a pod' : `doctor, in a pod (skipped: ${lacks})`,

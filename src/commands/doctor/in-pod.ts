@@ -40,7 +40,7 @@ export async function podPowers(config: Config, options: PodOptions): Promise<Po
     });
   powers.push({ power: 'tell Events', ...(await tellingEvents(config, { env, procRoot })) });
   if (beside)
-    powers.push({ power: 'be probed', ...beingProbed(config.listen.port, ageS(procRoot, beside), procRoot) });
+    powers.push({ power: 'be probed', ...(await beingProbed(config.listen, ageS(procRoot, beside))) });
   powers.push({ power: 'have memory of its own', ...ownMemoryPower() });
   powers.push({ power: 'run when it has to', ...ownCpuPower() });
   return powers;

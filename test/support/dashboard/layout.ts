@@ -160,6 +160,7 @@ export const ROWS: readonly { title: string; panels: readonly PanelSpec[] }[] = 
       { title: 'One round', metrics: ['spillway_tick_duration_seconds'], width: 8 },
       { title: 'Time between readings', metrics: ['spillway_sample_interval_seconds'], width: 8 },
       { title: 'Failed readings', metrics: ['spillway_read_failures_total'], width: 8 },
+      { title: 'Probes', metrics: ['spillway_probes_total'], width: 8 },
       {
         title: 'Clients of the stream',
         metrics: ['spillway_stream_clients', 'spillway_stream_dropped_total'],

@@ -5,7 +5,7 @@ import type { Status } from '../../../src/core/status.ts';
 import { statusWith } from '../../support/status.ts';
 
 function metricsOf(status: Status, streams = { clients: 2, dropped: 7 }) {
-  return createMetrics({ version: '1.2.3', status: () => status, streams: () => streams });
+  return createMetrics({ version: '1.2.3', status: () => status, streams: () => streams, probes: () => 3 });
 }
 
 /** Sample lines without comments, as a map from name with labels to value. */
@@ -31,6 +31,7 @@ describe('createMetrics', () => {
     expect(first.get('spillway_level{level="ok"}')).toBe(0);
     expect(first.get('spillway_oom_kills_total')).toBe(3);
     expect(first.get('spillway_stream_clients')).toBe(2);
+    expect(first.get('spillway_probes_total')).toBe(3);
     expect(first.get('spillway_stream_dropped_total')).toBe(7);
     expect(first.get('spillway_build_info{version="1.2.3"}')).toBe(1);
     expect(first.get('spillway_source_info{limit="cgroup-v2",usage="cgroup-v2"}')).toBe(1);
