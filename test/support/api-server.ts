@@ -56,12 +56,13 @@ export async function makeCertificates(address: string) {
 /**
  * The part of an API server that keeps Events of `events.k8s.io/v1`, over TLS with a certificate signed by an authority of its
  * own: checks the token, what an Event must have, and that only the series changes; plays faults. Ended with the test.
+ * `certified` is the address in its certificate.
  */
-export async function startApiServer(address = '127.0.0.1') {
+export async function startApiServer(address = '127.0.0.1', certified = address) {
   const directory = mkdtempSync(join(tmpdir(), 'api-server-'));
   const tokenFile = join(directory, 'token');
   const caFile = join(directory, 'ca.crt');
-  let { ca, cert, key } = await makeCertificates(address);
+  let { ca, cert, key } = await makeCertificates(certified);
   const state = {
     token: 'first',
     events: new Map<string, KeptEvent>(),

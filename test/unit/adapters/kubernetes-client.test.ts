@@ -33,6 +33,13 @@ describe('the API for Events', () => {
     api.close();
   });
 
+  it('trusts no server with the certificate of another address', async () => {
+    const server = await startApiServer('::1', '::2');
+    const api = createEventsApi({ ...server.access, version: '1' });
+    await expect(api.create(made(), signal)).rejects.toThrow(/is not covered by .*ca\.crt/);
+    api.close();
+  });
+
   it('trusts the authority of the cluster alone, and reads it again when it has changed', async () => {
     const server = await startApiServer();
     const api = createEventsApi({ ...server.access, version: '1' });
