@@ -8,7 +8,6 @@ import { makeNamespace } from './support/namespace.ts';
 import { agentPod, agentTemplate, container, isReady, MIB, patch, untilPod } from './support/workload.ts';
 
 const lacks = inject('clusterLacks');
-const byHand = inject('injection') === 'by hand';
 const REAL_USE = /^cgroup-v[12]$/;
 
 /** The way to the guardian, and what it is told by this: it is a process of the same pod and the same user. */
@@ -168,7 +167,7 @@ describe.skipIf(lacks !== '').concurrent(`a guarded pod${lacks && `: ${lacks}`}`
       },
     });
     const { warnings } = await create(pod);
-    if (!byHand) expect(warnings.join()).toMatch(/agent.*no memory limit/);
+    expect(warnings.join()).toMatch(/agent.*no memory limit/);
     await untilPod(namespace, 'agent', 'it is Ready', isReady);
     const status = await untilStatus(namespace, 'agent', 'it is read', ({ usageSource }) =>
       REAL_USE.test(`${usageSource}`),
@@ -188,7 +187,7 @@ describe.skipIf(lacks !== '').concurrent(`a guarded pod${lacks && `: ${lacks}`}`
       },
     });
     const { warnings } = await create(pod);
-    if (!byHand) expect(warnings.join()).toMatch(/runAsUser and runAsGroup/);
+    expect(warnings.join()).toMatch(/runAsUser and runAsGroup/);
     await untilPod(namespace, 'agent', 'it is Ready', isReady);
     const denied = (text: string) => /permission denied.*same uid and gid/.test(text);
     const status = await untilStatus(namespace, 'agent', 'it is read', ({ degraded }) =>
@@ -202,7 +201,7 @@ describe.skipIf(lacks !== '').concurrent(`a guarded pod${lacks && `: ${lacks}`}`
     });
   });
 
-  it.skipIf(byHand)('should be left as it is with hostPID, and kubectl told why', async (context) => {
+  it('should be left as it is with hostPID, and kubectl told why', async (context) => {
     const namespace = await makeNamespace(context, 'privileged');
     const { made, warnings } = await create(
       agentPod(namespace, 'agent', { change: (spec) => void Object.assign(spec, { hostPID: true }) }),

@@ -2,7 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { failure, startApiServer } from '../support/api-server.ts';
-import { type CliOptions, cleanEnv, freePort, startTidal, until, watchSampling } from '../support/cli.ts';
+import {
+  type CliOptions,
+  cleanEnv,
+  freePort,
+  pressAndRelease,
+  startTidal,
+  until,
+  watchSampling,
+} from '../support/cli.ts';
 
 /** Where a pod finds its token; a mount namespace of its own lets it be there for the guardian alone. */
 const MOUNTED = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -91,12 +99,7 @@ describe.skipIf(!canMount)('Kubernetes Events (needs root, unshare, mount)', () 
     const port = await play(server);
     const guardian = await startTidal([], inPod(server, port));
     const measured = await watchSampling(guardian);
-    for (let i = 0; i < 5; i++) {
-      guardian.turn();
-      await until(async () => (await guardian.get('/readyz')).status === 503, 'it sheds');
-      guardian.turn();
-      await until(async () => (await guardian.get('/readyz')).status === 200, 'it is ready again');
-    }
+    await pressAndRelease(guardian);
     expect((await measured()).p99Ms).toBeLessThanOrEqual(250);
     const asked = performance.now();
     guardian.child.kill('SIGTERM');

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type CliOptions, startTidal, until, watchSampling } from '../support/cli.ts';
+import { type CliOptions, pressAndRelease, startTidal, watchSampling } from '../support/cli.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-outlets-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -57,12 +57,7 @@ describe('outlets that take nothing', () => {
     const { args = [], options = {} } = await make();
     const guardian = await startTidal(args, options);
     const measured = await watchSampling(guardian);
-    for (let i = 0; i < 5; i++) {
-      guardian.turn();
-      await until(async () => (await guardian.get('/readyz')).status === 503, 'it sheds');
-      guardian.turn();
-      await until(async () => (await guardian.get('/readyz')).status === 200, 'it is ready again');
-    }
+    await pressAndRelease(guardian);
     expect((await measured()).p99Ms).toBeLessThanOrEqual(200);
     const asked = performance.now();
     guardian.child.kill('SIGTERM');

@@ -217,3 +217,13 @@ export async function startTidal(args: readonly string[] = [], options: CliOptio
   }, 'the agent is up');
   return { ...guardian, turn: () => guardian.child.kill('SIGUSR2') };
 }
+
+/** Five times into shedding and back, as its probe sees it. */
+export async function pressAndRelease(guardian: Awaited<ReturnType<typeof startTidal>>): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    guardian.turn();
+    await until(async () => (await guardian.get('/readyz')).status === 503, 'it sheds');
+    guardian.turn();
+    await until(async () => (await guardian.get('/readyz')).status === 200, 'it is ready again');
+  }
+}

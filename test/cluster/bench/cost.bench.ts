@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { ask, create, pathOf } from '../support/api.ts';
-import { injectByHand } from '../support/by-hand.ts';
 import { untilStatus } from '../support/guardian.ts';
+import { injectedWith } from '../support/injected.ts';
 import { startLoad } from '../support/load.ts';
 import { makeNamespace } from '../support/namespace.ts';
 import {
@@ -114,18 +114,11 @@ it.skipIf(lacks !== '')('what a guard adds to the start of a pod', async () => {
     bare: unguarded,
     guarded: (name) => agentPod(namespace, name),
     // the agent would start after its guardian, not beside it
-    'guarded-with-startup-probe': (name) => {
-      const pod = unguarded(name);
-      if (pod.spec) injectByHand({ spec: pod.spec });
-      const [sidecar] = pod.spec?.initContainers ?? [];
-      if (sidecar)
-        sidecar.startupProbe = {
-          httpGet: { path: '/livez', port: 9797 },
-          periodSeconds: 1,
-          failureThreshold: 60,
-        };
-      return pod;
-    },
+    'guarded-with-startup-probe': (name) =>
+      injectedWith(unguarded(name), (sidecar) => {
+        const httpGet = { path: '/livez', port: 9797 };
+        sidecar.startupProbe = { httpGet, periodSeconds: 1, failureThreshold: 60 };
+      }),
   };
   const times = new Map(Object.keys(pods).map((kind) => [kind, [] as number[]]));
   for (let i = 0; i < STARTS; i++)

@@ -4,9 +4,9 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import type { RenderedHistory } from '../../../src/core/history.ts';
 import { pathOf, until } from '../support/api.ts';
-import { injectByHand } from '../support/by-hand.ts';
 import { KUBELET_LOG } from '../support/environment.ts';
 import { askGuardian, mibTo, statusOf, untilServing, untilStatus } from '../support/guardian.ts';
+import { injectedWith } from '../support/injected.ts';
 import { makeNamespace } from '../support/namespace.ts';
 import { agentTemplate, askAgent, deploy, expose, isReady, readyPods } from '../support/workload.ts';
 
@@ -104,12 +104,11 @@ it.skipIf(lacks !== '').each([
 ])('with a probe every $periodSeconds s, $failureThreshold failures', async (probe) => {
   const namespace = await makeNamespace({ onTestFinished });
   await expose(namespace, 'agent');
-  await deploy(
-    namespace,
-    'agent',
-    PODS,
-    injectByHand(agentTemplate({ limitMib: 128, guarded: false }), probe),
+  const template = injectedWith(
+    agentTemplate({ limitMib: 128, guarded: false }),
+    ({ readinessProbe }) => void Object.assign(readinessProbe ?? {}, probe),
   );
+  await deploy(namespace, 'agent', PODS, template);
   const names = (await readyPods(namespace, 'agent', PODS)).map(({ metadata }) => metadata?.name ?? '');
   for (const name of names)
     await untilStatus(

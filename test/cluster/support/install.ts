@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { IMAGE } from './environment.ts';
@@ -13,17 +12,14 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Why there is nothing to test on; empty where there is. */
     clusterLacks: string;
-    injection: 'chart' | 'by hand';
   }
 }
 
 /** One install for all tests of a run: `helm install`, as users do it. */
 export default async function install(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const lacks = await missing();
-  const byHand = !existsSync(`${CHART}/Chart.yaml`) || process.env['TEST_INJECTION'] === 'by hand';
   project.provide('clusterLacks', lacks);
-  project.provide('injection', byHand ? 'by hand' : 'chart');
-  if (lacks !== '' || byHand) return undefined;
+  if (lacks !== '') return undefined;
   const [, repository = '', tag = ''] = IMAGE.match(/^(.*):([^:/]+)$/) ?? [];
   await run('helm', [
     ...['install', ...RELEASE, CHART, '--create-namespace', '--wait', '--timeout', '5m'],

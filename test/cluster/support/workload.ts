@@ -6,9 +6,7 @@ import type {
   V1PodTemplateSpec,
   V1Service,
 } from '@kubernetes/client-node';
-import { inject } from 'vitest';
 import { ask, create, pathOf, until } from './api.ts';
-import { injectByHand } from './by-hand.ts';
 import { PATIENCE, TOOLS_IMAGE } from './environment.ts';
 
 export const MIB = 2 ** 20;
@@ -74,7 +72,7 @@ export function agentTemplate({
     spec: podSpec([agent]),
   };
   change?.(template.spec);
-  return guarded && inject('injection') === 'by hand' ? injectByHand(template) : template;
+  return template;
 }
 
 export async function deploy(namespace: string, name: string, replicas: number, template: V1PodTemplateSpec) {
