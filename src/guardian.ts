@@ -1,12 +1,8 @@
-import { ADVICE } from './core/advice.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
-import type { EventReason } from './core/events.ts';
-import type { GrowthReport } from './core/growth-report.ts';
 import type { HistoryStore } from './core/history.ts';
 import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
 import { Kills } from './core/kills.ts';
 import { atLeast } from './core/level.ts';
-import { noteOf } from './core/notes.ts';
 import { Pace, type PaceOptions } from './core/pace.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, Relief, Seek } from './core/ports.ts';
 import type { PostMortem } from './core/post-mortem.ts';
@@ -15,6 +11,7 @@ import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
 import { composeReport } from './core/report.ts';
 import type { Level, Status } from './core/status.ts';
 import { composeStatus } from './core/status-of.ts';
+import { Teller } from './teller.ts';
 
 export type GuardianOptions = JudgeOptions & PaceOptions;
 
@@ -35,16 +32,6 @@ const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
 /** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
-/** What is told together with the name of what grew, once that is known. */
-const WITH_GROWTH: ReadonlySet<EventReason> = new Set<EventReason>([
-  'MemoryPressureShedding',
-  'MemoryPressureCritical',
-  'MemoryLimitForecast',
-  'MemoryLeakSuspected',
-  'AgentStuck',
-  'AgentOOMKilled',
-  'AgentExited',
-]);
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
 const REPORT_MS = 120_000;
 
@@ -58,6 +45,7 @@ export class Guardian {
   readonly #kills = new Kills();
   readonly #pace: Pace;
   readonly #looks: ProcessLooks;
+  readonly #teller: Teller;
   #life: AgentLife | undefined;
   #reading: Reading | undefined;
   #lastDeath: PostMortem | undefined;
@@ -73,16 +61,19 @@ export class Guardian {
   #judgedBytes = 0;
   #soughtMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
-  #flying = false;
-  #sinceWallMs: number;
 
   constructor(deps: GuardianDeps) {
     this.#deps = deps;
     this.#tickMs = deps.clock.now();
-    this.#sinceWallMs = deps.clock.wallMs();
     const judge = new Judge(deps.options, this.#tickMs);
     this.judge = judge;
     this.#pace = new Pace(deps.options);
+    const { outlets, history, clock } = deps;
+    this.#teller = new Teller({
+      ...{ outlets, history, clock },
+      status: () => this.status(),
+      growth: () => deps.relief.growth,
+    });
     this.#looks = new ProcessLooks({
       now: () => deps.clock.now(),
       pressed: () => atLeast(judge.level, 'warning'),
@@ -105,13 +96,13 @@ export class Guardian {
     this.#timer?.cancel();
     if (this.#life && !this.#life.alive()) this.#bury(this.#life, this.#deps.clock.now());
     this.#life?.close();
-    this.#land();
+    this.#teller.land();
   }
 
   /** Tells of an end that an earlier guardian did not live to see. */
   tellVanished(report: PostMortem): void {
     this.#lastDeath ??= report;
-    this.#tell({ reason: 'AgentExited', type: 'Warning', note: report.reason }, report.status.growth);
+    this.#teller.event({ reason: 'AgentExited', type: 'Warning', note: report.reason }, report.status.growth);
   }
 
   /** Takes the sample that is due. Called from every request, so that a flood of requests cannot put it off. */
@@ -159,7 +150,7 @@ export class Guardian {
     outlets.readFailed('tick');
     if (failure !== this.#tickFailure) outlets.log('warn', `a tick failed: ${failure}`);
     this.#tickFailure = failure;
-    for (const finding of this.judge.miss(failure, now)) this.#tell(finding);
+    for (const finding of this.judge.miss(failure, now)) this.#teller.event(finding);
   }
 
   #round(now: number): void {
@@ -168,7 +159,7 @@ export class Guardian {
     const before = this.judge.level; // a death has told its own change of level
     const findings = this.#look(now);
     if (this.judge.level !== before) this.#changed(before, now);
-    for (const finding of findings) this.#tell(finding);
+    for (const finding of findings) this.#teller.event(finding);
     if (this.#life && this.#reading && !this.judge.blind) this.#relieve(this.#life, this.#reading, now);
   }
 
@@ -253,7 +244,7 @@ export class Guardian {
     // an end that cannot be seen, with no pressure before it, is for whoever runs the agent to judge: a Job's last container ends so
     const calm =
       report.exitCode === 0 || (report.cause === 'unknown' && !atLeast(this.judge.level, 'warning'));
-    this.#tell({
+    this.#teller.event({
       reason: report.cause === 'oom-killed' ? 'AgentOOMKilled' : 'AgentExited',
       type: calm ? 'Normal' : 'Warning',
       note: report.reason,
@@ -262,8 +253,8 @@ export class Guardian {
     const before = this.judge.level;
     const findings = this.judge.agentGone(this.#noAgent, now);
     if (this.judge.level !== before) this.#changed(before, now);
-    for (const finding of findings) this.#tell(finding);
-    this.#land();
+    for (const finding of findings) this.#teller.event(finding);
+    this.#teller.land();
     this.#reading = undefined;
     this.#looks.follow(undefined);
     this.#deps.relief.follow(undefined);
@@ -271,48 +262,22 @@ export class Guardian {
   }
 
   #changed(before: Level, now: number): void {
-    const { clock, outlets, history } = this.#deps;
-    const { level, outlook } = this.judge;
-    this.#sinceWallMs = clock.wallMs();
-    const status = this.status();
-    outlets.transition(before, level);
-    history.transition(now, before, level, status.ratio ?? 0, status.reason);
-    outlets.stream('status', () => status);
-    const { ratio } = status;
-    outlets.stream('advice', () => ({
-      action: ADVICE[level],
-      level,
-      ratio,
-      secondsToLimit: outlook.secondsToLimit,
-    }));
+    this.#teller.transition(before, this.judge.level, now);
     this.#fly();
   }
 
   #everySecond(now: number): void {
     this.#secondMs = now;
-    this.#deps.outlets.stream('reading', () => {
-      const { level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } = this.status();
-      const at = new Date(this.#deps.clock.wallMs()).toISOString();
-      return { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit };
-    });
+    this.#teller.reading();
     this.#fly();
     this.#looks.lookIfDue();
   }
 
-  /** While pressure lasts, what is known goes to disk: the kernel may take the guardian together with the agent. */
+  /** While pressure lasts there is a recording of the flight. */
   #fly(): void {
-    if (!this.#life || !atLeast(this.judge.level, 'warning')) {
-      this.#land();
-      return;
-    }
-    this.#flying = true;
-    this.#deps.outlets.flight(() => this.#report({ exitCode: null, signal: null }, null));
-  }
-
-  #land(): void {
-    if (!this.#flying) return;
-    this.#flying = false;
-    this.#deps.outlets.flightDone();
+    if (this.#life && atLeast(this.judge.level, 'warning'))
+      this.#teller.fly(() => this.#report({ exitCode: null, signal: null }, null));
+    else this.#teller.land();
   }
 
   #report(exit: ExitFacts, oomKillsDelta: number | null): PostMortem {
@@ -333,21 +298,7 @@ export class Guardian {
 
   /** Tells something that was found beside the loop. */
   tell(finding: Finding): void {
-    this.#tell(finding);
-  }
-
-  #tell(finding: Finding, growth: GrowthReport | null = this.#deps.relief.growth ?? null): void {
-    const { clock, outlets } = this.#deps;
-    const told = finding.type === 'Warning' && WITH_GROWTH.has(finding.reason) ? growth : null;
-    const at = new Date(clock.wallMs()).toISOString();
-    outlets.emit({
-      ...finding,
-      id: clock.newId(),
-      note: noteOf(finding.note, told),
-      at,
-      count: 1,
-      status: this.status(),
-    });
+    this.#teller.event(finding);
   }
 
   /** Ratio of the last valid reading, or `null` when blind. */
@@ -368,7 +319,7 @@ export class Guardian {
       reading: this.#reading,
       tree: this.#looks.latest,
       life: this.#life,
-      since: new Date(this.#sinceWallMs).toISOString(),
+      since: this.#teller.since,
       oomKills: this.#kills.total,
       lastDeath: this.#lastDeath,
       lastGc: relief.lastGc,

@@ -187,7 +187,7 @@ export class AgentMemory {
       if (this.#group?.version === 'v1' && path === '/') return;
       const place = locateCgroup(procRoot, pid);
       this.close();
-      this.#group = new MemoryGroup(place);
+      this.#group = new MemoryGroup(place, this.#options.machineBytes);
       this.#limitsMs = nowMs;
       // the root group is the whole machine's, never one process's
       this.#shared = !privateGroup && (place.path === '/' || this.#isOwn(place));

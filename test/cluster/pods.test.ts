@@ -172,11 +172,9 @@ describe.skipIf(lacks !== '').concurrent(`a guarded pod${lacks && `: ${lacks}`}`
     const status = await untilStatus(namespace, 'agent', 'it is read', ({ usageSource }) =>
       REAL_USE.test(`${usageSource}`),
     );
-    expect(status).toMatchObject({ level: 'ok', ready: true });
+    expect(status).toMatchObject({ level: 'ok', ready: true, limitSource: 'machine' });
     expect(status.limitBytes).toBeGreaterThan(1024 * MIB);
-    // version 1 shows the limit of all pods together, version 2 none
-    if (status.limitSource === 'machine') expect(status.degraded.join()).toContain('has no memory limit');
-    else expect(status.limitSource).toBe('cgroup-v1');
+    expect(status.degraded.join()).toContain('has no memory limit');
   });
 
   it('should say so when its agent is of another user, and go by the RSS', async (context) => {

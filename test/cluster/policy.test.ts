@@ -194,7 +194,17 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
         'spillway.dev/shed': '0.8',
         'spillway.dev/shed-ratio': '0.6',
       };
+      const guaranteed = { ...agent, resources: { limits: { cpu: '1', memory: '64Mi' } } };
+      const becomes = "the pod's QoS class Guaranteed becomes Burstable";
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'warned', namespace: GUARDED },
+        spec: { containers: [guaranteed], securityContext: user },
+      };
       const cases: [object, string[]][] = [
+        [deployment({ containers: [guaranteed], securityContext: user }), [becomes]],
+        [pod, [becomes]],
         [deployment({ containers: [agent], securityContext: user }), []],
         [deployment({ containers: [agent] }), ['set runAsUser and runAsGroup for container agent']],
         [

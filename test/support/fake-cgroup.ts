@@ -28,14 +28,20 @@ export function fakeTree(files: Record<string, string> = {}): FakeTree {
 /** The files of one v2 group under `path`. Missing figures are left out of `memory.stat`, as old kernels do. */
 export function v2Group(
   path: string,
-  { current = 0, max = 'max' as number | 'max', stat = {} as Record<string, number>, oomKills = 0 },
+  {
+    current = 0,
+    max = 'max' as number | 'max',
+    stat = {} as Record<string, number>,
+    oomKills = 0,
+    groupKills = 0,
+  },
 ): Record<string, string> {
   return {
     [`${path}/cgroup.procs`]: '',
     [`${path}/memory.current`]: `${current}\n`,
     [`${path}/memory.max`]: `${max}\n`,
     [`${path}/memory.stat`]: render(stat),
-    [`${path}/memory.events`]: `low 0\nhigh 0\nmax 12\noom ${oomKills}\noom_kill ${oomKills}\nsock_throttled 0\n`,
+    [`${path}/memory.events`]: `low 0\nhigh 0\nmax 12\noom ${oomKills}\noom_kill ${oomKills}\noom_group_kill ${groupKills}\nsock_throttled 0\n`,
   };
 }
 

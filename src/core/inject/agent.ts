@@ -55,6 +55,6 @@ export function obstacle(pod: Pod): string | undefined {
   return undefined;
 }
 
-function containersOf({ spec }: Pod): Container[] {
+export function containersOf({ spec }: Pod): Container[] {
   return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
 }

@@ -1,4 +1,4 @@
-import { agentOf, declines, isInjected, obstacle } from './agent.ts';
+import { agentOf, containersOf, declines, isInjected, obstacle } from './agent.ts';
 import { annotatedOptions } from './annotations.ts';
 import type { AnnotationOptions, InjectConfig } from './config.ts';
 import { AGENT_ANNOTATION, INJECT_LABEL, INJECTED, INJECTED_SHARED, STATUS_ANNOTATION } from './names.ts';
@@ -39,7 +39,7 @@ export function inject(pod: Pod, config: InjectConfig, options: AnnotationOption
         volumes: [...(spec?.volumes ?? []), tokenVolume(events)],
       },
     },
-    warnings: [...agentWarnings(pod, agent), ...warnings],
+    warnings: [...agentWarnings(pod, agent), ...classWarnings(pod, sidecar), ...warnings],
   };
 }
 
@@ -66,4 +66,21 @@ function agentWarnings(pod: Pod, agent: Container): string[] {
       `container ${agent.name} has no memory limit: there is nothing to guard against until it has`,
     );
   return warnings;
+}
+
+/** Which pods are ended first when a node runs out of memory, and which have processors to themselves, goes by the QoS class. */
+function classWarnings(pod: Pod, sidecar: Container): string[] {
+  // what a pod says for itself as a whole decides alone
+  if (pod.spec?.resources || !containersOf(pod).every(isGuaranteed) || isGuaranteed(sidecar)) return [];
+  return [
+    "the pod's QoS class Guaranteed becomes Burstable: it stays where the sidecar's requests of cpu and memory equal its limits",
+  ];
+}
+
+/** Whether a container leaves its pod in the QoS class Guaranteed: a limit of cpu and of memory, and no lower request. */
+function isGuaranteed({ resources }: Container): boolean {
+  return ['cpu', 'memory'].every((name) => {
+    const limit = resources?.limits?.[name];
+    return limit != null && (resources?.requests?.[name] ?? limit) === limit;
+  });
 }

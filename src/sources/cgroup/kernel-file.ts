@@ -9,7 +9,7 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 const NINE = 0x39;
 /** Above this a v1 limit is the page-rounded "no limit" (9223372036854771712); no machine has an exbibyte. */
-export const UNLIMITED_BYTES = 2 ** 60;
+const UNLIMITED_BYTES = 2 ** 60;
 
 /**
  * A kernel file kept open and read from its start each time: usage and statistics together cost 4.5 µs this way,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { heldBytes, type Limit, type Usage } from '../../core/reading.ts';
-import { KernelFile, UNLIMITED_BYTES } from './kernel-file.ts';
+import { KernelFile } from './kernel-file.ts';
 import type { CgroupPlace } from './locate.ts';
 
 /** What the two versions of cgroups call the same things. */
@@ -47,7 +47,9 @@ const DIALECTS: Readonly<Record<CgroupPlace['version'], Dialect>> = {
     ),
   },
 };
-const OOM_KILL = keys('oom_kill');
+const OOM_KILLS = keys('oom_kill', 'oom_group_kill');
+/** A limit that only hidden ancestors set, at this share of the machine's memory or above, is the kubelet's on all pods together: it limits no agent. */
+const ALL_PODS_SHARE = 0.95;
 
 /** One cgroup of the chain: its use, its limit, its counters. */
 class MemoryLevel {
@@ -61,16 +63,18 @@ class MemoryLevel {
   /** The group's own limit, and on v1 also that of ancestors nobody can see from here. */
   limit: Limit = 'unlimited';
   readonly #dialect: Dialect;
+  readonly #allPodsBytes: number;
   readonly #usageFile: KernelFile;
   readonly #statFile: KernelFile;
   readonly #limitFile: KernelFile | undefined;
   readonly #eventsFile: KernelFile | undefined;
   readonly #kernelFile: KernelFile | undefined;
   readonly #stat = new Float64Array(7).fill(-1);
-  readonly #oomKills = new Float64Array(1);
+  readonly #oomKills = new Float64Array(2);
 
-  constructor(directory: string, dialect: Dialect) {
+  constructor(directory: string, dialect: Dialect, machineBytes: number) {
     this.#dialect = dialect;
+    this.#allPodsBytes = ALL_PODS_SHARE * machineBytes;
     const opened: KernelFile[] = [];
     const open = (name: string) => {
       const file = KernelFile.openIfThere(`${directory}/${name}`);
@@ -96,7 +100,7 @@ class MemoryLevel {
     const inherited = this.#stat[HIERARCHY_LIMIT] ?? -1;
     if (
       inherited >= 0 &&
-      inherited < UNLIMITED_BYTES &&
+      inherited < this.#allPodsBytes &&
       (this.limit === 'unlimited' || inherited < this.limit)
     )
       this.limit = inherited;
@@ -121,11 +125,13 @@ class MemoryLevel {
     return this.#usageFile.readNumber();
   }
 
+  /** Where `memory.oom.group` is set the kernel counts its victim twice: as such, and as one of the group. */
   oomKills(): number | null {
     if (!this.#eventsFile) return null;
-    this.#eventsFile.readKeys(OOM_KILL, this.#oomKills);
-    const count = this.#oomKills[0] ?? -1;
-    return count < 0 ? null : count;
+    this.#eventsFile.readKeys(OOM_KILLS, this.#oomKills);
+    const [kills = -1, groupKills = -1] = this.#oomKills;
+    if (kills < 0) return null;
+    return groupKills < 0 ? kills : Math.max(groupKills, kills - groupKills);
   }
 
   close(): void {
@@ -148,15 +154,18 @@ export class MemoryGroup {
   #binding: MemoryLevel;
   #limits = 0;
 
-  /** @throws SpillwayError `read` or the system error when the process's own group cannot be opened */
-  constructor(place: CgroupPlace) {
+  /**
+   * @param machineBytes memory of the machine, in bytes
+   * @throws SpillwayError `read` or the system error when the process's own group cannot be opened
+   */
+  constructor(place: CgroupPlace, machineBytes: number) {
     this.version = place.version;
     this.path = place.path;
     const dialect = DIALECTS[place.version];
     for (const directory of place.directories) {
       // no accounting here: the v2 root, or a group the controller was not enabled for; an ancestor may have it
       if (!existsSync(`${directory}/${dialect.usage}`)) continue;
-      this.#levels.push(new MemoryLevel(directory, dialect));
+      this.#levels.push(new MemoryLevel(directory, dialect, machineBytes));
     }
     const own = this.#levels[0];
     if (!own) throw new Error(`no memory controller in ${place.directories[0] ?? place.path} or above`);

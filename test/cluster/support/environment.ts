@@ -9,6 +9,6 @@ export const PATIENCE = Number(process.env['TEST_PATIENCE'] ?? 1);
 /** The node's KubeletConfiguration, where its thresholds may be changed: on a node that is all the tests' own. */
 export const KUBELET_CONFIG = process.env['TEST_KUBELET_CONFIG'] ?? '';
 /** How long the API server stays away. */
-export const OUTAGE_SECONDS = Number(process.env['TEST_OUTAGE_SECONDS'] ?? 75);
+export const OUTAGE_SECONDS = Number(process.env['TEST_OUTAGE_SECONDS'] ?? 125);
 /** The kubelet's log, for when it took note of a probe; a node of one's own has it. */
 export const KUBELET_LOG = process.env['TEST_KUBELET_LOG'] ?? '';

@@ -8,7 +8,8 @@ export interface LoadReport {
   shed: number;
   failed: number;
   by: Record<string, number>;
-  failures: { at: string; outcome: string; who: string }[];
+  /** When, what and how fast. */
+  failures: string[];
   slowestMs: number;
 }
 

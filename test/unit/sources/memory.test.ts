@@ -113,6 +113,18 @@ describe('memory of an agent in a v2 cgroup', () => {
     open().read(0);
     expect(memory.readOomKills()).toBe(3);
   });
+
+  it.each([
+    { oomKills: 2, groupKills: 1, processes: 1 },
+    { oomKills: 1, groupKills: 1, processes: 1 }, // dead before the kernel came to the rest of the group
+    { oomKills: 1, groupKills: 0, processes: 1 }, // about to
+    { oomKills: 4, groupKills: 1, processes: 3 },
+    { oomKills: 4, groupKills: 2, processes: 2 },
+  ])('counts processes where the whole group dies: $oomKills, $groupKills', ({ processes, ...counted }) => {
+    tree.write(v2Group('cg/pod/agent', { max: 100 * MiB, ...counted }));
+    open().read(0);
+    expect(memory.readOomKills()).toBe(processes);
+  });
 });
 
 describe('memory of an agent in a v1 cgroup', () => {
@@ -150,6 +162,12 @@ describe('memory of an agent in a v1 cgroup', () => {
     const stat = { total_rss: 60 * MiB, hierarchical_memory_limit: 80 * MiB };
     tree.write(v1Group('cg/pod/agent', { usage: 64 * MiB, stat }));
     expect(open().read(0)).toMatchObject({ limitBytes: 80 * MiB, limitSource: 'cgroup-v1' });
+  });
+
+  it("takes the kubelet's limit on all pods together for none", () => {
+    const stat = { total_rss: 60 * MiB, hierarchical_memory_limit: 8000 * MiB };
+    tree.write(v1Group('cg/pod/agent', { usage: 64 * MiB, stat }));
+    expect(open().read(0)).toMatchObject({ usedBytes: 64 * MiB, limitSource: 'machine' });
   });
 
   it('stays with the group of a process that is ending, which v1 already lists in the root', () => {

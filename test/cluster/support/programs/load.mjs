@@ -35,8 +35,8 @@ createServer((request, response) => {
     report[outcome]++;
     report.slowestMs = Math.max(report.slowestMs, tookMs);
     if (outcome === 'served') report.by[who] = (report.by[who] ?? 0) + 1;
-    else if (report.failures.length < 20)
-      report.failures.push({ at: new Date(at).toISOString(), outcome, who });
+    else if (outcome === 'failed')
+      report.failures.push(`${new Date(at).toISOString()} ${who} after ${tookMs} ms`);
   }
   response.end(JSON.stringify(report));
 }).listen(8000);
