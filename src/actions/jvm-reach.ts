@@ -1,7 +1,14 @@
 import { messageOf } from '../core/errors.ts';
 import { type JvmFlags, jvmReturnMend, parseHeapInfo, parseJvmFlags } from '../core/jvm-heap.ts';
 import { histogramProfile, type JvmHistogram, parseHistogram } from '../core/jvm-histogram.ts';
-import { type Collection, type HeapFacts, type Profile, type Reach, ReachError } from '../core/reach.ts';
+import {
+  type Collection,
+  goneError,
+  type HeapFacts,
+  type Profile,
+  type Reach,
+  ReachError,
+} from '../core/reach.ts';
 import { inTurn } from './in-turn.ts';
 import { startListener } from './jvm/attach.ts';
 import { socketExists, socketOf, stoppedMs } from './jvm/files.ts';
@@ -59,7 +66,7 @@ export function createJvmReach(options: JvmReachOptions): JvmReach {
   let baseline: JvmHistogram | undefined;
 
   const ask = async (target: JvmTarget, command: string, timeoutMs: number): Promise<string> => {
-    if (!isSame(target)) throw new ReachError('refused', `process ${pid} has ended`);
+    if (!isSame(target)) throw goneError(pid);
     return await jcmd(socketOf(target), command, timeoutMs);
   };
 

@@ -6,7 +6,7 @@ import {
   parseProfile,
 } from '../core/python-answer.ts';
 import type { PythonLook } from '../core/python-look.ts';
-import { type Reach, ReachError } from '../core/reach.ts';
+import { goneError, type Reach } from '../core/reach.ts';
 import { askHook } from './python/hook-client.ts';
 import { remoteExec } from './python/remote-exec.ts';
 
@@ -51,8 +51,7 @@ export function createPythonReach({
   let last: Promise<unknown> = Promise.resolve();
 
   const ask = async (command: 'collect' | 'profile'): Promise<string> => {
-    if (startTime === null || look.startTime() !== startTime)
-      throw new ReachError('refused', `process ${pid} has ended`);
+    if (startTime === null || look.startTime() !== startTime) throw goneError(pid);
     const hook = look.hookSocket();
     if (hook !== null) {
       means = HOOK;

@@ -84,6 +84,11 @@ export class ReachError extends Error {
   }
 }
 
+/** The process is gone: its end is told by itself, and the next life is asked anew. */
+export function goneError(pid: number, cause?: unknown): ReachError {
+  return new ReachError('refused', `process ${pid} has ended`, { passing: true, cause });
+}
+
 /**
  * The guardian's hand in one life of the agent's runtime. Opens what it needs at the first call that needs it, stays
  * open until `release`. One call at a time: a second waits for the first. Every call ends within its time limit.

@@ -49,8 +49,8 @@ async function whileReplaced(context: TestContext, guarded: boolean): Promise<Lo
 describe.skipIf(lacks !== '')(`a rollout and a deleted pod under load${lacks && `: ${lacks}`}`, () => {
   it.concurrent('should fail no request, as without a guard', async (context) => {
     const [guarded, bare] = await Promise.all([whileReplaced(context, true), whileReplaced(context, false)]);
-    const told = ({ served, shed, failed, slowestMs }: LoadReport) =>
-      `${served} served, ${shed} refused, ${failed} failed, slowest ${slowestMs} ms`;
+    const told = ({ served, shed, failed, reconnects, slowestMs }: LoadReport) =>
+      `${served} served, ${shed} refused, ${failed} failed, ${reconnects} reconnects, slowest ${slowestMs} ms`;
     console.log(`guarded: ${told(guarded)}\nunguarded: ${told(bare)}`);
     expect(Object.keys(guarded.by).length).toBeGreaterThanOrEqual(4);
     // what Kubernetes itself loses is not the guardian's

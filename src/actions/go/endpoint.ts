@@ -1,4 +1,4 @@
-import { ReachError } from '../../core/reach.ts';
+import { goneError, ReachError } from '../../core/reach.ts';
 import type { ListeningSocket } from '../../core/socket-table.ts';
 import { getPprof } from './pprof.ts';
 import { linkOf, startTimeOf } from './process.ts';
@@ -45,8 +45,7 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
   const sockets = (): ListeningSocket[] => {
     const started = startTimeOf(procRoot, pid);
     startTime ??= started;
-    if (started === undefined || started !== startTime)
-      throw new ReachError('refused', `process ${pid} has ended`);
+    if (started === undefined || started !== startTime) throw goneError(pid);
     const open = process.listening(procRoot, pid);
     const network = linkOf(`${procRoot}/${pid}/ns/net`);
     if (open === null || network === undefined)

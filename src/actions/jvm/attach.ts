@@ -1,7 +1,7 @@
 import { closeSync, fchownSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../core/errors.ts';
-import { ReachError } from '../../core/reach.ts';
+import { goneError, ReachError } from '../../core/reach.ts';
 import { openTmp, socketExists } from './files.ts';
 import { checkSignal, isSame, type JvmTarget } from './target.ts';
 
@@ -32,7 +32,7 @@ export async function startListener(
     onSignal();
     sendQuit(target.pid);
     for (const end = performance.now() + timeoutMs; !socketExists(target); await sleep(POLL_MS)) {
-      if (!isSame(target)) throw new ReachError('refused', `process ${target.pid} has ended`);
+      if (!isSame(target)) throw goneError(target.pid);
       if (performance.now() > end)
         throw new ReachError('timeout', `the JVM did not open its socket within ${timeoutMs} ms`, {
           passing: true,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { errnoOf } from '../../core/errors.ts';
 import { hasEnded, parseCmdline, parseStat } from '../../core/proc-text.ts';
-import { ReachError } from '../../core/reach.ts';
+import { goneError, ReachError } from '../../core/reach.ts';
 
 /** A HotSpot JVM as seen from outside. */
 export interface JvmTarget {
@@ -48,8 +48,8 @@ export function lookAtJvm(
   const gid = ids('Gid')?.[1];
   const innerPid = ids('NSpid')?.at(-1) ?? pid;
   const started = startTimeOf(procRoot, pid);
-  if (started === null || uid === undefined || gid === undefined) throw gone(pid);
-  if (startTime !== undefined && started !== startTime) throw gone(pid);
+  if (started === null || uid === undefined || gid === undefined) throw goneError(pid);
+  if (startTime !== undefined && started !== startTime) throw goneError(pid);
   // the JVM itself answers only its own user and root
   if (self.uid !== 0 && (self.uid !== uid || self.gid !== gid))
     throw new ReachError(
@@ -58,7 +58,7 @@ export function lookAtJvm(
       { mend: SAME_USER },
     );
   const libraries = text(`${procRoot}/${pid}/maps`);
-  if (libraries === '') throw gone(pid); // it has given its memory back and only waits for its threads or parent
+  if (libraries === '') throw goneError(pid); // it has given its memory back and only waits for its threads or parent
   if (!/\/libjvm\.so(?: \(deleted\))?$/m.test(libraries) || /\/libj9vm/.test(libraries))
     throw new ReachError('refused', `process ${pid} has no HotSpot JVM loaded`, {
       passing: ageS(procRoot, started) < OLD_ENOUGH_S, // its launcher may be about to load one
@@ -73,7 +73,7 @@ export function lookAtJvm(
 export function checkSignal(target: JvmTarget): void {
   const { procRoot, pid } = target;
   const stat = parseStat(text(`${procRoot}/${pid}/stat`), `${procRoot}/${pid}/stat`);
-  if (stat.startTime !== target.startTime || hasEnded(stat)) throw gone(pid);
+  if (stat.startTime !== target.startTime || hasEnded(stat)) throw goneError(pid);
   if (/^[Tt]$/.test(stat.state)) throw new ReachError('refused', 'the agent is stopped', { passing: true });
   const caught = /^SigCgt:\t([0-9a-f]+)$/m.exec(text(`${procRoot}/${pid}/status`))?.[1] ?? '0';
   const switches = switchesOf(target);
@@ -127,10 +127,6 @@ function startTimeOf(procRoot: string, pid: number): number | null {
 /** Whether it is still the process that was looked at. */
 export function isSame({ procRoot, pid, startTime }: JvmTarget): boolean {
   return startTimeOf(procRoot, pid) === startTime;
-}
-
-function gone(pid: number): ReachError {
-  return new ReachError('refused', `process ${pid} has ended`);
 }
 
 function readable(file: string): string | undefined {

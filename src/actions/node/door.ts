@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectInspector, InspectorSession } from '../../core/inspector.ts';
-import { ReachError } from '../../core/reach.ts';
+import { goneError, ReachError } from '../../core/reach.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { createKnock } from './knock.ts';
 import { armSwitch, closeInspector, GREETING, type Greeting } from './scripts.ts';
@@ -65,7 +65,7 @@ export function createDoor(options: DoorOptions): Door {
   /** Makes sure of who it is; nothing else is done to a stranger. */
   const greet = async (session: InspectorSession, at: InspectorEndpoint): Promise<Isolate> => {
     const pid = target.innerPid();
-    if (pid === undefined) throw new ReachError('refused', `process ${target.pid} has ended`);
+    if (pid === undefined) throw goneError(target.pid);
     // a program that ends waits for its debuggers: leave at once, so that it need not
     session.on('NodeRuntime.waitingForDisconnect', () => void session.close());
     const [greeting] = await Promise.all([
@@ -95,7 +95,7 @@ export function createDoor(options: DoorOptions): Door {
   };
 
   const open = async (): Promise<Isolate> => {
-    if (!target.alive()) throw new ReachError('refused', `process ${target.pid} has ended`);
+    if (!target.alive()) throw goneError(target.pid);
     const found = await target.find(timeouts.askMs);
     if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered();
     endpoint = found ?? (await knock.ask(() => wanted));

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../core/errors.ts';
-import { ReachError } from '../../core/reach.ts';
+import { goneError, ReachError } from '../../core/reach.ts';
 import type { InspectorEndpoint, InspectorTarget, NodeTimeouts } from './target.ts';
 
 export interface KnockOptions {
@@ -90,14 +90,8 @@ function send(pid: number): void {
   try {
     process.kill(pid, 'SIGUSR1');
   } catch (cause) {
-    const denied = errnoOf(cause) === 'EPERM';
-    throw new ReachError(
-      'refused',
-      denied ? `SIGUSR1 to ${pid} is not permitted` : `process ${pid} has ended`,
-      {
-        ...(denied ? { mend: 'run the guardian with the uid of the agent' } : {}),
-        cause,
-      },
-    );
+    if (errnoOf(cause) !== 'EPERM') throw goneError(pid, cause);
+    const mend = 'run the guardian with the uid of the agent';
+    throw new ReachError('refused', `SIGUSR1 to ${pid} is not permitted`, { mend, cause });
   }
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { errnoOf, messageOf } from '../../core/errors.ts';
-import { ReachError } from '../../core/reach.ts';
+import { goneError, ReachError } from '../../core/reach.ts';
 
 /** The memory of one process. It stays that of the program that ran when it was opened, whatever the pid is used for later. */
 export interface AgentMemory {
@@ -25,8 +25,7 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
     fd = openSync(`${procRoot}/${pid}/mem`, 'r+');
   } catch (cause) {
     const errno = errnoOf(cause);
-    if (errno === 'ENOENT' || errno === 'ESRCH')
-      throw new ReachError('refused', `process ${pid} has ended`, { cause });
+    if (errno === 'ENOENT' || errno === 'ESRCH') throw goneError(pid, cause);
     throw new ReachError('refused', `the agent's memory may not be written to: ${messageOf(cause)}`, {
       mend: restricted
         ? 'kernel.yama.ptrace_scope allows it to ancestors only: start the agent with `spillway run`, or import spillway_hook in it'

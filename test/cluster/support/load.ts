@@ -8,6 +8,8 @@ export interface LoadReport {
   shed: number;
   failed: number;
   by: Record<string, number>;
+  /** Of all requests: how often nobody took the connection at first. */
+  reconnects: number;
   /** When, what and how fast. */
   failures: string[];
   slowestMs: number;
