@@ -1,4 +1,4 @@
-import { parseManifest } from '../adapters/yaml-manifest.ts';
+import { parseManifest } from '../adapters/yaml/manifest.ts';
 import { readTextFile, readTextStream } from '../config/file.ts';
 import { ANNOTATION_OPTIONS, readInjectConfig } from '../config/inject-config.ts';
 import { configError, type Problem } from '../config/problems.ts';

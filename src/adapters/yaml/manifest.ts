@@ -1,9 +1,9 @@
 import { type Document, LineCounter, type Node, parseAllDocuments, type Tags, visit } from 'yaml';
-import { messageOf } from '../core/errors.ts';
-import { difference, equal } from '../core/inject/patch.ts';
-import { nestsTooDeep } from '../core/nesting.ts';
+import { messageOf } from '../../core/errors.ts';
+import { difference, equal } from '../../core/inject/patch.ts';
+import { nestsTooDeep } from '../../core/nesting.ts';
+import { block, edit } from './edit.ts';
 import { lineStart, nextLine } from './text-splice.ts';
-import { block, edit } from './yaml-edit.ts';
 
 /** As Kubernetes reads it: `yes` is true, `<<` merges, and `1:30` and dates are texts. */
 const DIALECT = {

@@ -12,7 +12,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import type { Operation } from '../core/inject/patch.ts';
+import type { Operation } from '../../core/inject/patch.ts';
 import { flowInsertion, indented, lineStart, nextLine, type Splice, spliced } from './text-splice.ts';
 
 type Path = readonly (string | number)[];

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Document, parseDocument } from 'yaml';
-import { type Manifest, parseManifest } from '../../../src/adapters/yaml-manifest.ts';
-import { ANNOTATION_OPTIONS } from '../../../src/config/inject-config.ts';
-import { defaultInjectConfig } from '../../../src/core/inject/config.ts';
-import { inject } from '../../../src/core/inject/inject.ts';
-import { replacedAt } from '../../../src/core/inject/patch.ts';
-import type { Pod } from '../../../src/core/inject/pod.ts';
-import { uninject } from '../../../src/core/inject/uninject.ts';
-import { podsOf } from '../../../src/core/inject/workload.ts';
-import { podCorpus } from '../../support/pod-corpus.ts';
+import { type Manifest, parseManifest } from '../../../../src/adapters/yaml/manifest.ts';
+import { ANNOTATION_OPTIONS } from '../../../../src/config/inject-config.ts';
+import { defaultInjectConfig } from '../../../../src/core/inject/config.ts';
+import { inject } from '../../../../src/core/inject/inject.ts';
+import { replacedAt } from '../../../../src/core/inject/patch.ts';
+import type { Pod } from '../../../../src/core/inject/pod.ts';
+import { uninject } from '../../../../src/core/inject/uninject.ts';
+import { podsOf } from '../../../../src/core/inject/workload.ts';
+import { podCorpus } from '../../../support/pod-corpus.ts';
 
 const CONFIG = defaultInjectConfig('1');
 
