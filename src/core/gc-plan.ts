@@ -85,6 +85,8 @@ interface Left {
   stallMs: number;
   heap: HeapFacts | null;
   heldBytes: number;
+  /** With work in flight, which has what it works on in use. */
+  underLoad: boolean;
 }
 
 /**
@@ -110,7 +112,9 @@ export class GcPlan {
   #failures = 0;
   #retryMs = Number.NEGATIVE_INFINITY;
   /** What was decided last: what `ran` and `failed` are about. */
-  #asked: { near: 'container' | 'heap'; expectedStallMs: number; afterLoad: boolean } | undefined;
+  #asked:
+    | { near: 'container' | 'heap'; expectedStallMs: number; afterLoad: boolean; underLoad: boolean }
+    | undefined;
 
   constructor(options: GcPlanOptions) {
     this.#options = options;
@@ -146,7 +150,7 @@ export class GcPlan {
         (forced ? undefined : this.#uselessness(input, way, afterLoad)) ?? this.#poverty(budget, input, way);
       if (!wait) {
         const expectedStallMs = this.#estimate.of(way, heap?.usedBytes ?? heldBytes);
-        this.#asked = { near, expectedStallMs, afterLoad };
+        this.#asked = { near, expectedStallMs, afterLoad, underLoad: !input.loadGone };
         return { collect: way, reason, expectedStallMs };
       }
       firstWait ??= wait;
@@ -178,7 +182,8 @@ export class GcPlan {
         waitMs: Math.min(WAIT_MS.longest, good ? waitMs : 2 * waitMs),
       };
     }
-    this.#left = { endedMs, stallMs, heap: after, heldBytes: usedBytesAfter };
+    const underLoad = this.#asked?.underLoad ?? false;
+    this.#left = { endedMs, stallMs, heap: after, heldBytes: usedBytesAfter, underLoad };
     this.#asked = undefined;
     this.#failures = 0;
     this.#retryMs = Number.NEGATIVE_INFINITY;
@@ -213,11 +218,13 @@ export class GcPlan {
     return this.#budget;
   }
 
-  #isAfterLoad({ loadGone, nowMs }: GcInput): boolean {
+  #isAfterLoad({ loadGone, level, nowMs }: GcInput): boolean {
     if (!loadGone) this.#loadGoneSinceMs = null;
     else this.#loadGoneSinceMs ??= nowMs;
     const stands = this.#loadGoneSinceMs !== null && nowMs - this.#loadGoneSinceMs >= LOAD_GONE_MS;
-    return stands && this.#pressed && nowMs >= this.#afterLoad.fromMs;
+    // while work is turned away: what the last collection found in use may have been that of the work that is gone
+    const unlike = this.#left?.underLoad === true && atLeast(level, 'shedding');
+    return stands && this.#pressed && (unlike || nowMs >= this.#afterLoad.fromMs);
   }
 
   #isShort({ level, ratio, secondsToLimit }: GcInput): boolean {

@@ -88,6 +88,34 @@ describe('the quick way', () => {
   });
 });
 
+describe('when the load is gone', () => {
+  const held = { level: 'shedding', heap: heapOf(500) } as const;
+  /** Twice: the end of the load has to stand for a second. */
+  const decideAfterLoad = (plan: GcPlan, nowMs: number) => {
+    plan.decide(inputAt(nowMs - 1000, { ...held, loadGone: true }));
+    return plan.decide(inputAt(nowMs, { ...held, loadGone: true }));
+  };
+  /** A plan that collected after the load, in vain, and 2 s later once more: `loadGone` is whether that was after load, too. */
+  const inVain = (loadGone: boolean) => {
+    const plan = planned();
+    plan.decide(inputAt(START + 58_000));
+    expect(decideAfterLoad(plan, START + 60_000)).toHaveProperty('collect');
+    run(plan, START + 60_000, 'thorough', 50, 300, 300, 0);
+    const second = plan.decide(inputAt(START + 62_000, { ...held, loadGone }));
+    expect(second).toHaveProperty('collect'); // much has come
+    run(plan, START + 62_000, 'thorough', 50, 500, 500, 0);
+    return plan;
+  };
+
+  it('looks again soon: what was in use under load may be garbage now', () => {
+    expect(decideAfterLoad(inVain(false), START + 65_000)).toMatchObject({ collect: 'thorough' });
+  });
+
+  it('does not look twice where nothing was in work in between', () => {
+    expect(decideAfterLoad(inVain(true), START + 65_000)).toHaveProperty('wait');
+  });
+});
+
 describe('without facts about the heap', () => {
   it('what was added since the last collection may be garbage', () => {
     const plan = planned();
