@@ -224,7 +224,8 @@ export class Care {
 
   /** A way in that did not open: recorded, and tried again later. */
   #failed(error: unknown, trigger: string): void {
-    if (this.#present.over) return; // its end is told, and is no refusal
+    // its end is told, and is no refusal
+    if (this.#present.over || this.#present.life.dying()) return;
     const refusal =
       error instanceof ReachError ? error : new ReachError('refused', messageOf(error), { cause: error });
     const times = this.#hand.refused(refusal);

@@ -84,9 +84,8 @@ export class ReachError extends Error {
   }
 }
 
-/** The process is gone: its end is told by itself, and the next life is asked anew. */
 export function goneError(pid: number, cause?: unknown): ReachError {
-  return new ReachError('refused', `process ${pid} has ended`, { passing: true, cause });
+  return new ReachError('refused', `process ${pid} has ended`, { cause });
 }
 
 /**

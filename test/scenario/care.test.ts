@@ -364,6 +364,18 @@ describe('a runtime that was reached', () => {
     expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'refused', way: null });
   });
 
+  it('that is lost because the agent was killed is not told: its end is', async () => {
+    const story = await old();
+    story.prepare = (reach) => {
+      reach.faults.facts = refusal('process 7 has ended');
+    };
+    story.agent.dying = () => true;
+    story.agent.liveMiB = 380;
+    await story.goes(5);
+    expect(story.reach.times('facts')).toBeGreaterThan(0);
+    expect(story.notes('GarbageCollected')).toEqual([]);
+  });
+
   it('that does not exist is told', async () => {
     const story = await old();
     story.noReach = 'this program has no runtime that could be asked';

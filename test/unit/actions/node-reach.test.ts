@@ -339,10 +339,7 @@ it('refuses a stopped program, and one that has ended', async () => {
   expect((await refusal(reach.facts())).message).toContain('stopped');
   agent.kill();
   await until(() => agent.child.signalCode !== null);
-  expect(await refusal(reach.facts())).toMatchObject({
-    message: expect.stringContaining('ended'),
-    passing: true,
-  });
+  expect((await refusal(reach.facts())).message).toContain('ended');
 });
 
 it('does nothing to a process that is not the one that was meant', async () => {
