@@ -84,6 +84,7 @@ export class ReachError extends Error {
   }
 }
 
+/** What a process that has ended, or whose pid is another's by now, is refused with. */
 export function goneError(pid: number, cause?: unknown): ReachError {
   return new ReachError('refused', `process ${pid} has ended`, { cause });
 }

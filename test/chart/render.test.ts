@@ -88,6 +88,18 @@ describe.each(
       }
     });
 
+    it('should warn of a lost QoS class only where the sidecar takes it', () => {
+      const keeps = ['cpu=100m', 'memory=128Mi'].flatMap((amount) =>
+        ['requests', 'limits'].map((kind) => `sidecar.resources.${kind}.${amount}`),
+      );
+      const warns = (set: string[]) =>
+        JSON.stringify(one(installed(helm, { apis: [POLICY], set }), 'ValidatingAdmissionPolicy')).includes(
+          'QoS class',
+        );
+      // the last with the request of cpu that the values have: a lower one
+      expect([warns([]), warns(keeps), warns(keeps.slice(1))]).toEqual([true, false, true]);
+    });
+
     it('should select by label so that no pod is looked at twice, and none that asks for nothing', () => {
       for (const apis of [[], [POLICY]]) {
         const manifests = installed(helm, { apis });
