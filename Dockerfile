@@ -12,11 +12,12 @@ COPY src src
 COPY .ci/sbom .ci/sbom
 RUN node esbuild.config.mjs --metafiles /build/metafiles.json
 # Node is linked against a handful of libraries: with these it runs on an empty root. There is no /usr/bin/env, by which the
-# command's first line would find it.
+# command's first line would find it. It may be executed and not read: the kernel then keeps the guardian's environment, memory and
+# files from other processes of its uid (it is not dumpable), which the agent and the tools it runs are.
 RUN node=$(command -v node) root=/root-fs \
  && libraries=$(ldd "$node" | sed -n 's/.*[ \t]\(\/[^ ]*\) (0x.*/\1/p') \
  && mkdir -p "$root/usr/local/bin" "$root/opt/spillway" && mkdir -m 1777 "$root/tmp" \
- && cp "$node" "$root/usr/local/bin/node" \
+ && cp "$node" "$root/usr/local/bin/node" && chmod 0111 "$root/usr/local/bin/node" \
  && echo "$libraries" | xargs -I{} cp -L --parents {} "$root" \
  && cp -r dist package.json LICENSE "$root/opt/spillway/" \
  && sed -i '1s|^#!.*|#!/usr/local/bin/node|' "$root/opt/spillway/dist/spillway.js" \

@@ -3,12 +3,23 @@ import { defineConfig } from 'vitest/config';
 /** Shared machines stall for seconds now and then; what fails three times in a row is broken. */
 const retry = process.env['CI'] ? 2 : 0;
 
+/** A poll ends as soon as it holds; on a machine that others use, too, that may take a while. */
+const expect = { poll: { timeout: 10_000 } };
+
 /** Agents in their real runtimes, entered for real: Node, Python, JVM, Go. */
 const RUNTIMES = [
   'test/unit/actions/node/**/*.test.ts',
   'test/unit/actions/{node,python,jvm,go}-*.test.ts',
   'test/unit/sources/inspector*.test.ts',
   'test/unit/commands/doctor-agent.test.ts',
+];
+
+/** What starts processes, waits for real time, or packs the package. */
+const PROCESSES = [
+  'test/unit/{actions,agent,demo,sources}/**/*.test.ts',
+  'test/unit/adapters/{logger,pidusage,status-stream,webhook}.test.ts',
+  'test/unit/commands/{doctor,injector}.test.ts',
+  'test/unit/{image-tool,package-files,reaches}.test.ts',
 ];
 
 const FLOODS = ['test/robust/{flood,agents,outlets,requests,kubernetes-events}.test.ts'];
@@ -22,24 +33,55 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          expect,
           include: ['test/unit/**/*.test.ts', 'test/scenario/**/*.test.ts'],
-          exclude: RUNTIMES,
+          exclude: [...RUNTIMES, ...PROCESSES],
           testTimeout: 20_000,
           retry,
+          // nothing in them outlives a file: one set of modules does for all
+          isolate: false,
+          pool: 'threads',
+          maxWorkers: 2,
         },
       },
       {
-        test: { name: 'runtimes', include: RUNTIMES, testTimeout: 20_000, retry },
+        // mostly waiting: more of them side by side than there are processors
+        test: {
+          name: 'process',
+          expect,
+          include: PROCESSES,
+          exclude: RUNTIMES,
+          testTimeout: 20_000,
+          retry,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: { name: 'runtimes', expect, include: RUNTIMES, testTimeout: 20_000, retry },
       },
       {
         // real cgroups, real OOM kills: one at a time, with time for a slow machine
         test: {
           name: 'kernel',
+          expect,
           include: ['test/kernel/**/*.test.ts'],
           globalSetup: 'test/support/stage.ts',
           testTimeout: 60_000,
           retry,
           hookTimeout: 30_000,
+          fileParallelism: false,
+          pool: 'forks',
+        },
+      },
+      {
+        // healthy agents in their real runtimes, each with a guardian: a minute each, and most of it is waiting
+        test: {
+          name: 'harm',
+          include: ['test/harm/**/*.test.ts'],
+          testTimeout: 240_000,
+          maxConcurrency: 12,
+          retry: retry && 1,
           fileParallelism: false,
           pool: 'forks',
         },
@@ -102,6 +144,7 @@ export default defineConfig({
         // the built command under abuse
         test: {
           name: 'robust',
+          expect,
           include: ['test/robust/**/*.test.ts'],
           exclude: FLOODS,
           testTimeout: 60_000,

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { constants, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { keepFile } from './actions/keep-file.ts';
+import { keepFile, roomForSnapshot } from './actions/keep-file.ts';
 import { createKubernetesEvents, type KubernetesEventsSink } from './actions/kubernetes-events/sink.ts';
 import { createNotifier, type Notifier } from './actions/notify.ts';
 import { createRecorder, type Recorder } from './actions/recorder.ts';
 import { aimSigterm, startRecycle } from './actions/recycle.ts';
+import { createSignalRecord } from './actions/signal-record.ts';
 import { type AdminServer, createAdminServer } from './adapters/admin-server.ts';
 import { createHttpServer, type HttpServer } from './adapters/http-server.ts';
 import { createLogger, type Logger } from './adapters/logger.ts';
@@ -23,13 +24,17 @@ import { HistoryStore } from './core/history.ts';
 import { historyReport, withCollection } from './core/history-report.ts';
 import type { AgentLife, Clock, Seek } from './core/ports.ts';
 import { retryAfterSeconds } from './core/retry-after.ts';
+import { turnOf } from './core/turn.ts';
 import { Guardian } from './guardian.ts';
 import { Recycler } from './recycler.ts';
 import { PressureRelief } from './relief.ts';
 import { type AgentLifeOptions, startLife } from './sources/agent-life.ts';
 import { findCluster } from './sources/kubernetes-pod.ts';
+import { endsWholeGroups, oomAdjustment } from './sources/proc-fs.ts';
 import { argsOf, shortName } from './sources/process-table.ts';
-import { catchesSignal } from './sources/signals.ts';
+import { handlesSigterm, sigtermTarget } from './sources/sigterm.ts';
+import { heapFromOutside } from './sources/v8-heap.ts';
+import { readWebhookUrl } from './sources/webhook-url.ts';
 import { countInFlight } from './sources/work-in-flight.ts';
 
 /** A guardian with all it reads, does and tells. */
@@ -47,10 +52,12 @@ export interface Assembly {
 
 /** What differs between the sidecar and wrap mode. */
 export interface Mode {
-  /** Whether somebody starts the agent again when it has ended. */
-  restarted: boolean;
+  /** Whether whoever runs the agent starts it again when it has ended; `null` where that is not known. */
+  restarted: boolean | null;
   /** Whether the agent sees the same files as the guardian. */
   sameFiles: boolean;
+  /** What readiness says while there is no agent. In a pod the kubelet itself knows that its container does not run. */
+  onAbsent?: 'unready';
 }
 
 /** The page at `/`: the build says where it lies, as seen from the bundle's chunk that this becomes part of. */
@@ -138,8 +145,12 @@ export async function assemble(
     lives: ({ pid, name }) => shortName(argsOf('/proc', pid), '') === name,
     onProblem: (error) => logger.warn(error.message),
   });
-  const webhook =
-    config.webhookUrl === undefined ? undefined : createWebhook({ url: config.webhookUrl, version });
+  const { webhookUrlFile } = config;
+  const webhookUrl = webhookUrlFile === undefined ? config.webhookUrl : () => readWebhookUrl(webhookUrlFile);
+  const webhook = webhookUrl === undefined ? undefined : createWebhook({ url: webhookUrl, version });
+  // said now rather than with the first event; it may still come
+  if (webhookUrlFile !== undefined)
+    await readWebhookUrl(webhookUrlFile).catch((error: unknown) => logger.warn(messageOf(error)));
   const events = kubernetesEvents(config, version, logger);
   const notifier = createNotifier({
     sinks: [webhook, events].filter((sink) => sink !== undefined),
@@ -152,13 +163,20 @@ export async function assemble(
   const recycler = new Recycler({
     mode: config.recycle,
     restarted: mode.restarted,
+    thresholds: config,
+    turn: turnOf(process.env),
+    kubelet: !mode.sameFiles,
+    endsAll: endsWholeGroups(),
+    oomAdjustment: (pid) => oomAdjustment('/proc', pid),
     clock,
-    catchesSigterm: (pid) => catchesSignal('/proc', pid, constants.signals.SIGTERM),
-    start: (agent, { inFlight, urgent, alive }) =>
+    sigtermTarget: ({ info, worker }) => sigtermTarget('/proc', info.pid, worker.pid),
+    handlesSigterm: (pid) => handlesSigterm('/proc', pid),
+    start: (_, target, { alive, terminated, ...drain }) =>
       startRecycle({
-        drain: { inFlight, urgent },
-        terminate: aimSigterm(agent.info.pid),
+        drain,
+        aim: aimSigterm(target),
         alive,
+        terminated,
         graceMs: config.recycleGrace,
         clock,
       }),
@@ -169,17 +187,27 @@ export async function assemble(
     log: (level, message) => logger[level](message),
     recycled: metrics.recycled,
   });
+  const signalRecord = createSignalRecord({
+    dir: config.recordDir,
+    clock,
+    onProblem: (message) => logger.warn(message),
+  });
   const reaches = () => import('./reaches.ts'); // 7 MiB that only an agent under pressure needs
   const relief = new PressureRelief(
     {
       options: config,
       clock,
-      reach: async (worker) =>
+      reach: async (worker, maySignal) =>
         (await reaches()).reachOf(worker, {
           procRoot: '/proc',
-          mayOpen: config.gc === 'auto', // `off` sends no signal for a profile either
+          gc: config.gc,
+          maySignal,
+          signalRecord,
+          inPod: process.env['KUBERNETES_SERVICE_HOST'] !== undefined,
           sameFiles: mode.sameFiles,
         }),
+      ended: (cause) => signalRecord.ended(cause),
+      heapFromOutside: (pid) => heapFromOutside('/proc', pid),
       connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),
       tell: (finding) => guardian.tell(finding),
       log: (level, message) => logger[level](message),
@@ -201,7 +229,7 @@ export async function assemble(
   );
 
   const guardian = new Guardian({
-    options: config,
+    options: mode.onAbsent ? { ...config, onAbsent: mode.onAbsent } : config,
     relief,
     advice: () => events?.advice() ?? [],
     seek: makeSeek({ life, logger }),
@@ -238,9 +266,9 @@ export async function assemble(
     statusVersion: () => guardian.version,
     retryAfterSeconds: () => retryAfterSeconds(guardian.judge.outlook, config),
     admit(weight) {
-      const { level, blind, stuck, relieved, recycling } = guardian.judge;
+      const { level, blind, stuck, relieved, recycling, absent } = guardian.judge;
       const { ratio } = guardian;
-      const input = { level, blind, stuck, relieved, recycling: recycling !== undefined, ratio };
+      const input = { level, blind, stuck, relieved, recycling: recycling !== undefined || absent, ratio };
       const admitted = admission.admit(input, weight);
       metrics.admission(admitted);
       return {
@@ -276,7 +304,10 @@ export async function assemble(
         });
       const file = await keepFile(recordDir, 'heap', `${stamp(clock.wallMs())}.heapsnapshot`);
       try {
-        await relief.snapshot((chunk) => file.write(chunk));
+        await relief.snapshot({
+          room: (heapUsedBytes) => roomForSnapshot(recordDir, heapUsedBytes),
+          write: (chunk) => file.write(chunk),
+        });
         await file.done();
         return { file: file.path, bytes: file.bytes };
       } finally {

@@ -1,3 +1,4 @@
+import { ChangeCount } from './core/change-count.ts';
 import { messageOf, SpillwayError } from './core/errors.ts';
 import type { HistoryStore } from './core/history.ts';
 import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
@@ -56,9 +57,12 @@ export class Guardian {
   #timer: { cancel(): void } | undefined;
   #tickFailure: string | undefined;
   #rounds = 0;
+  readonly #changes = new ChangeCount();
   #tickMs: number;
   #dueMs = 0;
   #judgedBytes = 0;
+  /** The tick that judged last: none does while a kill is being looked into. */
+  #judgedMs = Number.NaN;
   #soughtMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
 
@@ -118,9 +122,15 @@ export class Guardian {
     );
   }
 
-  /** Counts up whenever `status` may say something else. */
+  /** Counts up whenever `status` may say something else: after each round, and for what is found beside the loop. */
   get version(): number {
-    return this.#rounds;
+    const { judge } = this;
+    const { relief } = this.#deps;
+    return this.#changes.of([
+      ...[this.#rounds, this.#looks.latest, this.#lastDeath, relief.lastGc, relief.growth],
+      ...[judge.level, judge.ready, judge.blind, judge.blindReason, judge.recycling],
+      ...this.#advice(),
+    ]);
   }
 
   #tick(): void {
@@ -150,7 +160,10 @@ export class Guardian {
     outlets.readFailed('tick');
     if (failure !== this.#tickFailure) outlets.log('warn', `a tick failed: ${failure}`);
     this.#tickFailure = failure;
-    for (const finding of this.judge.miss(failure, now)) this.#teller.event(finding);
+    const before = this.judge.level;
+    const findings = this.judge.miss(failure, now);
+    if (this.judge.level !== before) this.#changed(before, now);
+    for (const finding of findings) this.#teller.event(finding);
   }
 
   #round(now: number): void {
@@ -160,13 +173,15 @@ export class Guardian {
     const findings = this.#look(now);
     if (this.judge.level !== before) this.#changed(before, now);
     for (const finding of findings) this.#teller.event(finding);
-    if (this.#life && this.#reading && !this.judge.blind) this.#relieve(this.#life, this.#reading, now);
+    if (this.#life && this.#reading && this.#judgedMs === now && !this.judge.blind)
+      this.#relieve(this.#life, this.#reading, now);
   }
 
   #relieve(life: AgentLife, reading: Reading, nowMs: number): void {
-    const { level, outlook, ready, stuck } = this.judge;
-    const processes = this.#looks.latest?.processes ?? [];
-    this.#deps.relief.attend({ nowMs, life, reading, level, outlook, processes, ready, stuck });
+    const { level, outlook, risingSeconds, ready, stuck } = this.judge;
+    const { processes = [], pids = [] } = this.#looks.latest ?? {};
+    const now = { nowMs, life, reading, level, outlook, risingSeconds, processes, pids, ready, stuck };
+    this.#deps.relief.attend(now);
   }
 
   /** Whether a glance shows that nothing has moved: then there is nothing to judge. */
@@ -189,8 +204,10 @@ export class Guardian {
       this.#noAgent = found;
       return;
     }
-    if (this.#lives++ > 0) this.#deps.outlets.restarted();
+    this.#lives++;
+    if (found.info.restarts > 0) this.#deps.outlets.restarted();
     this.#life = found;
+    this.judge.agentFound();
     this.#looks.follow(found);
     this.#deps.relief.follow(found);
     this.#secondMs = Number.NEGATIVE_INFINITY;
@@ -217,25 +234,30 @@ export class Guardian {
     reading.heap = relief.heap;
     this.#reading = reading;
     this.#pace.read(reading, now);
-    const processes = this.#looks.latest?.processes ?? [];
-    if (this.#kills.count(life.oomKills(), now, processes))
-      clock.setTimer(() => this.#looks.look(), GONE_AFTER_MS);
+    const kills = this.#kills;
+    const family = this.#looks.latest ?? { processes: [], pids: [] };
+    const waited = kills.pending;
+    const childKilled = kills.settle(life.info.pid, family, now, () => life.dying(), life.sharesGroup);
+    const survived = waited && !kills.pending;
+    if (kills.count(life.oomKills(), now, family)) clock.setTimer(() => this.#looks.look(), GONE_AFTER_MS);
     const held = heldBytes(reading);
     let findings: Finding[] = [];
     // what a kill gives back is no recovery: it may be the agent itself that is dying
-    if (!this.#kills.pending || held >= this.#judgedBytes) {
+    if (!kills.pending || survived || held >= this.#judgedBytes) {
       findings = this.judge.step(reading, now, relief.hope);
       this.#judgedBytes = held;
+      this.#judgedMs = now;
     }
     history.add(reading, this.judge.level);
-    const childKilled = this.#kills.settle(life.info.pid, processes, now, () => life.dying());
     return childKilled ? [...findings, childKilled] : findings;
   }
 
   #bury(life: AgentLife, now: number): void {
     const { outlets } = this.#deps;
-    this.#kills.count(life.oomKills(), now, []);
-    const report = this.#report(life.exit(), this.#kills.takeForDeath());
+    this.#kills.count(life.oomKills(), now, { processes: [], pids: [] });
+    const seen = this.#report(life.exit(), this.#kills.takeForDeath());
+    const done = this.#deps.relief.ended(seen.cause);
+    const report = done === undefined ? seen : { ...seen, reason: `${seen.reason} ${done}` };
     this.#lastDeath = report;
     this.#life = undefined;
     this.#soughtMs = Number.NEGATIVE_INFINITY;
@@ -243,7 +265,8 @@ export class Guardian {
     life.close();
     // an end that cannot be seen, with no pressure before it, is for whoever runs the agent to judge: a Job's last container ends so
     const calm =
-      report.exitCode === 0 || (report.cause === 'unknown' && !atLeast(this.judge.level, 'warning'));
+      done === undefined &&
+      (report.exitCode === 0 || (report.cause === 'unknown' && !atLeast(this.judge.level, 'warning')));
     this.#teller.event({
       reason: report.cause === 'oom-killed' ? 'AgentOOMKilled' : 'AgentExited',
       type: calm ? 'Normal' : 'Warning',
@@ -313,7 +336,7 @@ export class Guardian {
 
   /** What is known now. */
   status(): Status {
-    const { relief, advice } = this.#deps;
+    const { relief } = this.#deps;
     return composeStatus({
       judge: this.judge,
       reading: this.#reading,
@@ -324,7 +347,12 @@ export class Guardian {
       lastDeath: this.#lastDeath,
       lastGc: relief.lastGc,
       growth: relief.growth,
-      advice: [...relief.advice, ...(advice?.() ?? [])],
+      advice: this.#advice(),
     });
+  }
+
+  #advice(): string[] {
+    const { relief, advice } = this.#deps;
+    return [...relief.advice, ...(advice?.() ?? [])];
   }
 }

@@ -60,7 +60,7 @@ command('run', 'Starts a command, guards it and ends with its status')
     stayLean();
     const { runCommand } = await import('./commands/run.ts');
     await finish(
-      runCommand(config, VERSION, commandLine, { env: process.env, signals: process }),
+      runCommand(config, VERSION, commandLine, { env: process.env, signals: process, argv: process.argv }),
       WRAPPER_FAILED,
     );
   });
@@ -106,7 +106,7 @@ injecting.action(async (flags) => {
 program
   .command('injector')
   .description('Serves the admission webhook that adds the sidecar to pods')
-  .option('--listen <address>', 'Address of the webhook (HTTPS)', '0.0.0.0:8443')
+  .option('--listen <address>', 'Address of the webhook (HTTPS)', '[::]:8443')
   .option('--sidecar <file>', "The sidecar's configuration; followed while running")
   .option('--cert-dir <directory>', 'Certificate (tls.crt, tls.key) from files; followed while running')
   .option('--secret <name>', 'Secret to keep a certificate in that it makes itself')

@@ -1,20 +1,39 @@
 import { messageOf } from './core/errors.ts';
+import { type CollectionState, MARGIN_SECONDS, SUSTAINED_SECONDS } from './core/foreseen-kill.ts';
 import type { Finding } from './core/judge.ts';
+import { atLeast, type Thresholds } from './core/level.ts';
+import { OomVictim } from './core/oom-victim.ts';
 import type { AgentLife, Clock, Situation } from './core/ports.ts';
 import { heldBytes, limitedBy, ratioOf } from './core/reading.ts';
-import { type CollectionState, type RecycleMode, RecyclePlan } from './core/recycle-plan.ts';
+import {
+  type RecycleInput,
+  type RecycleMode,
+  RecyclePlan,
+  type RecyclePlanOptions,
+} from './core/recycle-plan.ts';
 import type { RecycleOutcome, RecycleWork } from './core/recycling.ts';
+import { formatSeconds } from './core/units.ts';
 
 export interface RecyclerDeps {
   mode: RecycleMode;
-  /** Whether somebody starts the agent again. */
-  restarted: boolean;
+  restarted: RecyclePlanOptions['restarted'];
+  thresholds: Thresholds;
+  turn: RecyclePlanOptions['turn'];
+  /** kubelet starts the agent again, each time after a longer wait. */
+  kubelet: boolean;
+  /** At the limit the kernel ends all processes at once (`memory.oom.group`), and not the biggest. */
+  endsAll: boolean;
+  /** `oom_score_adj` of a process. */
+  oomAdjustment(pid: number): number;
   clock: Clock;
-  /** Whether the process has a handler for SIGTERM by now. */
-  catchesSigterm(pid: number): boolean;
-  /** Ends it in order, beside the loop. */
+  /** Which process of the agent SIGTERM is for; `null` where none can be told. */
+  sigtermTarget(life: AgentLife): number | null;
+  /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
+  handlesSigterm(pid: number): boolean | null;
+  /** Ends it in order by SIGTERM to `target`, beside the loop. */
   start(
     life: AgentLife,
+    target: number,
     work: RecycleWork,
   ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
   /** No new work from here on, for this reason; `undefined`: as the level says again. */
@@ -28,32 +47,50 @@ export interface RecyclerDeps {
 export interface Inside {
   readonly collections: CollectionState;
   readonly inFlight: number | null;
-  readonly catchesSigterm: boolean | null;
+  /** What a process' runtime says: whether its program handles SIGTERM. */
+  readonly sigterm: { pid: number; handles: boolean } | null;
+  /** Charged, and free inside the runtime's heap; 0 where that is not known. */
+  readonly freeHeapBytes: number;
   countInFlight(): Promise<number | null>;
 }
 
-/** The kill is about to come: there is no time left to wait for work to end. A forecast alone may be of a single step. */
+/** The kill is about to come: there is no time left to wait for work to end. A forecast of a burst may be of a single step. */
 const URGENT = { seconds: 0.3, ratio: 0.94 };
 const URGENT_RATIO = 0.98;
-/** Below this, which is below where any level is left, an agent that is being drained need not end. */
-const RECOVERED_RATIO = 0.65;
-const CATCHES_EVERY_MS = 1000;
+/** What was decided holds for so long without a reading that says so again. */
+const NEEDED_MS = 500;
+/** … and is called off when none has for so long. */
+const CALL_OFF_MS = 1000;
+/** An agent that cannot be read for so long is not kept from its work. */
+const JUDGED_MS = 5000;
+const LOOK_EVERY_MS = 1000;
 
 /** Ends the agent in order where that is the lesser evil, life after life: one budget over all of them. */
 export class Recycler {
   readonly #deps: RecyclerDeps;
   readonly #plan: RecyclePlan;
+  readonly #victim: OomVictim;
   #life: AgentLife | undefined;
   #latest: Situation | undefined;
   #running: ReturnType<RecyclerDeps['start']> | undefined;
-  #catches = false;
-  #caughtMs = Number.NEGATIVE_INFINITY;
+  #neededMs = Number.NEGATIVE_INFINITY;
+  /** How the agent stands was last judged. */
+  #judgedMs = Number.NEGATIVE_INFINITY;
+  #target: number | null = null;
+  #handles: boolean | null = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #needsMore: string | null = null;
+  /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
+  #listens = false;
+  #othersEndIt: string | undefined;
   #ended = false;
+  /** SIGTERM was sent in this life, or in the one that has just ended. */
+  #terminated = false;
 
   constructor(deps: RecyclerDeps) {
     this.#deps = deps;
-    this.#plan = new RecyclePlan({ mode: deps.mode, restarted: deps.restarted });
+    this.#plan = new RecyclePlan(deps);
+    this.#victim = new OomVictim(deps.oomAdjustment);
   }
 
   /** From here on it is this life; `undefined` when there is none. */
@@ -61,76 +98,168 @@ export class Recycler {
     this.#life = life;
     this.#latest = undefined;
     this.#running?.callOff('the guardian ends, or the agent is gone');
-    this.#caughtMs = Number.NEGATIVE_INFINITY;
-    if (life) this.#plan.born(this.#deps.clock.now());
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
+    this.#listens = false;
+    if (!life) return;
+    this.#plan.born(this.#deps.clock.now());
+    this.#terminated = false;
   }
 
-  /** The guardian ends: an agent that was told to end does so by itself, and nothing more is said of it. */
+  /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
+  get terminated(): boolean {
+    return this.#terminated;
+  }
+
+  /** The guardian ends: an agent that was asked to end does so by itself, and nothing more is said of it. */
   end(): void {
     this.#ended = true;
     this.follow(undefined);
   }
 
+  /** Somebody else ends the agent: it gets no second SIGTERM, which many take for "at once". */
+  standBack(why: string): void {
+    this.#othersEndIt = why;
+    this.#running?.callOff(why);
+  }
+
   /** At each round of the loop; returns at once. */
   attend(situation: Situation, inside: Inside): void {
     this.#latest = situation;
-    if (this.#deps.mode === 'off') return;
-    const { nowMs, life, level, reading, outlook } = situation;
+    if (this.#deps.mode === 'off' || this.#othersEndIt !== undefined) return;
+    const { nowMs, life } = situation;
+    const input = this.#input(situation, inside);
     if (this.#running) {
-      // what was in work has ended and given its memory back
-      if (ratioOf(reading) < RECOVERED_RATIO) this.#running.callOff('memory is free again');
+      this.#reconsider(input);
       return;
     }
+    if (this.#hasClosed(situation, inside)) return;
+    const decision = this.#plan.decide(input);
+    const { needsMore } = this.#plan;
+    if (needsMore !== null && needsMore !== this.#needsMore)
+      this.#deps.tell({ reason: 'AgentStuck', type: 'Warning', note: `Not recycled: ${needsMore}.` });
+    this.#needsMore = needsMore;
+    if (!decision.recycle) return;
+    this.#neededMs = nowMs;
+    this.#judgedMs = nowMs;
+    void this.#recycle(life, inside, decision.reason);
+  }
+
+  #input(situation: Situation, inside: Inside): RecycleInput {
+    const { nowMs, life, level, reading, outlook, risingSeconds } = situation;
     const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
-    const decision = this.#plan.decide({
+    return {
       nowMs,
       level,
       heldBytes: heap?.usedBytes ?? heldBytes(reading),
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
-      growthBytesPerSecond: outlook.growthBytesPerSecond,
+      risingSeconds,
       collections: inside.collections,
+      freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
       inFlight: inside.inFlight,
-      typicalWorkMs: null,
-      catchesSigterm: this.#catchesSigterm(life, inside, nowMs),
+      spared: heap === null && this.#isSpared(situation),
+      handlesSigterm: atLeast(level, 'warning') && this.#handlesSigterm(life, inside, nowMs),
+    };
+  }
+
+  /** Where the kernel ends one process, a tool that the agent started may be that. */
+  #isSpared({ life, level, reading, processes }: Situation): boolean {
+    if (!atLeast(level, 'warning')) this.#victim.forget();
+    if (this.#deps.endsAll || !atLeast(level, 'warning')) return false;
+    const { limitBytes } = reading;
+    const leftBytes = limitBytes - heldBytes(reading);
+    return this.#victim.isTool({
+      agentPid: this.#target ?? life.info.pid,
+      processes,
+      limitBytes,
+      leftBytes,
     });
-    const { needsMore } = this.#plan;
-    if (needsMore !== null && needsMore !== this.#needsMore)
-      this.#deps.tell({ reason: 'AgentStuck', type: 'Warning', note: `Not recycled: ${needsMore}.` });
-    this.#needsMore = needsMore;
-    if (decision.recycle) void this.#recycle(life, inside, decision.reason);
+  }
+
+  /** Called off unless it still has to end. A collection that runs decides nothing yet. */
+  #reconsider(input: RecycleInput): void {
+    const verdict = this.#plan.reconsider(input);
+    this.#judgedMs = input.nowMs;
+    if (verdict.kill) this.#neededMs = input.nowMs;
+    else if (!verdict.open && input.nowMs - this.#neededMs >= CALL_OFF_MS)
+      this.#running?.callOff(verdict.why);
+  }
+
+  /** An agent that has closed its port ends by itself, for whatever reason: kubelet's SIGTERM cannot be seen from here. */
+  #hasClosed({ level }: Situation, { inFlight }: Inside): boolean {
+    if (!atLeast(level, 'shedding'))
+      this.#listens = false; // not counted there
+    else if (inFlight !== null) this.#listens = true;
+    return this.#listens && inFlight === null;
   }
 
   async #recycle(life: AgentLife, inside: Inside, reason: string): Promise<void> {
     const { clock, close, log, tell, recycled } = this.#deps;
-    this.#plan.recycled(clock.now());
+    const target = this.#target;
+    if (target === null) {
+      this.#plan.refused();
+      log(
+        'warn',
+        `the agent is not recycled, although ${reason}: which of its processes SIGTERM is for cannot be told`,
+      );
+      return;
+    }
     close(`being ended in order: ${reason}`);
-    log('warn', `recycling pid ${life.info.pid}: ${reason}`);
+    log('warn', `recycling pid ${target}: ${reason}`);
+    let sent = false;
+    let wait = '';
     let outcome: RecycleOutcome;
     try {
-      this.#running = this.#deps.start(life, {
+      this.#running = this.#deps.start(life, target, {
         inFlight: () => inside.countInFlight(),
         urgent: () => this.#urgent(),
+        needed: () => clock.now() - this.#neededMs <= NEEDED_MS,
+        judged: () => clock.now() - this.#judgedMs <= JUDGED_MS,
         alive: () => this.#life === life && life.alive(),
+        terminated: () => {
+          sent = true;
+          this.#terminated = true;
+          wait = this.#kubeletWait(clock.now());
+          this.#plan.terminated(clock.now());
+        },
       });
       outcome = await this.#running.outcome;
     } catch (error) {
-      this.#plan.leftAlone();
+      this.#plan.refused();
       close(undefined); // else it would stay un-ready for good
-      log('warn', `pid ${life.info.pid} cannot be recycled: ${messageOf(error)}`);
+      log('warn', `pid ${target} cannot be recycled: ${messageOf(error)}`);
       return;
     } finally {
       this.#running = undefined;
     }
     if (this.#ended) return;
     recycled(outcome.result);
-    if (outcome.result === 'left alone' || outcome.result === 'refused') {
-      this.#plan.leftAlone();
-      if (this.#life === life) close(undefined);
-    } else if (outcome.result === 'called off' && this.#life === life) close(undefined);
+    if (outcome.result === 'refused') this.#plan.refused();
+    if (this.#life === life && life.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
     if (outcome.result === 'called off' || outcome.result === 'ended before') log('info', outcome.note);
-    else tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}` });
+    else
+      tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
+  }
+
+  /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */
+  #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
+    const { close, clock } = this.#deps;
+    if (result === 'left alone')
+      close(`SIGTERM was sent to it, and ${formatSeconds((endedMs ?? 0) / 1000)} later it had not ended`);
+    else close(undefined);
+    if (sent && result === 'ended') {
+      this.#plan.born(clock.now());
+      this.#terminated = false;
+    }
+    if (result === 'ended before') this.#plan.refused(); // what was read of it is not to be trusted
+  }
+
+  #kubeletWait(nowMs: number): string {
+    const seconds = this.#deps.kubelet ? this.#plan.kubeletWaitSeconds(nowMs) : 0;
+    return seconds > 0
+      ? ` kubelet may wait ${formatSeconds(seconds)} before it starts it again (CrashLoopBackOff).`
+      : '';
   }
 
   #urgent(): boolean {
@@ -138,17 +267,17 @@ export class Recycler {
     if (!latest) return false;
     const { secondsToLimit } = latest.outlook;
     const ratio = ratioOf(latest.reading);
-    const soon = secondsToLimit !== null && secondsToLimit < URGENT.seconds;
+    const seconds = latest.risingSeconds >= SUSTAINED_SECONDS ? MARGIN_SECONDS : URGENT.seconds;
+    const soon = secondsToLimit !== null && secondsToLimit < seconds;
     return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);
   }
 
-  #catchesSigterm(life: AgentLife, inside: Inside, nowMs: number): boolean {
-    if (inside.catchesSigterm !== null) return inside.catchesSigterm;
-    if (life.info.runtime === 'node') return false; // it always does as far as can be seen from outside
-    if (nowMs - this.#caughtMs >= CATCHES_EVERY_MS) {
-      this.#caughtMs = nowMs;
-      this.#catches = this.#deps.catchesSigterm(life.info.pid);
+  #handlesSigterm(life: AgentLife, { sigterm }: Inside, nowMs: number): boolean {
+    if (nowMs - this.#lookedMs >= LOOK_EVERY_MS) {
+      this.#lookedMs = nowMs;
+      this.#target = this.#deps.sigtermTarget(life);
+      this.#handles = this.#target === null ? false : this.#deps.handlesSigterm(this.#target);
     }
-    return this.#catches;
+    return this.#handles ?? (sigterm?.pid === this.#target && sigterm.handles);
   }
 }

@@ -1,10 +1,12 @@
 import { Care } from './care/care.ts';
 import type { CareDeps } from './care/deps.ts';
+import type { SnapshotFile } from './care/snapshot.ts';
 import { SpillwayError } from './core/errors.ts';
 import type { GcRecord } from './core/gc-record.ts';
 import type { GrowthReport } from './core/growth-report.ts';
 import type { AgentLife, Relief, Situation } from './core/ports.ts';
 import { ratioOf } from './core/reading.ts';
+import type { DeathCause } from './core/status.ts';
 import type { Recycler } from './recycler.ts';
 
 /** From this share of the limit on, pressure may come. */
@@ -38,6 +40,10 @@ export class PressureRelief implements Relief {
     if (this.#care) this.#recycler.attend(situation, this.#care);
   }
 
+  /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
+  get terminated() {
+    return this.#recycler.terminated;
+  }
   get heap() {
     return this.#care?.heap ?? null;
   }
@@ -52,6 +58,10 @@ export class PressureRelief implements Relief {
   }
   get advice() {
     return this.#care?.advice ?? [];
+  }
+
+  ended(cause: DeathCause): string | undefined {
+    return this.#deps.ended(cause);
   }
 
   /**
@@ -79,8 +89,13 @@ export class PressureRelief implements Relief {
   }
 
   /** Streams a heap snapshot. @throws SpillwayError `busy` or `unavailable` */
-  async snapshot(write: (chunk: string) => Promise<void>): Promise<void> {
-    return this.#present().snapshotNow(write);
+  async snapshot(file: SnapshotFile): Promise<void> {
+    return this.#present().snapshotNow(file);
+  }
+
+  /** Somebody else ends the agent: it is not ended from here. */
+  standBack(why: string): void {
+    this.#recycler.standBack(why);
   }
 
   /** Lets everything go as it was found: three seconds at most. */

@@ -32,6 +32,8 @@ export interface JvmReachOptions {
   /** Clock ticks since boot (field 22 of `stat`); without it the process found at the first call counts. */
   startTime?: number;
   timeouts?: Partial<JvmTimeouts>;
+  /** Whether SIGQUIT may be sent now to a JVM whose socket is not open. Default: always. */
+  maySignal?(): boolean;
 }
 
 /** A hand in a JVM. */
@@ -83,6 +85,11 @@ export function createJvmReach(options: JvmReachOptions): JvmReach {
         if (!(error instanceof NobodyListens)) throw error;
       }
     }
+    if (options.maySignal?.() === false)
+      throw new ReachError('refused', `the socket of JVM ${pid} is not open, and it is sent no signal yet`, {
+        deferred: true,
+        passing: true,
+      });
     if (signals >= MAX_SIGNALS)
       throw new ReachError('refused', `the JVM did not open its socket when asked ${signals} times`);
     await startListener(target, attachMs, () => signals++);

@@ -39,7 +39,8 @@ export interface KeepCertificateDeps {
 
 /**
  * Keeps a webhook's certificate: made when there is none that can be used, renewed in time, the same in all replicas, and
- * trusted by the API server. Goes on through every failure, with what it has.
+ * trusted by the API server. Goes on through every failure, with what it has: a Secret that is missing costs the next
+ * renewal, not what is served.
  */
 export class CertificateKeeper {
   readonly #deps: KeepCertificateDeps;
@@ -90,7 +91,10 @@ export class CertificateKeeper {
 
   async #round(signal: AbortSignal): Promise<void> {
     const { store, serve, log, settleMs = SETTLE_MS } = this.#deps;
-    const set = await this.#agree(signal);
+    const set = await this.#agree(signal).catch(async (error: unknown) => {
+      if (this.#served) await store.trust(this.#served.trusted, signal);
+      throw error;
+    });
     const told = await store.trust(set.trusted, signal);
     if (told) log('info', 'certificate: the API server is told whom to trust');
     const known = this.#served;
@@ -110,9 +114,8 @@ export class CertificateKeeper {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const stored = await store.read(signal);
       const nowMs = wallMs();
-      const facts = stored ? examine(stored.set) : { authority: undefined, serving: undefined };
-      const need = certificateNeed(facts, nowMs);
-      if (stored && need === 'nothing') return stored.set;
+      const need = certificateNeed(examine(stored.set), nowMs);
+      if (need === 'nothing') return stored.set;
       const made = await this.#make(need === 'certificate' ? stored : undefined, stored, nowMs);
       if (await store.write(made, stored, signal)) {
         log(
@@ -126,15 +129,11 @@ export class CertificateKeeper {
   }
 
   /** @param signer whose authority signs; a new one without it */
-  async #make(
-    signer: Stored | undefined,
-    stored: Stored | undefined,
-    nowMs: number,
-  ): Promise<CertificateSet> {
+  async #make(signer: Stored | undefined, stored: Stored, nowMs: number): Promise<CertificateSet> {
     const { makeAuthority, makeServing, trustedAuthorities } = this.#deps;
     const authority = signer?.set.authority ?? (await makeAuthority(nowMs));
     // replicas go on serving what the old authority signed until they have read the new
-    const before = [stored?.set.trusted ?? '', this.#served?.trusted ?? ''];
+    const before = [stored.set.trusted, this.#served?.trusted ?? ''];
     return {
       serving: await makeServing(authority, nowMs),
       authority,

@@ -1,6 +1,7 @@
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SpillwayError } from '../core/errors.ts';
+import { snapshotDiskRoom } from '../core/snapshot-room.ts';
 import { makeDirectory } from './make-directory.ts';
 
 /** How many files of one kind are kept. */
@@ -73,4 +74,21 @@ export async function keepFile(dir: string, kind: string, name: string): Promise
   } catch (error) {
     throw failed(error);
   }
+}
+
+/** Parts of files that were never done: a guardian that is killed leaves its own. */
+const LEFTOVER = /^(heap|profile)-.+\.tmp$/;
+
+/** Removes what an earlier guardian did not come to finish; call before files are kept, one guardian per directory. Never throws. */
+export async function removeLeftovers(dir: string): Promise<void> {
+  const names = await readdir(dir).catch(() => []); // made when the first file is kept
+  for (const name of names.filter((each) => LEFTOVER.test(each))) await rm(join(dir, name)).catch(() => {});
+}
+
+/** Whether the directory has room for a heap snapshot: `ok`, or in words why not; `ok` also where nobody can tell. */
+export async function roomForSnapshot(dir: string, heapUsedBytes: number): Promise<'ok' | string> {
+  const disk = await statfs(dir).catch(() => undefined);
+  if (!disk) return 'ok';
+  const { bavail, blocks, bsize } = disk;
+  return snapshotDiskRoom({ heapUsedBytes, freeBytes: bavail * bsize, totalBytes: blocks * bsize });
 }

@@ -7,7 +7,7 @@ import { createDoor } from './node/door.ts';
 import { type Isolate, isolateOf } from './node/evaluator.ts';
 import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './node/scripts.ts';
 import { takeSnapshot } from './node/snapshot.ts';
-import { type InspectorTarget, NODE_TIMEOUTS, type NodeTimeouts } from './node/target.ts';
+import { type InspectorTarget, NODE_TIMEOUTS, type NodeSignals, type NodeTimeouts } from './node/target.ts';
 import { attachWorkers, type Workers } from './node/workers.ts';
 
 /** A sampling heap profile of the agent's isolates; it ends with the connection. */
@@ -19,8 +19,8 @@ export interface HeapProfiler {
 export interface NodeReachOptions {
   target: InspectorTarget;
   connect: ConnectInspector;
-  /** `false` (`gc: inspect-only`): only an inspector that is open already; SIGUSR1 is never sent. */
-  mayOpen: boolean;
+  /** Whether and why not SIGUSR1 may be sent where no inspector is open. */
+  signals: NodeSignals;
   timeouts?: Partial<NodeTimeouts>;
   /** Without it there is no profile. `workers` gives the sessions of those worker threads that run when it is asked. */
   profiler?: (main: InspectorSession, workers: () => readonly InspectorSession[]) => HeapProfiler;
@@ -45,19 +45,20 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
   const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
   const oneAtATime = inTurn();
   const takeTurn = <T>(call: () => Promise<T>) => oneAtATime(() => call().catch(refuse));
-  const door = createDoor({ ...options, timeouts });
+  const door = createDoor({ ...options, timeouts, beat: () => profiling && forgetLogged(profiling.workers) });
   let profiling: { session: InspectorSession; workers: Workers; profiler: HeapProfiler } | undefined;
 
-  /** Work with the main thread and the workers; a profile stays attached to them. */
-  const withWorkers = async <T>(work: (main: Isolate, workers: Isolate[]) => Promise<T>): Promise<T> => {
-    const main = await door.enter();
+  /** Work with the workers; a profile stays attached to them. */
+  const withWorkers = async <T>(
+    main: Isolate,
+    work: (workers: Isolate[]) => Promise<T>,
+    attachMs = timeouts.answerMs,
+  ): Promise<T> => {
     const held = profiling?.session.open ? profiling.workers : undefined;
-    const workers = held ?? (await attachWorkers(main.session, timeouts.answerMs));
+    const workers = held ?? (await attachWorkers(main.session, attachMs));
+    if (door.opened) forgetLogged(workers);
     try {
-      return await work(
-        main,
-        workers.sessions.map((session) => isolateOf(session, main.commandLine)),
-      );
+      return await work(workers.sessions.map((session) => isolateOf(session, main.commandLine)));
     } finally {
       if (!held) await workers.close();
     }
@@ -88,19 +89,23 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
     get inspectorPort() {
       return door.port;
     },
+    get opened() {
+      return door.opened;
+    },
+    // what need not wait for each other goes out together: a busy agent answers one question between two pieces of work
     facts: () =>
-      takeTurn(() =>
-        withWorkers(async (main, workers) => {
-          const ask = (isolate: Isolate) => isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs);
-          const [facts, others] = await Promise.all([ask(main), settled(workers.map(ask))]);
-          return heapFacts(facts, others);
-        }),
-      ),
+      takeTurn(async () => {
+        const ask = (isolate: Isolate) => isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs);
+        const main = await door.enter();
+        const ofWorkers = withWorkers(main, (workers) => settled(workers.map(ask)));
+        return heapFacts(...(await Promise.all([ask(main), ofWorkers])));
+      }),
     collect: (way) =>
       takeTurn(async () => {
-        await awaitTurn(await door.enter(), timeouts);
-        await door.tidy();
-        return await withWorkers(async (main, workers): Promise<Collection> => {
+        const main = await door.enter();
+        const turned = Promise.all([awaitTurn(main, timeouts), door.tidy()]);
+        const collected = async (workers: Isolate[]): Promise<Collection> => {
+          await turned;
           const own = await collectIn(main, way, timeouts);
           const others = await collectInWorkers(workers, way, timeouts);
           return {
@@ -116,7 +121,10 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
             stallMs: own.stallMs,
             workers: others.length,
           };
-        });
+        };
+        // a loop that does not turn attaches nobody either
+        const [, collection] = await Promise.all([turned, withWorkers(main, collected, timeouts.turnMs)]);
+        return collection;
       }),
     ...(profiler && {
       startProfile: () => takeTurn(async () => void (await startProfiler(profiler))),
@@ -135,6 +143,7 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
       }),
     inFlight: () =>
       takeTurn(async () => {
+        if (door.port === null) return null; // nothing is opened for this
         try {
           const main = await door.enter();
           return await main.evaluate<number | null>(IN_FLIGHT, timeouts.answerMs);
@@ -146,6 +155,12 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
       takeTurn(async () => (await door.enter()).evaluate<boolean>(CATCHES_SIGTERM, timeouts.answerMs)),
     release: () => door.leave(),
   };
+}
+
+/** A worker that is attached to keeps what it logs, as the main thread does; it is not waited for. */
+function forgetLogged({ sessions }: Workers): void {
+  for (const session of sessions)
+    if (session.open) session.send('Runtime.discardConsoleEntries').catch(() => {}); // busy: the next time will do
 }
 
 /** What `/proc` would not tell is one more reason why there is no way in. */

@@ -37,6 +37,8 @@ export interface Notifier {
 
 /** While closing there is no time for a long back-off. */
 const CLOSING_WAIT_MS = 100;
+/** Attempts in a row after which an event lets those behind it pass: half a minute to a minute, and at the end next to nothing. */
+const GIVE_WAY_AFTER = { open: 6, closing: 2 };
 /** Longest timer that Node can set. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -54,6 +56,13 @@ export function createNotifier(options: NotifierOptions): Notifier {
   };
 }
 
+/** An event is not taken, and others wait behind it. */
+class GivesWay extends DeliveryError {
+  constructor(cause: unknown) {
+    super(messageOf(cause), { permanent: true, cause });
+  }
+}
+
 class SinkQueue {
   readonly #sink: Sink;
   readonly #options: NotifierOptions;
@@ -66,6 +75,9 @@ class SinkQueue {
   #wake = new AbortController();
   #worker: Promise<void> | undefined;
   #graceMs = Number.POSITIVE_INFINITY;
+  #delivered = 0;
+  /** Events that have let others pass, and how many had been delivered by then. */
+  readonly #passed = new WeakMap<GuardianEvent, number>();
   #lost = 0;
 
   constructor(sink: Sink, options: NotifierOptions) {
@@ -134,8 +146,13 @@ class SinkQueue {
   async #tell(event: GuardianEvent): Promise<void> {
     let delivered = false;
     let troubled = false;
+    let failures = 0;
     const attempt = async () => {
-      await this.#attempt(event);
+      await this.#attempt(event).catch((error: unknown) => {
+        const most = this.#closing.signal.aborted ? GIVE_WAY_AFTER.closing : GIVE_WAY_AFTER.open;
+        const permanent = error instanceof DeliveryError && error.permanent;
+        throw !permanent && ++failures >= most && this.#waiting.length > 0 ? new GivesWay(error) : error;
+      });
       delivered = true; // known here: the retry below reports an abort even when the last attempt went well
     };
     const onRetry = (error: Error) => {
@@ -154,6 +171,7 @@ class SinkQueue {
       try {
         await this.#options.retry(attempt, { ...phase, maxWaitMs: this.#sink.maxWaitMs, onRetry });
       } catch (error) {
+        if (error instanceof GivesWay) return this.#letPass(event, error);
         const permanent = error instanceof DeliveryError && error.permanent;
         if (delivered || (phase.signal.aborted && !permanent)) continue;
         this.#problem(`event ${event.id} is given up: ${messageOf(error)}`, error);
@@ -161,8 +179,22 @@ class SinkQueue {
         return;
       }
     }
-    if (delivered) this.#count('delivered');
-    else this.#lost++;
+    if (delivered) {
+      this.#delivered++;
+      this.#count('delivered');
+    } else this.#lost++;
+  }
+
+  /** Goes behind the others. One that fails again while others are taken is the trouble itself, and is given up. */
+  #letPass(event: GuardianEvent, error: GivesWay): void {
+    const before = this.#passed.get(event);
+    if (before !== undefined && this.#delivered > before) {
+      this.#problem(`event ${event.id} is given up, others are taken: ${error.message}`, error);
+      this.#count('rejected');
+      return;
+    }
+    this.#passed.set(event, before ?? this.#delivered);
+    this.#waiting = [...this.#waiting, event];
   }
 
   /** One attempt within its time limit, also for a sink that does not look at its signal. */

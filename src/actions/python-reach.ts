@@ -6,7 +6,7 @@ import {
   parseProfile,
 } from '../core/python-answer.ts';
 import type { PythonLook } from '../core/python-look.ts';
-import { goneError, type Reach } from '../core/reach.ts';
+import { goneError, type Reach, ReachError } from '../core/reach.ts';
 import { askHook } from './python/hook-client.ts';
 import { remoteExec } from './python/remote-exec.ts';
 
@@ -20,6 +20,8 @@ export interface PythonReachOptions {
   procRoot: string;
   pid: number;
   look: PythonLook;
+  /** Whether an order may be left in the agent's memory now, where it has no hook. Default: always. */
+  mayOrder?(): boolean;
   /** Until the agent takes the order, in milliseconds. Default 2000. */
   takeMs?: number;
   /** Until it has done it, in milliseconds. Default 8000: a full collection takes 0.12–0.2 s per million live containers. */
@@ -41,6 +43,7 @@ export function createPythonReach({
   procRoot,
   pid,
   look,
+  mayOrder = () => true,
   takeMs = 2000,
   workMs = 8000,
 }: PythonReachOptions): PythonReach {
@@ -58,6 +61,11 @@ export function createPythonReach({
       return askHook(hook, command === 'collect' ? 'gc' : 'profile', takeMs + workMs);
     }
     means = REMOTE;
+    if (!mayOrder())
+      throw new ReachError('refused', 'the Python agent has no hook, and is given no order yet', {
+        deferred: true,
+        passing: true,
+      });
     return remoteExec(procRoot, pid, look, startTime, { command, takeMs, workMs, signal: stop.signal });
   };
   /** One at a time. */

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { hostName } from '../core/host-name.ts';
 import { isLoopback } from '../core/loopback.ts';
 
 /** Why a request may not act on the agent. */
@@ -32,11 +33,6 @@ export function deny(
   if (same(given, token)) return undefined;
   const challenge = `${REALM}, error="invalid_token"`;
   return { status: 401, message: 'the token is wrong', headers: { 'WWW-Authenticate': challenge } };
-}
-
-/** `[::1]:9798` → `::1`, `localhost:9798` → `localhost`. */
-function hostName(host: string): string {
-  return host.startsWith('[') ? host.slice(1).replace(/\](:\d*)?$/, '') : host.replace(/:\d*$/, '');
 }
 
 /** In a time that tells nothing about either: digests of equal length are compared whole. */

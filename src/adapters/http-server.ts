@@ -2,8 +2,11 @@ import { createServer, type IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { parseWeight } from '../core/admission.ts';
 import { messageOf } from '../core/errors.ts';
+import { hostName, isPublicName } from '../core/host-name.ts';
+import { isLoopback } from '../core/loopback.ts';
 import type { Status } from '../core/status.ts';
 import { cachedByObject, cachedByVersion, cachedForMs } from './cached.ts';
+import { type ConnectionBounds, Connections, type Most } from './connections.ts';
 import {
   fail,
   headerSafe,
@@ -16,10 +19,20 @@ import {
 } from './http-answer.ts';
 import { listenOn } from './listen.ts';
 import { servePage } from './page.ts';
-import { MAX_STREAMS, StatusStream, type StreamMessage } from './status-stream.ts';
+import { StatusStream, type StreamMessage } from './status-stream.ts';
 
-/** Connections at the same time: all streams, and as many for everything else; the next one is closed at once. */
-const MAX_CONNECTIONS = 2 * MAX_STREAMS;
+/**
+ * Connections kept, of this pod and of others. Behind one address of others there may be many clients (kube-proxy, a
+ * balancer), but hardly more than this at the same moment: an answer takes a millisecond.
+ */
+const CONNECTIONS: ConnectionBounds = {
+  own: { total: 1280, perPeer: 1280 },
+  others: { total: 512, perPeer: 128 },
+};
+/** Streams served at the same time to one address; the next one is answered 503. The library opens one in each process. */
+const STREAMS: Most = { own: 1024, others: 64 };
+/** Answers under way to one address beyond which it gets no large one: what it does not read piles up in the kernel. */
+const LARGE: Most = { own: 64, others: 8 };
 const HISTORY_MAX_AGE_MS = 1000;
 const METRICS_MAX_AGE_MS = 250;
 const CLOSE_GRACE_MS = 1000;
@@ -73,34 +86,41 @@ export interface HttpServer {
 export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const streams = new StatusStream(deps.subscribe);
   let probes = 0;
-  const app = routes(deps, streams, () => probes++);
+  const app = routes(
+    deps,
+    streams,
+    {
+      stream: (request) => connections.streaming(request, STREAMS),
+      large: (request) => !connections.crowds(request, LARGE),
+    },
+    () => probes++,
+  );
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: 5_000,
-      requestTimeout: 10_000,
+      // what is sent in one piece is here at once, or after one lost packet
+      headersTimeout: 2_000,
+      requestTimeout: 5_000,
       // Longer than the 60 s for which nginx and Envoy keep an idle connection: the side that reuses must be first to close.
       keepAliveTimeout: 65_000,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: 500,
     },
     (request, response) => {
       deps.onRequest();
-      app(request, response);
+      if (connections.answering(request, response)) app(request, response);
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  const connections = new Connections(server, CONNECTIONS);
   server.maxRequestsPerSocket = 0; // nothing piles up on a connection that would need a fresh one
   server.timeout = 15_000;
   server.on('connection', () => deps.onRequest());
-  // Full: idle connections make room, so that a probe does not have to wait for them.
-  server.on('drop', () => server.closeIdleConnections());
   server.on('clientError', (error, socket) => {
     deps.onRequest();
     refuseBroken(error, socket);
   });
 
   return {
-    listen: (address) => listenOn(server, address, '--listen', '0.0.0.0:9797'),
+    listen: (address) => listenOn(server, address, '--listen', '[::]:9797'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -113,7 +133,12 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   };
 }
 
-function routes(deps: HttpServerDeps, streams: StatusStream, onProbe: () => void): Express {
+function routes(
+  deps: HttpServerDeps,
+  streams: StatusStream,
+  may: Record<'stream' | 'large', (request: IncomingMessage) => boolean>,
+  onProbe: () => void,
+): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -127,16 +152,32 @@ function routes(deps: HttpServerDeps, streams: StatusStream, onProbe: () => void
   const historyBody = cachedForMs(HISTORY_MAX_AGE_MS, () => Buffer.from(JSON.stringify(deps.history())));
   const metricsBody = cachedForMs(METRICS_MAX_AGE_MS, async () => Buffer.from(await deps.metrics.render()));
   const reportBody = cachedByObject((report) => Buffer.from(JSON.stringify(report)));
-  const get = (path: string, handler: RequestHandler) =>
+  const probe = (path: string, handler: RequestHandler) =>
     app
       .route(path)
       .get(handler)
       .all((_request, response) => fail(response, 405, 'only GET and HEAD', { Allow: 'GET, HEAD' }));
 
+  const get = (path: string, handler: RequestHandler) =>
+    probe(path, (request, response, next) => {
+      if (!isRebound(request)) return handler(request, response, next);
+      fail(
+        response,
+        403,
+        'over loopback the Host header must name an address of this host, or a name of its network',
+      );
+    });
+  const getLarge = (path: string, handler: RequestHandler) =>
+    get(path, (request, response, next) => {
+      if (may.large(request)) return handler(request, response, next);
+      fail(response, 503, 'too many answers to this address are under way', retryAfter(1));
+    });
+
   // Probes and admission first: the router tries its routes in this order.
-  get('/readyz', (request, response) => {
+  probe('/readyz', (request, response) => {
     if (request.headers['user-agent']?.startsWith('kube-probe/')) onProbe();
-    const { ready, body } = current();
+    const { ready, body: whole } = current();
+    const body = isRebound(request) ? JSON.stringify({ ready }) : whole;
     if (ready) send(response, 200, JSON_TYPE, [body]);
     else send(response, 503, JSON_TYPE, [body], retryAfter(deps.retryAfterSeconds()));
   });
@@ -149,22 +190,22 @@ function routes(deps: HttpServerDeps, streams: StatusStream, onProbe: () => void
     if (admitted) response.writeHead(204, { 'Cache-Control': 'no-store', ...headers }).end();
     else fail(response, 503, reason, { ...retryAfter(retryAfterSeconds), ...headers });
   });
-  get('/livez', (_request, response) => {
+  probe('/livez', (_request, response) => {
     if (deps.livez()) send(response, 200, JSON_TYPE, ['{"live":true}']);
     else fail(response, 503, "the guardian's loop does not tick");
   });
-  get('/metrics', async (_request, response) => {
+  getLarge('/metrics', async (_request, response) => {
     sendLarge(response, deps.metrics.contentType, [await metricsBody()]);
   });
   get('/v1/status', (_request, response) => send(response, 200, JSON_TYPE, [current().body]));
-  get('/v1/history', (_request, response) => sendLarge(response, JSON_TYPE, [historyBody()]));
-  get('/v1/post-mortems', (_request, response) => {
+  getLarge('/v1/history', (_request, response) => sendLarge(response, JSON_TYPE, [historyBody()]));
+  getLarge('/v1/post-mortems', (_request, response) => {
     const bodies = deps
       .postMortems()
       .flatMap((report, i) => (i > 0 ? [',', reportBody(report)] : [reportBody(report)]));
     sendLarge(response, JSON_TYPE, ['[', ...bodies, ']']);
   });
-  get('/v1/post-mortems/:id', (request, response) => {
+  getLarge('/v1/post-mortems/:id', (request, response) => {
     const report = deps.postMortems().find(({ id }) => id === request.params.id);
     if (report) sendLarge(response, JSON_TYPE, [reportBody(report)]);
     else fail(response, 404, 'no such post-mortem: the last ones are listed at /v1/post-mortems');
@@ -172,8 +213,8 @@ function routes(deps: HttpServerDeps, streams: StatusStream, onProbe: () => void
   get('/', servePage(deps.page));
   get('/v1/stream', (request, response) => {
     if (request.method === 'HEAD') response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end();
-    else if (!streams.open(response, deps.status()))
-      fail(response, 503, `${MAX_STREAMS} streams are open, which is the most`, retryAfter(10));
+    else if (may.stream(request)) streams.open(response, deps.status());
+    else fail(response, 503, 'as many streams are open from this address as it may have', retryAfter(10));
   });
 
   app.use((request, response) => {
@@ -189,6 +230,15 @@ function routes(deps: HttpServerDeps, streams: StatusStream, onProbe: () => void
   };
   app.use(onThrown);
   return app;
+}
+
+/**
+ * Whether a web page may have sent this by a name of its own that points to loopback: during a port-forward, and in wrap mode,
+ * it would read files and functions of the agent's as if they were its own. What comes over the network is not asked: there an
+ * ingress may bring any name. Probes and admission are answered all the same, without what they know of the agent.
+ */
+function isRebound({ socket, headers }: IncomingMessage): boolean {
+  return isLoopback(socket.localAddress ?? '') && isPublicName(hostName(headers.host ?? ''));
 }
 
 /** The weight asked for, 1 without one; below `/admit/` the query is the original request's own and says nothing about weight. */

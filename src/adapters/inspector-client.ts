@@ -5,8 +5,11 @@ import { ReachError } from '../core/reach.ts';
 
 const ANSWER_MS = 2000;
 const CLOSE_MS = 500;
-/** A profile of a big heap is some hundred kilobytes, a chunk of a snapshot 100; what is bigger is none of ours. */
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/**
+ * A profile of a big heap is 4 to 580 KB, a chunk of a snapshot 100. To parse 8 MiB takes some 50 MiB for a moment, which a
+ * sidecar of 128 MiB has; what is bigger ends the connection.
+ */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
 interface Waiting {
   resolve(result: never): void;

@@ -1,13 +1,20 @@
 import type { Server } from 'node:http';
 import { errnoOf, SpillwayError } from '../core/errors.ts';
 
+/**
+ * Connections that wait to be accepted. Beyond it the kernel drops what comes, and who is dropped asks again after a second:
+ * too late for a probe. A burst of connections fits, and is told apart once accepted. The kernel's own bound is `somaxconn`.
+ */
+const BACKLOG = 4096;
+
 interface Address {
   host: string;
   port: number;
 }
 
 /**
- * Binds a server; port 0 takes a free one.
+ * Binds a server; port 0 takes a free one. `::` is every address of this host: IPv6 and IPv4, and IPv4 alone where the kernel
+ * has no IPv6.
  * @param flag the option that says where, for the mend: `--listen`
  * @param example an address for it
  * @returns the address it is bound to
@@ -17,7 +24,9 @@ export function listenOn(server: Server, address: Address, flag: string, example
   return new Promise((resolve, reject) => {
     const onError = (cause: Error) => reject(listenError(address, cause, flag, example));
     server.once('error', onError);
-    server.listen(address.port, address.host, () => {
+    // Node falls back to 0.0.0.0 by itself, but only without a host; libuv opens the socket to IPv4, too, whatever bindv6only says
+    const host = address.host === '::' ? undefined : address.host;
+    server.listen({ port: address.port, host, backlog: BACKLOG }, () => {
       server.off('error', onError);
       const bound = server.address();
       resolve(

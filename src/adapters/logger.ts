@@ -61,9 +61,18 @@ export async function createLogger({
 async function prettifier(): Promise<(line: string) => string> {
   const { prettyFactory } = (await import('pino-pretty')).default;
   // The status object is fifty lines when spread out; the note above it says the same in one.
-  return prettyFactory({
+  const pretty = prettyFactory({
     colorize: isatty(2) && !process.env.NO_COLOR,
     ignore: 'name,id,count,status',
     translateTime: 'SYS:HH:MM:ss.l',
   });
+  return (line) => pretty(withoutEscapes(line));
+}
+
+/** A line of JSON with no character that would tell a terminal to do something: each becomes U+FFFD. Ends of lines stay. */
+function withoutEscapes(line: string): string {
+  return line.replace(
+    /(\\u00[01][\da-f]|\\[bf]|[\x7f-\x9f\u202a-\u202e\u2066-\u2069])|\\./g,
+    (found, control?: string) => (control === undefined ? found : '\ufffd'),
+  );
 }

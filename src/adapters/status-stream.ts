@@ -6,8 +6,6 @@ export interface StreamMessage {
   data: object;
 }
 
-/** Streams served at the same time; the next one is answered 503. */
-export const MAX_STREAMS = 1024;
 /** A client that lets this much pile up, in bytes, does not read and is dropped. */
 export const MAX_PENDING_BYTES = 64 * 1024;
 const BEAT_MS = 1000;
@@ -41,12 +39,8 @@ export class StatusStream {
     return this.#dropped;
   }
 
-  /**
-   * Takes a response over and starts it with the status as it stands.
-   * @returns false, with the response untouched, when there are too many already
-   */
-  open(response: ServerResponse, status: object): boolean {
-    if (this.#clients.size >= MAX_STREAMS) return false;
+  /** Takes a response over and starts it with the status as it stands. */
+  open(response: ServerResponse, status: object): void {
     response.socket?.setTimeout(0);
     // Without chunks, ended by the end of the connection: then one shared buffer goes out as it is, in one system call.
     response.removeHeader('Transfer-Encoding');
@@ -61,7 +55,6 @@ export class StatusStream {
     response.once('error', () => response.destroy());
     this.#clients.add(response);
     this.#stop ??= this.#start();
-    return true;
   }
 
   /** Ends all streams now. */

@@ -30,6 +30,8 @@ const PATCH = 'application/json-patch+json';
 /**
  * Keeps the certificates in a Secret (`tls.crt`, `tls.key`, `ca.crt`, `ca.key`) and the authorities in the `caBundle` of each webhook of a
  * configuration. A replica that comes second is told so by the version of what it read.
+ * The Secret is the chart's to make: a right to create Secrets cannot be bound to a name, and would give away the token of any service
+ * account of the namespace.
  * All methods throw SpillwayError `kubernetes` when the API server does not answer, or refuses: with the right that is missing.
  */
 export function createWebhookCertificateStore(
@@ -38,14 +40,13 @@ export function createWebhookCertificateStore(
   version: string,
 ): CertificateStore & { close(): void } {
   const connection = createApiConnection(server);
-  const secrets = `/api/v1/namespaces/${objects.namespace}/secrets`;
-  const secret = `${secrets}/${objects.secret}`;
+  const secret = `/api/v1/namespaces/${objects.namespace}/secrets/${objects.secret}`;
   const configuration = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${objects.configuration}`;
   /** The Secret of each thing read, so that its labels and owner stay when it is written. */
   const whole = new WeakMap<Stored, Secret>();
 
   async function send(
-    method: 'GET' | 'POST' | 'PUT' | 'PATCH',
+    method: 'GET' | 'PUT' | 'PATCH',
     path: string,
     expected: readonly number[],
     signal: AbortSignal,
@@ -73,7 +74,14 @@ export function createWebhookCertificateStore(
   return {
     async read(signal) {
       const { status, body } = await send('GET', secret, [200, 404], signal);
-      if (status === 404) return undefined;
+      if (status === 404)
+        throw new SpillwayError(
+          'kubernetes',
+          `the Secret ${objects.namespace}/${objects.secret} is missing`,
+          {
+            mend: 'run helm upgrade (or apply the manifest again): the chart makes it, empty',
+          },
+        );
       const found = body as Secret;
       const text = (key: string) => Buffer.from(found.data?.[key] ?? '', 'base64').toString('utf8');
       const trusted = text('ca.crt');
@@ -96,25 +104,8 @@ export function createWebhookCertificateStore(
           'ca.key': authority.key,
         }).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
       );
-      const existing = over && whole.get(over);
-      if (existing) {
-        const { status } = await send('PUT', secret, [200, 404, 409], signal, { ...existing, data });
-        return status === 200;
-      }
-      const { status } = await send('POST', secrets, [201, 409], signal, {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        type: 'kubernetes.io/tls',
-        metadata: {
-          name: objects.secret,
-          labels: {
-            'app.kubernetes.io/name': 'spillway',
-            'app.kubernetes.io/managed-by': 'spillway-injector',
-          },
-        },
-        data,
-      });
-      return status === 201;
+      const { status } = await send('PUT', secret, [200, 404, 409], signal, { ...whole.get(over), data });
+      return status === 200;
     },
 
     async trust(authorities, signal) {
@@ -138,7 +129,7 @@ export function createWebhookCertificateStore(
 
 const MENDS: Readonly<Record<number, string>> = {
   401: "check the service account's token",
-  403: 'give the injector the rights of the chart: get, update and create its Secret, get and patch its MutatingWebhookConfiguration',
+  403: 'give the injector the rights of the chart: get and update its Secret, get and patch its MutatingWebhookConfiguration',
   404: 'install the chart with the webhook, or name the right one with --webhook-configuration',
 };
 

@@ -1,16 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { KeyPair } from '../core/certificate.ts';
+import { Uploads } from '../core/uploads.ts';
+import { type ConnectionBounds, Connections } from './connections.ts';
 import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, send } from './http-answer.ts';
 import { listenOn } from './listen.ts';
 
 /**
- * Largest request, in bytes: the API server takes objects of up to 3 MiB, and a review may hold the old one beside the new.
- * All requests under way together may hold eight times that.
+ * Largest request, in bytes: etcd takes no object above 1.5 MiB, which as JSON is twice that at most, and a review of a pod that
+ * is made holds that one. All requests under way together may hold eight times that,
+ * and of one address four are read at a time: one that is sent in one go takes milliseconds.
  */
-const MAX_BODY_BYTES = 8 * 2 ** 20;
-const MAX_HELD_BYTES = 8 * MAX_BODY_BYTES;
-const MAX_CONNECTIONS = 512;
+const MAX_BODY_BYTES = 3 * 2 ** 20;
+const HELD = { maxBytes: 8 * MAX_BODY_BYTES, perPeer: 4 };
+/** From the first byte of a request to its last. The API server sends at once; who does not is not it. */
+const REQUEST_MS = 3_000;
+/** Connections kept. The API servers of a cluster may all come from one address (a tunnel), each with one for each review under way. */
+const CONNECTIONS: ConnectionBounds = {
+  own: { total: 64, perPeer: 64 },
+  others: { total: 512, perPeer: 256 },
+};
 
 /** Where the server gets its answers. */
 export interface WebhookServerDeps {
@@ -40,25 +49,33 @@ export interface WebhookServer {
 /** @param pair a certificate to begin with */
 export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): WebhookServer {
   let draining = false;
-  let heldBytes = 0;
+  const uploads = new Uploads(HELD);
   const refuse = (response: ServerResponse, status: 400 | 404 | 405 | 413 | 503, message: string) => {
     deps.refused(status);
     fail(response, status, message, status === 413 || status === 503 ? { Connection: 'close' } : {});
   };
 
   async function review(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let bytes = 0;
+    let dropped = false;
+    const upload = uploads.begin(request.socket.remoteAddress ?? '', () => {
+      dropped = true;
+      chunks = [];
+      refuse(response, 503, 'too many reviews at the same time, and this one took the longest');
+    });
+    await upload.turn;
     try {
       // not destroyed on the way out: a refusal would not arrive
       for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        if (dropped) return;
         bytes += chunk.length;
-        heldBytes += chunk.length;
         if (bytes > MAX_BODY_BYTES)
           return refuse(response, 413, `a review is at most ${MAX_BODY_BYTES} bytes`);
-        if (heldBytes > MAX_HELD_BYTES) return refuse(response, 503, 'too many reviews at the same time');
         chunks.push(chunk);
+        upload.grow(chunk.length);
       }
+      if (dropped) return;
       let body: unknown;
       try {
         body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
@@ -70,7 +87,7 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
         return refuse(response, 400, 'this is no AdmissionReview of admission.k8s.io/v1');
       send(response, 200, JSON_TYPE, [answer]);
     } finally {
-      heldBytes -= bytes;
+      upload.end();
     }
   }
 
@@ -100,30 +117,31 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
       cert: pair.certificate,
       minVersion: 'TLSv1.2',
       maxHeaderSize: MAX_HEADER_BYTES,
-      handshakeTimeout: 5_000,
-      headersTimeout: 5_000,
-      requestTimeout: 15_000,
+      handshakeTimeout: REQUEST_MS,
+      headersTimeout: 2_000,
+      requestTimeout: REQUEST_MS,
       // longer than the 90 s for which the API server keeps an idle connection: the side that reuses must be first to close
       keepAliveTimeout: 95_000,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: 500,
     },
-    (request, response) =>
-      void route(request, response).catch((error: unknown) => {
+    (request, response) => {
+      if (!connections.answering(request, response)) return;
+      route(request, response).catch((error: unknown) => {
         // a client that went away while it sent is no fault of ours
         if (request.destroyed && !request.complete) return;
         deps.onError(error);
         if (response.headersSent) response.destroy();
         else fail(response, 500, 'the review could not be answered');
-      }),
+      });
+    },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  const connections = new Connections(server, CONNECTIONS);
   server.timeout = 120_000;
-  server.on('drop', () => server.closeIdleConnections());
   server.on('clientError', refuseBroken);
   server.on('tlsClientError', (_, socket) => socket.destroy());
 
   return {
-    listen: (address) => listenOn(server, address, '--listen', '0.0.0.0:8443'),
+    listen: (address) => listenOn(server, address, '--listen', '[::]:8443'),
     serve: ({ certificate, key }) =>
       server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
     drain: () => {

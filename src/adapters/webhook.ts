@@ -11,8 +11,11 @@ const BODY_LIMIT = { bytes: 64 * 1024, ms: 1000 };
 const PASSING = new Set([408, 425, 429]);
 
 export interface WebhookOptions {
-  /** `http:` or `https:`; a user and password in it become basic authentication. */
-  url: string;
+  /**
+   * `http:` or `https:`; a user and password in it become basic authentication. A function is asked before each attempt: it
+   * may come from a file that changes.
+   */
+  url: string | (() => Promise<string>);
   /** Spillway's version, told in `User-Agent`. */
   version: string;
 }
@@ -21,15 +24,16 @@ export interface WebhookOptions {
  * Posts each event as JSON, with its id in `X-Spillway-Event-Id` (an event whose answer got lost comes again). Any 2xx counts as
  * taken. Redirects are not followed. Plain `node:http`, one connection per event: events are rare, and a pool or the global
  * `fetch` would stay in memory (`fetch` costs 3 MiB of anonymous memory, a bare request 0.3).
- * @throws {@link SpillwayError} `config` when the URL cannot be used
+ * @throws {@link SpillwayError} `config` when the URL is given and cannot be used
  */
 export function createWebhook({ url, version }: WebhookOptions): Sink {
-  const target = parse(url);
-  // Path and query of a webhook are often its secret: messages name the origin alone.
-  const place = `webhook ${target.origin}`;
+  const known = typeof url === 'string' ? parse(url) : undefined;
   return {
     name: 'webhook',
     deliver: async (event, signal) => {
+      const target = known ?? parse(typeof url === 'string' ? url : await url());
+      // Path and query of a webhook are often its secret: messages name the origin alone.
+      const place = `webhook ${target.origin}`;
       const answer = await post(target, version, event, signal).catch((error: unknown) => {
         throw new DeliveryError(`${place}: ${explain(error)}`, { cause: error });
       });

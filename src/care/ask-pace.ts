@@ -6,10 +6,8 @@ export const ASK_MS = { warning: 1000, shedding: 250, urgent: 40 };
 /** So many questions fit into the time to the limit. */
 const ASKS_AHEAD = 8;
 
-/** How often the runtime is to be asked under pressure, in milliseconds; `null` below the warning level. */
-export function askEveryMs({ level, outlook }: Pick<Situation, 'level' | 'outlook'>): number | null {
+/** How often the runtime is to be asked where there is a reason to, in milliseconds. */
+export function askEveryMs({ level, outlook }: Pick<Situation, 'level' | 'outlook'>): number {
   const urgentMs = Math.max(ASK_MS.urgent, ((outlook.secondsToLimit ?? Infinity) * 1000) / ASKS_AHEAD);
-  if (atLeast(level, 'shedding')) return Math.min(urgentMs, ASK_MS.shedding);
-  if (atLeast(level, 'warning')) return Math.min(urgentMs, ASK_MS.warning);
-  return null;
+  return Math.min(urgentMs, atLeast(level, 'shedding') ? ASK_MS.shedding : ASK_MS.warning);
 }

@@ -1,27 +1,33 @@
+import { type Access, accessAt, isForeseen } from '../core/access.ts';
 import { messageOf, SpillwayError } from '../core/errors.ts';
+import type { CollectionState } from '../core/foreseen-kill.ts';
 import { GcPlan } from '../core/gc-plan.ts';
 import type { GcRecord } from '../core/gc-record.ts';
 import type { GrowthReport } from '../core/growth-report.ts';
-import { atLeast } from '../core/level.ts';
+import { atLeast, withoutHold } from '../core/level.ts';
 import type { AgentLife, Situation } from '../core/ports.ts';
 import { type HeapFacts, type Reach, ReachError } from '../core/reach.ts';
 import type { Hope } from '../core/readiness.ts';
-import type { HeapUse } from '../core/reading.ts';
-import type { CollectionState } from '../core/recycle-plan.ts';
-import { ASK_MS, askEveryMs } from './ask-pace.ts';
+import { type HeapUse, limitedBy, ratioOf } from '../core/reading.ts';
+import { askEveryMs } from './ask-pace.ts';
 import { Collecting } from './collecting.ts';
 import type { CareDeps } from './deps.ts';
 import { GrowthWatch } from './growth-watch.ts';
 import { Hand } from './hand.ts';
-import { HeapWatch } from './heap-watch.ts';
+import { HeapWatch, LOOKS_APART_MS } from './heap-watch.ts';
 import { Present } from './present.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { type SnapshotFile, takeSnapshot } from './snapshot.ts';
 import { Turns } from './turns.ts';
 import { sleep, within } from './waiting.ts';
 import { WorkWatch } from './work-watch.ts';
 
-/** The runtime is let go when there has been no reason to hold it for this long. */
-const LINGER_MS = 10_000;
+/** The runtime is let go when nothing was asked of it for so long. */
+const LINGER_MS = 2000;
+/** Where only an open inspector would do and there is none, it is looked for so often. */
+const LOOK_FOR_OPEN_MS = 5000;
+/** So many looks at a heap near its limit, one after another; waited for in such steps. */
+const MOST_LOOKS = 6;
+const STEP_MS = 25;
 /** At the end what runs may end by itself for so long. */
 const END_MS = 500;
 
@@ -30,8 +36,10 @@ const END_MS = 500;
  * named. One thing at a time, each beside the loop, each with an end; what fails is recorded and tried again later.
  */
 export class Care {
-  /** Whether the program handles SIGTERM, as its runtime says; `null` is not known. */
-  catchesSigterm: boolean | null = null;
+  /** What the runtime of a process says: whether its program handles SIGTERM; `null` before it was asked. */
+  sigterm: { pid: number; handles: boolean } | null = null;
+  /** Charged, but free inside the heap, as last told; 0 where that is not known. */
+  freeHeapBytes = 0;
 
   readonly #deps: CareDeps;
   readonly #plan: GcPlan;
@@ -44,9 +52,12 @@ export class Care {
   readonly #turns: Turns;
 
   #actedMs = Number.NEGATIVE_INFINITY;
-  #neededMs = Number.NEGATIVE_INFINITY;
+  #lingering: { cancel(): void } | undefined;
   /** A profile that somebody asked for is being sampled. */
   #heldUntilMs = Number.NEGATIVE_INFINITY;
+  /** A signal is allowed for what is being done, whatever the level: somebody asked for it, or the heap's limit is near. */
+  #mayOpen = false;
+  #deferredUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(life: AgentLife, deps: CareDeps) {
     const { options, clock, log } = deps;
@@ -56,7 +67,7 @@ export class Care {
       sinceMs: clock.now(),
     });
     const present = new Present(life);
-    const hand = new Hand(present, deps);
+    const hand = new Hand(present, deps, () => this.#mayOpen || this.#access === 'signal');
     const heap = new HeapWatch(present, deps);
     this.#deps = deps;
     this.#plan = plan;
@@ -82,18 +93,18 @@ export class Care {
     const { nowMs, reading } = situation;
     this.#collecting.attend(situation);
     this.#heap.attend(reading);
+    this.#heap.follow(situation);
     this.#work.attend(situation);
     this.#growth.attend(situation);
     if (this.#turns.running || this.#present.ended) return;
-    const everyMs = this.#need(situation);
-    if (everyMs === null) {
-      this.#heap.forget();
-      if (this.#hand.reach && nowMs >= Math.max(this.#heldUntilMs, this.#neededMs + LINGER_MS))
-        this.#turns.start(() => this.#hand.letGo());
+    const reason = this.#reason();
+    if (reason === null) {
+      this.#heap.rest(nowMs, reading);
       return;
     }
-    this.#neededMs = nowMs;
-    if (nowMs - this.#actedMs >= everyMs && nowMs >= this.#hand.retryMs) this.#turns.start(() => this.#act());
+    if (nowMs < this.#hand.retryMs) return;
+    if (reason === 'heap') this.#turns.start(() => this.#askForHeap());
+    else if (nowMs - this.#actedMs >= askEveryMs(situation)) this.#turns.start(() => this.#act());
   }
 
   /** The heap against its own limit, while that is near. */
@@ -143,7 +154,7 @@ export class Care {
     if (this.#collecting.running) throw new SpillwayError('busy', 'a collection is running');
     return this.#requested(async () => {
       try {
-        const reach = await this.#hand.open();
+        const reach = await this.#reached();
         const decision = this.#collecting.decide(await reach.facts(), this.inFlight, true);
         if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
         return await this.#collecting.collect(reach, decision.collect, 'request');
@@ -159,65 +170,142 @@ export class Care {
    * @throws SpillwayError `busy` or `unavailable`
    */
   async profileNow(seconds: number): Promise<GrowthReport & { file: string | null }> {
-    await this.#requested(() => this.#growth.start());
     const { clock } = this.#deps;
-    this.#heldUntilMs = clock.now() + seconds * 1000 + LINGER_MS;
+    await this.#requested(async () => {
+      await this.#growth.start();
+      this.#heldUntilMs = clock.now() + seconds * 1000 + LINGER_MS;
+    });
     if (seconds > 0) await sleep(clock, seconds * 1000);
     return this.#requested(() => this.#growth.read());
   }
 
   /** Streams a heap snapshot. @throws SpillwayError `busy` or `unavailable` */
-  async snapshotNow(write: (chunk: string) => Promise<void>): Promise<void> {
-    await this.#requested(() => takeSnapshot(this.#present, this.#hand, this.#plan, this.#deps, write));
+  async snapshotNow(file: SnapshotFile): Promise<void> {
+    await this.#requested(() => takeSnapshot(this.#present, this.#hand, this.#plan, this.#deps, file));
   }
 
   /** Lets the runtime go as it was found; nothing is done or told after. Never throws, at most three seconds. */
   async end(): Promise<void> {
     this.#present.ended = true;
+    this.#lingering?.cancel();
     const running = Promise.allSettled([this.#turns.running, this.#work.counting]);
     await within(this.#deps.clock, END_MS, running);
     this.#heap.forget();
     await this.#hand.letGo();
   }
 
-  /** How often the runtime is to be asked now, in milliseconds; `null` when there is no need. */
-  #need(situation: Situation): number | null {
+  /** Why the runtime is to be asked now; `null` when there is no need, or no way that may be taken. */
+  #reason(): 'pressure' | 'heap' | null {
     const { gc, profile } = this.#deps.options;
     if (gc === 'off' && profile === 'off') return null;
-    const everyMs = askEveryMs(situation) ?? this.#heap.askEveryMs(situation.reading);
-    if (everyMs !== null) return everyMs;
-    if (this.#plan.owes) return ASK_MS.warning;
-    return gc !== 'off' && this.#plan.foresees(situation.outlook.secondsToLimit) ? ASK_MS.warning : null;
+    const access = this.#access;
+    if (access === 'signal') return 'pressure';
+    if (this.#heap.due) return 'heap';
+    if (access === 'none') return null;
+    // what the guardian has opened is not kept open for this
+    if (this.#hand.reach?.opened || this.#deps.clock.now() < this.#deferredUntilMs) return null;
+    return 'pressure';
+  }
+
+  get #access(): Access {
+    // full above the shed ratio of its own limit, perhaps with garbage: what may turn work away in a second
+    if (this.#heap.unconfirmed) return 'signal';
+    const { latest } = this.#present;
+    if (!latest) return 'none';
+    // V8 gives up within seconds, by its own word and not by a guess from outside
+    const { reading, outlook } = latest;
+    const level = withoutHold(latest.level, ratioOf(reading), this.#deps.options);
+    const heapEnds = limitedBy(reading) === 'heap' && isForeseen(outlook.secondsToLimit);
+    return heapEnds && atLeast(level, 'warning') ? 'signal' : accessAt(level);
   }
 
   async #act(): Promise<void> {
+    const { clock } = this.#deps;
     try {
-      const reach = await this.#hand.open();
+      const reach = await this.#reached();
       const heap = await reach.facts();
       this.#see(heap);
       this.#hand.answered();
-      if (atLeast(this.#present.situation.level, 'warning')) await this.#askForSigterm(reach);
-      this.#present.check();
       const decision = this.#collecting.next(heap, this.inFlight);
-      if ('collect' in decision) await this.#collecting.collect(reach, decision.collect, decision.reason);
-      else await this.#growth.follow(reach, heap);
+      try {
+        if ('collect' in decision) await this.#collecting.collect(reach, decision.collect, decision.reason);
+        else await this.#growth.follow(reach, heap);
+      } finally {
+        // whatever came of that: who does not know it cannot end the agent in order
+        if (!this.#present.over && atLeast(this.#present.situation.level, 'warning'))
+          await this.#askForSigterm(reach);
+      }
     } catch (error) {
-      this.#failed(error, 'pressure');
+      if (error instanceof ReachError && error.deferred)
+        this.#deferredUntilMs = clock.now() + LOOK_FOR_OPEN_MS;
+      else this.#failed(error, 'pressure');
     } finally {
-      this.#actedMs = this.#deps.clock.now();
+      this.#actedMs = clock.now();
+      this.#linger();
     }
   }
 
-  /** SIGTERM goes to the agent's own process: what another one below it would do says nothing. */
+  /**
+   * One question, and the runtime is let go at once: there may be no pressure at all. Only near the heap's limit, where
+   * nothing else asks on, a few more within 1.5 s tell whether it is the heap that grows.
+   */
+  async #askForHeap(): Promise<void> {
+    this.#mayOpen = true;
+    try {
+      const reach = await this.#reached();
+      this.#see(await reach.facts());
+      this.#hand.answered();
+      const goesOn = () => this.#heap.near && this.#access !== 'signal' && !this.#present.over;
+      for (let looks = 1; looks < MOST_LOOKS && goesOn(); looks++) {
+        // a collection that is due now does not wait for it
+        for (let ms = 0; ms < LOOKS_APART_MS && goesOn(); ms += STEP_MS)
+          await sleep(this.#deps.clock, STEP_MS);
+        if (goesOn()) this.#see(await reach.facts());
+      }
+    } catch (error) {
+      this.#failed(error, 'pressure');
+    } finally {
+      this.#mayOpen = false;
+      this.#heap.asked();
+      if (this.#access !== 'signal') await this.#hand.letGo();
+      else this.#linger();
+    }
+  }
+
+  /** Lets go once nothing was asked for a while, whatever keeps the next question from being asked. */
+  #linger(): void {
+    const { clock } = this.#deps;
+    this.#lingering?.cancel();
+    if (this.#present.ended) return;
+    const ms = Math.max(LINGER_MS, this.#heldUntilMs - clock.now());
+    this.#lingering = clock.setTimer(() => {
+      if (this.#turns.running) this.#linger();
+      else if (this.#hand.reach) this.#turns.start(() => this.#hand.letGo());
+    }, ms);
+  }
+
+  /** The runtime of the process that matters now. What was known of the one before says nothing about it. */
+  async #reached(): Promise<Reach> {
+    const before = this.#hand.pid;
+    const reach = await this.#hand.open();
+    if (before !== undefined && before !== this.#hand.pid) {
+      this.#plan.another();
+      this.#heap.forget();
+    }
+    return reach;
+  }
+
   async #askForSigterm(reach: Reach): Promise<void> {
-    const { worker, info } = this.#present.life;
-    if (worker.pid !== info.pid || !reach.catchesSigterm) this.catchesSigterm = null;
-    else this.catchesSigterm = await reach.catchesSigterm().catch(() => this.catchesSigterm);
+    const { pid } = this.#hand;
+    if (pid === undefined || !reach.catchesSigterm) return;
+    const handles = await reach.catchesSigterm().catch(() => null);
+    if (handles !== null) this.sigterm = { pid, handles };
   }
 
   /** Takes in what the runtime said of its heap. */
   #see(facts: HeapFacts | null): void {
     if (!facts) return;
+    this.freeHeapBytes = Math.max(0, facts.committedBytes - facts.usedBytes);
     this.#growth.see(facts);
     this.#heap.see(facts);
   }
@@ -236,9 +324,14 @@ export class Care {
   /** Something asked for from outside. */
   async #requested<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#turns.next(() => {
-        this.#neededMs = this.#deps.clock.now();
-        return work();
+      return await this.#turns.next(async () => {
+        this.#mayOpen = true;
+        try {
+          return await work();
+        } finally {
+          this.#mayOpen = false;
+          this.#linger();
+        }
       });
     } catch (error) {
       if (!(error instanceof ReachError)) throw error;

@@ -1,11 +1,12 @@
-import type { GcDecision, GcPlan } from '../core/gc-plan.ts';
+import type { CollectionState } from '../core/foreseen-kill.ts';
+import type { GcDecision } from '../core/gc-decision.ts';
+import type { GcPlan } from '../core/gc-plan.ts';
 import type { GcRecord, GcVerdict } from '../core/gc-record.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc-verdict.ts';
 import { atLeast } from '../core/level.ts';
 import type { Situation } from '../core/ports.ts';
 import type { GcWay, HeapFacts, Reach, ReachError } from '../core/reach.ts';
 import { heldBytes, ratioOf } from '../core/reading.ts';
-import type { CollectionState } from '../core/recycle-plan.ts';
 import { ASK_MS } from './ask-pace.ts';
 import type { CareDeps } from './deps.ts';
 import type { Hand } from './hand.ts';
@@ -17,6 +18,8 @@ import { settled, type Use } from './settle.ts';
 const TELL_AGAIN_MS = 60_000;
 /** What may pass is told when it has not after so many tries: some 6 s. */
 const TOLD_AFTER = 7;
+/** An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. */
+const LATE_TRIES = 4;
 /** A collection tells for so long whether refusing work can bring anything. */
 const TELLS_FOR_MS = 5000;
 /** … and helps when it made so much of the limit free. */
@@ -50,6 +53,9 @@ export class Collecting {
   /** When the last try ended, and the last collection. */
   #triedMs = Number.NEGATIVE_INFINITY;
   #collectedMs = Number.NEGATIVE_INFINITY;
+  #lateInRow = 0;
+  /** What failed last may come out otherwise at the next try. */
+  #mayPass = false;
   /** Held after the last collection. */
   #leftBytes = 0;
   /** When the next one may be made, as far as the plan says. */
@@ -64,7 +70,8 @@ export class Collecting {
     return this.#running;
   }
 
-  attend({ nowMs, level }: Situation): void {
+  attend({ nowMs, level, reading }: Situation): void {
+    this.#deps.plan.follow(heldBytes(reading));
     this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
   }
 
@@ -77,6 +84,7 @@ export class Collecting {
     const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
     if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
     const { last } = this;
+    if (this.#mayPass) return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
     if (this.helped) return 'useful';
     return this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
@@ -110,7 +118,6 @@ export class Collecting {
   decide(heap: HeapFacts | null, inFlight: number | null, forced: boolean): GcDecision {
     const { present, plan, clock, heap: watch } = this.#deps;
     const { level, reading, outlook } = present.situation;
-    const calm = !atLeast(level, 'warning');
     return plan.decide({
       nowMs: clock.now(),
       level,
@@ -119,9 +126,9 @@ export class Collecting {
       limitBytes: reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
       heap,
-      heapSpace: present.life.worker.runtime === 'node' ? 'node' : 'other',
+      runtime: present.life.worker.runtime,
       forced,
-      loadGone: calm || inFlight === 0,
+      loadGone: inFlight === 0,
     });
   }
 
@@ -145,12 +152,13 @@ export class Collecting {
     const run = await reach.collect(way);
     const endedMs = clock.now();
     this.#collectedMs = endedMs;
+    this.#lateInRow = 0;
+    this.#mayPass = false;
     heap.collected(endedMs, run.after);
     see(run.after);
     // a heap near its own limit may meet it within this wait
     const watchHeap = async () => {
-      const near = heap.askEveryMs(present.situation.reading) !== null;
-      if (near) see(await reach.facts().catch(() => null));
+      if (heap.use) see(await reach.facts().catch(() => null));
     };
     const low = await settled(present, clock, reach, run, { held, rss }, watchHeap);
     present.check(); // what a dying process gives back was not collected
@@ -173,6 +181,8 @@ export class Collecting {
     this.#triedMs = clock.now();
     if (options.gc === 'off') return;
     const passing = refusal.passing && times < TOLD_AFTER;
+    this.#lateInRow = refusal.outcome === 'timeout' ? this.#lateInRow + 1 : 0;
+    this.#mayPass = refusal.outcome === 'timeout' ? this.#lateInRow <= LATE_TRIES : passing;
     const known = passing || this.last?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();
     plan.failed(refusal.outcome, clock.now(), refusal.passing);

@@ -1,11 +1,13 @@
+import type { ClientConnections } from '../core/client-connections.ts';
 import type { GcRecord } from '../core/gc-record.ts';
 import type { Finding } from '../core/judge.ts';
 import type { Thresholds } from '../core/level.ts';
 import type { AgentLife, Clock } from '../core/ports.ts';
 import type { Profile, Reach } from '../core/reach.ts';
+import type { DeathCause } from '../core/status.ts';
 
 export interface CareOptions extends Thresholds {
-  gc: 'auto' | 'inspect-only' | 'off';
+  gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
   /** Share of wall time, 0…1. */
   gcStallBudget: number;
   profile: 'auto' | 'off';
@@ -15,10 +17,17 @@ export interface CareOptions extends Thresholds {
 export interface CareDeps {
   options: CareOptions;
   clock: Clock;
-  /** A way into the runtime of a process, or in words why there is none. */
-  reach(worker: AgentLife['worker']): Promise<Reach | string>;
-  /** Connections of clients to the agent's processes, main process first; `null` where they cannot be seen. */
-  connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<number | null>;
+  /**
+   * A way into the runtime of a process, or in words why there is none.
+   * @param maySignal whether a signal may open it, asked right before one is sent
+   */
+  reach(worker: AgentLife['worker'], maySignal: () => boolean): Promise<Reach | string>;
+  /** The most that the heap of a Node process can be, seen from outside, in bytes; `null` where that cannot be told. */
+  heapFromOutside(pid: number): number | null;
+  /** Connections of clients to the agent's processes, main process first. */
+  connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<ClientConnections>;
+  /** A life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
+  ended(cause: DeathCause): string | undefined;
   tell(finding: Finding): void;
   log(level: 'info' | 'warn', message: string): void;
   collected(record: GcRecord): void;

@@ -1,10 +1,10 @@
 import { messageOf, SpillwayError } from '../core/errors.ts';
 import type { GcPlan } from '../core/gc-plan.ts';
-import { growthKinds, type MemoryFacts } from '../core/growth-kinds.ts';
+import { growthKinds, type MemoryFacts, plainSite } from '../core/growth-kinds.ts';
 import type { GrowthReport } from '../core/growth-report.ts';
 import { atLeast } from '../core/level.ts';
 import type { Situation } from '../core/ports.ts';
-import type { HeapFacts, Profile, Reach } from '../core/reach.ts';
+import { type HeapFacts, type Profile, type Reach, ReachError } from '../core/reach.ts';
 import { heldBytes } from '../core/reading.ts';
 import type { Level } from '../core/status.ts';
 import type { CareDeps } from './deps.ts';
@@ -12,10 +12,10 @@ import type { Hand } from './hand.ts';
 import type { Present } from './present.ts';
 import { within } from './waiting.ts';
 
-/** The first reading after so much growth (of the limit) or time, the next ones so far apart. */
-const NAME_AFTER_SHARE = 0.02;
-const NAME_AFTER_MS = { least: 500, most: 5000 };
-const NAME_EVERY_MS = 30_000;
+/** A reading stops the agent as a collection does: the first one after so much growth (of the limit) since sampling began … */
+const NAME_AFTER = { share: 0.02, ms: 500 };
+/** … and each further one after so much since the last, and not sooner than this, or when the level has risen. */
+const NAME_AGAIN = { share: 0.05, ms: 30_000 };
 const RETRY_MS = 30_000;
 /** A directory that does not answer must not hold up the next collection. */
 const KEEP_MS = 5000;
@@ -25,12 +25,11 @@ type ProfilingReach = Reach & Required<Pick<Reach, 'profile'>>;
 interface Sampling {
   /** It ends with the way in that it was begun by. */
   reach: Reach;
+  /** The beginning, or the last reading: when it was, and what was held. */
   sinceMs: number;
-  /** When it began. */
   heldBytes: number;
-  /** `null` before the first reading. */
-  readMs: number | null;
   level: Level;
+  read: boolean;
 }
 
 /** From the warning level on: allocations are sampled, and what grew gets its name. */
@@ -67,7 +66,10 @@ export class GrowthWatch {
       };
   }
 
-  /** Begins to sample, or reads, when that is due. Never rejects: what grows may stay without a name. */
+  /**
+   * Begins to sample, or reads, when that is due. What grows may stay without a name.
+   * @throws ReachError only where the way in is kept for a more serious moment
+   */
   async follow(reach: Reach, heap: HeapFacts | null): Promise<void> {
     const { options, clock, log } = this.#deps;
     const { level } = this.#present.situation;
@@ -78,6 +80,7 @@ export class GrowthWatch {
       else if (this.#isDue(this.#sampling, heap)) await this.read();
     } catch (error) {
       if (this.#present.over) return;
+      if (error instanceof ReachError && error.deferred) throw error; // the moment for it has not come
       this.#retryMs = clock.now() + RETRY_MS;
       this.#sampling = undefined;
       log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
@@ -89,9 +92,7 @@ export class GrowthWatch {
     const reach = await this.#open();
     if (this.#sampling?.reach === reach) return;
     await reach.startProfile?.();
-    const { level, reading } = this.#present.situation;
-    const sinceMs = this.#deps.clock.now();
-    this.#sampling = { reach, sinceMs, heldBytes: heldBytes(reading), readMs: null, level };
+    this.#sampling = { reach, ...this.#now(), read: false };
   }
 
   /** Names what grew. @throws ReachError, SpillwayError `unavailable` */
@@ -104,9 +105,8 @@ export class GrowthWatch {
     stalled(profile.stallMs);
     this.#present.check();
     const { situation } = this.#present;
-    this.#plan.stalled(profile.stallMs, clock.now());
-    if (this.#sampling?.reach === reach)
-      Object.assign(this.#sampling, { readMs: clock.now(), level: situation.level });
+    this.#plan.looked(facts?.usedBytes ?? heldBytes(situation.reading), profile.stallMs, clock.now());
+    if (this.#sampling?.reach === reach) this.#sampling = { reach, ...this.#now(), read: true };
     const growth = this.#name(profile, this.#memory(situation, facts));
     this.report = growth;
     if (!this.#told && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
@@ -123,19 +123,25 @@ export class GrowthWatch {
     throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
   }
 
-  #isDue({ sinceMs, readMs, heldBytes: from, level: readAt }: Sampling, heap: HeapFacts | null): boolean {
+  #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {
     const { level, reading } = this.#present.situation;
-    const nowMs = this.#deps.clock.now();
-    const grownShare = (heldBytes(reading) - from) / reading.limitBytes;
-    const first =
-      nowMs - sinceMs >= (grownShare >= NAME_AFTER_SHARE ? NAME_AFTER_MS.least : NAME_AFTER_MS.most);
-    const again =
-      readMs !== null && (nowMs - readMs >= NAME_EVERY_MS || (level !== readAt && atLeast(level, readAt)));
-    if (readMs === null ? !first : !again) return false;
-    return this.#plan.affordsLook(heap, heldBytes(reading), nowMs);
+    return { sinceMs: this.#deps.clock.now(), heldBytes: heldBytes(reading), level };
   }
 
-  #name({ sites, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
+  #isDue(last: Sampling, heap: HeapFacts | null): boolean {
+    const { life, situation } = this.#present;
+    const { level, reading } = situation;
+    const nowMs = this.#deps.clock.now();
+    const held = heldBytes(reading);
+    const { share, ms } = last.read ? NAME_AGAIN : NAME_AFTER;
+    if (held - last.heldBytes < share * reading.limitBytes) return false;
+    const rose = last.read && level !== last.level && atLeast(level, last.level);
+    if (!rose && nowMs - last.sinceMs < ms) return false;
+    return this.#plan.affordsLook({ nowMs, level, heap, heldBytes: held, runtime: life.worker.runtime });
+  }
+
+  #name({ sites: named, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
+    const sites = named.map(plainSite);
     const at = new Date(this.#deps.clock.wallMs()).toISOString();
     const { pid } = this.#present.life.worker;
     let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);

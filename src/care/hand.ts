@@ -6,10 +6,10 @@ import { within } from './waiting.ts';
 
 /** Letting a runtime go takes two seconds at most. */
 const RELEASE_MS = 2200;
-/** A refusal that may pass is tried again soon, what was late after a while, others ever more rarely. */
+/** A refusal that may pass, and what was late, are tried again soon, others ever more rarely: a blocked loop turns at some time. */
 const RETRY_MS = {
   passing: { first: 100, longest: 10_000 },
-  timeout: { first: 2000, longest: 60_000 },
+  timeout: { first: 250, longest: 60_000 },
   refused: { first: 30_000, longest: 600_000 },
 };
 
@@ -23,18 +23,29 @@ export class Hand {
   /** Let go, or being let go. */
   #left: Reach | undefined;
   #occupied = false;
-  #refusals = 0;
-  #retryMs = Number.NEGATIVE_INFINITY;
+  /** Of the process that refused, not of the agent: another one below it may be open. */
+  #refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
+  readonly #maySignal: () => boolean;
 
-  constructor(present: Present, { reach, clock }: CareDeps) {
+  constructor(
+    present: Present,
+    { reach, clock }: Pick<CareDeps, 'reach' | 'clock'>,
+    maySignal: () => boolean,
+  ) {
     this.#present = present;
     this.#reachOf = reach;
     this.#clock = clock;
+    this.#maySignal = maySignal;
   }
 
   /** The way in that is open now. */
   get reach(): Reach | undefined {
     return this.#reach;
+  }
+
+  /** The process that it leads into. */
+  get pid(): number | undefined {
+    return this.#reached?.pid;
   }
 
   /** Something that may take long is running: what asks the runtime meanwhile would wait for it. */
@@ -44,7 +55,8 @@ export class Hand {
 
   /** From when on the next try makes sense, in monotonic milliseconds. */
   get retryMs(): number {
-    return this.#retryMs;
+    const { pid, retryMs } = this.#refusals;
+    return pid === this.#present.life.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -60,7 +72,7 @@ export class Hand {
     this.#reach = undefined;
     // first: the next process would find the port of the one before in use
     if (before) await within(this.#clock, RELEASE_MS, before.release());
-    const reach = await this.#reachOf(worker);
+    const reach = await this.#reachOf(worker, this.#maySignal);
     this.#present.check();
     if (typeof reach === 'string') throw new ReachError('refused', reach);
     this.#reached = worker;
@@ -87,14 +99,16 @@ export class Hand {
   }
 
   answered(): void {
-    this.#refusals = 0;
+    this.#refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
   }
 
   /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
   refused({ passing, outcome }: ReachError): number {
-    this.#refusals++;
+    const { pid } = this.#present.life.worker;
+    const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
     const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
-    this.#retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (this.#refusals - 1));
-    return this.#refusals;
+    const retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (count - 1));
+    this.#refusals = { pid, count, retryMs };
+    return count;
   }
 }

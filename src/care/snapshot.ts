@@ -6,6 +6,13 @@ import type { CareDeps } from './deps.ts';
 import type { Hand } from './hand.ts';
 import type { Present } from './present.ts';
 
+/** Where a snapshot goes. */
+export interface SnapshotFile {
+  /** Whether there is room for that of a heap of this size: `ok`, or in words why not. */
+  room(heapUsedBytes: number): Promise<'ok' | string>;
+  write(chunk: string): Promise<void>;
+}
+
 /**
  * Streams a heap snapshot, where there is room for it.
  * @throws ReachError
@@ -16,7 +23,7 @@ export async function takeSnapshot(
   hand: Hand,
   plan: GcPlan,
   { clock, stalled }: CareDeps,
-  write: (chunk: string) => Promise<void>,
+  { room: onDisk, write }: SnapshotFile,
 ): Promise<void> {
   const reach = await hand.open();
   if (!reach.snapshot) throw new SpillwayError('unavailable', `no heap snapshots of ${reach.runtime} agents`);
@@ -29,6 +36,8 @@ export async function takeSnapshot(
     heldBytes: heldBytes(reading),
   });
   if (room !== 'ok') throw new SpillwayError('unavailable', room);
+  const disk = await onDisk(heap.usedBytes);
+  if (disk !== 'ok') throw new SpillwayError('unavailable', disk);
   present.check();
   const startMs = clock.now();
   try {

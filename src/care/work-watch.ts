@@ -5,6 +5,9 @@ import type { Hand } from './hand.ts';
 import type { Present } from './present.ts';
 
 const EVERY_MS = 250;
+/** So that counting takes at most 1 % of a core, or 10 % for the seconds in which somebody waits for the work to end. */
+const COST_FACTOR = 100;
+const ASKED_COST_FACTOR = 10;
 /** A limit this near may soon be a reason to end the agent in order: what it has in work is to be known. */
 const NEAR_SECONDS = 15;
 
@@ -16,13 +19,17 @@ export class WorkWatch {
   readonly #present: Present;
   readonly #hand: Hand;
   readonly #connections: CareDeps['connections'];
+  readonly #clock: CareDeps['clock'];
   #counting: Promise<number | null> | undefined;
   #seenMs = Number.NEGATIVE_INFINITY;
+  /** What the last count came to and cost. */
+  #last = { count: null as number | null, costMs: 0, endMs: Number.NEGATIVE_INFINITY };
 
-  constructor(present: Present, hand: Hand, { connections }: CareDeps) {
+  constructor(present: Present, hand: Hand, { connections, clock }: Pick<CareDeps, 'connections' | 'clock'>) {
     this.#present = present;
     this.#hand = hand;
     this.#connections = connections;
+    this.#clock = clock;
   }
 
   /** The count that is running. */
@@ -36,29 +43,41 @@ export class WorkWatch {
       this.inFlight = null;
       return;
     }
-    if (nowMs - this.#seenMs < EVERY_MS) return;
+    if (nowMs - this.#seenMs < Math.max(EVERY_MS, COST_FACTOR * this.#last.costMs)) return;
     this.#seenMs = nowMs;
     void this.count();
   }
 
-  /** Requests in work now; `null` where it cannot be told. Never rejects; who asks meanwhile gets the same answer. */
-  count(): Promise<number | null> {
+  /**
+   * Requests in work now; `null` where it cannot be told. Never rejects; who asks meanwhile, or too soon for what a count
+   * costs, gets the same answer.
+   */
+  async count(): Promise<number | null> {
+    const { count, costMs, endMs } = this.#last;
+    if (!this.#counting && this.#clock.now() - endMs < ASKED_COST_FACTOR * costMs) return count;
     this.#counting ??= this.#count().finally(() => {
       this.#counting = undefined;
     });
-    return this.#counting;
+    return await this.#counting;
   }
 
   async #count(): Promise<number | null> {
     const { life, latest } = this.#present;
     const { pid } = life.info;
-    const others = latest?.processes.map((each) => each.pid).filter((each) => each !== pid) ?? [];
+    const others = latest?.pids.filter((each) => each !== pid) ?? [];
     const { reach } = this.#hand;
     const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
-    let count = await this.#connections([pid, ...others], leaveOut).catch(() => null);
-    // a connection may be kept open with no request on it: that only the runtime knows
-    const asks = !this.#present.ended && !this.#hand.occupied;
-    if (count !== 0 && reach?.inFlight && asks) count = (await reach.inFlight().catch(() => null)) ?? count;
+    const seen = await this.#connections([pid, ...others], leaveOut).catch(() => null);
+    let count = seen?.total ?? null;
+    // a connection may be kept open with no request on it: that only the runtime knows, and of its own process alone
+    // one that was let go meanwhile is not to be opened again for this
+    const asks = !this.#present.ended && !this.#hand.occupied && this.#hand.reach === reach;
+    if (seen && count && reach?.inFlight && asks) {
+      const accepted = seen.accepted.get(this.#hand.pid ?? life.worker.pid) ?? 0;
+      const inside = await reach.inFlight().catch(() => null);
+      if (inside !== null) count += inside - accepted;
+    }
+    this.#last = { count, costMs: seen?.costMs ?? 0, endMs: this.#clock.now() };
     this.inFlight = count;
     return count;
   }

@@ -57,7 +57,9 @@ async function diagnose(given: Config, env: NodeJS.ProcessEnv): Promise<Diagnosi
   const subject = agent.life ?? { pid: process.pid, sameGroup: false };
   if (mode === 'wrap' || agent.life) {
     const memory = await memoryPowers(config, subject, (life, reading) =>
-      agent.life ? agentPowers(config, life, reading) : commandPowers(config, env, reading),
+      agent.life
+        ? agentPowers(config, life, reading, { inPod: cluster })
+        : commandPowers(config, env, reading),
     );
     powers.push(
       ...(cluster

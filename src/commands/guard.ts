@@ -11,10 +11,11 @@ import { close, listen, restore } from './serve.ts';
  */
 export async function guardCommand(config: Config, version: string, ended: Promise<string>): Promise<number> {
   const cache: ProcessCache = new Map();
+  let followed: Followed | undefined;
   const assembly = await assemble(
     config,
     version,
-    { restarted: true, sameFiles: false },
+    { restarted: restartedBy(config.podRestartPolicy), sameFiles: false },
     ({ life, logger }) =>
       (lives) => {
         try {
@@ -25,17 +26,20 @@ export async function guardCommand(config: Config, version: string, ended: Promi
             cache,
           });
           if (search.kind !== 'found') return `${search.reason}; ${search.mend}`;
-          const { pid, startTime, name } = search;
+          const { pid, startTime, name, container } = search;
+          const restarts = restartsOf(container, followed);
           if (search.remark && lives === 0) logger.warn(search.remark);
           const sameGroup = config.agent.kind === 'auto' || config.agent.kind === 'container';
-          return life({ pid, startTime, name, restarts: lives, sameGroup });
+          const found = life({ pid, startTime, name, restarts, sameGroup });
+          followed = { container, restarts };
+          return found;
         } catch (error) {
           return messageOf(error);
         }
       },
   );
   try {
-    await restore(assembly);
+    await restore(assembly, config);
     assembly.guardian.start();
     await listen(assembly, config);
     assembly.logger.info(`ending: ${await ended}`);
@@ -43,4 +47,24 @@ export async function guardCommand(config: Config, version: string, ended: Promi
     await close(assembly);
   }
   return 0;
+}
+
+interface Followed {
+  /** `undefined` where its name cannot be told. */
+  container: string | undefined;
+  restarts: number;
+}
+
+/**
+ * Restarts of what is found in a container, after what was followed before. Another container is none: an init container that
+ * runs after the sidecar looks like an agent at first.
+ */
+export function restartsOf(container: string | undefined, before: Followed | undefined): number {
+  return before && before.container === container ? before.restarts + 1 : 0;
+}
+
+/** Whether a container that has ended is started again, by the restart policy of its pod; `null`: nobody said which that is. */
+export function restartedBy(policy: Config['podRestartPolicy']): boolean | null {
+  // OnFailure starts again what failed: an agent that ends in order has not
+  return policy === undefined ? null : policy === 'Always';
 }

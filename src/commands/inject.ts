@@ -8,7 +8,7 @@ import { inject } from '../core/inject/inject.ts';
 import { replacedAt } from '../core/inject/patch.ts';
 import type { Pod } from '../core/inject/pod.ts';
 import { uninject } from '../core/inject/uninject.ts';
-import { podsOf } from '../core/inject/workload.ts';
+import { podsOf, skippedIn } from '../core/inject/workload.ts';
 
 /** Largest manifest that is read, in bytes; charts with their custom resource definitions come to some MiB. */
 const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
@@ -110,6 +110,10 @@ function changeText(
       if (result.pod !== undefined && result.pod !== pod) after = replacedAt(after, path, result.pod);
     }
     if (after !== value) changed.set(i, after);
+    for (const { path, name: workload } of skippedIn(value))
+      notes.push(
+        `${name}:${lineOf(path)}: ${workload}${where}: left as it is: it has a pod template, but spillway does not know this kind`,
+      );
   }
   const written = manifest.write(changed);
   for (const i of written.rewritten)

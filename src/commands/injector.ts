@@ -19,6 +19,7 @@ import type { KeyPair } from '../core/certificate.ts';
 import { messageOf, SpillwayError } from '../core/errors.ts';
 import type { InjectConfig } from '../core/inject/config.ts';
 import { INJECTOR_METRICS, type InjectorMetric } from '../core/inject/injector-metrics.ts';
+import { notInjectedLine } from '../core/inject/not-injected.ts';
 import { answerReview, REVIEW_RESULTS } from '../core/inject/review.ts';
 import { readCertificateFiles } from '../sources/certificate-files.ts';
 
@@ -76,9 +77,15 @@ export async function injectorCommand(
   // so that probes are answered before there is a right one: kubelets do not verify
   const server = createWebhookServer(
     {
-      answer: (review) => answerTimed(review, current.config, meters),
+      answer: (review) => answerTimed(review, current.config, meters, logger),
       unready: () => certificate.unready(),
-      metrics: meters,
+      metrics: {
+        contentType: meters.contentType,
+        render() {
+          meters.set('spillway_injector_ready', certificate.unready() === undefined ? 1 : 0);
+          return meters.render();
+        },
+      },
       refused: (status) =>
         meters.count('spillway_injector_refused_requests_total', { status: String(status) }),
       onError: (error) => logger.error(`a review could not be answered: ${messageOf(error)}`, { err: error }),
@@ -108,6 +115,7 @@ function answerTimed(
   review: unknown,
   config: InjectConfig,
   meters: Meters<InjectorMetric>,
+  logger: Logger,
 ): string | undefined {
   const startMs = performance.now();
   const answer = answerReview(review, config, ANNOTATION_OPTIONS);
@@ -115,6 +123,8 @@ function answerTimed(
   const text = JSON.stringify(answer.review);
   meters.count('spillway_injector_admissions_total', { result: answer.result });
   meters.observe('spillway_injector_admission_duration_seconds', (performance.now() - startMs) / 1000);
+  const line = notInjectedLine(review, answer);
+  if (line !== undefined) logger.warn(line);
   return text;
 }
 

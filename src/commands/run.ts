@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SignalSource, startChild, startFailureStatus } from '../actions/wrap/child.ts';
+import { leaveProcessOne } from '../actions/wrap/init.ts';
 import { endLeftovers } from '../actions/wrap/leftovers.ts';
 import { makePrivateCgroup, type PrivateCgroup, sweepStale } from '../actions/wrap/private-cgroup.ts';
 import { startReaper } from '../actions/wrap/reaper.ts';
@@ -8,6 +9,7 @@ import { supervise } from '../actions/wrap/supervise.ts';
 import { type Assembly, assemble } from '../build.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf, SpillwayError } from '../core/errors.ts';
+import { localUrl } from '../core/loopback.ts';
 import type { ExitFacts } from '../core/ports.ts';
 import { RestartPolicy } from '../core/restart-policy.ts';
 import { formatBytes, formatSeconds } from '../core/units.ts';
@@ -35,15 +37,20 @@ export async function runCommand(
   config: Config,
   version: string,
   commandLine: readonly string[],
-  { env, signals }: { env: NodeJS.ProcessEnv; signals: SignalSource },
+  { env, signals, argv }: { env: NodeJS.ProcessEnv; signals: SignalSource; argv: readonly string[] },
 ): Promise<number> {
+  const uncollected = leaveProcessOne(argv);
   const [command = '', ...args] = commandLine;
   const { SPILLWAY_ADMIN_TOKEN: _secret, ...passedOn } = env; // it is the guardian's own
   const runId = randomUUID();
   let current: Life | undefined;
   let group: PrivateCgroup | undefined;
   const { restart } = config;
-  const mode = { restarted: restart !== 'no', sameFiles: true };
+  const mode = {
+    restarted: restart === 'no' ? null : true,
+    sameFiles: true,
+    onAbsent: 'unready',
+  } as const;
   const assembly = await assemble(config, version, mode, ({ life }) => (restarts) => {
     const its = current;
     // one that has ended before it was seen is followed all the same: its end is to be told
@@ -57,10 +64,11 @@ export async function runCommand(
       child: { exited: () => its.exit },
     });
   });
-  const { guardian, logger } = assembly;
+  const { guardian, relief, logger } = assembly;
+  if (uncollected !== undefined) logger.warn(uncollected);
 
   try {
-    await restore(assembly);
+    await restore(assembly, config);
     const address = await listen(assembly, config);
     for (const line of await sweepStale()) logger.info(line);
     group = privateGroup(config, logger);
@@ -76,7 +84,7 @@ export async function runCommand(
       const child = await startChild({
         command,
         args,
-        env: { ...passedOn, SPILLWAY_RUN: runId, SPILLWAY_URL: `http://127.0.0.1:${address.port}` },
+        env: { ...passedOn, SPILLWAY_RUN: runId, SPILLWAY_URL: localUrl(address) },
         signals,
         ...(group ? { cgroup: group } : {}),
         onProblem: (message) => logger.warn(message),
@@ -109,7 +117,9 @@ export async function runCommand(
         policy: new RestartPolicy(restart),
         signals,
         start,
-        recycled: () => guardian.status().recycling,
+        ending: (signal) => relief.standBack(`${signal} was passed on to it`),
+        // a life too short to be followed was not sent SIGTERM; the one before it was
+        recycled: () => current?.followed === true && relief.terminated,
         async between({ code, signal }, waitMs) {
           await Promise.all([noticed(), clear()]);
           const when = waitMs > 0 ? `in ${formatSeconds(waitMs / 1000)}` : 'at once';

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeLeftovers } from '../actions/keep-file.ts';
 import type { Assembly } from '../build.ts';
 import type { Config } from '../config/options.ts';
 import type { Address } from '../config/types.ts';
@@ -14,11 +15,12 @@ const RESTORE_MS = 1000;
  * Loads the reports of earlier runs, before new ones can be written. An end that an earlier guardian did not live to see is
  * told now.
  */
-export async function restore({ recorder, guardian }: Assembly): Promise<void> {
+export async function restore({ recorder, guardian }: Assembly, { recordDir }: Config): Promise<void> {
   const restored = recorder.open().then((vanished) => {
     if (vanished) guardian.tellVanished(vanished);
   });
-  await Promise.race([restored, sleep(RESTORE_MS, undefined, { ref: false })]);
+  const tidied = recordDir === undefined ? undefined : removeLeftovers(recordDir);
+  await Promise.race([Promise.all([restored, tidied]), sleep(RESTORE_MS, undefined, { ref: false })]);
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type AnnotationOptions, defaultInjectConfig, type InjectConfig } from '../core/inject/config.ts';
+import { recordDirProblem } from '../core/inject/record-dir.ts';
 import { flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
 import { mendUnknown, type Problem } from './problems.ts';
 import { checkConfig } from './resolve.ts';
@@ -23,6 +24,9 @@ export const ANNOTATION_OPTIONS: AnnotationOptions = {
       if (result.success) read.set(key, result.output);
       else problems.push({ flag, message: result.issues[0].message });
     }
+    const recordDir = values['record-dir']?.trim();
+    const message = recordDir === undefined ? undefined : recordDirProblem(recordDir);
+    if (message !== undefined) problems.push({ flag: 'record-dir', message });
     for (const [low, sign, high] of ORDERINGS) {
       const [a, b] = [Number(read.get(low)), Number(read.get(high))];
       if (sign === '<' ? a < b : a <= b) continue;
@@ -85,6 +89,20 @@ const optionKey = v.pipe(
         : 'this is no option of the guardian',
   ),
 );
+/** As an entry of a Secret, in the pod's own namespace. */
+const secretKey = v.strictObject(
+  {
+    name: v.pipe(
+      v.string('this is not text'),
+      v.regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'this is not the name of a Secret'),
+    ),
+    key: v.pipe(
+      v.string('this is not text'),
+      v.regex(/^[-._a-zA-Z0-9]{1,253}$/, 'this is not the key of an entry'),
+    ),
+  },
+  'this is not `name` and `key`',
+);
 const optionText = v.pipe(
   v.union([v.string(), v.number(), v.boolean()], 'this is not text'),
   v.transform(String),
@@ -108,6 +126,7 @@ const SCHEMA = v.strictObject(
     events: v.optional(v.boolean('this is not true or false')),
     options: v.optional(v.record(optionKey, optionText, 'this is not a mapping of options')),
     resources: v.optional(resources),
+    webhookUrlSecret: v.optional(secretKey),
   },
   ({ expected, received }) =>
     expected === 'Object' ? 'this is not a mapping' : `${received} is not known here`,
@@ -143,13 +162,23 @@ export async function readInjectConfig(
       mend: mendOf(path),
     });
   }
-  const given = result.success ? result.output : { options: readable(value) };
+  const given: v.InferOutput<typeof SCHEMA> = result.success ? result.output : { options: readable(value) };
   const options = { ...given.options, ...flags };
   const known = Object.entries(options).filter(([key]) => isOption(key));
   const checked = await checkConfig({ flags: Object.fromEntries(known) });
   if (!checked.ok)
     for (const problem of checked.problems)
       problems.push(file === undefined ? problem : { ...problem, place: `${file} or ${problem.place}` });
+  const place = file ?? '--record-dir';
+  const recordDir = options['recordDir']?.trim();
+  const message = recordDir === undefined ? undefined : recordDirProblem(recordDir);
+  if (message !== undefined) problems.push({ place, message: `recordDir: ${message}`, mend: 'correct it' });
+  if (given.webhookUrlSecret && options['webhookUrl'] !== undefined)
+    problems.push({
+      place: file ?? '--webhook-url',
+      message: 'webhookUrlSecret and the option webhookUrl are both set',
+      mend: 'leave out one of them',
+    });
   if (problems.length > 0) return { ok: false, problems };
   const fallback = defaultInjectConfig(version);
   return {
@@ -161,6 +190,7 @@ export async function readInjectConfig(
       events: options['events'] !== 'off' && (given.events ?? fallback.events),
       options,
       resources: definite(given.resources) ?? fallback.resources,
+      ...(given.webhookUrlSecret ? { webhookUrlSecret: given.webhookUrlSecret } : {}),
     },
   };
 }

@@ -34,11 +34,12 @@ export interface Config {
   limit: number | undefined;
   /** Bytes. */
   downwardLimit: number | undefined;
+  podRestartPolicy: 'Always' | 'OnFailure' | 'Never' | undefined;
   /** Milliseconds. */
   sampleMin: number;
   /** Milliseconds. */
   sampleMax: number;
-  gc: 'auto' | 'inspect-only' | 'off';
+  gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
   /** Share of wall time, 0…1. */
   gcStallBudget: number;
   profile: 'auto' | 'off';
@@ -52,6 +53,7 @@ export interface Config {
   onBlind: 'ready' | 'unready';
   events: 'auto' | 'on' | 'off';
   webhookUrl: string | undefined;
+  webhookUrlFile: string | undefined;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** `undefined`: pretty on a terminal, else JSON. */
   logFormat: 'json' | 'pretty' | undefined;
@@ -81,9 +83,10 @@ const ALL = ['guard', 'run', 'doctor', 'config'] as const;
 export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
   listen: {
     type: address,
-    default: { host: '0.0.0.0', port: 9797 },
+    default: { host: '::', port: 9797 },
     placeholder: 'address',
-    description: 'Address of probes, metrics and status; IPv6 in brackets, port 0 takes a free one',
+    description:
+      'Address of probes, metrics and status; `[::]` is every address, IPv6 and IPv4, `0.0.0.0` IPv4 alone; port 0 takes a free one',
     commands: GUARDING,
   },
   adminListen: {
@@ -162,6 +165,15 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
       'Memory limit of the agent’s container as the Kubernetes downward API gives it; used when its cgroup cannot be read',
     commands: ALL,
   },
+  podRestartPolicy: {
+    type: choice('Always', 'OnFailure', 'Never'),
+    default: undefined,
+    unset: 'not known',
+    placeholder: 'policy',
+    description:
+      'What restarts the agent’s container, as its pod says: recycling would end for good what is not restarted; set by the injector',
+    commands: ['guard', 'doctor', 'config'],
+  },
   sampleMin: {
     type: duration('1ms', '1s'),
     default: 5,
@@ -177,11 +189,11 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     commands: GUARDING,
   },
   gc: {
-    type: choice('auto', 'inspect-only', 'off'),
+    type: choice('auto', 'on-shared-host', 'inspect-only', 'off'),
     default: 'auto',
     placeholder: 'mode',
     description:
-      'Whether garbage of the agent is collected; `inspect-only` never sends SIGUSR1 and takes an inspector that is open',
+      'Whether garbage of the agent is collected; `on-shared-host` opens its inspector also where other users of the machine or node could reach it, `inspect-only` sends no SIGUSR1 and uses an inspector that is open',
     commands: ALL,
   },
   gcStallBudget: {
@@ -210,7 +222,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: 'auto',
     placeholder: 'mode',
     description:
-      'Ends the agent in order, to be restarted, when it is stuck or would be killed; `auto` only one that catches SIGTERM',
+      'Ends the agent gracefully, to be restarted, when it would be killed otherwise; `auto` only one that is known to handle SIGTERM and to be restarted',
     commands: ALL,
   },
   recycleGrace: {
@@ -255,6 +267,15 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     unset: 'none',
     placeholder: 'url',
     description: 'URL that gets each transition as JSON',
+    commands: GUARDING,
+  },
+  webhookUrlFile: {
+    type: path,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'file',
+    description:
+      'File with that URL instead, read at each sending: a URL that holds a secret stands in no manifest and no environment',
     commands: GUARDING,
   },
   logLevel: {

@@ -72,7 +72,11 @@ export async function checkConfig({
   const config = values as unknown as Config;
   // What an unreadable file would have set is not known, so nothing is said about how values stand to each other.
   if (fromFile !== undefined)
-    problems.push(...misordered(config, places, doubtful), ...exposed(config, places, doubtful));
+    problems.push(
+      ...misordered(config, places, doubtful),
+      ...exposed(config, places, doubtful),
+      ...twice(config, places),
+    );
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, resolved: { config, origins: origins as Record<OptionKey, string> } };
 }
@@ -169,6 +173,20 @@ function exposed(
       place: places['adminListen'] ?? flagOf('adminListen'),
       message: `adminListen ${OPTIONS.adminListen.type.render(adminListen)} is open to others and adminToken is not set`,
       mend: `set ${envOf('adminToken')}, or listen on 127.0.0.1`,
+    },
+  ];
+}
+
+/** One URL cannot come from two places. */
+function twice({ webhookUrl, webhookUrlFile }: Config, places: Readonly<Record<string, string>>): Problem[] {
+  if (webhookUrl === undefined || webhookUrlFile === undefined) return [];
+  return [
+    {
+      place: [places['webhookUrl'], places['webhookUrlFile']]
+        .filter((place) => place !== undefined)
+        .join(', '),
+      message: 'webhookUrl and webhookUrlFile are both set',
+      mend: 'leave out one of them',
     },
   ];
 }

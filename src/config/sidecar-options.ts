@@ -1,7 +1,13 @@
 import { flagOf, OPTION_LIST, type OptionKey } from './options.ts';
 
 /** What the injector sets by itself, from the pod. */
-export const SET_BY_INJECTOR: readonly OptionKey[] = ['listen', 'agent', 'downwardLimit'];
+export const SET_BY_INJECTOR: readonly OptionKey[] = [
+  'listen',
+  'agent',
+  'downwardLimit',
+  'podRestartPolicy',
+  'webhookUrlFile', // there is no file of the user's in the sidecar; `webhookUrlSecret` names a Secret
+];
 /** Beside that, what is no business of whoever may annotate a pod. */
 const NEVER_ANNOTATED: readonly OptionKey[] = [...SET_BY_INJECTOR, 'adminListen', 'adminToken'];
 

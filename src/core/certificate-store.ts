@@ -8,13 +8,16 @@ export interface Stored {
 
 /** Where replicas share their certificate, and where the API server is told whom to trust. */
 export interface CertificateStore {
-  /** `undefined` when there is nothing. What is there may be of any quality. */
-  read(signal: AbortSignal): Promise<Stored | undefined>;
   /**
-   * Writes over what was read, or anew.
-   * @returns whether that is still what is stored: `false` when somebody else was first
+   * What is there may be of any quality, and empty.
+   * @throws SpillwayError when the place itself is missing: it is the installer's to make
    */
-  write(set: CertificateSet, over: Stored | undefined, signal: AbortSignal): Promise<boolean>;
+  read(signal: AbortSignal): Promise<Stored>;
+  /**
+   * Writes over what was read.
+   * @returns whether that was still what is stored: `false` when somebody else was first
+   */
+  write(set: CertificateSet, over: Stored, signal: AbortSignal): Promise<boolean>;
   /**
    * Has the API server trust these authorities (PEM).
    * @returns whether it did not before

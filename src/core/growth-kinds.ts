@@ -1,6 +1,7 @@
 import type { GrowthKind, GrowthReport } from './growth-report.ts';
 import type { ProcessShare } from './kills.ts';
 import type { HeapFacts, Site } from './reach.ts';
+import { clean } from './text.ts';
 import { formatBytes } from './units.ts';
 
 /** What is known of the agent's memory at one moment, in bytes; `null` where nothing tells. */
@@ -23,6 +24,9 @@ const LEAST_BYTES = 1024 * 1024;
 const RUNTIME_BYTES = 44 * 1024 * 1024;
 const MOST_SITES_TOLD = 3;
 const MOST_NAMES_TOLD = 3;
+/** Characters of a function's or class' name, and of a path. */
+const MOST_NAME = 120;
+const MOST_PATH = 240;
 /** The note of a Kubernetes Event may be 1,024 characters; this leaves room for what else it says. */
 const NOTE_CHARACTERS = 400;
 
@@ -108,6 +112,17 @@ function heapWords(by: string, sites: readonly Site[]): string {
     .slice(0, MOST_SITES_TOLD)
     .map(siteWords);
   return told.length > 0 ? `heap: ${by}, grown in ${told.join(', ')}` : `heap: ${by}`;
+}
+
+/** What the agent's runtime says of a site: names and paths are the agent's to choose. */
+export function plainSite(site: Site): Site {
+  const { name, file, package: from } = site;
+  return {
+    ...site,
+    name: clean(name, MOST_NAME),
+    file: file === null ? null : clean(file, MOST_PATH),
+    package: from === null ? null : clean(from, MOST_NAME),
+  };
 }
 
 /** A site in one phrase: `` `agentStep (src/agent.ts:7)` +84 MiB``, with its package where it is of one. */

@@ -1,25 +1,32 @@
 import { type Forecast, forecast } from './forecast.ts';
 import { type LeakVerdict, leakEnded, suspectLeak } from './leak.ts';
 import { type Points, Series, Windows } from './series.ts';
-import { deviation, leastSquares, type Slope, theilSen } from './statistics.ts';
+import { deviation, leastSquares, type Slope } from './statistics.ts';
 import { Teeth, visibleDropBytes } from './teeth.ts';
+import { type Highs, highsOf, longestTrend, MIN_POINTS, nextHighs, type Trend } from './trend.ts';
 
 const MIB = 1024 ** 2;
 
 /** Look-back of the trend, and width of the windows whose minima it is drawn through. */
 const TREND_MS = 120_000;
 const WINDOW_MS = 2_000;
-/** Fewer minima than this are no trend yet (12 s). */
-const MIN_POINTS = 6;
 /** Teeth longer than the look-back allows: this many floors are a trend however far back they reach. */
 const MIN_FLOORS = 4;
-/** Standard deviations by which the later half must disagree before the earlier one is given up as history. */
-const DISAGREES = 2.58;
+/** A trend has ended when there was no new high for this long, and for three times the second longest pause it made before. */
+const REST_MS = 3_000;
+const PAUSES = 3;
+/** A rise by less than this share of the limit is noise. */
+const NOISE_SHARE = 0.001;
 
 /** Look-back of the burst, and the least time that tells a slope from a jitter of the counters. */
 const BURST_MS = 1_000;
 const BURST_MIN_MS = 20;
 const BURST_POINTS = 4;
+/** A burst has ended when so lately it rose by less than this share of what it would have. */
+const BURST_REST_MS = 400;
+const BURST_SHARE = 0.25;
+/** An interruption shorter than this is of the burst. */
+const BURST_GAP_MS = 1_000;
 /** A rise below the highest use of this long ago, and a quarter of a tooth more, is expected to be collected. */
 const TERRITORY_MS = 30_000;
 const TERRITORY_MARGIN = 0.25;
@@ -41,7 +48,16 @@ export interface GrowthOutlook extends Forecast {
    * little to judge by (the first 12 s, unless there is a burst).
    */
   growthBytesPerSecond: number | null;
+  /** For how long the growth that the forecast is made from has gone on, in seconds; 0 where there is none. */
+  risingSeconds: number;
 }
+
+const NO_FORECAST: GrowthOutlook = {
+  growthBytesPerSecond: 0,
+  secondsToLimit: null,
+  range: null,
+  risingSeconds: 0,
+};
 
 /**
  * Follows one agent's memory and tells how fast it grows.
@@ -50,6 +66,8 @@ export interface GrowthOutlook extends Forecast {
  * seen, through the minima of 2 s windows over the last 2 min; it ignores saw-teeth and answers after some 12 s. The
  * **burst** is a regression over the last second or the last 4 samples; it answers at once, and is believed only where
  * memory has not been lately (a rise within earlier teeth is expected to be collected) or when the limit is next.
+ * Neither is believed any more once use no longer rises: a collection, too, leaves points that a trend of long ago
+ * goes through.
  *
  * `add` allocates nothing and costs well below a microsecond; the statistics run when a window closes. Times are monotonic
  * milliseconds and come from outside; a sample not later than the one before is ignored.
@@ -64,7 +82,9 @@ export class GrowthTracker {
   #startMs: number | null = null;
   #held = 0;
   #limit = 0;
-  #trend: Slope | null = null;
+  #trend: Trend | null = null;
+  #burstSinceMs = Number.NaN;
+  #burstSeenMs = Number.NEGATIVE_INFINITY;
   /** Memory below this has given back what the trend had gained: until it is drawn anew it says nothing. */
   #lowestRisen = 0;
   #trendStale = true;
@@ -100,18 +120,36 @@ export class GrowthTracker {
     }
     const trend = this.#trend;
     const burst = this.#burst(atMs);
-    if (burst !== null && burst.low > Math.max(0, trend?.high ?? 0)) {
+    // a trend that may as well be none bounds no burst: after a time at rest it takes in the first seconds of any rise
+    if (burst !== null && burst.low > (trend !== null && trend.low > 0 ? trend.high : 0)) {
       // A burst may end at any moment; only the trend below it says that memory would meet the limit anyway.
       const low = Math.max(0, trend?.low ?? 0);
       const outlook = forecast(this.#limit - this.#held, { ...burst, low });
-      return { growthBytesPerSecond: burst.slope, ...outlook };
+      return {
+        growthBytesPerSecond: burst.slope,
+        ...outlook,
+        risingSeconds: (atMs - this.#burstSinceMs) / 1000,
+      };
     }
-    if (trend === null) return { growthBytesPerSecond: null, secondsToLimit: null, range: null };
-    const certain = trend.low > 0 || trend.high < 0;
-    if (!certain || (trend.low > 0 && this.#held < this.#lowestRisen))
-      return { growthBytesPerSecond: 0, secondsToLimit: null, range: null };
-    const { line, spread } = this.#peaks(atMs, trend.slope);
-    return { growthBytesPerSecond: trend.slope, ...forecast(this.#limit - line, trend, spread) };
+    if (trend === null) return { ...NO_FORECAST, growthBytesPerSecond: null };
+    if (trend.high < 0) return { ...NO_FORECAST, growthBytesPerSecond: trend.slope };
+    if (trend.low <= 0 || this.#held < this.#lowestRisen) return NO_FORECAST;
+    const highs = this.#highsOf(trend);
+    if (rests(atMs, highs)) return NO_FORECAST;
+    const { line, spread } = this.#peaks(atMs, trend);
+    const risingSeconds = (atMs - highs.firstMs) / 1000;
+    return {
+      growthBytesPerSecond: trend.slope,
+      ...forecast(this.#limit - line, trend, spread),
+      risingSeconds,
+    };
+  }
+
+  #highsOf({ sinceMs, slope }: Trend): Highs {
+    const { maxima, highest } = this.#windows;
+    const noiseBytes = NOISE_SHARE * this.#limit;
+    const highs = highsOf(maxima.slice(maxima.firstSince(sinceMs)), slope, noiseBytes);
+    return highest ? nextHighs(highs, highest.atMs, highest.value, slope, noiseBytes) : highs;
   }
 
   /** The leak verdict now; the same object for as long as nothing changes. */
@@ -151,6 +189,7 @@ export class GrowthTracker {
     this.#teeth.clear();
     this.#load.clear();
     this.#startMs = null;
+    this.#burstSeenMs = Number.NEGATIVE_INFINITY;
     this.#trend = null;
     this.#trendStale = true;
     this.#leak = { suspected: false };
@@ -158,13 +197,12 @@ export class GrowthTracker {
   }
 
   /** Slope in bytes per second through what collections leave; `null` without enough points. */
-  #drawTrend(atMs: number): Slope | null {
+  #drawTrend(atMs: number): Trend | null {
     const points = this.#trendPoints(atMs);
     if (points === null) return null;
-    if (points === 'within teeth') return { slope: 0, low: 0, high: 0 };
-    const slope = longestTrend(points);
+    if (points === 'within teeth') return { slope: 0, low: 0, high: 0, sinceMs: atMs };
     this.#lowestRisen = (points.values.at(-1) ?? 0) - visibleDropBytes(this.#limit);
-    return slope && { slope: slope.slope * 1000, low: slope.low * 1000, high: slope.high * 1000 };
+    return longestTrend(points);
   }
 
   #trendPoints(atMs: number): Points | 'within teeth' | null {
@@ -187,12 +225,13 @@ export class GrowthTracker {
    * Peaks meet the limit before floors do: the highest line of the trend's slope that recent peaks reach, as of now,
    * and how far peaks lie apart about such a line.
    */
-  #peaks(atMs: number, slopePerSecond: number): { line: number; spread: number } {
+  #peaks(atMs: number, { slope, sinceMs }: Trend): { line: number; spread: number } {
     const { maxima } = this.#windows;
     const { floors, drops } = this.#teeth;
-    const now = (at: number, bytes: number) => bytes + (slopePerSecond * (atMs - at)) / 1000;
+    const now = (at: number, bytes: number) => bytes + (slope * (atMs - at)) / 1000;
     const tooth = floors.time(floors.length - 2);
-    const from = maxima.firstSince(Math.min(atMs - TERRITORY_MS, Number.isNaN(tooth) ? atMs : tooth));
+    const lately = Math.min(atMs - TERRITORY_MS, Number.isNaN(tooth) ? atMs : tooth);
+    const from = maxima.firstSince(Math.max(lately, sinceMs));
     const tops = Float64Array.from({ length: maxima.length - from }, (_, i) =>
       now(maxima.time(from + i), maxima.value(from + i)),
     );
@@ -218,13 +257,31 @@ export class GrowthTracker {
     const whole = leastSquares(recent, second);
     const latest = leastSquares(recent, moment);
     if (whole === null || latest === null) return null;
-    const begins = latest.low > whole.slope;
+    const least = Math.max(MIB, this.#limit / 200);
+    const sinceMoment = latest.slope * (recent.time(last) - recent.time(moment));
+    const begins = latest.low > whole.slope && sinceMoment >= least;
     const { slope, low, high } = begins ? latest : whole;
     const rise = slope * (recent.time(last) - recent.time(begins ? moment : second));
-    if (low <= 0 || rise < Math.max(MIB, this.#limit / 200)) return null;
+    if (low <= 0 || rise < least) return null;
+    if (!begins && this.#burstRests(atMs, slope)) return null;
     const urgent = this.#limit - this.#held < slope * 1000 * URGENT_SECONDS;
-    if (!urgent && !this.#isNewTerritory(atMs)) return null;
+    const isNew = this.#isNewTerritory(atMs);
+    if (!urgent && !isNew) return null;
+    // within earlier teeth it is expected to be collected: there it has gone on for no time
+    if (!isNew) this.#burstSinceMs = atMs;
+    else if (atMs - this.#burstSeenMs > BURST_GAP_MS)
+      this.#burstSinceMs = recent.time(begins ? moment : second);
+    if (isNew) this.#burstSeenMs = atMs;
     return { slope: slope * 1000, low: low * 1000, high: high * 1000 };
+  }
+
+  #burstRests(atMs: number, slopePerMs: number): boolean {
+    const recent = this.#recent;
+    const from = recent.firstSince(atMs - BURST_REST_MS);
+    const spanMs = atMs - recent.time(from);
+    // few and far samples tell nothing of so short a time
+    if (recent.length - from < BURST_POINTS || spanMs < BURST_REST_MS / 2) return false;
+    return this.#held - recent.value(from) < BURST_SHARE * slopePerMs * spanMs;
   }
 
   #isNewTerritory(atMs: number): boolean {
@@ -239,16 +296,8 @@ export class GrowthTracker {
   }
 }
 
-/**
- * The slope of the longest latest stretch whose later half agrees with it: so a step, a ramp of start-up or a change of
- * pace is history as soon as what came after it is long enough to say so.
- */
-function longestTrend({ times, values }: Points): Slope | null {
-  const whole = theilSen({ times, values });
-  const half = times.length >> 1;
-  if (whole === null || times.length - half < MIN_POINTS) return whole;
-  const later = { times: times.subarray(half), values: values.subarray(half) };
-  const laterSlope = theilSen(later, DISAGREES);
-  const agrees = laterSlope === null || (whole.slope >= laterSlope.low && whole.slope <= laterSlope.high);
-  return agrees ? whole : longestTrend(later);
+/** Whether use has stopped making new highs: for longer than its steps and teeth explain. */
+function rests(atMs: number, { lastMs, pauses: [, pauseMs] }: Highs): boolean {
+  // the pause between the highs of two windows is no longer than this where there is none
+  return atMs - lastMs > Math.max(REST_MS, PAUSES * (pauseMs - WINDOW_MS));
 }

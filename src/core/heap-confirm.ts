@@ -25,21 +25,23 @@ export interface LastCollection {
 /**
  * How much of the heap counts against its limit. A runtime never dies of garbage: it collects before it gives up. So
  * heap in use above the shed ratio turns nobody away before a collection has shown that it is live, within a second.
+ * @returns `confirmed` is false as long as it counts for less than is in use
  */
 export function confirmHeap(
   state: HeapConfirmation,
   heap: HeapUse,
   last: LastCollection,
   shedRatio: number,
-): { state: HeapConfirmation; heap: HeapUse } {
+): { state: HeapConfirmation; heap: HeapUse; confirmed: boolean } {
   const most = (shedRatio - UNCONFIRMED_MARGIN) * heap.limitBytes;
-  if (heap.usedBytes < shedRatio * heap.limitBytes) return { state: UNCROSSED, heap };
+  if (heap.usedBytes < shedRatio * heap.limitBytes) return { state: UNCROSSED, heap, confirmed: true };
   const crossedMs = state.crossedMs ?? heap.atMs;
   const mostlyLive =
     heap.atMs - last.atMs <= CONFIRMED_FOR_MS && last.leftBytes >= MOSTLY_LIVE_SHARE * heap.usedBytes;
   const confirmed = last.atMs >= crossedMs || mostlyLive || heap.atMs - crossedMs >= CONFIRM_WITHIN_MS;
   return {
     state: { crossedMs },
+    confirmed,
     heap: confirmed ? heap : { ...heap, usedBytes: Math.min(heap.usedBytes, most) },
   };
 }

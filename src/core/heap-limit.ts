@@ -4,6 +4,9 @@ const SMALLEST_DEFAULT_BYTES = 259 * MIB;
 /** V8's largest default on 64-bit machines with plenty of memory. */
 const LARGEST_DEFAULT_BYTES = 4096 * MIB;
 
+/** In `NODE_OPTIONS` it may stand in quotes. */
+const FLAG = /^"?--max[-_]old[-_]space[-_]size([-_]percentage)?(?:=([\d.]+))?"?$/;
+
 /**
  * The size of heap at which V8 aborts a Node process, as far as it shows from outside: `--max-old-space-size` from
  * the command line or `NODE_OPTIONS`, else the default, which is about half the container's limit.
@@ -15,11 +18,17 @@ export function heapLimit(
 ): { bytes: number; set: boolean } {
   const options = [...nodeOptions.split(/\s+/), ...args];
   let bytes: number | undefined;
+  let share: number | undefined;
   for (const [i, option] of options.entries()) {
-    const match = /^--max[-_]old[-_]space[-_]size(?:=(\d+))?$/.exec(option);
-    const mebibytes = match && Number(match[1] ?? options[i + 1]);
-    if (mebibytes) bytes = mebibytes * MIB;
+    const found = FLAG.exec(option);
+    if (!found) continue;
+    const [, unit, value] = found;
+    const number = Number(value ?? options[i + 1]);
+    if (number > 0 && unit === undefined) bytes = number * MIB;
+    else if (number > 0) share = number / 100;
   }
+  // of the memory that the process may use, which is the container's; it overrides the size wherever it stands (Node 22, 24, 26)
+  if (share !== undefined) bytes = Math.floor(share * limitBytes);
   if (bytes !== undefined) return { bytes, set: true };
   const byDefault = Math.min(LARGEST_DEFAULT_BYTES, Math.max(SMALLEST_DEFAULT_BYTES, limitBytes / 2));
   return { bytes: byDefault, set: false };

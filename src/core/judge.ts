@@ -1,5 +1,5 @@
 import type { EventReason, GuardianEvent } from './events.ts';
-import { GrowthTracker } from './growth.ts';
+import { type GrowthOutlook, GrowthTracker } from './growth.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
 import { describeLevel, describeOutlook, describeUse, limitName, NO_OUTLOOK, type Outlook } from './notes.ts';
 import { type Hope, isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
@@ -11,6 +11,8 @@ import { formatBytes, formatSeconds } from './units.ts';
 export interface JudgeOptions extends Thresholds {
   maxUnready: number;
   onBlind: 'ready' | 'unready';
+  /** What readiness says while there is no agent; by default what it says when blind. */
+  onAbsent?: 'unready';
 }
 
 /** What holds where nothing else is said. */
@@ -35,7 +37,11 @@ const TELL_BLIND_AFTER_MS = 5000;
 const FORECAST_SECONDS = 60;
 const FORECAST_STANDS_MS = 1500;
 /** A limit this near is no rest, whatever the last second shows. */
-const RISING_SECONDS = 5;
+const RISING_SECONDS = 16;
+/** A longer gap between two readings was not observed: the guardian stood still, and what use did meanwhile is not known. */
+const OBSERVED_MS = 2000;
+/** What the heap rose by holds for so long after the agent has told of it. */
+const HEAP_RISE_MS = 2000;
 /** The statistics of growth need no finer step than this. */
 const ASSESS_EVERY_MS = 250;
 
@@ -56,6 +62,11 @@ export class Judge {
   #heapGrowth = new GrowthTracker();
   #heapSeenMs = Number.NEGATIVE_INFINITY;
   #recycling: string | undefined;
+  #risingSeconds = 0;
+  #stuckTold = false;
+  /** Time that was not observed, since the start. */
+  #unseenMs = 0;
+  #absent = true;
   #level: LevelState;
   #readiness: ReadinessState = READY;
   #outlook: Outlook = NO_OUTLOOK;
@@ -89,8 +100,12 @@ export class Judge {
     return this.#blindReason;
   }
   get ready(): boolean {
-    if (this.#recycling !== undefined) return false;
+    if (this.#recycling !== undefined || this.absent) return false;
     return this.blind ? this.#options.onBlind === 'ready' : isReady(this.#readiness);
+  }
+  /** There is no agent, and without one nothing is ready. */
+  get absent(): boolean {
+    return this.#absent && this.#options.onAbsent === 'unready';
   }
   get stuck(): boolean {
     return this.#readiness.stuck !== null;
@@ -109,6 +124,10 @@ export class Judge {
   get outlook(): Outlook {
     return this.#outlook;
   }
+  /** For how long the growth that the outlook is made from has gone on, in seconds. */
+  get risingSeconds(): number {
+    return this.#risingSeconds;
+  }
   get leakSuspected(): boolean {
     return this.#leak;
   }
@@ -123,7 +142,7 @@ export class Judge {
    * @param hope what refusing work may still bring, where that is known
    */
   step(reading: Reading, nowMs: number, hope?: Hope): Finding[] {
-    const findings: Finding[] = [];
+    this.#unseenMs += Math.max(0, nowMs - this.#lastReadingMs - OBSERVED_MS);
     this.#lastReadingMs = nowMs;
     this.#blindReason = undefined;
     this.#blindTold = false;
@@ -134,11 +153,23 @@ export class Judge {
     const previous = this.#level;
     this.#level = nextLevel(previous, ratioOf(reading), nowMs, this.#options);
     const changed = this.#level.level !== previous.level;
-    if (changed || nowMs - this.#assessedMs >= ASSESS_EVERY_MS) this.#assess(reading, nowMs, findings);
-    if (changed) findings.unshift(this.#transition(reading));
+    const due = changed || nowMs - this.#assessedMs >= ASSESS_EVERY_MS;
+    if (due) this.#assess(reading, nowMs);
+    this.#judgeReadiness(reading, nowMs, hope);
 
-    const wasStuck = this.#readiness.stuck;
-    const { maxUnready } = this.#options;
+    // told when all has been judged: what is said of readiness is what is answered
+    const findings = changed ? [this.#transition(reading)] : [];
+    if (due) findings.push(...this.#foreseen(reading, nowMs), ...this.#leaking(reading, nowMs));
+    if (!this.stuck) this.#stuckTold = false;
+    else if (!this.#stuckTold && this.#recycling === undefined) {
+      this.#stuckTold = true;
+      findings.push({ reason: 'AgentStuck', type: 'Warning', note: this.#stuckNote(reading) });
+    }
+    return findings;
+  }
+
+  #judgeReadiness(reading: Reading, nowMs: number, hope: Hope | undefined): void {
+    const held = heldBytes(reading);
     // what falls or rests is the use of the limit that is near
     const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
     const [bytes, limit] = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
@@ -156,14 +187,11 @@ export class Judge {
       this.level,
       bytes,
       limit,
-      nowMs,
-      maxUnready,
+      nowMs - this.#unseenMs,
+      this.#options.maxUnready,
       still,
       shed,
     );
-    if (this.#readiness.stuck !== null && wasStuck === null)
-      findings.push({ reason: 'AgentStuck', type: 'Warning', note: this.#stuckNote(reading) });
-    return findings;
   }
 
   #stuckNote(reading: Reading): string {
@@ -194,9 +222,14 @@ export class Judge {
       {
         reason: 'GuardianBlind',
         type: 'Warning',
-        note: `No valid reading for ${formatSeconds((nowMs - this.#lastReadingMs) / 1000)}: ${reason}. Readiness answers ${this.#options.onBlind === 'ready' ? 'ready' : 'un-ready'} meanwhile.`,
+        note: `No valid reading for ${formatSeconds((nowMs - this.#lastReadingMs) / 1000)}: ${reason}. Readiness answers ${this.ready ? 'ready' : 'un-ready'} meanwhile.`,
       },
     ];
+  }
+
+  /** There is an agent, whether it can be read or not. */
+  agentFound(): void {
+    this.#absent = false;
   }
 
   /** Another process from here on: what was known of the old one is no longer true. */
@@ -212,6 +245,7 @@ export class Judge {
             },
           ];
     this.#forget(nowMs);
+    this.#absent = true;
     this.#recycling = undefined; // not forgotten when blind: it is being ended all the same
     this.#blindReason = reason;
     this.#blindSinceMs = nowMs;
@@ -221,7 +255,8 @@ export class Judge {
 
   /** The level in words, for the status and for answers to refused requests. */
   describe(reading: Reading): string {
-    const stance = this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing';
+    const ending = this.#recycling === undefined ? null : 'ending';
+    const stance = ending ?? (this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing');
     return describeLevel(this.level, reading, this.#outlook, this.#options, stance);
   }
 
@@ -230,23 +265,28 @@ export class Judge {
     this.#heapGrowth = new GrowthTracker();
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#readiness = READY;
+    this.#stuckTold = false;
     this.#outlook = NO_OUTLOOK;
+    this.#risingSeconds = 0;
     this.#leak = false;
     this.#forecastSinceMs = null;
     this.#forecastTold = false;
   }
 
-  /** About the nearer limit. */
-  #outlookOf({ heap, ...reading }: Reading, nowMs: number): Outlook {
-    const { growthBytesPerSecond, secondsToLimit, range } = this.#growth.assess(nowMs);
-    const outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
-    if (!heap || limitedBy({ heap, ...reading }) !== 'heap') return outlook;
+  /** Growth towards the nearer limit. */
+  #growthOf({ heap, ...reading }: Reading, nowMs: number): GrowthOutlook {
+    const growth = this.#growth.assess(nowMs);
+    if (!heap || limitedBy({ heap, ...reading }) !== 'heap') return growth;
     const its = this.#heapGrowth.assess(nowMs);
-    if (its.growthBytesPerSecond !== null) return { ...its, secondsToLimitRange: its.range };
-    // not followed for long enough: what the agent's memory grows by, its heap does at most
-    if (growthBytesPerSecond === null || growthBytesPerSecond <= 0) return NO_OUTLOOK;
+    if (its.growthBytesPerSecond !== null) return its;
+    // not followed for long enough: it grows by what the agent's memory does at most, and by no more than it did between two looks
+    const { risingSeconds } = growth;
+    const rise = nowMs - heap.atMs > HEAP_RISE_MS ? 0 : (heap.riseBytesPerSecond ?? 0);
+    const growthBytesPerSecond = Math.min(growth.growthBytesPerSecond ?? 0, rise);
+    if (growthBytesPerSecond <= 0)
+      return { growthBytesPerSecond: null, secondsToLimit: null, range: null, risingSeconds: 0 };
     const seconds = Math.max(0, heap.limitBytes - heap.usedBytes) / growthBytesPerSecond;
-    return { growthBytesPerSecond, secondsToLimit: seconds, secondsToLimitRange: null };
+    return { growthBytesPerSecond, secondsToLimit: seconds, range: null, risingSeconds };
   }
 
   #transition(reading: Reading): Finding {
@@ -259,38 +299,34 @@ export class Judge {
     };
   }
 
-  #assess(reading: Reading, nowMs: number, findings: Finding[]): void {
+  #assess(reading: Reading, nowMs: number): void {
     this.#assessedMs = nowMs;
-    this.#outlook = this.#outlookOf(reading, nowMs);
-    const { secondsToLimit } = this.#outlook;
+    const { growthBytesPerSecond, secondsToLimit, range, risingSeconds } = this.#growthOf(reading, nowMs);
+    this.#outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
+    this.#risingSeconds = risingSeconds;
+  }
 
-    const near = secondsToLimit !== null && secondsToLimit <= FORECAST_SECONDS;
-    if (!near) {
+  #foreseen(reading: Reading, nowMs: number): Finding[] {
+    const { secondsToLimit } = this.#outlook;
+    if (secondsToLimit === null || secondsToLimit > FORECAST_SECONDS) {
       if (secondsToLimit === null || secondsToLimit > 2 * FORECAST_SECONDS) this.#forecastTold = false;
       this.#forecastSinceMs = null;
-    } else {
-      this.#forecastSinceMs ??= nowMs;
-      if (
-        !this.#forecastTold &&
-        nowMs - this.#forecastSinceMs >= FORECAST_STANDS_MS &&
-        !atLeast(this.level, 'critical')
-      ) {
-        this.#forecastTold = true;
-        findings.push({
-          reason: 'MemoryLimitForecast',
-          type: 'Warning',
-          note: `${limitName(reading, 'The')} will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`,
-        });
-      }
+      return [];
     }
+    this.#forecastSinceMs ??= nowMs;
+    const stands = nowMs - this.#forecastSinceMs >= FORECAST_STANDS_MS;
+    if (this.#forecastTold || !stands || atLeast(this.level, 'critical')) return [];
+    this.#forecastTold = true;
+    const note = `${limitName(reading, 'The')} will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`;
+    return [{ reason: 'MemoryLimitForecast', type: 'Warning', note }];
+  }
 
+  #leaking(reading: Reading, nowMs: number): Finding[] {
     const leak = this.#growth.leak(nowMs);
-    if (leak.suspected && !this.#leak)
-      findings.push({
-        reason: 'MemoryLeakSuspected',
-        type: 'Warning',
-        note: `Memory left after collections keeps rising while load does not: from ${formatBytes(leak.floorThenBytes)} to ${formatBytes(leak.floorNowBytes)} in ${formatSeconds(leak.spanSeconds)} (${formatBytes(leak.bytesPerSecond)}/s); ${describeUse(reading)}.`,
-      });
+    const before = this.#leak;
     this.#leak = leak.suspected;
+    if (!leak.suspected || before) return [];
+    const note = `Memory left after collections keeps rising while load does not: from ${formatBytes(leak.floorThenBytes)} to ${formatBytes(leak.floorNowBytes)} in ${formatSeconds(leak.spanSeconds)} (${formatBytes(leak.bytesPerSecond)}/s); ${describeUse(reading)}.`;
+    return [{ reason: 'MemoryLeakSuspected', type: 'Warning', note }];
   }
 }

@@ -30,11 +30,17 @@ export function entryRatio(level: Level, t: Thresholds): number {
 }
 
 /** The highest level whose entry ratio, less `margin`, is reached. */
-function levelAt(ratio: number, margin: number, t: Thresholds): Level {
+export function levelAt(ratio: number, margin: number, t: Thresholds): Level {
   if (ratio >= t.criticalRatio - margin) return 'critical';
   if (ratio >= t.shedRatio - margin) return 'shedding';
   if (ratio >= t.warnRatio - margin) return 'warning';
   return LEVELS[0];
+}
+
+/** The level without its hold: use that has fallen, or a limit that was raised, counts at once. */
+export function withoutHold(level: Level, ratio: number, t: Thresholds): Level {
+  const by = levelAt(ratio, t.recoverMargin, t);
+  return atLeast(level, by) ? by : level;
 }
 
 /**

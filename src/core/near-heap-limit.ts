@@ -1,14 +1,20 @@
+import { isForeseen } from './access.ts';
+import type { Thresholds } from './level.ts';
 import type { HeapFacts } from './reach.ts';
 import { formatBytes } from './units.ts';
 
 const MIB = 2 ** 20;
 
-/** Anonymous memory bounds the heap from above: below this share of the heap's limit there is nothing to ask. */
-const ASK_FROM = 0.6;
-/** From here on it is asked as often as it ever is. */
-const NEAR_FROM = 0.85;
-/** One question costs the agent 1–4 ms. */
-const ASK_MS = { far: 1000, near: 100 };
+/** By so much of the heap's limit the bound has to have grown since the last question. */
+const GROWN_SHARE = 0.1;
+/** A rise or fall of less, of the heap's limit, is noise. */
+const NOISE_SHARE = 0.005;
+/** A burst that has come to rest is none to ask about: the bound has to be near for so long, with a new high as lately. */
+const GROWS_MS = 500;
+/** … or for this share of the time to the limit, where that is short. */
+const STANDS_SHARE = 0.25;
+/** After an answer that the heap is far from its limit: 10, 20, 40 … 300 s until the next question below the old high. */
+const FAR_MS = { first: 10_000, longest: 300_000 };
 
 /** Heap of the isolate with the limit, as the agent told it, and the agent's anonymous memory at that time; bytes. */
 export interface HeapLook {
@@ -16,23 +22,107 @@ export interface HeapLook {
   anonBytes: number;
 }
 
+/** What is remembered of the bound from one reading to the next. Bytes of anonymous memory; monotonic milliseconds. */
+export interface HeapBound {
+  /** The last question's, or the lowest since: from there growth counts. */
+  readonly fromBytes: number;
+  /** The last question's. */
+  readonly askedBytes: number;
+  readonly highestBytes: number;
+  readonly roseMs: number;
+  /** Since when the bound is near; `null` while it is not. */
+  readonly nearSinceMs: number | null;
+  /** Until then only a new high is worth a question. */
+  readonly restUntilMs: number;
+  readonly restMs: number;
+}
+
+export const UNBOUND: HeapBound = {
+  fromBytes: Number.POSITIVE_INFINITY,
+  askedBytes: 0,
+  highestBytes: Number.POSITIVE_INFINITY,
+  roseMs: Number.NEGATIVE_INFINITY,
+  nearSinceMs: null,
+  restUntilMs: Number.NEGATIVE_INFINITY,
+  restMs: FAR_MS.first,
+};
+
+export interface HeapBoundInput {
+  nowMs: number;
+  /** Anonymous memory now, which bounds the heap from above; resident memory where that is not known. */
+  anonBytes: number;
+  /** As the agent told it, else as guessed from outside. */
+  heapLimitBytes: number;
+  /** What it told last. */
+  look: HeapLook | null;
+  growthBytesPerSecond: number | null;
+  thresholds: Pick<Thresholds, 'warnRatio' | 'shedRatio'>;
+}
+
 /**
- * How often the agent is to be asked for its heap, in milliseconds; `null` while the heap cannot be near its limit.
- * @param anonBytes anonymous memory now; resident memory where that is not known
- * @param heapLimitBytes as the agent told it, else as guessed from outside
- * @param look what it told last
+ * Whether the heap may be so near its own limit that the agent is asked, judged from outside: the most that the heap can be
+ * has reached the shed ratio of that limit, or will reach the limit within seconds; and only while it grows, not again before
+ * it has grown by a tenth of the limit.
  */
-export function askHeapEveryMs(
-  anonBytes: number,
-  heapLimitBytes: number,
-  look: HeapLook | null,
-): number | null {
-  if (!(heapLimitBytes > 0) || anonBytes < ASK_FROM * heapLimitBytes) return null;
-  const mostBytes = look
+export function followHeapBound(state: HeapBound, input: HeapBoundInput): { state: HeapBound; ask: boolean } {
+  const { nowMs, anonBytes, heapLimitBytes, look } = input;
+  const noiseBytes = NOISE_SHARE * heapLimitBytes;
+  const rose = anonBytes > state.highestBytes + noiseBytes;
+  const fell = anonBytes < state.highestBytes - noiseBytes;
+  const next = {
+    ...state,
+    fromBytes: Math.min(state.fromBytes, anonBytes),
+    highestBytes: rose || fell ? anonBytes : state.highestBytes,
+    roseMs: rose ? nowMs : state.roseMs,
+  };
+  const most = look
     ? Math.min(anonBytes, look.usedBytes + Math.max(0, anonBytes - look.anonBytes))
     : anonBytes;
-  const nearness = (mostBytes / heapLimitBytes - ASK_FROM) / (NEAR_FROM - ASK_FROM);
-  return Math.round(ASK_MS.far - (ASK_MS.far - ASK_MS.near) * Math.min(1, Math.max(0, nearness)));
+  const seconds = secondsTo(most, input);
+  const nearSinceMs = isNear(most, input) ? (state.nearSinceMs ?? nowMs) : null;
+  const standsMs = Math.min(GROWS_MS, STANDS_SHARE * 1000 * (seconds ?? Number.POSITIVE_INFINITY));
+  const grownBytes = GROWN_SHARE * heapLimitBytes;
+  const ask =
+    heapLimitBytes > 0 &&
+    nearSinceMs !== null &&
+    nowMs - nearSinceMs >= standsMs &&
+    nowMs - next.roseMs < GROWS_MS &&
+    anonBytes - next.fromBytes >= grownBytes &&
+    (nowMs >= state.restUntilMs || anonBytes - state.askedBytes >= grownBytes);
+  return { state: { ...next, nearSinceMs }, ask };
+}
+
+/** Whether a heap of at most so much has come to the shed ratio of its limit, or will reach the limit within seconds. */
+export function isNear(mostBytes: number, input: HeapBoundInput): boolean {
+  const { heapLimitBytes, thresholds } = input;
+  return (
+    mostBytes >= thresholds.shedRatio * heapLimitBytes ||
+    (mostBytes >= thresholds.warnRatio * heapLimitBytes && isForeseen(secondsTo(mostBytes, input)))
+  );
+}
+
+function secondsTo(
+  mostBytes: number,
+  { heapLimitBytes, growthBytesPerSecond }: HeapBoundInput,
+): number | null {
+  const growth = growthBytesPerSecond ?? 0;
+  return growth > 0 ? (heapLimitBytes - mostBytes) / growth : null;
+}
+
+/** It was asked; `usedBytes` is what it told, `null` where it told nothing. */
+export function askedHeap(
+  state: HeapBound,
+  { nowMs, anonBytes, heapLimitBytes, thresholds }: Omit<HeapBoundInput, 'look' | 'growthBytesPerSecond'>,
+  usedBytes: number | null,
+): HeapBound {
+  const far = usedBytes === null || usedBytes < thresholds.warnRatio * heapLimitBytes;
+  return {
+    ...state,
+    fromBytes: anonBytes,
+    askedBytes: anonBytes,
+    restUntilMs: far ? nowMs + state.restMs : Number.NEGATIVE_INFINITY,
+    restMs: far ? Math.min(FAR_MS.longest, 2 * state.restMs) : FAR_MS.first,
+  };
 }
 
 /** Which limit is nearer: the container's, or that at which the runtime itself gives up. */

@@ -26,7 +26,7 @@ export function describeUse(reading: Reading): string {
   if (heap && limitedBy(reading) === 'heap')
     return `${percent(ratioOf(reading))} of the heap's own limit: ${formatBytes(heap.usedBytes)} of ${formatBytes(heap.limitBytes)} in use (container: ${percent(containerRatio(reading))} of ${formatBytes(limitBytes)})`;
   const held = `${formatBytes(heldBytes(reading))} of ${formatBytes(limitBytes)} cannot be dropped`;
-  return `${percent(containerRatio(reading))} of the limit: ${held}`;
+  return `${percent(containerRatio(reading))} of ${reading.limitName ?? 'the limit'}: ${held}`;
 }
 
 /** The limit that a reading is nearer to, and that its outlook is about. */
@@ -49,8 +49,11 @@ export function describeOutlook(outlook: Outlook, reading: Reading): string {
   return `growing ${formatBytes(growth)}/s, ${limitName(reading)} in about ${formatSeconds(seconds)}${bounds}`;
 }
 
-/** What is made of shedding and critical: work refused, or taken again because that brought nothing, or because it is not needed. */
-export type Stance = 'refusing' | 'stuck' | 'relieved';
+/**
+ * What is made of the level: work refused, or taken again because that brought nothing, or because it is not needed; none is
+ * taken while the agent is ended in order.
+ */
+export type Stance = 'refusing' | 'stuck' | 'relieved' | 'ending';
 
 /** Why the level is what it is, and what it means for new work. */
 export function describeLevel(
@@ -63,14 +66,17 @@ export function describeLevel(
   const use = describeUse(reading);
   if (level === 'ok') return `memory at ${use}; ${describeOutlook(outlook, reading)}`;
   const leave = percent(entryRatio(level, t) - t.recoverMargin);
+  const ending = 'it is being ended in order, and no new work is taken';
   const work = {
-    warning: 'all work is taken',
+    warning: stance === 'ending' ? ending : 'all work is taken',
     shedding: {
+      ending,
       refusing: 'new work is turned away and what comes one by one admitted in part',
       stuck: 'refusing work brought nothing back, so work is taken again in part',
       relieved: 'there is room again, so work is taken; the level is held',
     }[stance],
     critical: {
+      ending,
       refusing: 'no new work is taken',
       stuck: 'refusing work brought nothing back, so probes are answered ready again',
       relieved: 'there is room again, so work is taken; the level is held',

@@ -6,7 +6,7 @@ import type { Outlook } from './notes.ts';
 import type { PostMortem } from './post-mortem.ts';
 import type { Hope } from './readiness.ts';
 import type { HeapUse, Reading } from './reading.ts';
-import type { AgentInfo, Level, Runtime } from './status.ts';
+import type { AgentInfo, DeathCause, Level, Runtime } from './status.ts';
 
 /** The agent's processes at one look. */
 export interface TreeSample {
@@ -14,8 +14,10 @@ export interface TreeSample {
   /** 1 = one core busy; `null` before the second look. */
   cpuCores: number | null;
   count: number;
-  /** Biggest first. */
+  /** The biggest 20, biggest first. */
   processes: ProcessShare[];
+  /** All of them, biggest first. */
+  pids: readonly number[];
 }
 
 /** How the agent's process ended, as far as it can be seen from here. */
@@ -40,6 +42,8 @@ export interface AgentLife {
   glance(): number | null;
   /** Kills counted by the kernel for the agent's cgroup; `null` where it does not tell. */
   oomKills(): number | null;
+  /** Others than the agent are charged to that cgroup: a kill counted there may be theirs. Default false. */
+  readonly sharesGroup?: boolean;
   /** Why better sources are not in use, each with its mend. */
   degraded(): string[];
   tree(): Promise<TreeSample>;
@@ -60,8 +64,12 @@ export interface Situation {
   reading: Reading;
   level: Level;
   outlook: Outlook;
-  /** Biggest first. */
+  /** For how long the growth of the outlook's forecast has gone on, in seconds. */
+  risingSeconds: number;
+  /** The biggest 20, biggest first. */
   processes: ProcessShare[];
+  /** All processes of the agent, as last looked at. */
+  pids: readonly number[];
   ready: boolean;
   stuck: boolean;
 }
@@ -71,6 +79,8 @@ export interface Relief {
   /** From here on it is this life; `undefined` when there is none. */
   follow(life: AgentLife | undefined): void;
   attend(situation: Situation): void;
+  /** The life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
+  ended(cause: DeathCause): string | undefined;
   /** The agent's heap against its own limit, while that is near. */
   readonly heap: HeapUse | null;
   /** What refusing work may still bring; `undefined` when that is not known. */

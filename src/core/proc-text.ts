@@ -78,6 +78,15 @@ export function statusBytes(text: string, key: string): number {
   return line ? Number(line[1]) * 1024 : 0;
 }
 
+/** Free swap in bytes, from `/proc/swaps`: a head line, then `NAME TYPE SIZE USED PRIORITY` in KiB; names hold no spaces. */
+export function swapFreeBytes(text: string): number {
+  const devices = text.matchAll(/^\S+\s+(?:partition|file)\s+(\d+)\s+(\d+)\s/gm);
+  return [...devices].reduce(
+    (sum, [, size, used]) => sum + Math.max(0, Number(size) - Number(used)) * 1024,
+    0,
+  );
+}
+
 /** The arguments in `/proc/PID/cmdline`; none for zombies and threads of the kernel. */
 export function parseCmdline(text: string): string[] {
   const trimmed = text.replace(/\0+$/, '');

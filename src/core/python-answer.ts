@@ -1,4 +1,5 @@
 import { type Collection, type Profile, ReachError, type Site } from './reach.ts';
+import { formatBytes } from './units.ts';
 
 /** What a collection brought in a Python agent; sizes in bytes. */
 export interface PythonCollection extends Collection {
@@ -18,6 +19,12 @@ export interface PythonCollection extends Collection {
  */
 export function parseCollection(answer: string, stopped: 'main' | 'all'): PythonCollection {
   const fields = parseAnswer(answer);
+  if (typeof fields['shared'] === 'number')
+    throw new ReachError(
+      'refused',
+      `a collection would copy what the Python agent shares with processes forked from the same one: ${formatBytes(fields['shared'])} at least`,
+      { mend: 'call gc.freeze() before the fork (gunicorn with preload_app: in a when_ready hook)' },
+    );
   return {
     way: 'thorough',
     before: null,

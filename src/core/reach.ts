@@ -1,4 +1,5 @@
 import type { Runtime } from './status.ts';
+import { clean } from './text.ts';
 
 /**
  * How to collect. `quick` stalls least and leaves pages to be returned later; `thorough` gives them back at once and
@@ -63,6 +64,8 @@ export interface Profile {
   file: { extension: string; content: string | Uint8Array } | null;
 }
 
+const MOST_MESSAGE = 500;
+
 /** A way into the agent's runtime that did not open, or not in time. Nothing was changed in the agent. */
 export class ReachError extends Error {
   override readonly name = 'ReachError';
@@ -71,16 +74,20 @@ export class ReachError extends Error {
   readonly mend: string | undefined;
   /** Whether asking again soon may do: a start-up, a port in use for the moment. */
   readonly passing: boolean;
+  /** There is a way in, by a signal, and it is kept for a more serious moment. */
+  readonly deferred: boolean;
 
   constructor(
     outcome: 'refused' | 'timeout',
     message: string,
-    options: { mend?: string; passing?: boolean; cause?: unknown } = {},
+    options: { mend?: string; passing?: boolean; deferred?: boolean; cause?: unknown } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // it may quote what the agent answered
+    super(clean(message, MOST_MESSAGE), options.cause === undefined ? undefined : { cause: options.cause });
     this.outcome = outcome;
     this.mend = options.mend;
     this.passing = options.passing ?? false;
+    this.deferred = options.deferred ?? false;
   }
 }
 
@@ -124,6 +131,8 @@ export interface Reach {
   inFlight?(): Promise<number | null>;
   /** Whether the program handles SIGTERM itself, where `SigCgt` does not tell. @throws ReachError */
   catchesSigterm?(): Promise<boolean>;
+  /** It is open because the guardian opened it: `release` closes it again. */
+  readonly opened?: boolean;
   /** Where the runtime listens for us while it is in use: connections to it are no work. */
   readonly inspectorPort?: number | null;
   /** What to change where a collection freed heap and gave no pages back; `null` where nothing is known. */

@@ -14,6 +14,8 @@ export interface ReadinessState {
   readonly critical: boolean;
   /** Use is below where the level will be left once its hold is over, by a collection or by far: ready already. */
   readonly relieved: boolean;
+  /** When a collection last made an early end of it, also of a stretch before this one. */
+  readonly collectedMs: number;
 }
 
 export const READY: ReadinessState = {
@@ -24,6 +26,7 @@ export const READY: ReadinessState = {
   stuck: null,
   critical: false,
   relieved: false,
+  collectedMs: Number.NEGATIVE_INFINITY,
 };
 
 /** What refusing work may still bring. */
@@ -54,6 +57,9 @@ const REST_MS = 1000;
 /** The same where work in flight cannot be seen. */
 const REST_UNSEEN_MS = 3000;
 
+/** A collection ends the refusal before its hold is over at most so often: a replica was seen to shed four times in 9 s. */
+const EARLY_END_MS = 10_000;
+
 /**
  * Readiness after a reading. Refusing work is worth it only while it may bring memory back. Where use rests, no work is
  * in flight and collections bring nothing, the agent is ready again within seconds; whatever else is known, when use has
@@ -69,7 +75,8 @@ export function nextReadiness(
   hope: Hope = NO_KNOWLEDGE,
   shed: ShedBounds = { enterBytes: 0, leaveBytes: 0, calmBytes: 0 },
 ): ReadinessState {
-  if (!atLeast(level, 'shedding')) return state.lastFallMs === null ? state : READY;
+  if (!atLeast(level, 'shedding'))
+    return state.lastFallMs === null ? state : { ...READY, collectedMs: state.collectedMs };
   const critical = level === 'critical';
   const begins = state.lastFallMs === null;
   // it went on rising after it was let in again: what was given up at shedding is tried once more
@@ -83,14 +90,19 @@ export function nextReadiness(
       stuck: null,
       critical,
       relieved: false,
+      collectedMs: state.collectedMs,
     };
   if (state.stuck !== null) return state;
   // the hold is against flapping: what a collection has given back is none, nor is a fall to where all is calm, until use
   // is back where it was
   if (state.relieved && heldBytes < shed.enterBytes) return state;
   const below = heldBytes < shed.leaveBytes;
-  if ((below && hope.collected) || heldBytes < shed.calmBytes)
-    return { ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes };
+  const early = nowMs - state.collectedMs >= EARLY_END_MS;
+  if (hope.collected ? below && early : heldBytes < shed.calmBytes)
+    return {
+      ...{ ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes },
+      ...(hope.collected ? { collectedMs: nowMs } : {}),
+    };
   const moveBytes = MOVE_SHARE * limitBytes;
   const fell = heldBytes < state.lowestBytes - moveBytes;
   const moved = Math.abs(heldBytes - state.restBytes) > moveBytes;

@@ -7,7 +7,7 @@ export type Limit = number | 'unlimited';
 
 /** Memory charged to the agent at one moment, in bytes. `null` is "this source does not tell". */
 export interface Usage {
-  /** Everything charged: `memory.current`, `memory.usage_in_bytes`, or the sum of RSS. */
+  /** Everything charged: `memory.current`, `memory.usage_in_bytes`, or the sum of RSS; with swap where there is room for it. */
   usedBytes: number;
   /** What the kernel can drop without killing anybody: file pages and reclaimable slab. */
   reclaimableBytes: number;
@@ -23,6 +23,8 @@ export interface HeapUse {
   atMs: number;
   usedBytes: number;
   limitBytes: number;
+  /** By how many bytes a second use rose between the last two looks; `null` after a single one. */
+  riseBytesPerSecond: number | null;
 }
 
 /** One valid reading: use against the limit in force. */
@@ -31,6 +33,11 @@ export interface Reading extends Usage {
   atMs: number;
   limitBytes: number;
   limitSource: LimitSource;
+  /**
+   * What the kernel calls that limit, where it is not the plain one of memory: `memory.high`, `memory and swap`,
+   * `hugetlb.2MB.max`. With swap, use is that of both, too.
+   */
+  limitName?: string | undefined;
   usageSource: UsageSource;
   /** RSS of the agent and all it started, from the last look at its processes; 0 before the first. */
   rssBytes: number;

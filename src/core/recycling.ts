@@ -19,13 +19,19 @@ export interface RecycleOutcome {
   note: string;
 }
 
-/** What has to be known of the agent while it is being ended; none of these throws. */
+/** What has to be known of the agent, and told, while it is being ended; none of these throws. */
 export interface RecycleWork {
   /** Requests in work; `null` when that cannot be told: then it is drained for the whole of its time. */
   inFlight(): Promise<number | null>;
   /** Whether the kill is about to come: what is in work is lost in any case, SIGTERM may still save the rest. */
   urgent(): boolean;
+  /** Whether it is going to be killed otherwise, as of now: without that SIGTERM is not sent. */
+  needed(): boolean;
+  /** Whether that could be told lately; else it is called off. */
+  judged(): boolean;
   alive(): boolean;
+  /** SIGTERM was sent. */
+  terminated(): void;
 }
 
 /** An agent that is being ended in order. */

@@ -130,6 +130,11 @@ export class Windows {
     return closed;
   }
 
+  /** Highest value of the window that is not closed yet; `null` before the first sample. */
+  get highest(): { atMs: number; value: number } | null {
+    return this.#window === Number.NEGATIVE_INFINITY ? null : { atMs: this.#maxAt, value: this.#max };
+  }
+
   clear(): void {
     this.minima.clear();
     this.maxima.clear();

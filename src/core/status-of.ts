@@ -66,6 +66,10 @@ export function composeStatus({
     oomKills,
     lastGc: lastGc ?? null,
     growth: growth ?? null,
-    lastDeath: lastDeath ? { at: lastDeath.at, cause: lastDeath.cause, reason: lastDeath.reason } : null,
+    lastDeath: lastDeath ? shortOf(lastDeath) : null,
   };
+}
+
+function shortOf({ id, at, cause, reason }: PostMortem): Status['lastDeath'] {
+  return { id, at, cause, reason };
 }

@@ -61,5 +61,6 @@ export interface Status {
   lastGc: GcRecord | null;
   /** What grew, from the warning level on. */
   growth: GrowthReport | null;
-  lastDeath: { at: string; cause: DeathCause; reason: string } | null;
+  /** `id` is that of its report. */
+  lastDeath: { id: string; at: string; cause: DeathCause; reason: string } | null;
 }

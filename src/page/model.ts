@@ -6,6 +6,8 @@ import type { Level, Status } from '../core/status.ts';
 /** How far back the page looks, in milliseconds: as far as the guardian does. */
 export const WINDOW_MS = 600_000;
 const TRANSITIONS = 100;
+/** As many as the guardian keeps. */
+const DEATHS = 10;
 /** A change of level that was seen live and the same one in the history differ by less than this, in milliseconds. */
 const SAME_MS = 1500;
 
@@ -70,9 +72,9 @@ export function withPoint(past: Past, point: Point): Past {
   return { ...past, points: recent([...past.points, point]) };
 }
 
-/** What a status tells that another did not: a change of level, a collection. */
+/** What a status tells that another did not: a change of level, a collection, a death. */
 export function withStatus(past: Past, before: Status | null, status: Status): Past {
-  let { transitions, collections } = past;
+  let { transitions, collections, deaths } = past;
   if (before && before.level !== status.level) {
     const { since: at, ratio, reason } = status;
     const change = { at, from: before.level, to: status.level, ratio: ratio ?? 0, reason };
@@ -82,9 +84,12 @@ export function withStatus(past: Past, before: Status | null, status: Status): P
   const { lastGc } = status;
   if (lastGc && !collections.some(({ at }) => at === lastGc.at))
     collections = [lastGc, ...collections].slice(0, COLLECTIONS);
-  return transitions === past.transitions && collections === past.collections
+  const { lastDeath } = status;
+  if (lastDeath && !deaths.some(({ id }) => id === lastDeath.id))
+    deaths = [lastDeath, ...deaths].slice(0, DEATHS);
+  return transitions === past.transitions && collections === past.collections && deaths === past.deaths
     ? past
-    : { ...past, transitions, collections };
+    : { ...past, transitions, collections, deaths };
 }
 
 /** The point of a status, or `null` while nothing can be read. */

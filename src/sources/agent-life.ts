@@ -7,9 +7,10 @@ import type { AgentInfo } from '../core/status.ts';
 import { exitCodeFromZombie, watchAlive } from './liveness.ts';
 import { AgentMemory, type AgentMemoryOptions } from './memory.ts';
 import { argsOf, shortName } from './process-table.ts';
-import { createProcessTree, nextRefreshMs, type ReadUsage } from './processes.ts';
+import { createProcessTree, LookPace, type ReadUsage } from './processes.ts';
 import { createRssReader } from './rss-reader.ts';
 import { runtimeOf, runtimeOfTree } from './runtime.ts';
+import { SharedPages } from './shared-pages.ts';
 import { isDying } from './signals.ts';
 
 export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
@@ -69,6 +70,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
   });
   const rss = linux ? createRssReader({ procRoot }) : undefined;
   rss?.follow([{ pid, identity: options.startTime ?? 0, rssBytes: 0 }]);
+  const sharedPages = new SharedPages(procRoot);
   const alive = child ? undefined : watchAlive(procRoot, pid, options.startTime);
   const use: Usage = {
     usedBytes: 0,
@@ -78,7 +80,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     kernelBytes: null,
   };
   let sample: TreeSample | undefined;
-  let costMs = 0;
+  const pace = new LookPace(performance.now());
 
   const memory = new AgentMemory({
     ...options,
@@ -88,6 +90,12 @@ export function startLife(options: AgentLifeOptions): AgentLife {
         // no /proc: what the last look at the processes found, at most a second old
         into.usedBytes = sample?.rssBytes ?? 0;
         into.reclaimableBytes = 0;
+      },
+      get exact() {
+        return linux && sharedPages.exact;
+      },
+      get processes() {
+        return sample?.count ?? 1;
       },
     },
   });
@@ -112,15 +120,21 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     read: (nowMs): Reading => memory.read(nowMs),
     glance: () => memory.glance(),
     oomKills: () => memory.readOomKills(),
+    get sharesGroup() {
+      return memory.shared;
+    },
     degraded: () => memory.degraded(),
     async tree() {
       const look = await tree.refresh();
-      costMs = look.costMs;
+      pace.spent(look.costMs, performance.now());
       sample = look;
-      rss?.follow(tree.members());
+      const members = tree.members();
+      // where the cgroup tells there is nothing to count
+      const far = look.rssBytes < memory.limitBytes / 2;
+      rss?.follow(memory.countsRss ? await sharedPages.measure(members, performance.now(), far) : members);
       const biggest = look.processes[0];
       if (linux && biggest) info.runtime = runtimeOfTree(procRoot, pid, biggest.pid);
-      worker = workerOf(procRoot, info, look.processes);
+      worker = workerOf(procRoot, info, look.processes, worker);
       identify();
       return look;
     },
@@ -128,7 +142,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     get worker() {
       return worker;
     },
-    treeIntervalMs: () => nextRefreshMs(costMs),
+    treeIntervalMs: () => pace.intervalMs,
     exit() {
       const known = child?.exited();
       if (known) return known;
@@ -145,19 +159,24 @@ export function startLife(options: AgentLifeOptions): AgentLife {
 
 /** Whoever holds most is asked, when it holds twice what the agent's own process does: a cluster's primary holds little. */
 const MUCH_MORE = 2;
+/** … and stays the one while it holds about as much as any: among workers of like size, what is known is of one of them. */
+const ABOUT_AS_MUCH = 0.7;
 const CANDIDATES = 5;
 
-function workerOf(
+export function workerOf(
   procRoot: string,
   agent: AgentInfo,
   processes: readonly ProcessShare[],
+  before: AgentLife['worker'],
 ): AgentLife['worker'] {
   const { pid, runtime } = agent;
   const same = processes.slice(0, CANDIDATES).find((each) => runtimeOf(procRoot, each.pid) === runtime);
-  const own = processes.find((each) => each.pid === pid);
+  const rssOf = (of: number) => processes.find((each) => each.pid === of)?.rssBytes ?? 0;
   const ownRuns = runtimeOf(procRoot, pid) === runtime;
-  const other = same && same.pid !== pid && same.rssBytes > MUCH_MORE * (ownRuns ? (own?.rssBytes ?? 0) : 0);
-  return { pid: other ? same.pid : pid, runtime };
+  const other = same && same.pid !== pid && same.rssBytes > MUCH_MORE * (ownRuns ? rssOf(pid) : 0);
+  if (!other) return { pid, runtime };
+  const stays = before.pid !== pid && rssOf(before.pid) >= ABOUT_AS_MUCH * same.rssBytes;
+  return { pid: stays && runtimeOf(procRoot, before.pid) === runtime ? before.pid : same.pid, runtime };
 }
 
 /** `NODE_OPTIONS` of a process; empty where its environment may not be read. */

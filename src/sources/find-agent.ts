@@ -1,11 +1,12 @@
 import { SpillwayError } from '../core/errors.ts';
 import { hasEnded } from '../core/proc-text.ts';
+import { clean } from '../core/text.ts';
 import { containerPlace } from './container-name.ts';
+import { isKnownProxy } from './known-proxies.ts';
 import { readStat } from './proc-fs.ts';
 import {
   argsOf,
   baseName,
-  clean,
   type ProcessCache,
   type ProcessRow,
   scanProcesses,
@@ -25,6 +26,8 @@ export interface FoundAgent {
   /** Clock ticks since boot; with the pid, it names the process for good. */
   startTime: number;
   name: string;
+  /** Its container in the pod's manifest, where that is looked for and its mounts tell. */
+  container?: string;
   /** What is worth knowing of how it was found. */
   remark?: string;
 }
@@ -58,7 +61,8 @@ const RUNTIMES = new Set(['runc', 'crun', 'youki']);
  * `auto` takes the root process of the only other container in the shared process namespace; containers are told apart
  * by `/proc/PID/cgroup`. `container` takes that of the container with this name in the pod's manifest. `match` takes the
  * topmost process with the text in its command line. None of these takes the guardian, what it started, what started it,
- * threads of the kernel, zombies or a pod's pause process. `pid` takes what it names.
+ * threads of the kernel, zombies or a pod's pause process; `auto` and `container` take no known proxy either. `pid` takes
+ * what it names.
  * @throws {SpillwayError} `read` when `/proc` cannot be listed or does not show this process
  */
 export function findAgent(options: FindAgentOptions): AgentSearch {
@@ -75,7 +79,13 @@ export function findAgent(options: FindAgentOptions): AgentSearch {
   if (selector.kind === 'match') return byText(selector.text, eligible, rows);
   const tops = rootsOfOthers(self, eligible, rows);
   const otherwise = () => noOther(eligible, rows);
-  if (selector.kind === 'auto') return theOnly(tops, otherwise);
+  if (selector.kind === 'auto') {
+    const only = theOnly(
+      tops.filter((row) => !isKnownProxy(row)),
+      otherwise,
+    );
+    return only.kind === 'found' ? { ...only, ...containerOf(procRoot, only.pid) } : only;
+  }
   return tops.length === 0 ? otherwise() : byContainer(selector.name, selfPid, tops, procRoot);
 }
 
@@ -160,14 +170,25 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
     );
   const places = tops.map((row) => ({ row, container: containerPlace(procRoot, row.pid)?.container }));
   const [fitting] = places.filter(({ container }) => container === name).sort((a, b) => byAge(a.row, b.row));
-  if (fitting) return { kind: 'found', ...foundOf(fitting.row) };
+  if (fitting && isKnownProxy(fitting.row))
+    return none(
+      `the container "${name}" runs a proxy (${clean(baseName(fitting.row.args[0] ?? ''))})`,
+      "set --agent container:NAME to the agent's container",
+    );
+  if (fitting) return { kind: 'found', ...foundOf(fitting.row), container: name };
   const told = [...new Set(places.flatMap(({ container }) => container ?? []))].sort();
   if (told.length > 0)
     return none(
       `no process of the container "${name}" is running (others are: ${told.join(', ')})`,
       'it is looked for until it is there; if the name is wrong, set --agent container:NAME',
     );
-  const [only, ...more] = tops;
+  const programs = tops.filter((row) => !isKnownProxy(row));
+  const [only, ...more] = programs;
+  if (programs.length === 0)
+    return none(
+      'nothing but proxies is running beside the guardian, and none tells the name of its container',
+      'start the agent; it is looked for until it is there',
+    );
   if (only && more.length === 0)
     return {
       kind: 'found',
@@ -175,9 +196,14 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
       remark: `no process tells the name of its container here: the only one beside the guardian's own is taken for "${name}"`,
     };
   return none(
-    `${tops.length} containers are running, and none tells its name: no mount below …/pods/UID/containers/NAME is seen in /proc/PID/mountinfo`,
+    `${programs.length} containers are running, and none tells its name: no mount below …/pods/UID/containers/NAME is seen in /proc/PID/mountinfo`,
     'set --agent match:TEXT to a part of the command line of the agent',
   );
+}
+
+function containerOf(procRoot: string, pid: number): { container?: string } {
+  const container = containerPlace(procRoot, pid)?.container;
+  return container === undefined ? {} : { container };
 }
 
 /** The oldest member that no other member started. */

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { type ListeningSocket, parseListening } from '../core/socket-table.ts';
+import { readdirSync, readlinkSync } from 'node:fs';
+import type { ListeningSocket } from '../core/socket-table.ts';
+import { listeningIn } from './tcp-tables.ts';
 
 /**
  * Where a process takes TCP connections, lowest port first: the listening sockets of its network namespace that are among
@@ -10,8 +11,7 @@ export function listeningSockets(procRoot: string, pid: number): ListeningSocket
   const held = socketInodes(`${procRoot}/${pid}/fd`);
   if (held === null) return null;
   if (held.size === 0) return [];
-  return ['tcp', 'tcp6']
-    .flatMap((table) => parseListening(textOf(`${procRoot}/${pid}/net/${table}`)))
+  return listeningIn(`${procRoot}/${pid}/net`)
     .filter(({ inode }) => held.has(inode))
     .sort((a, b) => a.port - b.port);
 }
@@ -40,14 +40,5 @@ function linkOf(file: string): string {
     return readlinkSync(file);
   } catch {
     return ''; // closed meanwhile
-  }
-}
-
-/** Empty where there is no such table: a kernel without IPv6. */
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
   }
 }

@@ -3,9 +3,10 @@ import type { LimitSource, Reading, Usage, UsageSource } from '../core/reading.t
 import { formatBytes } from '../core/units.ts';
 import { type CgroupPlace, groupOf, locateCgroup } from './cgroup/locate.ts';
 import { MemoryGroup } from './cgroup/memory-group.ts';
+import { RssDoubt, type RssOrigin } from './rss-doubt.ts';
 
 /** The sum of RSS over the agent's processes, for where its cgroup does not tell. */
-export interface RssSource {
+export interface RssSource extends RssOrigin {
   /** @throws when no process of the agent is left */
   read(into: Usage): void;
 }
@@ -27,6 +28,8 @@ export interface AgentMemoryOptions {
 const RELIMIT_EVERY_MS = 250;
 /** What is found may still be on its way into its container: where it is settles within a second. */
 const RELOCATE_EVERY_MS = 1000;
+/** An ancestor that could not be read is tried again. */
+const REOPEN_EVERY_MS = 10_000;
 
 /**
  * Memory and limit of one agent, from the best source there is at the moment: its own cgroup, else the sum of RSS;
@@ -47,7 +50,9 @@ export class AgentMemory {
   #shared = false;
   #locateFailure: string | undefined;
   #locatedMs = Number.NEGATIVE_INFINITY;
+  #openedMs = Number.NEGATIVE_INFINITY;
   #limitsMs = Number.NEGATIVE_INFINITY;
+  readonly #doubt = new RssDoubt();
   #lastOomKills: number | null = null;
 
   constructor(options: AgentMemoryOptions) {
@@ -65,7 +70,8 @@ export class AgentMemory {
 
   /**
    * Reads now. The object returned is the same each time: take out what is to be kept.
-   * @throws SpillwayError `read` or `malformed` when neither cgroup nor processes can be read
+   * @throws SpillwayError `read` or `malformed` when neither cgroup nor processes can be read, or when their RSS adds up to
+   *   what cannot be
    */
   read(nowMs: number): Reading {
     if (nowMs - this.#locatedMs >= RELOCATE_EVERY_MS) this.#locate(nowMs);
@@ -78,7 +84,7 @@ export class AgentMemory {
           this.#limitsMs = nowMs;
         }
         // nothing of it would be used: what others charge to a shared group says nothing about the agent
-        if (!this.#shared || group.limited) usage = group.read();
+        if (!this.#shared || group.limited) usage = group.read(nowMs);
       } catch (error) {
         this.#drop(messageOf(error));
       }
@@ -105,6 +111,16 @@ export class AgentMemory {
     return this.#reading.limitBytes;
   }
 
+  /** Use is the sum of RSS, as of the last reading. */
+  get countsRss(): boolean {
+    return this.#reading.usageSource === 'rss';
+  }
+
+  /** The agent's cgroup is also the guardian's, so that others are charged to it, too. */
+  get shared(): boolean {
+    return this.#shared;
+  }
+
   /** OOM kills the kernel counted for the agent's cgroup; `null` where it does not tell. */
   readOomKills(): number | null {
     try {
@@ -128,11 +144,12 @@ export class AgentMemory {
       reasons.push(
         'the agent shares a cgroup with others: its use is the RSS of its processes; give it a cgroup of its own',
       );
-    const kernel = this.#group?.limit;
+    const { limit: kernel, limitName = 'limit', skipped = [] } = this.#group ?? {};
     if (limitSource === 'option' && typeof kernel === 'number' && kernel < limitBytes)
       reasons.push(
-        `--limit ${formatBytes(limitBytes)} is above the kernel's limit of ${formatBytes(kernel)}: the kernel kills first; lower --limit`,
+        `--limit ${formatBytes(limitBytes)} is above the kernel's ${limitName} of ${formatBytes(kernel)}: the kernel ${limitName === 'memory.high' ? 'throttles' : 'kills'} first; lower --limit`,
       );
+    reasons.push(...skipped);
     return reasons;
   }
 
@@ -146,12 +163,14 @@ export class AgentMemory {
     const kernelLimit = group === undefined ? undefined : this.#group?.limit;
     const version: UsageSource & LimitSource = this.#group?.version === 'v1' ? 'cgroup-v1' : 'cgroup-v2';
     const reading = this.#reading;
+    reading.limitName = undefined;
     if (limitBytes !== undefined && !(privateGroup && group)) {
       reading.limitBytes = limitBytes;
       reading.limitSource = 'option';
     } else if (typeof kernelLimit === 'number') {
       reading.limitBytes = kernelLimit;
       reading.limitSource = version;
+      reading.limitName = this.#group?.limitName;
     } else if (downwardLimitBytes !== undefined) {
       reading.limitBytes = downwardLimitBytes;
       reading.limitSource = 'downward-api';
@@ -173,6 +192,7 @@ export class AgentMemory {
     reading.shmemBytes = usage.shmemBytes;
     reading.kernelBytes = usage.kernelBytes;
     reading.atMs = nowMs;
+    if (!counts) this.#doubt.check(reading, this.#options.rss);
     return reading;
   }
 
@@ -182,12 +202,16 @@ export class AgentMemory {
     const { procRoot, pid, privateGroup } = this.#options;
     try {
       const { version, path } = groupOf(procRoot, pid);
-      if (this.#group?.path === path && this.#group.version === version) return;
+      const same = this.#group?.path === path && this.#group.version === version;
+      if (same && (this.#group?.skipped.length === 0 || nowMs - this.#openedMs < REOPEN_EVERY_MS)) return;
       // v1 lists a process in the root from the start of its exit on, while its memory and its death still belong to its group
       if (this.#group?.version === 'v1' && path === '/') return;
       const place = locateCgroup(procRoot, pid);
+      if (!same) this.close();
+      const group = new MemoryGroup(place, this.#options);
       this.close();
-      this.#group = new MemoryGroup(place, this.#options.machineBytes);
+      this.#group = group;
+      this.#openedMs = nowMs;
       this.#limitsMs = nowMs;
       // the root group is the whole machine's, never one process's
       this.#shared = !privateGroup && (place.path === '/' || this.#isOwn(place));

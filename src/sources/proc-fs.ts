@@ -88,3 +88,18 @@ function attempt<T>(file: string, read: () => T): Outcome<T> {
     throw new SpillwayError('read', `${file} cannot be read: ${errno ?? String(error)}`, { cause: error });
   }
 }
+
+/** By how many thousandths of the limit the OOM killer takes a process for bigger than it is (proc(5)); 0 where it cannot be read. */
+export function oomAdjustment(procRoot: string, pid: number): number {
+  const read = readProc(`${procRoot}/${pid}/oom_score_adj`);
+  return (read.kind === 'value' && Number.parseInt(read.value, 10)) || 0;
+}
+
+/**
+ * Whether at its limit the kernel ends all of a container here and not its biggest process: kubelet sets `memory.oom.group` for
+ * all containers on cgroup v2, or for none (`singleProcessOOMKill`), and of its own the guardian sees it.
+ */
+export function endsWholeGroups(): boolean {
+  const read = readProc('/sys/fs/cgroup/memory.oom.group');
+  return read.kind === 'value' && read.value.trim() === '1';
+}

@@ -1,5 +1,6 @@
 import { parseProcCgroup } from '../core/cgroup-text.ts';
 import { type ProcStat, parseCmdline } from '../core/proc-text.ts';
+import { clean } from '../core/text.ts';
 import { listPids, readProc, readStat } from './proc-fs.ts';
 
 /** One process as a scan sees it. */
@@ -98,10 +99,4 @@ export function shortName(args: readonly string[], comm: string): string {
 /** The last part of a path. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
-}
-
-/** Text chosen by a process, made fit for a log line: no control characters, at most `length` characters. */
-export function clean(text: string, length = 64): string {
-  const plain = text.replace(/\p{Cc}/gu, ' ');
-  return plain.length <= length ? plain : `${plain.slice(0, length - 1)}…`;
 }

@@ -21,7 +21,9 @@ export interface TreeSample {
   count: number;
   /** The biggest 20 by RSS, biggest first. */
   processes: TreeProcess[];
-  /** CPU time this process spent while it looked, in milliseconds: what {@link nextRefreshMs} goes by. */
+  /** All of them, biggest first. */
+  pids: readonly number[];
+  /** CPU time this process spent while it looked, in milliseconds: what {@link LookPace} goes by. */
   costMs: number;
 }
 
@@ -63,13 +65,15 @@ const KEPT = 20;
 const MIN_REFRESH_MS = 1000;
 /** So that looking takes at most 1 % of a core. */
 const COST_FACTOR = 100;
+/** CPU to spend on looks before it is earned. */
+const AHEAD_MS = 200;
 
 /**
  * Follows the agent and all it starts: its descendants, and those that were descendants when last seen and then lost their
  * parent. A process that was both started and orphaned between two looks is only found with `sameGroup`.
  *
  * One look at 1 / 50 / 500 small processes costs 1 / 7 / 29 ms of CPU (Node 20), in slices of about 2 ms, so the sampling in
- * between stays on time; with {@link nextRefreshMs} that is 0.1 / 0.7 / 1 % of a core. pidusage keeps one file open for each.
+ * between stays on time; with {@link LookPace} that is 0.1 / 0.7 / 1 % of a core. pidusage keeps one file open for each.
  */
 export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   const {
@@ -127,6 +131,7 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
       processes: looked
         .slice(0, KEPT)
         .map(({ pid, name, rssBytes, cpuCores }) => ({ pid, name, rssBytes, cpuCores })),
+      pids: looked.map(({ pid }) => pid),
       costMs: (user + system) / 1000,
     };
   }
@@ -142,9 +147,30 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   };
 }
 
-/** When to look again, in milliseconds from the last look: at least 1 s, and 100 times what that look cost. */
-export function nextRefreshMs(costMs: number): number {
-  return Math.max(MIN_REFRESH_MS, COST_FACTOR * costMs);
+/**
+ * When to look again: after a second at least, and so that looking takes at most 1 % of a core on average. The first looks
+ * cost several times what later ones do (100 ms at 140 small processes, 29 ms at 500 once the code is warm), so some of it may
+ * be spent ahead: an agent that starts hundreds of processes is seen whole within seconds.
+ */
+export class LookPace {
+  #creditMs = AHEAD_MS;
+  #paidMs: number;
+
+  constructor(nowMs: number) {
+    this.#paidMs = nowMs;
+  }
+
+  /** @param costMs CPU time that a look took which ended now */
+  spent(costMs: number, nowMs: number): void {
+    const earned = (nowMs - this.#paidMs) / COST_FACTOR;
+    this.#creditMs = Math.min(AHEAD_MS, this.#creditMs + Math.max(0, earned)) - costMs;
+    this.#paidMs = nowMs;
+  }
+
+  /** Milliseconds from the last look to the next. */
+  get intervalMs(): number {
+    return Math.max(MIN_REFRESH_MS, -this.#creditMs * COST_FACTOR);
+  }
 }
 
 function seedOf({ startTime }: ProcessTreeOptions): Pick<Member, 'identity' | 'comm' | 'name'> | undefined {

@@ -10,6 +10,8 @@ export interface FollowedProcess {
   /** Tells two processes with the same pid apart. */
   identity: number;
   rssBytes: number;
+  /** Of its RSS, what is counted in another process already. Default 0. */
+  overBytes?: number;
 }
 
 /** Reads the memory of a tree of processes by their RSS, for when their cgroup cannot be read. */
@@ -21,7 +23,7 @@ export interface RssReader {
   follow(processes: readonly FollowedProcess[]): void;
   /**
    * Adds up now. `usedBytes` is the RSS, `reclaimableBytes` the file pages in it: code and mapped files, which the kernel can
-   * drop. Pages that several processes share are counted in each; for file pages that cancels out.
+   * drop. File pages that several processes share are counted in each, which cancels out; others but for `overBytes`.
    * @returns `false` when none of the followed processes is left; `into` is then not written
    * @throws {SpillwayError} `read`
    */
@@ -34,6 +36,7 @@ interface OpenProcess {
   /** `/proc/PID/statm`; -1 once the process is gone. */
   fd: number;
   shmemBytes: number;
+  overBytes: number;
 }
 
 /** The largest processes are read each time; the rest counts as the last look found it. */
@@ -64,13 +67,13 @@ export function createRssReader({ procRoot }: { procRoot: string }): RssReader {
     const before = open;
     open = new Map();
     try {
-      for (const { pid, identity } of largest) {
+      for (const { pid, identity, overBytes = 0 } of largest) {
         const known = before.get(pid);
         const shmemBytes = statusBytes(statusOf(pid), 'RssShmem');
         if (known?.identity === identity) {
-          open.set(pid, { ...known, shmemBytes });
+          open.set(pid, { ...known, shmemBytes, overBytes });
           known.fd = -1;
-        } else open.set(pid, { identity, fd: openStatm(`${procRoot}/${pid}/statm`), shmemBytes });
+        } else open.set(pid, { identity, fd: openStatm(`${procRoot}/${pid}/statm`), shmemBytes, overBytes });
       }
     } finally {
       followed = [...open.values()];
@@ -82,13 +85,14 @@ export function createRssReader({ procRoot }: { procRoot: string }): RssReader {
     const next: typeof restFiles = new Map();
     restUsed = 0;
     restReclaimable = 0;
-    for (const { pid, identity, rssBytes } of rest) {
+    for (const { pid, identity, rssBytes, overBytes = 0 } of rest) {
       const before = restFiles.get(pid);
       const fileBytes =
         before?.identity === identity ? before.fileBytes : statusBytes(statusOf(pid), 'RssFile');
       next.set(pid, { identity, fileBytes });
-      restUsed += rssBytes;
-      restReclaimable += Math.min(fileBytes, rssBytes);
+      const files = Math.min(fileBytes, rssBytes);
+      restUsed += files + Math.max(0, rssBytes - files - overBytes);
+      restReclaimable += files;
     }
     restFiles = next;
   }
@@ -121,8 +125,9 @@ export function createRssReader({ procRoot }: { procRoot: string }): RssReader {
         const resident = length > 0 ? numberAt(1, length) * pageBytes : 0;
         if (resident === 0) continue;
         living = true;
-        used += resident;
-        reclaimable += Math.max(0, numberAt(2, length) * pageBytes - entry.shmemBytes);
+        const files = Math.max(0, numberAt(2, length) * pageBytes - entry.shmemBytes);
+        used += files + Math.max(0, resident - files - entry.overBytes);
+        reclaimable += files;
       }
       if (!living) return false;
       into.usedBytes = used;

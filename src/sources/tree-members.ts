@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { hasEnded, type ProcStat } from '../core/proc-text.ts';
+import { createBreath } from './breath.ts';
 import { listPids, readChildren, readStat } from './proc-fs.ts';
 import { argsOf, type ProcessCache, scanProcesses, shortName } from './process-table.ts';
 import { listWithPs } from './ps.ts';
@@ -28,8 +28,6 @@ export interface MemberOptions {
   groupOfPid: number | undefined;
 }
 
-/** Longest stretch of work before the event loop gets its turn: sampling must stay on time. */
-const SLICE_MS = 2;
 /** Linux has counted CPU time for user space in this unit on every architecture since 2.6. */
 const TICK_MS = 10;
 /** The identity where the listing has no start time. */
@@ -168,15 +166,4 @@ function descend(from: readonly number[], table: ReadonlyMap<number, { ppid: num
   const all = new Set(from);
   for (const pid of all) for (const child of children.get(pid) ?? []) all.add(child);
   return all;
-}
-
-/** Lets the event loop have its turn whenever a slice of work is over. */
-function createBreath(): () => Promise<void> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < SLICE_MS) return undefined;
-    return nextTurn().then(() => {
-      since = performance.now();
-    });
-  };
 }

@@ -1,69 +1,86 @@
-import { readdirSync, readlinkSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { parseTcpTable, TCP_ESTABLISHED, TCP_LISTEN, type TcpSocket } from '../core/proc-net.ts';
+import { readlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { type ClientConnections, countConnections, hasUnixClients } from '../core/client-connections.ts';
+import { createBreath } from './breath.ts';
+import { eachChunk, tcpTable } from './tcp-tables.ts';
+
+const MAX_UNIX_BYTES = 1024 * 1024;
 
 /**
  * How many requests may be in work: established connections that others have opened to the agent. One that is kept open
  * between two requests counts (Node's own server closes those after 5 s), one that waits to be accepted does too; those
  * between the agent's own processes do not.
  *
- * The kernel walks its whole hash of connections for that, empty or not: 11 ms of CPU on a machine of 24 GB, 2 to 3 of
- * them in the event loop; 24 and 10 with 1,000 connections open.
- * @param pids the agent's processes, its main process first: its network namespace is looked at
+ * An agent that listens at no TCP port fetches its work (a queue's worker, a chat's poller) or serves a Unix socket: what it
+ * has in work is not known, and never 0. Nor is it while nobody is connected by TCP and somebody is at a Unix socket.
+ *
+ * The kernel walks its whole hash of connections for that, empty or not: 11 ms of CPU on a machine of 24 GB, off the event
+ * loop; the rows are parsed in slices of 2 ms.
+ * @param pids all processes of the agent, its main process first: its network namespace is looked at
  * @param leaveOut local ports on which no work comes in: a debugger's
- * @returns `null` where it cannot be told: the table or the main process' open files may not be read, or it is gone
+ * @returns a total of `null` also where the table or the main process' open files may not be read, where the table is
+ *   larger than 8 MiB, and when the process is gone
  */
 export async function countInFlight(
   procRoot: string,
   pids: readonly number[],
   leaveOut: readonly number[] = [],
-): Promise<number | null> {
+): Promise<ClientConnections> {
+  const before = process.cpuUsage();
+  const count = await countFor(procRoot, pids, leaveOut);
+  const { user, system } = process.cpuUsage(before);
+  return { ...(count ?? { total: null, accepted: new Map() }), costMs: (user + system) / 1000 };
+}
+
+async function countFor(
+  procRoot: string,
+  pids: readonly number[],
+  leaveOut: readonly number[],
+): Promise<ReturnType<typeof countConnections>> {
   const [main] = pids;
-  const table = main === undefined ? undefined : await tableOf(procRoot, main);
+  const table = main === undefined ? undefined : await tcpTable(`${procRoot}/${main}/net`);
   // after the table: what was accepted in between stands in it as still waiting
-  const owned = table && inodesOf(procRoot, pids);
-  if (!owned) return null;
-
-  const ports = new Set<number>();
-  for (const { state, localPort, inode } of table)
-    if (state === TCP_LISTEN && owned.has(inode) && !leaveOut.includes(localPort)) ports.add(localPort);
-  const connections = table.filter(({ state }) => state === TCP_ESTABLISHED);
-  // the other end of a connection within the agent is in the same table, with the ports the other way round
-  const own = new Set<string>();
-  for (const { inode, localPort, remotePort } of connections)
-    if (owned.has(inode) && !ports.has(localPort)) own.add(`${remotePort} ${localPort}`);
-  return connections.filter(
-    ({ inode, localPort, remotePort }) =>
-      ports.has(localPort) && (inode === 0 || owned.has(inode)) && !own.has(`${localPort} ${remotePort}`),
-  ).length;
+  const owners = table && (await socketsOf(procRoot, pids));
+  if (!owners) return null;
+  const count = countConnections(table, owners, leaveOut);
+  if (count?.total !== 0) return count;
+  const unix = await textOf(`${procRoot}/${main}/net/unix`);
+  return unix === undefined || hasUnixClients(unix, owners) ? null : count;
 }
 
-/** Both tables; without IPv6 there is only one. */
-async function tableOf(procRoot: string, pid: number): Promise<TcpSocket[] | undefined> {
-  const read = (name: string) => readFile(`${procRoot}/${pid}/net/${name}`, 'latin1');
-  const [v4, v6] = await Promise.allSettled([read('tcp'), read('tcp6')]);
-  if (v4.status === 'rejected' && v6.status === 'rejected') return undefined; // gone, or not to be seen
-  return [v4, v6].flatMap((text) => (text.status === 'fulfilled' ? parseTcpTable(text.value) : []));
+/** `undefined` where it is larger than 1 MiB; empty where there is none: a kernel without Unix sockets. */
+async function textOf(file: string): Promise<string | undefined> {
+  const parts: string[] = [];
+  const whole = await eachChunk(file, MAX_UNIX_BYTES, (bytes, length) => {
+    parts.push(bytes.toString('latin1', 0, length));
+    return 0;
+  });
+  return whole === 'too large' ? undefined : parts.join('');
 }
 
-/** The sockets that are open in these processes; `undefined` when those of the first may not be seen. */
-function inodesOf(procRoot: string, pids: readonly number[]): Set<number> | undefined {
-  const inodes = new Set<number>();
+/** Which of these processes holds a socket, by inode; `undefined` when those of the first may not be seen. */
+async function socketsOf(
+  procRoot: string,
+  pids: readonly number[],
+): Promise<Map<number, number> | undefined> {
+  const breathe = createBreath();
+  const owners = new Map<number, number>();
   for (const [i, pid] of pids.entries()) {
     const folder = `${procRoot}/${pid}/fd`;
     let files: string[] = [];
     try {
-      files = readdirSync(folder);
+      files = await readdir(folder);
     } catch {
       if (i === 0) return undefined;
       continue; // a child that is gone, or that hides itself (a browser's sandbox) and serves nobody
     }
     for (const file of files) {
+      await breathe();
       const inode = socketOf(`${folder}/${file}`);
-      if (inode !== undefined) inodes.add(inode);
+      if (inode !== undefined && !owners.has(inode)) owners.set(inode, pid);
     }
   }
-  return inodes;
+  return owners;
 }
 
 function socketOf(link: string): number | undefined {

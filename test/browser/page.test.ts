@@ -113,6 +113,21 @@ describeBrowser("the guardian's page", () => {
     expect(problems).toEqual([]);
   });
 
+  it('should show each death when it comes', async () => {
+    const command = ['node', '-e', 'setTimeout(() => process.exit(3), 1500)'];
+    const guardian = await startGuardian('run', ['--restart', 'always', '--', ...command]);
+    const { page } = await openTab(browser, `http://127.0.0.1:${guardian.port}/`);
+    await shows(page, 'readiness', /^Not ready/, 20_000);
+    for (let deaths = 1; deaths <= 3; deaths++) {
+      await until(async () => (await guardian.status()).lastDeath !== null, 'the first has died');
+      await expect
+        .poll(() => page.locator('#deaths li').count(), { timeout: 20_000 })
+        .toBeGreaterThanOrEqual(deaths);
+      const told = (await guardian.status()).lastDeath?.id ?? '';
+      await expect.poll(() => page.locator(`#deaths a[href$="${told}"]`).count(), { timeout: 2500 }).toBe(1);
+    }
+  });
+
   it('should rest while its tab is hidden, and catch up when it is seen again', async () => {
     const guardian = await startTidal();
     const streams = async () =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Given, helms, POLICY, renderText, versionOf } from './support/helm.ts';
+import { type Given, helms, POLICY, renderText, VALIDATING, versionOf } from './support/helm.ts';
 
 /** What `kubectl apply` takes where there is no helm: the chart's output, each with what its head says. */
 const FILES: Record<string, { head: string; given: Given }> = {
@@ -12,12 +12,12 @@ const FILES: Record<string, { head: string; given: Given }> = {
     given: { apis: [POLICY], set: ['injector.mode=policy'] },
   },
   'webhook.yaml': {
-    head: `Injection by webhook (Kubernetes 1.29 and newer). Not beside spillway.yaml.
+    head: `Injection by webhook (Kubernetes 1.30 and newer). Not beside spillway.yaml.
 #   kubectl apply -f webhook.yaml
 #   kubectl label namespace NAMESPACE spillway.dev/inject=true
 # Events, for the service accounts of a namespace:
 #   kubectl -n NAMESPACE create rolebinding spillway-events --clusterrole=spillway-events --group=system:serviceaccounts:NAMESPACE`,
-    given: { set: ['injector.mode=webhook'] },
+    given: { apis: [VALIDATING], set: ['injector.mode=webhook'] },
   },
   'demo.yaml': {
     head: `Two agents that leak, guarded (Kubernetes 1.29 and newer). Needs no injector.

@@ -10,10 +10,12 @@ import {
   type Given,
   helms,
   type Manifest,
+  notes,
   POLICY,
   PROMETHEUS,
   render,
   renderText,
+  VALIDATING,
   versionOf,
 } from './support/helm.ts';
 
@@ -137,7 +139,8 @@ describe.each(
       const manifests = installed(helm);
       const { spec } = one(manifests, 'Deployment');
       expect(spec.replicas).toBe(2);
-      expect(spec.template.spec.securityContext).toMatchObject({
+      // no user, in no container: OpenShift assigns one, and admits no pod that names another
+      expect(spec.template.spec.securityContext).toEqual({
         runAsNonRoot: true,
         seccompProfile: { type: 'RuntimeDefault' },
       });
@@ -174,8 +177,23 @@ describe.each(
           resourceNames: [one(manifests, 'Secret').metadata.name],
           verbs: ['get', 'update'],
         },
-        { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
       ]);
+      // each maker of a certificate has a Secret of its own: helm takes none over that cert-manager leaves behind
+      const set = ['injector.certManager.enabled=true'];
+      const { spec } = one(installed(helm, { apis: [CERT_MANAGER], set }), 'Certificate');
+      expect(spec.secretName).not.toBe(one(manifests, 'Secret').metadata.name);
+      expect(one(manifests, 'Secret')['type']).toBe('Opaque');
+    });
+
+    it('should be asked before the meshes, and again after them', () => {
+      const manifests = installed(helm, { set: ['fullnameOverride=zz'] });
+      const { metadata, webhooks } = one(manifests, 'MutatingWebhookConfiguration');
+      const others = ['istio-sidecar-injector', 'linkerd-proxy-injector-webhook-config', '0500-a.example'];
+      expect([...others, metadata.name].sort()[0]).toBe(metadata.name);
+      for (const webhook of webhooks) expect(webhook.reinvocationPolicy).toBe('IfNeeded');
+      const { args } = one(manifests, 'Deployment')['spec'].template.spec.containers[0];
+      expect(args).toContain(`--webhook-configuration=${metadata.name}`);
+      expect(args).toContain(`--secret=${one(manifests, 'Secret').metadata.name}`);
     });
 
     it('should take its certificate from cert-manager, and then have no right at all', () => {
@@ -210,8 +228,56 @@ describe.each(
         native: false,
         events: false,
         options: { shedRatio: '0.8', limit: '536870912', events: 'off' },
-        resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi', cpu: '1' } },
+        resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi', cpu: '1' } },
       });
+    });
+  });
+
+  describe('the URL of a webhook', () => {
+    it('should be told to be no secret where it is a value', () => {
+      const words = 'guardian.webhookUrl is for everybody to read';
+      expect(notes(helm, { set: ['guardian.webhookUrl=https://a.example/'] })).toContain(words);
+      expect(notes(helm, { set: ['sidecar.webhookUrlSecret.name=alerts'] })).not.toContain(words);
+    });
+
+    it('should come from a Secret where one is named, and keep no pod from starting without it', () => {
+      const set = ['sidecar.webhookUrlSecret.name=alerts', 'sidecar.webhookUrlSecret.key=chat'];
+      const { data } = one(installed(helm, { set }), 'ConfigMap');
+      expect(parse(data['sidecar.yaml']).webhookUrlSecret).toEqual({ name: 'alerts', key: 'chat' });
+      const [demo] = installed(helm, { set: [...set, 'demo.enabled=true', 'injector.mode=none'] }).filter(
+        ({ kind }) => kind === 'Deployment',
+      );
+      expect(demo?.['spec'].template.spec.initContainers[0].env).toContainEqual({
+        name: 'SPILLWAY_WEBHOOK_URL',
+        valueFrom: { secretKeyRef: { name: 'alerts', key: 'chat', optional: true } },
+      });
+      const policy = JSON.stringify(one(installed(helm, { set, apis: [POLICY] }), 'MutatingAdmissionPolicy'));
+      expect(policy).toContain('secretKeyRef{key: \\"chat\\", name: \\"alerts\\", optional: true}');
+    });
+  });
+
+  describe('warnings', () => {
+    const warnings = (given: Given) =>
+      installed(helm, given).filter(
+        ({ kind, metadata }) => kind.startsWith('ValidatingAdmission') && metadata.name.includes('warnings'),
+      );
+
+    it('should reach who applies a workload, by policy and by webhook', () => {
+      for (const apis of [[POLICY], [VALIDATING]]) {
+        const found = warnings({ apis });
+        expect(found.map(({ kind }) => kind)).toEqual([
+          'ValidatingAdmissionPolicy',
+          ...Array(3).fill('ValidatingAdmissionPolicyBinding'),
+        ]);
+        expect(JSON.stringify(found)).toContain('"deployments"');
+      }
+      expect(warnings({ apis: [] })).toEqual([]);
+      expect(warnings({ apis: [VALIDATING], set: ['injector.mode=none'] })).toEqual([]);
+    });
+
+    it('should say of a pod that nothing came of it, in the words of what should have', () => {
+      expect(JSON.stringify(warnings({ apis: [POLICY] }))).toContain('the policy did not run');
+      expect(JSON.stringify(warnings({ apis: [VALIDATING] }))).toContain('the webhook did not answer');
     });
   });
 
@@ -253,15 +319,84 @@ describe.each(
       expect(rights(['rbac.create=false'])).toEqual([]);
     });
 
+    it('should be confined by a policy to what guardians do, where there are such policies', () => {
+      const policies = (set: string[], apis = [VALIDATING]) =>
+        installed(helm, { apis, set: [...set, 'injector.mode=none'] }).filter(({ kind }) =>
+          kind.startsWith('ValidatingAdmissionPolicy'),
+        );
+      const [policy, binding] = policies(['rbac.namespaces={a,b}']);
+      expect(policy?.['spec']).toMatchObject({ failurePolicy: 'Fail' });
+      expect(binding?.['spec'].policyName).toBe(policy?.metadata.name);
+      expect(binding?.['spec'].matchResources.namespaceSelector.matchExpressions[0].values).toEqual([
+        'a',
+        'b',
+      ]);
+      expect(policies(['rbac.allNamespaces=true'])[1]?.['spec'].matchResources).toBeUndefined();
+      expect(policies([])).toEqual([]);
+      expect(policies(['rbac.namespaces={a}'], [])).toEqual([]);
+    });
+
     it('should be none where Events are off', () => {
       expect(rights(['guardian.events=off'])).toEqual([]);
     });
   });
 
+  describe('what it says in the end', () => {
+    const first = (set: string[], apis: string[] = [VALIDATING]) => notes(helm, { apis, set }).split('\n')[0];
+
+    it('should begin with what is missing', () => {
+      expect(first([])).toMatch(/^Missing: no guardian may post Events yet.*rbac\.namespaces/);
+      expect(first(['rbac.namespaces={a}'])).toMatch(/^Injection is by/);
+      expect(first(['guardian.events=off'])).toMatch(/^Injection is by/);
+    });
+
+    it('should say what the right to post Events reaches where nothing confines it', () => {
+      const words = 'may create and patch any Event';
+      expect(first(['rbac.namespaces={a}'], [])).toContain(`of these namespaces ${words} there`);
+      expect(first(['rbac.allNamespaces=true'], [])).toContain(`of the cluster ${words} in every namespace`);
+    });
+  });
+
+  it('should test with rights where agents are, and there only to create pods', () => {
+    const rights = (set: string[]) =>
+      render(helm, { set }).filter(
+        ({ kind, metadata }) => kind === 'RoleBinding' && metadata.annotations?.['helm.sh/hook'] === 'test',
+      );
+    const bindings = rights(['rbac.namespaces={a,b}']);
+    expect(bindings.map(({ metadata }) => metadata.namespace).slice(1)).toEqual(['a', 'b']);
+    const roles = render(helm).filter(({ kind }) => kind === 'ClusterRole');
+    for (const { roleRef } of bindings)
+      expect(roles.find(({ metadata }) => metadata.name === roleRef.name)?.['rules']).toEqual([
+        { apiGroups: [''], resources: ['pods'], verbs: ['create'] },
+      ]);
+    expect(rights([])).toHaveLength(1);
+  });
+
+  it("should close the guardians' port to others where told, and no other port", () => {
+    const set = [
+      'networkPolicy.agents.namespaces={a}',
+      'networkPolicy.agents.from[0].podSelector.matchLabels.app=p',
+    ];
+    const policies = installed(helm, { set }).filter(({ metadata }) => metadata.namespace === 'a');
+    const [{ ports: open }, { ports, from }] = one(policies, 'NetworkPolicy')['spec'].ingress;
+    const taken = (port: number) =>
+      open.some(
+        (each: { port?: number; endPort?: number; protocol: string }) =>
+          each.protocol === 'TCP' && port >= (each.port ?? 1) && port <= (each.endPort ?? each.port ?? 65535),
+      );
+    expect([1, 8080, 9796, 9797, 9798, 65535].filter(taken)).toEqual([1, 8080, 9796, 9798, 65535]);
+    expect([ports, from]).toEqual([
+      [{ port: 9797, protocol: 'TCP' }],
+      [{ podSelector: { matchLabels: { app: 'p' } } }],
+    ]);
+    expect(installed(helm).filter(({ metadata }) => metadata.name.endsWith('-guardian'))).toEqual([]);
+  });
+
   describe('the demo', () => {
     /** The agent's pod as somebody would write it, without what injection adds. */
     function bare({ metadata, spec }: Manifest) {
-      const { shareProcessNamespace: _, ...rest } = spec;
+      // the agent of the demo has no token, its guardian has one for its Events
+      const { shareProcessNamespace: _, automountServiceAccountToken: _own, ...rest } = spec;
       const not = (name: string) => (item: { name: string }) => item.name !== name;
       return {
         metadata: { ...metadata, annotations: {} },
@@ -269,7 +404,7 @@ describe.each(
           ...rest,
           initContainers: [],
           containers: spec.containers.filter(not('spillway')),
-          volumes: spec.volumes.filter(not('spillway-token')),
+          volumes: spec.volumes.filter(not('spillway-token')).filter(not('spillway-records')),
         },
       };
     }
@@ -332,12 +467,20 @@ describe.each(
       ).toEqual(new Set());
     });
 
-    it('should find every guardian by its port', () => {
-      const { spec } = one(
-        installed(helm, { apis: PROMETHEUS, set: ['podMonitor.interval=5s'] }),
-        'PodMonitor',
+    it('should find every guardian by its port, and the webhook where it runs', () => {
+      const given = { apis: PROMETHEUS, set: ['podMonitor.interval=5s'] };
+      const [guardians, injector, ...more] = installed(helm, given).filter(
+        ({ kind }) => kind === 'PodMonitor',
       );
-      expect(spec).toEqual({
+      expect(more).toEqual([]);
+      const { template } = one(installed(helm, given), 'Deployment')['spec'];
+      expect(injector?.['spec'].podMetricsEndpoints[0]).toMatchObject({ scheme: 'https', port: 'https' });
+      expect(template.metadata.labels).toMatchObject(injector?.['spec'].selector.matchLabels);
+      // what the alerts know it by
+      expect(template.spec.containers[0].name).toBe('spillway-injector');
+      const byPolicy = installed(helm, { apis: [...PROMETHEUS, POLICY] });
+      expect(byPolicy.filter(({ kind }) => kind === 'PodMonitor')).toHaveLength(1);
+      expect(guardians?.['spec']).toEqual({
         namespaceSelector: { any: true },
         selector: {},
         podMetricsEndpoints: [{ port: 'spillway', path: '/metrics', interval: '5s' }],
@@ -358,7 +501,7 @@ describe.each(
     const set = ['fullnameOverride=guard', 'demo.enabled=true', 'rbac.namespaces={a}'];
     for (const apis of [APIS, []]) {
       for (const { kind, metadata } of render(helm, { apis, set })) {
-        expect.soft(metadata.name, kind).toMatch(/(^|\.)guard([-.]|$)/);
+        expect.soft(metadata.name, kind).toMatch(/(^|\.|^00-)guard([-.]|$)/);
         expect
           .soft(Object.keys(metadata.labels ?? {}), `${kind} ${metadata.name}`)
           .toEqual(
@@ -369,6 +512,22 @@ describe.each(
             ),
           );
       }
+    }
+  });
+
+  it('should take addresses of both families where the cluster has them', () => {
+    for (const { metadata, spec } of render(helm, { set: ['demo.enabled=true'] }).filter(
+      ({ kind }) => kind === 'Service',
+    ))
+      expect(spec.ipFamilyPolicy, metadata.name).toBe('PreferDualStack');
+  });
+
+  it('should name no user on OpenShift, which assigns one to the whole pod', () => {
+    const apis = ['security.openshift.io/v1'];
+    for (const { kind, metadata, spec } of render(helm, { apis, set: ['demo.enabled=true'] })) {
+      const pod = kind === 'Pod' ? spec : kind === 'Deployment' ? spec.template.spec : { containers: [] };
+      for (const { securityContext } of [pod, ...pod.containers, ...(pod.initContainers ?? [])])
+        expect(securityContext?.runAsUser ?? securityContext?.runAsGroup ?? null, metadata.name).toBeNull();
     }
   });
 

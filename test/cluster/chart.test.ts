@@ -13,6 +13,8 @@ const IMAGE = process.env['TEST_IMAGE'] ?? 'spillway.test/guardian:1';
 const TOOLS = process.env['TEST_TOOLS_IMAGE'] ?? 'spillway.test/tools:1';
 const RELEASE = 'chart-test';
 const AGENTS = 'chart-test-agents';
+/** Where the release gives no rights. */
+const BARE = 'chart-test-bare';
 const at = IMAGE.lastIndexOf(':');
 const IMAGE_VALUES = [
   ...['--set', `image.repository=${IMAGE.slice(0, at)}`],
@@ -104,7 +106,7 @@ describe.skipIf(missing).sequential.each(MODES)(
     });
     afterAll(async () => {
       await helm('uninstall', RELEASE, '--ignore-not-found', '--wait');
-      await kubectl(['delete', 'namespace', RELEASE, AGENTS, '--ignore-not-found']);
+      await kubectl(['delete', 'namespace', RELEASE, AGENTS, BARE, '--ignore-not-found']);
     });
 
     beforeEach(({ skip }) => {
@@ -116,6 +118,7 @@ describe.skipIf(missing).sequential.each(MODES)(
         ...['install', RELEASE, CHART, '--create-namespace', '--wait', '--timeout', '2m', ...IMAGE_VALUES],
         ...['--set', `injector.mode=${mode},rbac.namespaces={${AGENTS}}`],
         ...['--set', 'demo.enabled=true,demo.leakMiBPerSecond=0'],
+        ...['--set', `networkPolicy.agents.namespaces={${AGENTS}}`],
       );
       expect(said).toContain(mode === 'policy' ? 'a MutatingAdmissionPolicy: nothing runs' : 'a webhook');
       expect(await remains()).not.toEqual([]);
@@ -160,7 +163,48 @@ describe.skipIf(missing).sequential.each(MODES)(
       expect(log).toContain(`FAIL guardians in ${AGENTS} may create Events`);
       expect(log).toMatch(/^ok .*gets the sidecar/m);
       expect(log).toMatch(/^ok .*guardian answers/m);
+      expect(log).toMatch(/^ok .*that ask for a guard have one/m);
+      expect(log).toMatch(/^ok .*is taken in/m);
     }, 180_000);
+
+    it('should fail its own test where a pod with the label is not or would not be guarded', async () => {
+      await kubectl(['create', 'namespace', BARE]);
+      // the ratio of a plain pod is 1, of the sidecar 1.33
+      const limits = [{ type: 'Container', maxLimitRequestRatio: { memory: '1.2' } }];
+      const range = { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'tight' }, spec: { limits } };
+      await kubectl(['apply', '--namespace', AGENTS, '--filename=-'], JSON.stringify(range));
+      const labels = { 'spillway.dev/inject': 'true' };
+      const pod = (name: string, more: object) => ({
+        ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: BARE, labels } },
+        spec: podSpec(SERVES, more),
+      });
+      const sidecar = { name: 'spillway', image: 'not.there/spillway:1', imagePullPolicy: 'Never' };
+      await kubectl(
+        ['apply', '--filename=-'],
+        JSON.stringify({
+          ...{ apiVersion: 'v1', kind: 'List' },
+          items: [
+            pod('guarded', {}),
+            pod('obstinate', { shareProcessNamespace: false }),
+            pod('hand-written', { initContainers: [sidecar] }),
+          ],
+        }),
+      );
+      try {
+        await expect(helm('test', RELEASE, '--timeout', '2m')).rejects.toThrow();
+        const test = 'app.kubernetes.io/component=test';
+        const log = await kubectl(['logs', '--selector', test, '--namespace', RELEASE, '--tail=100']);
+        expect(log).toMatch(new RegExp(`^FAIL pods in ${BARE} that .* have one: not obstinate: start`, 'm'));
+        expect(log).toContain(`FAIL nodes can pull the image of guards in ${BARE}: not for hand-written`);
+        const unnamed = `FAIL guardians in ${BARE} may create Events: not as default; name ${BARE} in rbac.namespaces`;
+        expect(log).toContain(unnamed);
+        const taken = `^FAIL a pod with the label is taken in ${AGENTS}.*maxLimitRequestRatio|limit to request ratio`;
+        expect(log).toMatch(new RegExp(taken, 'm'));
+      } finally {
+        await kubectl(['delete', 'namespace', BARE]);
+        await kubectl(['delete', 'limitrange', 'tight', '--namespace', AGENTS]);
+      }
+    }, 240_000);
 
     it('should give plain manifests that the API takes to the letter', async () => {
       await kubectl(['create', 'namespace', 'spillway']);

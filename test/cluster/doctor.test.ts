@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import type { Power } from '../../src/commands/doctor/power.ts';
 import type { Diagnosis } from '../../src/commands/doctor.ts';
 import { ask, call, create, pathOf, until } from './support/api.ts';
-import { IMAGE, PATIENCE } from './support/environment.ts';
+import { IMAGE, PATIENCE, TOOLS_IMAGE } from './support/environment.ts';
 
 const NAMESPACE = `spillway-doctor-${Math.random().toString(36).slice(2, 8)}`;
 const IDLE = ['node', '-e', 'process.on("SIGTERM", () => process.exit()); setInterval(() => {}, 1000)'];
@@ -30,7 +30,7 @@ function pod(
   const agent: V1Container = {
     ...{
       name: 'worker',
-      image: IMAGE,
+      image: TOOLS_IMAGE, // of Spillway's own image nothing can be read
       imagePullPolicy: 'IfNotPresent',
       command: IDLE,
       securityContext: { ...user },

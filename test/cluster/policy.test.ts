@@ -20,6 +20,7 @@ const IMAGE = process.env['TEST_IMAGE'] ?? 'spillway.test/guardian:1';
 const RELEASE = 'policy-test';
 const GUARDED = 'policy-test-guarded';
 const PLAIN = 'policy-test-plain';
+const KILLER = { preStop: { exec: { command: ['sh', '-c', 'kill -QUIT 1'] } } };
 const missing = process.env['KUBECONFIG'] === undefined ? 'KUBECONFIG names no cluster' : '';
 
 const execute = promisify(execFile);
@@ -84,6 +85,46 @@ function comparable({ metadata, spec }: { metadata: Record<string, unknown>; spe
   const text = JSON.stringify({ labels, annotations, spec: { ...spec, volumes } });
   return JSON.parse(text.replace(/kube-api-access-\w{5}/g, 'kube-api-access')) as Record<string, unknown>;
 }
+
+describe.skipIf(missing).sequential('the warnings of the chart, by webhook', () => {
+  const LABEL = { 'spillway.dev/inject': 'true' };
+  const spec = { containers: [{ name: 'agent', image: 'a' }] };
+  const said = async (object: object) =>
+    (await kubectl(['create', '--dry-run=server', '--filename=-'], JSON.stringify(object))).stderr;
+  const metadata = { name: 'warned', namespace: PLAIN, labels: LABEL };
+
+  beforeAll(async () => {
+    // the webhook's pods need not run: what is looked at here is said without them
+    const at = IMAGE.lastIndexOf(':');
+    const image = `image.repository=${IMAGE.slice(0, at)},image.pullPolicy=Never`;
+    await run('helm', [
+      ...['upgrade', '--install', RELEASE, CHART, '--namespace', RELEASE, '--create-namespace'],
+      ...['--set', `${image},injector.mode=webhook`, '--set-string', 'image.tag=none'],
+    ]);
+    await kubectl(['create', 'namespace', PLAIN]);
+  }, 120_000);
+
+  afterAll(async () => {
+    await run('helm', ['uninstall', RELEASE, '--namespace', RELEASE]);
+    await kubectl(['delete', 'namespace', PLAIN, RELEASE]);
+  }, 120_000);
+
+  it('should reach who applies a Deployment, and say of a pod that the webhook was away', async () => {
+    const template = { metadata: { labels: { ...LABEL, app: 'warned' } }, spec };
+    const deployment = {
+      ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata },
+      spec: { selector: { matchLabels: { app: 'warned' } }, template },
+    };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec };
+    // a new policy takes a moment to act
+    const until = Date.now() + 20_000;
+    while (Date.now() < until && (await said(deployment)) === '');
+    expect.soft(await said(deployment)).toContain('set runAsUser and runAsGroup for container agent');
+    expect.soft(await said(pod)).toContain('not injected: the webhook did not answer');
+    // the webhook would have said this itself
+    expect.soft(await said({ ...pod, spec: { ...spec, hostNetwork: true } })).not.toContain('hostNetwork');
+  }, 60_000);
+});
 
 const SIDECARS = [
   ['native', true],
@@ -217,7 +258,45 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
         ],
         [
           deployment({ containers: [agent, { name: 'b', image: 'b' }], securityContext: user }),
-          ['guards agent, the first of several'],
+          ['guards agent, the first of 2 containers'],
+        ],
+        [
+          deployment(
+            { containers: [{ name: 'istio-proxy', image: 'p' }, agent], securityContext: user },
+            { annotations: { 'kubectl.kubernetes.io/default-container': 'agent' } },
+          ),
+          ['guards agent, the default container of 2 containers', 'istio-proxy may keep'],
+        ],
+        [
+          deployment({ containers: [agent], securityContext: user, hostNetwork: true }),
+          ['not injected: hostNetwork'],
+        ],
+        [
+          deployment({ containers: [{ ...agent, ports: [{ containerPort: 9797 }] }], securityContext: user }),
+          ['not injected: container agent has port 9797'],
+        ],
+        [
+          deployment({ containers: [{ ...agent, command: ['/init'] }], securityContext: user }),
+          ['not injected: container agent runs /init'],
+        ],
+        [
+          deployment({ containers: [{ ...agent, lifecycle: KILLER }], securityContext: user }),
+          ['container agent signals process 1'],
+        ],
+        [
+          deployment({ containers: [agent], securityContext: user, automountServiceAccountToken: false }),
+          ['automountServiceAccountToken is false'],
+        ],
+        [
+          deployment({ containers: [agent], securityContext: user, runtimeClassName: 'kata-qemu' }),
+          ['runtime class kata-qemu is a sandbox'],
+        ],
+        [
+          {
+            ...pod,
+            spec: { containers: [{ ...agent, lifecycle: KILLER }], securityContext: user },
+          },
+          ['container agent signals process 1'],
         ],
         [
           deployment({ containers: [agent], securityContext: user }, { annotations }),

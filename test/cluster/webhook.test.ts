@@ -1,6 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { V1MutatingWebhookConfiguration, V1Pod, V1PodList, V1Secret } from '@kubernetes/client-node';
+import type {
+  V1MutatingWebhookConfiguration,
+  V1Pod,
+  V1PodList,
+  V1Secret,
+  V1Service,
+} from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ANNOTATION_OPTIONS } from '../../src/config/inject-config.ts';
 import { defaultInjectConfig } from '../../src/core/inject/config.ts';
@@ -8,6 +14,9 @@ import { inject } from '../../src/core/inject/inject.ts';
 import { podCorpus } from '../support/pod-corpus.ts';
 import { type Answer, ask, call, pathOf } from './support/api.ts';
 import { IMAGE, PATIENCE } from './support/environment.ts';
+import { makeNamespace } from './support/namespace.ts';
+import { startCrowd } from './support/neighbour.ts';
+import { failedProbes } from './support/probes.ts';
 
 /*
  * The webhook as the chart installs it where the API server has no policies, in a release of its own. It is asked for by a
@@ -18,8 +27,8 @@ const RELEASE = 'webhook-test';
 const NAME = `${RELEASE}-spillway-injector`;
 const PODS = 'webhook-test-pods';
 const LABELS = { 'webhook-test': 'true' };
-const CONFIGURATION = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${NAME}.spillway.dev`;
-const SECRET = `/api/v1/namespaces/${RELEASE}/secrets/${NAME}`;
+const CONFIGURATION = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/00-${NAME}.spillway.dev`;
+const SECRET = `/api/v1/namespaces/${RELEASE}/secrets/${NAME}-certificate`;
 const LIMIT_MS = 120_000 * PATIENCE;
 const JSON_PATCH = 'application/json-patch+json';
 const missing = process.env['KUBECONFIG'] === undefined ? 'KUBECONFIG names no cluster' : '';
@@ -47,6 +56,11 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<numbe
   }
 }
 const injects = async () => sidecarOf(await created(podOf('plain')))?.name === 'spillway';
+/** What all replicas have said. */
+const log = async () => {
+  const selector = ['--selector', 'app.kubernetes.io/component=injector', '--tail=-1'];
+  return (await run('kubectl', 'logs', ...selector, '--namespace', RELEASE)).stdout;
+};
 const secret = async () => (await call<V1Secret>('GET', SECRET)).body.data?.['tls.crt'];
 const bundles = async () =>
   (await ask<V1MutatingWebhookConfiguration>('GET', CONFIGURATION)).webhooks?.map(
@@ -70,12 +84,7 @@ describe.skipIf(missing !== '')(`the webhook on a cluster ${missing}`, () => {
       kind: 'Namespace',
       metadata: { name: PODS, labels: { 'pod-security.kubernetes.io/enforce': 'privileged' } },
     });
-    await ask(
-      'PATCH',
-      CONFIGURATION,
-      [{ op: 'replace', path: '/webhooks/1/objectSelector', value: { matchLabels: LABELS } }],
-      JSON_PATCH,
-    );
+    await askByLabel();
     await until('it injects', injects);
   }, 600_000);
 
@@ -87,8 +96,8 @@ describe.skipIf(missing !== '')(`the webhook on a cluster ${missing}`, () => {
   it('should do with each pod what the function does', async () => {
     const config = defaultInjectConfig('1');
     for (const { name, object, expect: expected } of podCorpus()) {
-      // a mirror pod is the kubelet's to create
-      if (object['kind'] !== 'Pod' || name === 'mirror') continue;
+      // a mirror pod is the kubelet's to create, and the runtime class of a sandbox is not there
+      if (object['kind'] !== 'Pod' || name === 'mirror' || name === 'sandbox') continue;
       const pod = podOf(name);
       if (expected === 'declined') continue; // its label would be the test's
       const answer = await created(pod);
@@ -102,6 +111,7 @@ describe.skipIf(missing !== '')(`the webhook on a cluster ${missing}`, () => {
       const rest = { ...becomes.spec?.initContainers?.[0], image: IMAGE };
       expect(sidecarOf(answer), name).toMatchObject(rest);
     }
+    expect(await log()).toMatch(new RegExp(`not injected: ${PODS}/\\S+: hostPID`));
   });
 
   it('should start a pod with its sidecar under the restricted standard', async () => {
@@ -138,14 +148,56 @@ describe.skipIf(missing !== '')(`the webhook on a cluster ${missing}`, () => {
     await until('it injects', injects);
   });
 
-  it('should inject each pod while its Secret is deleted and made again', async () => {
+  it('should inject each pod while its Secret is missing, say so, and have it back by an upgrade', async () => {
     const before = await secret();
     await ask('DELETE', SECRET);
     const missed = await creating(() =>
-      until('there is another', async () => ![undefined, before].includes(await secret())),
+      until('it says so', async () => {
+        return (await log()).includes(
+          `the Secret ${RELEASE}/${NAME}-certificate is missing; run helm upgrade`,
+        );
+      }),
     );
-    console.log(`pods without a sidecar while the Secret was deleted: ${missed.missed} of ${missed.of}`);
+    console.log(`pods without a sidecar while the Secret was missing: ${missed.missed} of ${missed.of}`);
     expect(missed.missed).toBe(0);
+    // the selector that the test has changed is the chart's again then
+    const set = ['--reuse-values', '--force-conflicts', '--namespace', RELEASE, '--wait', '--timeout', '5m'];
+    await run('helm', 'upgrade', RELEASE, 'helm/spillway', ...set);
+    await askByLabel();
+    await until('there is another', async () => ![undefined, before].includes(await secret()));
+    await until('it injects', injects);
+  });
+
+  it('should answer probes over IPv6', async () => {
+    const probe = `require('node:https').get({ host: '::1', port: 8443, path: '/livez', rejectUnauthorized: false },
+      (answer) => console.log(answer.resume().statusCode)).on('error', ({ code }) => console.log(code))`;
+    const where = [`deployment/${NAME}`, '--namespace', RELEASE, '--', 'node', '-e', probe];
+    expect((await run('kubectl', 'exec', ...where)).stdout.trim()).toBe('200');
+  });
+
+  it('should inject each pod, and be probed in vain not once, while a neighbour keeps requests unfinished', async ({
+    onTestFinished,
+  }) => {
+    const namespace = await makeNamespace({ onTestFinished });
+    const { spec } = await ask<V1Service>('GET', pathOf('Service', RELEASE, NAME));
+    const { items } = await ask<V1PodList>('GET', pathOf('Pod', RELEASE));
+    const pods = items.map(({ metadata }) => metadata?.name ?? '');
+    const failures = async () =>
+      (await Promise.all(pods.map((pod) => failedProbes(RELEASE, pod, 'spillway-injector')))).reduce(
+        (a, b) => a + b,
+      );
+    const before = await failures();
+    const { missed, of } = await creating(async () => {
+      // each of two replicas gets nine or so of the largest, and of those that are just taken
+      for (const mib of [8, 3]) {
+        const upload = ['upload', spec?.clusterIP ?? '', 443, 18, mib * 2 ** 20 - 1];
+        await startCrowd(namespace, `upload-${mib}`, upload);
+        await new Promise((resolve) => setTimeout(resolve, 15_000));
+      }
+    });
+    const failed = (await failures()) - before;
+    console.log(`unfinished requests: ${missed} of ${of} pods without a sidecar, ${failed} probes failed`);
+    expect([missed, failed]).toEqual([0, 0]);
   });
 
   it('should inject each pod while it restarts', async () => {
@@ -161,7 +213,33 @@ describe.skipIf(missing !== '')(`the webhook on a cluster ${missing}`, () => {
     console.log(`pods without a sidecar during the restart: ${missed} of ${of}`);
     expect(missed).toBe(0);
   });
+
+  it('should be missed by the API server, by the count that an alert goes by, once it is away', async () => {
+    const before = await passedOver();
+    await run('kubectl', 'scale', `deployment/${NAME}`, '--replicas=0', '--namespace', RELEASE);
+    await until('pods are admitted without it', async () => !(await injects()));
+    await until('it is counted', async () => (await passedOver()) > before);
+  });
 });
+
+/** How often the API server went on without an answer of this webhook. */
+async function passedOver(): Promise<number> {
+  const { text } = await call('GET', '/metrics');
+  const lines = text.split('\n').filter((line) => line.includes(`name="pod.${NAME}.spillway.dev"`));
+  const counts = lines.filter((line) => line.startsWith('apiserver_admission_webhook_fail_open_count{'));
+  return counts.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+/** Has the webhook asked for pods of this test alone. */
+async function askByLabel(): Promise<void> {
+  const value = { matchLabels: LABELS };
+  await ask(
+    'PATCH',
+    CONFIGURATION,
+    [{ op: 'replace', path: '/webhooks/1/objectSelector', value }],
+    JSON_PATCH,
+  );
+}
 
 /** Creates pods (dry run) as long as something goes on, and counts those that stayed without the sidecar. */
 async function creating(during: () => Promise<unknown>): Promise<{ missed: number; of: number }> {

@@ -67,6 +67,9 @@ describeWhere('the image in a memory cgroup of its own', LACKS_RUN ?? LACKS, () 
       `127.0.0.1:${port}`,
       '--admin-listen',
       `127.0.0.1:${adminPort}`,
+      // the pods of a cluster on this machine are other users, whose networks cannot be told
+      '--gc',
+      'on-shared-host',
     ];
     const [command = '', ...args] = [
       ...group.enter,

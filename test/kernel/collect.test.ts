@@ -8,15 +8,17 @@ import { startPod } from '../support/pod.ts';
 const LIMIT_MIB = 320;
 /** A heap limit from a bigger machine: V8 sees no reason to collect. */
 const TOO_MUCH = ['--max-old-space-size=4096', FREE];
-/** Some 250 MiB of small objects: at warning or above. */
+/** Some 250 MiB of small objects. */
 const GARBAGE = 'garbage=180';
+/** So much that work is turned away: before, no signal opens the inspector. */
+const SHEDDING = ['--warn-ratio', '0.6', '--shed-ratio', '0.7'];
 
 describeWhere('an agent full of garbage under a limit', LACKS, () => {
   for (const { bin, version } of TWO_NODES) {
     it(`is collected, and it is told what that brought and cost (Node ${version})`, async () => {
       const command = agentOn(bin, TOO_MUCH, 'node-agent', GARBAGE);
       // reading a profile collects too, and is not what is tested here
-      const options = ['--limit', `${LIMIT_MIB}Mi`, '--profile', 'off'];
+      const options = ['--limit', `${LIMIT_MIB}Mi`, ...SHEDDING, '--profile', 'off'];
       const guarded = await startGuarded('run', [...options, '--', ...command]);
       await until(() => guarded.text.out.includes('ready'), 'the memory is taken');
       const pid = await guarded.agentPid();
@@ -55,7 +57,8 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
     ['off', undefined],
   ])('is sent no signal with --gc %s', async (mode, refusal) => {
     const command = agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE, 'handler');
-    const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, '--gc', mode, '--', ...command]);
+    const options = ['--limit', `${LIMIT_MIB}Mi`, ...SHEDDING, '--gc', mode];
+    const guarded = await startGuarded('run', [...options, '--', ...command]);
     await until(async () => (await guarded.status()).level !== 'ok', 'memory is short');
     if (refusal) await guarded.collected('refused');
     await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -69,7 +72,7 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
 
   it('that does something of its own at SIGUSR1 gets it once, and that is told', async () => {
     const command = agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE, 'handler');
-    const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, '--', ...command]);
+    const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, ...SHEDDING, '--', ...command]);
     const note = async () => (await guarded.status()).lastGc?.note ?? '';
     const opened = /opened no inspector/;
     await until(async () => opened.test(await note()), 'it is told');
@@ -88,7 +91,7 @@ describeWhere('a sidecar', LACKS, () => {
     const sidecar = pod.container({ uid: 1000, limitBytes: 128 * MIB });
     const agent = startIn(container, agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE));
     await until(() => agent.text().includes('ready'), 'the agent is up');
-    const guarded = await startGuarded('guard', [], { prefix: sidecar.enter });
+    const guarded = await startGuarded('guard', SHEDDING, { prefix: sidecar.enter });
     const pids = container.group.pids();
     for (const pid of pids) process.kill(pid, 'SIGWINCH');
     await guarded.collected('freed');

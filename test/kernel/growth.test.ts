@@ -8,6 +8,8 @@ import { agentOn, FREE, startGuarded, TWO_NODES } from '../support/guarded.ts';
 import { agent, describeWhere, LACKS } from '../support/kernel.ts';
 import { recordDirectory, reportsIn } from '../support/probes.ts';
 
+/** Below shedding no signal opens the inspector. */
+const OPEN = '--inspect=0';
 /** Warned early, so that there is time to look before the kernel kills. */
 const OPTIONS = ['--limit', '256Mi', '--warn-ratio', '0.35'];
 const folder = mkdtempSync(join(tmpdir(), 'spillway-growth-'));
@@ -75,7 +77,7 @@ describeWhere('what grows in an agent', LACKS, () => {
     it(`is told with the package it is in (Node ${version})`, async () => {
       const guarded = await startGuarded('run', [
         ...[...OPTIONS, '--'],
-        ...[bin, FREE, bundle, '--kind', 'package', '--rate', '12', '--stop', '180'],
+        ...[bin, OPEN, bundle, '--kind', 'package', '--rate', '12', '--stop', '180'],
       ]);
       await until(
         async () => ((await guarded.status()).growth?.sites.length ?? 0) > 0,
@@ -92,7 +94,7 @@ describeWhere('what grows in an agent', LACKS, () => {
   it('is told apart where it is in Buffers', async () => {
     const guarded = await startGuarded('run', [
       ...[...OPTIONS, '--'],
-      ...agentOn(process.execPath, [FREE], 'leak', '--rate', 15, '--stop', 160),
+      ...agentOn(process.execPath, [OPEN], 'leak', '--rate', 15, '--stop', 160),
     ]);
     await until(() => guarded.notes('MemoryGrowthNamed').length > 0, 'it is named', 30_000);
     expect(guarded.notes('MemoryGrowthNamed')[0]).toMatch(
@@ -103,11 +105,15 @@ describeWhere('what grows in an agent', LACKS, () => {
 
   it('is told apart where it is in its child processes', async () => {
     const [, program = '', ...args] = agent('browser', '--mib', 30);
-    const guarded = await startGuarded('run', [...OPTIONS, '--', process.execPath, FREE, program, ...args]);
+    const guarded = await startGuarded('run', [...OPTIONS, '--', process.execPath, OPEN, program, ...args]);
     // where a look at the processes takes long, they are seen only by the second reading, half a minute later
     const children = async () =>
       (await guarded.status()).growth?.kinds.find(({ kind }) => kind === 'children')?.words;
-    await until(async () => (await children()) !== undefined, 'they are seen', 50_000);
+    const asked = async () => {
+      await guarded.post('/v1/profile?seconds=0'); // it rests: by itself nothing is read again
+      return (await children()) !== undefined;
+    };
+    await until(asked, 'they are seen', 50_000);
     expect(await children()).toMatch(/^children of the agent hold [\d.]+ MiB.*: `chromium` ×4$/);
   });
 });

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { isAlive, until } from '../support/cli.ts';
+import { runs } from '../support/compiled.ts';
 import { agentOn, FREE, type Guarded, startGuarded, TWO_NODES } from '../support/guarded.ts';
-import { describeWhere, LACKS } from '../support/kernel.ts';
+import { describeWhere, itWhere, LACKS } from '../support/kernel.ts';
 import { recordDirectory, reportsIn, watchReadiness } from '../support/probes.ts';
 
 const LIMIT = ['--limit', '320Mi', '--restart', 'on-failure'];
@@ -65,11 +66,30 @@ describeWhere('an agent that holds ever more under a limit', LACKS, () => {
     });
 });
 
-describeWhere('an agent stuck at critical that does not handle SIGTERM', LACKS, () => {
+describeWhere('an agent below an init and a shell', LACKS, () => {
+  itWhere(
+    'is ended in order by a signal to the process that serves',
+    runs('tini', '--version') ? undefined : 'tini',
+    async () => {
+      const server = agentOn(process.execPath, [FREE], 'server', '--handler', '--start', 200, '--rate', 4);
+      const guarded = await startGuarded('run', [
+        ...[...LIMIT, '--recycle', 'auto', '--'],
+        ...['tini', '--', 'sh', '-c', `${server.join(' ')}; echo served $?`],
+      ]);
+      await until(() => guarded.events().includes('AgentRecycled'), 'it is recycled', 60_000);
+      expect(guarded.text.out).toMatch(/ending.*served 0/s);
+      const { oomKills } = await guarded.status();
+      expect(oomKills).toBe(0);
+    },
+    90_000,
+  );
+});
+
+describeWhere('an agent that rests at critical', LACKS, () => {
   const holding = () => agentOn(process.execPath, [FREE], 'server', '--start', 290);
 
-  it('is left alone by default, and takes work again', async () => {
-    const guarded = await startGuarded('run', [...LIMIT, '--', ...holding()]);
+  it.each(['auto', 'on'])('is left alone with --recycle %s, and takes work again', async (mode) => {
+    const guarded = await startGuarded('run', [...LIMIT, '--recycle', mode, '--', ...holding()]);
     const pid = await guarded.agentPid();
     await until(async () => (await guarded.status()).level === 'critical', 'it is critical');
     await sleep(16_000); // past the age and the time at which it would be ended
@@ -82,14 +102,5 @@ describeWhere('an agent stuck at critical that does not handle SIGTERM', LACKS, 
     expect(isAlive(pid)).toBe(true);
     expect(guarded.events()).not.toContain('AgentRecycled');
     expect(guarded.events()).toContain('AgentStuck');
-  });
-
-  it('is ended and started again with --recycle on', async () => {
-    const guarded = await startGuarded('run', [...LIMIT, '--recycle', 'on', '--', ...holding()]);
-    const first = await guarded.agentPid();
-    await until(replaced(guarded, first), 'it is back', 30_000);
-    expect(isAlive(first)).toBe(false);
-    expect(guarded.notes('AgentRecycled')[0]).toMatch(/^Recycled: stuck at critical: use has not fallen for/);
-    expect((await guarded.status()).oomKills).toBe(0);
   });
 });

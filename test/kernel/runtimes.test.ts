@@ -16,12 +16,22 @@ const [JAVA] = JAVAS;
 const [REMOTE_PYTHON] = REMOTE_PYTHONS;
 const LIMIT_MIB = 256;
 
+/** Four fifths are enough to turn work away: before, Python may not be stopped for as long as its collection may take. */
+const SHEDDING = ['--shed-ratio', '0.76', '--recover-margin', '0.04'];
+
 /** Starts a command that fills four fifths of its limit; gives what a collection brought, and whether it works on. */
 async function collectedFrom(
   command: string[],
-  options: { runtime: string; verdict: GcVerdict[]; env?: NodeJS.ProcessEnv; flags?: string[] },
+  options: {
+    runtime: string;
+    verdict: GcVerdict[];
+    env?: NodeJS.ProcessEnv;
+    flags?: string[];
+    /** Written to its input once its memory is taken. */
+    atReady?: string;
+  },
 ) {
-  const { runtime, verdict, env, flags = [] } = options;
+  const { runtime, verdict, env, flags = [], atReady = '' } = options;
   const guarded = await startGuarded(
     'run',
     ['--limit', `${LIMIT_MIB}Mi`, ...flags, '--', ...command],
@@ -33,6 +43,7 @@ async function collectedFrom(
   );
   const pid = await guarded.agentPid();
   await until(() => guarded.text.out.includes('ready'), 'the memory is taken', 20_000);
+  guarded.child.stdin?.write(atReady);
   expect((await guarded.status()).agent?.runtime).toBe(runtime);
   const last = async () => (await guarded.status()).lastGc;
   // what was refused while it started is tried again after half a minute
@@ -49,6 +60,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
       runtime: 'python',
       verdict: ['freed'],
       env: { PYTHONPATH: HOOK },
+      flags: SHEDDING,
     });
     expect(lastGc.freedBytes).toBeGreaterThan(150 * MIB);
     expect(alive).toBe(true);
@@ -61,7 +73,11 @@ describeWhere('an agent in another runtime', LACKS, () => {
     PYTHON ? undefined : 'no python3',
     async () => {
       const command = [PYTHON ?? '', PYTHON_AGENT, 'cycles', 'sleep', '210'];
-      const { lastGc, alive } = await collectedFrom(command, { runtime: 'python', verdict: ['refused'] });
+      const { lastGc, alive } = await collectedFrom(command, {
+        runtime: 'python',
+        verdict: ['refused'],
+        flags: SHEDDING,
+      });
       expect(lastGc).toMatchObject({ freedBytes: 0 });
       expect(lastGc.mend).toContain('spillway_hook');
       expect(alive).toBe(true);
@@ -76,6 +92,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
       const { guarded, lastGc, alive } = await collectedFrom(command, {
         runtime: 'python',
         verdict: ['freed'],
+        flags: SHEDDING,
       });
       expect(lastGc.freedBytes).toBeGreaterThan(150 * MIB);
       expect(alive).toBe(true);
@@ -95,7 +112,9 @@ describeWhere('an agent in another runtime', LACKS, () => {
       const { guarded, alive } = await collectedFrom(command, {
         runtime: 'jvm',
         verdict: ['freed'],
-        flags: ['--warn-ratio', '0.5'],
+        flags: ['--warn-ratio', '0.5', '--shed-ratio', '0.6'],
+        // a slow one is collected before anything is garbage, and then not again before it has grown
+        atReady: 'grow 3000\n',
       });
       expect(alive).toBe(true);
       guarded.child.stdin?.write('echo on\n');

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { get } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -54,6 +55,48 @@ describe.skipIf(wrk)(`the guardian under a flood of requests${wrk ? ` (skipped: 
     expect((await guardian.get('/livez')).status).toBe(200);
     expect(p99Ms).toBeLessThanOrEqual(P99_MS);
     expect(during).toBeLessThan(before + 30);
+  });
+});
+
+describe('the guardian beside a neighbour with thousands of connections', () => {
+  /** As the kubelet asks: a connection for each, one second, one failure makes the pod un-ready. */
+  function probe(port: number, localAddress: string): Promise<number | string> {
+    return new Promise((resolve) => {
+      const from = performance.now();
+      const asked = get(
+        { port, host: '127.0.0.1', path: '/readyz', localAddress, agent: false, timeout: 1000 },
+        (answer) => {
+          answer.resume();
+          resolve(answer.statusCode === 200 ? performance.now() - from : `status ${answer.statusCode}`);
+        },
+      );
+      asked.on('error', (error) => resolve(error.message));
+      setTimeout(() => asked.destroy(new Error('no answer within a second')), 1000).unref();
+    });
+  }
+
+  it.each([
+    ['idle connections, streams and half requests', { idle: 3000, stream: 1024, half: 1024 }],
+    ['requests that wait for no answer', { pipeline: 64 }],
+  ])('should answer every probe and stay small: %s', async (_, neighbours) => {
+    const guardian = await startTidal();
+    for (const [kind, count] of Object.entries(neighbours)) {
+      const args = ['test/support/agents/neighbour.mjs', guardian.port, kind, count].map(String);
+      const neighbour = spawn(process.execPath, args);
+      onTestFinished(() => void neighbour.kill());
+    }
+    await sleep(2000);
+    const answers: (number | string)[] = [];
+    for (let i = 0; i < 20; i++) {
+      answers.push(
+        ...(await Promise.all(['127.0.0.1', '127.0.0.3'].map((from) => probe(guardian.port, from)))),
+      );
+      await sleep(400);
+    }
+    expect(answers.filter((answer) => typeof answer === 'string')).toEqual([]);
+    const slowest = Math.max(...answers.map(Number));
+    console.log(`slowest of 40 probes ${slowest.toFixed(0)} ms; ${rssMiB(guardian.pid).toFixed(0)} MiB RSS`);
+    expect(rssMiB(guardian.pid)).toBeLessThan(110);
   });
 });
 

@@ -8,7 +8,7 @@ import { start } from '../support/started.ts';
 
 const DEBUGGER = join(import.meta.dirname, '../support/agents/node-debugger.mjs');
 /** After so long without the guardian, an inspector that it opened closes itself. */
-const SWITCH_MS = 30_000;
+const SWITCH_MS = 2400;
 
 /** A Node agent that knows nothing, and a guardian beside it that is asked to collect: so it holds the inspector. */
 async function startHeld(bin: string, flags: string[]) {

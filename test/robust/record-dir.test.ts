@@ -113,4 +113,12 @@ describe('a record-dir over restarts of the guardian', () => {
     expect((await reports(second)).slice(1)).toEqual(told.slice(0, 9));
     await until(() => files().length === 10, 'the oldest file is gone');
   });
+
+  it('should lose at the start what an earlier guardian did not come to finish', async () => {
+    const dir = newDir();
+    for (const name of ['heap-1.heapsnapshot.tmp', 'profile-1.heapprofile.tmp', 'heap-0.heapsnapshot'])
+      writeFileSync(join(dir, name), '{');
+    await guard(dir, `spillway-test-agent-${++made}`);
+    expect(readdirSync(dir)).toEqual(['heap-0.heapsnapshot']);
+  });
 });

@@ -43,9 +43,12 @@ describe('a command that crashes', () => {
     expect(fourth - third).toBeGreaterThan(1750);
 
     await until(async () => (await metric(guardian, 'spillway_agent_restarts_total')) === 3, 'it is counted');
-    // between two lives: the guardian answers as it does while there is no agent
+    // between two lives nothing takes work
     expect((await guardian.get('/livez')).status).toBe(200);
-    expect((await guardian.get('/readyz')).status).toBe(200);
+    const unready = await guardian.get('/readyz');
+    expect(unready.status).toBe(503);
+    expect(await unready.json()).toMatchObject({ ready: false, reason: 'the command is not running' });
+    expect((await guardian.get('/admit')).status).toBe(503);
     await until(() => reportsIn(directory).length === 4, 'the last end is reported');
     expect(await guardian.status()).toMatchObject({ agent: null, lastDeath: { cause: 'exit' } });
     expect(reportsIn(directory).map(({ exitCode }) => exitCode)).toEqual([3, 3, 3, 3]);

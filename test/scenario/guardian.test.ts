@@ -4,6 +4,7 @@ import type { GrowthReport } from '../../src/core/growth-report.ts';
 import { HistoryStore } from '../../src/core/history.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, Relief, TreeSample } from '../../src/core/ports.ts';
 import type { PostMortem } from '../../src/core/post-mortem.ts';
+import type { Level } from '../../src/core/status.ts';
 import { Guardian } from '../../src/guardian.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 import { DEFAULTS, readingOf } from '../support/story.ts';
@@ -59,6 +60,9 @@ class FakeLife implements AgentLife {
   }
   alive = () => this.dead === undefined;
   slowDeath = false;
+  /** Of another container than the life before. */
+  another = false;
+  sharesGroup = false;
   dying = () => this.slowDeath;
   read = (nowMs: number) => {
     if (this.failure) throw new Error(this.failure);
@@ -75,7 +79,8 @@ class FakeLife implements AgentLife {
     rssBytes: 50,
     cpuCores: 0.5,
     count: this.processes.length,
-    processes: this.processes,
+    processes: this.processes.slice(0, 20),
+    pids: this.processes.map(({ pid }) => pid),
   });
   rssBytes = () => this.heldMiB * 2 ** 20;
   treeIntervalMs = () => 1000;
@@ -92,6 +97,8 @@ let deaths: PostMortem[];
 let streamed: string[];
 let flights: string[];
 let logged: string[];
+let levels: Level[];
+let restarted: number;
 let relief: Relief & { growth: GrowthReport | undefined };
 let guardian: Guardian;
 
@@ -103,6 +110,8 @@ beforeEach(() => {
   streamed = [];
   flights = [];
   logged = [];
+  levels = [];
+  restarted = 0;
   relief = { ...NO_RELIEF, growth: undefined };
   const outlets: Outlets = {
     emit: (event) => void events.push(event),
@@ -110,8 +119,8 @@ beforeEach(() => {
     stream: (event) => void streamed.push(event),
     observeTick: () => {},
     readFailed: () => {},
-    transition: () => {},
-    restarted: () => {},
+    transition: (_, to) => void levels.push(to),
+    restarted: () => void restarted++,
     died: (report) => void deaths.push(report),
     flight: (report) => void flights.push(report().status.level),
     flightDone: () => void flights.push('done'),
@@ -121,7 +130,7 @@ beforeEach(() => {
     seek: (lives) => {
       const next = agents.shift();
       if (!next) return 'no other container in this pod; set shareProcessNamespace: true';
-      next.info.restarts = lives;
+      next.info.restarts = next.another ? 0 : lives;
       return next;
     },
     outlets,
@@ -162,6 +171,21 @@ describe('finding the agent', () => {
     await clock.advance(300);
     expect(guardian.status().agent).toEqual({ pid: 8, name: 'agent.js', runtime: 'node', restarts: 1 });
     expect(first.closed).toBe(true);
+    expect(restarted).toBe(1);
+  });
+
+  it('counts no restart where another container follows: an init container has done its part', async () => {
+    const first = new FakeLife(7);
+    const agent = new FakeLife(8);
+    agent.another = true;
+    agents.push(first);
+    guardian.start();
+    await clock.advance(2000);
+    first.dead = { exitCode: 0, signal: null };
+    agents.push(agent);
+    await clock.advance(1000);
+    expect(guardian.status().agent).toMatchObject({ pid: 8, restarts: 0 });
+    expect(restarted).toBe(0);
   });
 });
 
@@ -227,6 +251,19 @@ describe('a death', () => {
     expect(deaths[0]).toMatchObject({ cause: 'exit', exitCode: 0 });
   });
 
+  it('that the guardian had a part in is a warning, whatever its exit code, and the report says so', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    relief.ended = () => 'It ended 1 s after a signal.';
+    guardian.start();
+    await clock.advance(1000);
+    life.dead = { exitCode: 0, signal: null };
+    await clock.advance(60);
+    const said = expect.stringContaining('. It ended 1 s after a signal.');
+    expect(events).toMatchObject([{ reason: 'AgentExited', type: 'Warning', note: said }]);
+    expect(deaths).toMatchObject([{ exitCode: 0, reason: said }]);
+  });
+
   it('of which nothing can be seen is a warning only under pressure', async () => {
     const calm = new FakeLife(7);
     const pressed = new FakeLife(8);
@@ -275,6 +312,64 @@ describe('a kill in the cgroup', () => {
     expect(guardian.status()).toMatchObject({ oomKills: 1, agent: { pid: 7 } });
     await clock.advance(5000);
     expect(events).toHaveLength(1);
+  });
+
+  it('of a child among many more processes than are named names that child alone', async () => {
+    const life = new FakeLife(7);
+    const small = Array.from({ length: 30 }, (_, i) => ({ pid: 100 + i, name: 'tool', rssBytes: 30 - i }));
+    life.processes = [{ pid: 10, name: 'agent.js', rssBytes: 50 }, ...small];
+    agents.push(life);
+    guardian.start();
+    await clock.advance(2000);
+    life.kills = 1;
+    // two new ones push others out of the biggest 20, and the last of those named before is gone
+    const grown = [200, 201].map((pid) => ({ pid, name: 'new', rssBytes: 40 }));
+    life.processes = [...grown, ...life.processes.filter(({ pid }) => pid !== 118)];
+    await clock.advance(1200);
+    expect(events[0]?.note).toMatch(/ended a process in the agent's cgroup: tool \(pid 118, 12 B\)\. The/);
+  });
+
+  it('that follow each other neither hold up the judgement nor the event', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    life.heldMiB = 500;
+    await clock.advance(2000);
+    expect(guardian.status().level).toBe('critical');
+    events = [];
+    life.heldMiB = 270;
+    for (let i = 0; i < 60; i++) {
+      life.kills = i + 1;
+      await clock.advance(400);
+    }
+    expect(guardian.status()).toMatchObject({ level: 'ok', ready: true });
+    const told = events.filter(({ reason }) => reason === 'AgentOOMKilled');
+    expect(told.length).toBeGreaterThanOrEqual(4);
+    expect(told.length).toBeLessThanOrEqual(6);
+    expect(told.at(-1)?.note).toMatch(/ended 1\d processes .* children of it were killed/);
+    await clock.advance(6000);
+    expect(guardian.status().oomKills).toBe(60);
+  });
+
+  it('of a stranger in a cgroup that the agent shares is none of its own', async () => {
+    const life = new FakeLife(7);
+    life.sharesGroup = true;
+    life.processes = [
+      { pid: 10, name: 'agent.js', rssBytes: 1 },
+      { pid: 11, name: 'chromium', rssBytes: 300 * 2 ** 20 },
+    ];
+    agents.push(life);
+    guardian.start();
+    await clock.advance(2000);
+    life.kills = 2;
+    await clock.advance(6000);
+    expect(events).toEqual([]);
+    expect(guardian.status().oomKills).toBe(0);
+    life.kills = 4; // one of these is its child
+    life.processes = life.processes.slice(0, 1);
+    await clock.advance(1200);
+    expect(events[0]?.note).toMatch(/ended a process .*: chromium \(pid 11, 300 MiB\)/);
+    expect(guardian.status().oomKills).toBe(1);
   });
 
   it('that takes seconds to give back what it held is that of the agent all the same', async () => {
@@ -458,6 +553,7 @@ describe('the loop', () => {
     await clock.advance(2000);
     expect(logged).toEqual(['a tick failed: /proc/7 cannot be read: EIO']);
     expect(guardian.status()).toMatchObject({ blind: true, ready: true });
+    expect(levels, 'the change of level is reported').toEqual(['shedding', 'ok']);
     life.alive = alive;
     await clock.advance(100);
     expect(guardian.status()).toMatchObject({ blind: false, agent: { pid: 7 } });

@@ -70,6 +70,15 @@ describe('being un-ready without gain', () => {
     expect(story.news(), 'told once').not.toContain('AgentStuck');
   });
 
+  it('is tried once more at critical, and the event says so', () => {
+    const story = new Story().stays(70, 450);
+    expect(story.judge).toMatchObject({ ready: true, stuck: true });
+    story.stays(0.05, 480);
+    expect(story.judge).toMatchObject({ level: 'critical', ready: false });
+    const note = story.told.find(({ reason }) => reason === 'MemoryPressureCritical')?.note;
+    expect(note).toContain('no new work is taken');
+  });
+
   it('goes on while memory still falls', () => {
     const story = new Story().goes(100, (s) => 470 - s * 0.3);
     expect(story.judge).toMatchObject({ level: 'shedding', ready: false, stuck: false });

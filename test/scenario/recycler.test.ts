@@ -1,37 +1,52 @@
 import { describe, expect, it } from 'vitest';
+import { ReachError } from '../../src/core/reach.ts';
 import { CareStory, type CareStoryOptions, StoryAgent } from '../support/care-story.ts';
+import { MiB } from '../support/story.ts';
 
-/** An agent at critical with nothing to collect: ended in order when that has stood for a while. */
-async function stuck(options: CareStoryOptions = {}, prepare: (story: CareStory) => void = () => {}) {
-  const story = await new CareStory({ recycle: 'auto', ...options }).goes(20);
+const SIGTERM = ['SIGTERM to 7'];
+
+/** An agent whose live memory grows by so many MiB a second, from 300 of 512, 20 s after it was found. */
+async function growing(
+  options: CareStoryOptions & { mibPerSecond?: number } = {},
+  prepare: (story: CareStory) => void = () => {},
+) {
+  const story = new CareStory({ recycle: 'auto', ...options });
   prepare(story);
-  story.agent.liveMiB = 455;
-  return story;
+  await story.goes(20);
+  return { story, grow: grower(story, options.mibPerSecond ?? 5) };
 }
 
-/** Until SIGTERM, or for so many seconds. */
-async function untilSigterm(story: CareStory, seconds = 40): Promise<CareStory> {
-  for (let i = 0; i < seconds * 20 && story.agent.signals.length === 0; i++) await story.goes(0.05);
-  return story;
+/** Goes on for so many seconds, or until it is as said, while live memory grows. */
+function grower(story: CareStory, mibPerSecond: number) {
+  story.agent.liveMiB = 280;
+  return async (seconds: number, until: () => boolean = () => false) => {
+    for (let i = 0; i < seconds * 20 && !until(); i++) {
+      if (story.agent.alive()) story.agent.liveMiB += mibPerSecond / 20;
+      await story.goes(0.05);
+    }
+    return until();
+  };
 }
 
-describe('a hopeless agent', () => {
-  it('is closed, drained, ended and told of; the next life starts open', async () => {
-    const story = await stuck();
+const recycling = (story: CareStory) => () => story.guardian.status().recycling;
+const signalled = (story: CareStory) => () => story.agent.signals.length > 0;
+
+describe('an agent that grows until it would be killed', () => {
+  it('is closed, drained, ended and told of before; the next life starts open', async () => {
+    const { story, grow } = await growing();
     const [agent] = [story.agent];
     story.restarts(new StoryAgent(8));
-    let closedMs = 0;
-    for (let i = 0; i < 800 && agent.signals.length === 0; i++) {
-      await story.goes(0.05);
-      if (story.guardian.status().recycling) closedMs ||= story.clock.now();
-    }
-    expect(closedMs).toBeGreaterThan(0);
+    expect(await grow(60, recycling(story))).toBe(true);
+    const closedMs = story.clock.now();
+    expect(await grow(60, () => agent.signals.length > 0)).toBe(true);
     expect(story.clock.now() - closedMs, 'a balancer needs a second to notice').toBeGreaterThanOrEqual(1200);
     await story.goes(1);
-    expect(agent.signals).toEqual(['SIGTERM']);
+    expect(agent.signals).toEqual(SIGTERM);
     expect(story.recycled).toEqual(['ended']);
     expect(story.notes('AgentRecycled')).toHaveLength(1);
-    expect(story.notes('AgentRecycled')[0]).toMatch(/^Recycled: .*; it ended .* after SIGTERM\.$/);
+    expect(story.notes('AgentRecycled')[0]).toMatch(
+      /^Recycled: use still rises .*; it ended .* after SIGTERM\.$/,
+    );
     expect(story.guardian.status()).toMatchObject({
       ready: true,
       recycling: false,
@@ -40,48 +55,102 @@ describe('a hopeless agent', () => {
     });
   });
 
+  it('is left alone where a tool of its own is what grows: the kernel ends that one', async () => {
+    const { story } = await growing({ kubelet: false });
+    story.agent.liveMiB = 40;
+    for (let i = 0; i < 1200; i++) {
+      story.agent.toolMiB = Math.min(440, story.agent.toolMiB + 0.4);
+      await story.goes(0.05);
+    }
+    expect(story.guardian.status().level).toBe('critical');
+    expect(story.recycled).toEqual([]);
+    expect(story.agent.signals.filter((signal) => signal.startsWith('SIGTERM'))).toEqual([]);
+  });
+
+  it('is left alone beside a tool of its own size that the kernel is told to end first', async () => {
+    const { story } = await growing({ kubelet: false });
+    story.agent.liveMiB = 230;
+    story.agent.toolMiB = 100;
+    story.agent.toolAdjustment = 300;
+    for (let i = 0; i < 500; i++) {
+      story.agent.toolMiB = Math.min(240, story.agent.toolMiB + 0.4);
+      await story.goes(0.05);
+    }
+    expect(story.guardian.status().level).toBe('critical');
+    expect(story.recycled).toEqual([]);
+    expect(story.agent.signals.filter((signal) => signal.startsWith('SIGTERM'))).toEqual([]);
+  });
+
+  it.each([30, 32, 35, 40])('is ended in time where it leaks %i MiB/s after a time at rest', async (rate) => {
+    for (const stepMs of [2, 7, 10]) {
+      const story = new CareStory({ recycle: 'auto', profile: 'off' });
+      const { agent } = story;
+      Object.assign(agent, { limitMiB: 1024, liveMiB: 510, otherMiB: 40 });
+      story.prepare = (reach) => {
+        reach.takesMs = { facts: 3, collect: 100 };
+      };
+      await story.goes(20.5);
+      while (agent.alive() && agent.heldMiB < agent.limitMiB) {
+        await story.clock.advance(stepMs);
+        agent.liveMiB += (rate * stepMs) / 1000;
+      }
+      await story.goes(1);
+      expect(story.recycled, `in steps of ${stepMs} ms`).toEqual(['ended']);
+    }
+  });
+
+  it('is ended in time where its heap fills, of which V8 tells in steps', async () => {
+    const outcomes: string[] = [];
+    for (let phase = 0; phase < 5; phase++) {
+      const agent = new StoryAgent(7);
+      Object.assign(agent, { limitMiB: 4096, heapLimitMiB: 512, otherMiB: 40, liveMiB: 80 + 6.6 * phase });
+      agent.inspectorOpen = false;
+      agent.heapFromOutside = () => (agent.liveMiB + 6) * MiB;
+      let told = agent.liveMiB;
+      const heap = agent.heap.bind(agent);
+      agent.heap = () => ({ ...heap(), limitedBytes: told * MiB });
+      const story = new CareStory({ recycle: 'auto', profile: 'off' }, agent);
+      await story.goes(20 + 0.137 * phase);
+      while (agent.alive() && told < 512) {
+        agent.liveMiB += 0.15;
+        if (agent.liveMiB - told >= 32) told = agent.liveMiB; // each scavenge promotes so much at once
+        await story.clock.advance(10);
+      }
+      outcomes.push(agent.alive() ? 'aborted' : 'ended');
+    }
+    expect(outcomes.filter((outcome) => outcome === 'aborted').length).toBeLessThanOrEqual(1);
+  });
+
   it('keeps its work until that has ended', async () => {
-    const story = await stuck();
+    const { story, grow } = await growing({ mibPerSecond: 2 });
     story.agent.inFlight = 2;
-    for (let i = 0; i < 800 && !story.guardian.status().recycling; i++) await story.goes(0.05);
+    await grow(120, recycling(story));
     expect(story.guardian.status()).toMatchObject({ recycling: true, ready: false });
-    await story.goes(5);
+    await grow(3);
     expect(story.agent.signals).toEqual([]);
     story.agent.inFlight = 0;
-    await story.goes(1);
-    expect(story.agent.signals).toEqual(['SIGTERM']);
+    await grow(1);
+    expect(story.agent.signals).toEqual(SIGTERM);
   });
 
-  it('goes on when its work ends and gives the memory back', async () => {
-    const story = await stuck();
+  it('stays closed for a moment while nothing can be read, and no longer', async () => {
+    const { story, grow } = await growing();
     story.agent.inFlight = 2;
-    for (let i = 0; i < 800 && !story.guardian.status().recycling; i++) await story.goes(0.05);
-    await story.goes(1);
-    story.agent.inFlight = 0;
-    story.agent.liveMiB = 60;
-    await story.goes(0.2);
-    expect(story.recycled).toEqual(['called off']);
-    expect(story.guardian.status().recycling).toBe(false);
-    await story.goes(60);
-    expect(story.agent.signals).toEqual([]);
-    expect(story.guardian.status()).toMatchObject({ level: 'ok', ready: true });
-  });
-
-  it('stays closed while nothing can be read', async () => {
-    const story = await stuck();
-    story.agent.inFlight = 2;
-    for (let i = 0; i < 800 && !story.guardian.status().recycling; i++) await story.goes(0.05);
+    await grow(60, recycling(story));
     story.agent.read = () => {
       throw new Error('EIO');
     };
     await story.goes(3);
     expect(story.guardian.status()).toMatchObject({ blind: true, ready: false, recycling: true });
+    await story.goes(20);
+    expect(story.agent.signals, 'of which nothing is known').toEqual([]);
+    expect(story.guardian.status()).toMatchObject({ blind: true, ready: true, recycling: false });
   });
 
   it('that dies by itself while drained is no recycle', async () => {
-    const story = await stuck();
+    const { story, grow } = await growing();
     story.agent.inFlight = 2;
-    for (let i = 0; i < 800 && !story.guardian.status().recycling; i++) await story.goes(0.05);
+    await grow(60, recycling(story));
     story.agent.dies({ exitCode: 1, signal: null });
     story.restarts(new StoryAgent(8));
     await story.goes(1);
@@ -89,60 +158,88 @@ describe('a hopeless agent', () => {
     expect(['called off', 'ended before']).toContain(story.recycled.join());
     expect(story.notes('AgentRecycled')).toEqual([]);
     expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+    expect(story.recycler.terminated).toBe(false);
   });
 
-  it('that does not end is left alone: open again, and not asked again in this life', async () => {
-    const story = await stuck({ graceMs: 5000 }, ({ agent }) => {
+  it('that does not end is left alone, closed, and not asked again in this life', async () => {
+    const { story, grow } = await growing({ graceMs: 5000 }, ({ agent }) => {
       agent.onSigterm = () => {};
     });
-    await untilSigterm(story);
+    await grow(60, signalled(story));
     await story.goes(6);
     expect(story.recycled).toEqual(['left alone']);
-    expect(story.guardian.status().recycling).toBe(false);
     await story.goes(400);
-    expect(story.agent.signals).toEqual(['SIGTERM']);
+    expect(story.agent.signals).toEqual(SIGTERM);
     expect(story.notes('AgentRecycled')).toHaveLength(1);
-    expect(story.guardian.status().ready).toBe(true);
+    expect(story.notes('AgentStuck')).toEqual([]);
+    expect(story.guardian.status()).toMatchObject({
+      ready: false,
+      reason: 'SIGTERM was sent to it, and 5.0 s later it had not ended',
+    });
+    story.agent.dies();
+    story.restarts(new StoryAgent(8));
+    await story.goes(1);
+    expect(story.guardian.status()).toMatchObject({ ready: true, agent: { pid: 8 } });
   });
 
   it('that must not be signalled is open again', async () => {
-    const story = await stuck({}, ({ agent }) => {
+    const { story, grow } = await growing({}, ({ agent }) => {
       agent.onSigterm = () => {
         throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
       };
     });
-    await untilSigterm(story);
-    await story.goes(3);
+    await grow(60, signalled(story));
+    await story.goes(8); // until the rest has ended the forecast
     expect(story.recycled).toEqual(['refused']);
     expect(story.guardian.status()).toMatchObject({ recycling: false, ready: true });
   });
 
-  it('is not shut out when ending it fails in a way nobody thought of', async () => {
-    const story = await stuck({}, (it) => {
-      it.onStart = () => {
-        throw new Error('no such thing');
+  it.each([
+    ['when ending it fails in a way nobody thought of', 'no such thing', []],
+    ['when what is read of it looks like its end', 'process 7 is gone', ['ended before']],
+  ] as const)('is not shut out %s', async (_, message, results) => {
+    const { story, grow } = await growing({}, (it) => {
+      if (results.length === 0)
+        it.onStart = () => {
+          throw new Error(message);
+        };
+      it.agent.onSigterm = () => {
+        throw Object.assign(new Error(message), { code: 'ESRCH' });
       };
     });
+    await grow(40, () => story.recycled.length > 0 || story.logged.length > 1);
     await story.goes(60);
+    expect(story.recycled).toEqual(results);
     expect(story.guardian.status()).toMatchObject({ recycling: false, ready: true });
-    expect(story.logged.join()).toMatch(/cannot be recycled: no such thing/);
   });
 
-  it('is not asked twice while it ends', async () => {
-    const story = await stuck({}, ({ agent }) => {
-      agent.onSigterm = () => {};
+  it('below a supervisor ends without it: the next program starts open', async () => {
+    const { story, grow } = await growing({}, ({ agent }) => {
+      agent.onSigterm = () => {
+        agent.served = true;
+        agent.liveMiB = 60;
+      };
     });
-    await untilSigterm(story);
-    await story.goes(20);
-    expect(story.agent.signals).toEqual(['SIGTERM']);
-    expect(story.guardian.status()).toMatchObject({ recycling: true, ready: false });
+    story.sigtermTarget = () => 70;
+    story.prepare = (reach) => {
+      reach.sigterm = true;
+    };
+    story.agent.worker = { pid: 70, runtime: 'node' };
+    await grow(60, signalled(story));
+    await story.goes(5);
+    expect(story.agent.signals).toEqual(['SIGTERM to 70']);
+    expect(story.notes('AgentRecycled')[0]).toMatch(
+      /it ended .* after SIGTERM, and what started it runs on\.$/,
+    );
+    await story.goes(5);
+    expect(story.guardian.status()).toMatchObject({ recycling: false, ready: true, level: 'ok' });
   });
 
   it('is not said to have ended when it is the guardian that ends', async () => {
-    const story = await stuck({}, ({ agent }) => {
+    const { story, grow } = await growing({}, ({ agent }) => {
       agent.onSigterm = () => {};
     });
-    await untilSigterm(story);
+    await grow(60, signalled(story));
     story.guardian.stop();
     const closed = story.relief.close();
     await story.goes(2);
@@ -150,49 +247,224 @@ describe('a hopeless agent', () => {
     expect(story.notes('AgentRecycled')).toEqual([]);
     expect(story.recycled).toEqual([]);
   });
+
+  it('says how long kubelet may wait, from the second start in a row on', async () => {
+    const { story } = await growing();
+    for (let pid = 8; pid < 12; pid++) {
+      const [agent] = [story.agent];
+      story.restarts(new StoryAgent(pid));
+      await grower(story, 5)(60, () => !agent.alive());
+      await story.goes(15);
+    }
+    const waits = story.notes('AgentRecycled').map((note) => /kubelet may wait (.*) before/.exec(note)?.[1]);
+    expect(waits).toEqual([undefined, '10 s', '20 s', '40 s']);
+  });
+});
+
+describe('an agent that is being drained', () => {
+  /** It grows at shedding with work that does not end. */
+  async function drained(mibPerSecond = 4) {
+    const { story, grow } = await growing({ mibPerSecond });
+    story.agent.inFlight = 2;
+    expect(await grow(90, recycling(story))).toBe(true);
+    await grow(0.5);
+    return { story, grow };
+  }
+
+  it.each([
+    ['its work ends and gives the memory back', { liveMiB: 60 }],
+    ['its use rests', {}],
+    ['its limit is raised', { limitMiB: 680 }],
+  ])('is spared when %s', async (_, change) => {
+    const { story } = await drained();
+    Object.assign(story.agent, change);
+    await story.goes(9);
+    expect(story.recycled).toEqual(['called off']);
+    story.agent.inFlight = 0;
+    await story.goes(60);
+    expect(story.agent.signals).toEqual([]);
+    expect(story.notes('AgentRecycled')).toEqual([]);
+    expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+  });
+
+  it('is spared when collections help', async () => {
+    const { story, grow } = await growing({ mibPerSecond: 4, recycle: 'on' });
+    story.agent.inFlight = 2;
+    story.noReach = 'its port is taken';
+    expect(await grow(90, recycling(story))).toBe(true);
+    story.noReach = undefined;
+    story.agent.garbageMiB = 150;
+    story.agent.liveMiB -= 150;
+    const collected = story.relief.collect().catch(() => undefined);
+    await grow(4);
+    await collected;
+    await grow(6);
+    expect(story.recycled).toEqual(['called off']);
+    expect(story.agent.signals).toEqual([]);
+  });
+
+  it('is not told to be ready again as stuck', async () => {
+    const { story, grow } = await growing({ graceMs: 60_000 }, ({ agent }) => {
+      agent.onSigterm = () => {};
+    });
+    await grow(60, signalled(story));
+    await story.goes(50);
+    expect(story.notes('AgentStuck')).toEqual([]);
+    for (const note of story.notes('MemoryPressureCritical'))
+      expect(note).toContain('it is being ended in order, and no new work is taken');
+  });
+
+  it('gets no SIGTERM once it has closed its port, nor once somebody else has sent one', async () => {
+    const closed = await drained();
+    closed.story.agent.inFlight = null;
+    await closed.grow(3);
+    expect(closed.story.agent.signals).toEqual([]);
+    const passed = await drained();
+    passed.story.relief.standBack('SIGTERM was passed on to it');
+    passed.story.agent.inFlight = 0;
+    await passed.grow(20);
+    expect(passed.story.agent.signals).toEqual([]);
+    expect(passed.story.recycled).toEqual(['called off']);
+  });
+});
+
+describe('an agent that does not have to die', () => {
+  /** So many MiB more within so many seconds, then at rest. */
+  async function burst(
+    mib: number,
+    seconds: number,
+    options: CareStoryOptions = {},
+    inFlight: number | null = 1,
+  ) {
+    const story = await new CareStory({ recycle: 'on', ...options }).goes(20);
+    story.agent.inFlight = inFlight;
+    story.agent.liveMiB = 270;
+    await story.goes(20);
+    await story.goes(seconds, () => {
+      story.agent.liveMiB += mib / (seconds * 20);
+    });
+    await story.goes(60);
+    return story;
+  }
+
+  it.each([
+    1,
+    0,
+    null,
+  ])('is not drained below the shed ratio for a burst, with %s in work', async (inFlight) => {
+    const story = await burst(130, 2.4, {}, inFlight);
+    expect(story.guardian.status().ratio).toBeCloseTo(0.82);
+    expect(story.agent.signals).toEqual([]);
+    expect(story.recycled).toEqual([]);
+    expect(story.unreadyMs).toBe(0);
+  });
+
+  it.each([
+    [150, 1],
+    [155, 3],
+    [160, 4],
+    [200, 2],
+    [180, 9],
+  ])('is not ended for a burst of %i MiB within %i s that comes to rest', async (mib, seconds) => {
+    for (const inFlight of [0, 2, null]) {
+      const story = await burst(mib, seconds, {}, inFlight);
+      expect(story.agent.signals).toEqual([]);
+      expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+    }
+  });
+
+  it.each([0.88, 0.93, 0.97])('rests at %d for ever', async (ratio) => {
+    for (const inFlight of [0, 2, null]) {
+      const story = await new CareStory({ recycle: 'on' }).goes(20);
+      story.agent.inFlight = inFlight;
+      story.agent.freeHeapMiB = 300;
+      story.agent.liveMiB = ratio * 512 - 20;
+      await story.goes(300);
+      expect(story.agent.signals).toEqual([]);
+      expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+      expect(story.notes('AgentStuck').length).toBeGreaterThan(0);
+    }
+  });
+
+  it('is not ended while a late collection may still help', async () => {
+    const { story, grow } = await growing({ mibPerSecond: 10, profile: 'off' });
+    story.agent.inFlight = 2;
+    story.prepare = (reach) => {
+      reach.faults.collect = new ReachError('timeout', 'its loop is busy');
+    };
+    await grow(60, () => story.verdicts.includes('timeout'));
+    expect(story.relief.hope).toMatchObject({ collecting: true });
+    await grow(2);
+    expect(story.recycled).toEqual([]);
+    expect(story.agent.signals).toEqual([]);
+  });
+
+  it('is not made ready, nor called stuck, by time in which the guardian stood still', async () => {
+    const story = await new CareStory({ recycle: 'on' }).goes(20);
+    story.agent.inFlight = 3;
+    story.agent.liveMiB = 460;
+    await story.goes(2);
+    expect(story.guardian.status().ready).toBe(false);
+    story.clock.nowMs += 70_000;
+    await story.goes(2);
+    expect(story.guardian.status().ready).toBe(false);
+    expect(story.notes('AgentStuck')).toEqual([]);
+  });
 });
 
 describe('no recycle', () => {
   it.each([
     ['off', { recycle: 'off' }],
     ['auto where nobody starts it again', { recycle: 'auto', restarted: false }],
+    ['on where nobody starts it again', { recycle: 'on', restarted: false }],
+    ['auto where that is not known', { recycle: 'auto', restarted: null }],
   ] as const)('where it is %s', async (_name, options) => {
-    const story = await stuck(options);
-    await story.goes(60);
+    const { story, grow } = await growing(options);
+    await grow(36);
     expect(story.agent.signals).toEqual([]);
-    expect(story.guardian.status().ready).toBe(true);
+    expect(story.recycled).toEqual([]);
   });
 
-  it('of an agent that does not catch SIGTERM, or whose SIGTERM another process would get', async () => {
-    for (const other of [false, true]) {
-      const story = await stuck({}, (it) => {
-        it.prepare = (reach) => {
-          reach.sigterm = other;
-        };
-        if (other) it.agent.worker = { pid: 9, runtime: 'node' };
-      });
-      await story.goes(60);
-      expect(story.agent.signals).toEqual([]);
-    }
+  it.each([
+    ['Node says that it does not handle SIGTERM', 'node', 7, false],
+    ['nothing proves that it does', 'go', 7, true],
+    ['another process than the one that was asked would get it', 'node', 8, true],
+    ['it cannot be told who would get it', 'node', null, true],
+  ] as const)('where %s', async (_, runtime, target, handles) => {
+    const agent = new StoryAgent(7, runtime);
+    agent.handlesSigterm = false;
+    const story = new CareStory({ recycle: 'auto' }, agent);
+    story.sigtermTarget = () => target;
+    story.prepare = (reach) => {
+      reach.sigterm = handles;
+    };
+    await story.goes(20);
+    await grower(story, 5)(36);
+    expect(story.agent.signals).toEqual([]);
   });
 
   it('of one that needs more than it has: told once, and left to serve what it can', async () => {
-    const story = await stuck();
+    const { story } = await growing();
     let lives = 7;
-    for (let second = 0; second < 200; second++) {
+    for (let second = 0; second < 300; second++) {
       if (!story.agent.alive()) {
         const next = new StoryAgent(++lives);
-        next.liveMiB = 455;
+        next.liveMiB = 370;
         story.restarts(next);
       }
-      await story.goes(1);
+      await grower2(story);
     }
-    const ended = story.notes('AgentRecycled').length;
-    expect(ended).toBeGreaterThanOrEqual(1);
-    expect(ended).toBeLessThanOrEqual(3);
+    expect(story.notes('AgentRecycled')).toHaveLength(5);
     const told = story.notes('AgentStuck').filter((note) => note.startsWith('Not recycled'));
     expect(told).toHaveLength(1);
     expect(told[0]).toMatch(/needs more memory than it has; raise its limit/);
-    expect(story.guardian.status().ready).toBe(true);
   });
 });
+
+/** A second of growth. */
+async function grower2(story: CareStory): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    if (story.agent.alive()) story.agent.liveMiB = Math.min(495, story.agent.liveMiB + 0.3);
+    await story.goes(0.05);
+  }
+}

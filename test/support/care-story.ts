@@ -1,11 +1,13 @@
 import { startRecycle } from '../../src/actions/recycle.ts';
 import type { CareOptions } from '../../src/care/deps.ts';
+import type { ClientConnections } from '../../src/core/client-connections.ts';
 import type { GuardianEvent } from '../../src/core/events.ts';
 import type { GcRecord } from '../../src/core/gc-record.ts';
 import { HistoryStore } from '../../src/core/history.ts';
 import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports.ts';
 import type { PostMortem } from '../../src/core/post-mortem.ts';
 import type { Collection, GcWay, HeapFacts, Profile, Reach, Site } from '../../src/core/reach.ts';
+import { ReachError } from '../../src/core/reach.ts';
 import type { RecycleMode } from '../../src/core/recycle-plan.ts';
 import type { Runtime } from '../../src/core/status.ts';
 import { Guardian } from '../../src/guardian.ts';
@@ -51,13 +53,26 @@ export class StoryAgent implements AgentLife {
   garbageMiB = 0;
   /** Neither heap nor garbage. */
   otherMiB = 20;
+  /** Of a tool that it started. */
+  toolMiB = 0;
+  /** `oom_score_adj` of that tool. */
+  toolAdjustment = 0;
+  /** By the kernel, of what it started. */
+  kills = 0;
   limitMiB = 512;
+  /** Charged, and free inside the heap; part of what is neither. */
+  freeHeapMiB = 0;
   heapLimitMiB: number | null = null;
   inFlight: number | null = 0;
   dead: ExitFacts | undefined;
   /** Signals it got; what it does about SIGTERM. */
   readonly signals: string[] = [];
   onSigterm: () => void = () => this.dies();
+  /** It was started with `--inspect`. */
+  inspectorOpen = true;
+  handlesSigterm = true;
+  /** The process that SIGTERM was for has ended, whatever has become of the agent's own. */
+  served = false;
   readonly heapLimitSet = false;
   readonly info;
   worker: AgentLife['worker'];
@@ -67,17 +82,19 @@ export class StoryAgent implements AgentLife {
     this.worker = { pid, runtime };
   }
   get heldMiB(): number {
-    return this.liveMiB + this.garbageMiB + this.otherMiB;
+    return this.liveMiB + this.garbageMiB + this.otherMiB + this.toolMiB;
   }
   get heapLimitBytes(): number | null {
     return this.heapLimitMiB && this.heapLimitMiB * MiB;
   }
+  /** By its mappings, as `/proc` tells them; in bytes. */
+  heapFromOutside: () => number | null = () => null;
   heap(): HeapFacts {
     const usedBytes = (this.liveMiB + this.garbageMiB) * MiB;
     const { heapLimitBytes: limitBytes } = this;
     return {
       usedBytes,
-      committedBytes: usedBytes,
+      committedBytes: usedBytes + this.freeHeapMiB * MiB,
       limitBytes,
       limitedBytes: usedBytes,
       externalBytes: 0,
@@ -88,16 +105,21 @@ export class StoryAgent implements AgentLife {
     this.liveMiB = 0;
     this.garbageMiB = 0;
     this.otherMiB = 0;
+    this.toolMiB = 0;
   }
   alive = () => this.dead === undefined;
   dying = () => false;
   read = (nowMs: number) => ({ ...readingOf(this.heldMiB, this.limitMiB), atMs: nowMs });
   glance = () => this.heldMiB * MiB;
-  oomKills = () => 0;
+  oomKills = () => this.kills;
   degraded = () => [];
   tree = async (): Promise<TreeSample> => {
-    const processes = [{ pid: this.info.pid, name: this.info.name, rssBytes: this.heldMiB * MiB }];
-    return { rssBytes: this.heldMiB * MiB, cpuCores: 0.5, count: 1, processes };
+    const { pid, name } = this.info;
+    const own = { pid, name, rssBytes: (this.heldMiB - this.toolMiB) * MiB };
+    const tool = { pid: pid + 1000, name: 'tool', rssBytes: this.toolMiB * MiB };
+    const processes = (this.toolMiB > 0 ? [own, tool] : [own]).sort((a, b) => b.rssBytes - a.rssBytes);
+    const pids = processes.map((each) => each.pid);
+    return { rssBytes: this.heldMiB * MiB, cpuCores: 0.5, count: pids.length, processes, pids };
   };
   rssBytes = () => this.heldMiB * MiB;
   treeIntervalMs = () => 1000;
@@ -136,6 +158,10 @@ export class StoryReach implements Reach {
   profileStallMs = 50;
   sites: Site[] = [SITE];
   sigterm = true;
+  maySignal: () => boolean = () => true;
+  /** It is open because of a signal. */
+  opened = false;
+  #connected = false;
   /** Most calls that stop the agent at one time. */
   mostAtOnce = 0;
   #stopping = 0;
@@ -178,13 +204,18 @@ export class StoryReach implements Reach {
     }));
   inFlight = () => this.#call('inFlight', () => this.#agent.inFlight);
   catchesSigterm = () => this.#call('catchesSigterm', () => this.sigterm);
-  release = () => this.#call('release', () => {});
+  release = () =>
+    this.#call('release', () => {
+      this.#connected = false;
+      this.opened = false;
+    });
 
   async #call<T>(what: Call, result: () => T): Promise<T> {
     this.calls.push({ what, atMs: this.#clock.now() });
     const stops = what === 'collect' || what === 'profile';
     if (stops) this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#stopping);
     try {
+      if (what !== 'release') this.#connect();
       const fault = this.faults[what];
       if (fault === 'hang') await new Promise(() => {});
       if (this.takesMs[what]) await this.#clock.sleep(this.takesMs[what]);
@@ -194,11 +225,24 @@ export class StoryReach implements Reach {
       if (stops) this.#stopping--;
     }
   }
+
+  #connect(): void {
+    if (this.#connected) return;
+    if (!this.#agent.inspectorOpen) {
+      if (!this.maySignal()) throw new ReachError('refused', 'not open', { deferred: true, passing: true });
+      this.#agent.signals.push('SIGUSR1');
+      this.opened = true;
+    }
+    this.#connected = true;
+  }
 }
 
 export interface CareStoryOptions extends Partial<Pick<CareOptions, 'gc' | 'profile' | 'gcStallBudget'>> {
   recycle?: RecycleMode;
-  restarted?: boolean;
+  restarted?: boolean | null;
+  turn?: number | null;
+  /** Else it is wrap mode. Default true. */
+  kubelet?: boolean;
   graceMs?: number;
 }
 
@@ -213,6 +257,9 @@ export class CareStory {
   readonly records: GcRecord[] = [];
   readonly logged: string[] = [];
   readonly recycled: string[] = [];
+  /** When SIGTERM was sent. */
+  readonly signalledMs: number[] = [];
+  sigtermTarget: () => number | null = () => this.agent.info.pid;
   /** Readiness at each round that changed it. */
   readonly readiness: { atMs: number; ready: boolean }[] = [];
   /** All hands that were asked for; with words there is none. */
@@ -222,31 +269,42 @@ export class CareStory {
   prepare: (reach: StoryReach) => void = () => {};
   stalledMs = 0;
   keep: () => Promise<string | null> = async () => '/records/profile-1.heapprofile';
-  connections: () => Promise<number | null>;
+  connections: () => Promise<ClientConnections>;
   onStart: () => void = () => {};
   agent: StoryAgent;
   #next: StoryAgent | undefined;
 
   constructor(options: CareStoryOptions = {}, agent = new StoryAgent(7)) {
     const { clock } = this;
-    const { recycle = 'off', restarted = true, graceMs = 30_000 } = options;
+    const { recycle = 'off', restarted = true, graceMs = 30_000, turn = null, kubelet = true } = options;
     const all = { ...DEFAULTS, gc: 'auto', gcStallBudget: 0.1, profile: 'auto', ...options } as const;
     this.agent = agent;
     this.#next = agent;
-    this.connections = async () => this.agent.inFlight;
+    this.connections = async () => {
+      const { inFlight: total, worker } = this.agent;
+      return { total, accepted: new Map([[worker.pid, total ?? 0]]), costMs: 0 };
+    };
     this.recycler = new Recycler({
       mode: recycle,
       restarted,
+      thresholds: all,
+      turn,
+      kubelet,
+      endsAll: kubelet,
+      oomAdjustment: (pid) => (pid === this.agent.info.pid ? 0 : this.agent.toolAdjustment),
       clock,
-      catchesSigterm: () => true,
-      start: (life, { inFlight, urgent, alive }) => {
+      sigtermTarget: () => this.sigtermTarget(),
+      handlesSigterm: () => (this.agent.info.runtime === 'node' ? null : this.agent.handlesSigterm),
+      start: (life, target, { alive, terminated, ...drain }) => {
         this.onStart();
-        const terminate = () => {
-          this.agent.signals.push('SIGTERM');
+        const send = () => {
+          this.agent.signals.push(`SIGTERM to ${target}`);
+          this.signalledMs.push(clock.now());
           this.agent.onSigterm();
         };
         expectSame(life, this.agent);
-        return startRecycle({ drain: { inFlight, urgent }, terminate, alive, graceMs, clock });
+        const aim = { send, there: () => !this.agent.served };
+        return startRecycle({ drain, aim, alive, terminated, graceMs, clock });
       },
       close: (reason) => {
         this.guardian.judge.recycling = reason;
@@ -259,14 +317,17 @@ export class CareStory {
       {
         options: all,
         clock,
-        reach: async () => {
+        reach: async (_worker, maySignal) => {
           if (this.noReach !== undefined) return this.noReach;
           const reach = new StoryReach(clock, this.agent, this.agent.info.runtime);
+          reach.maySignal = maySignal;
           this.prepare(reach);
           this.reaches.push(reach);
           return reach;
         },
+        heapFromOutside: () => this.agent.heapFromOutside(),
         connections: () => this.connections(),
+        ended: () => undefined,
         tell: (finding) => this.guardian.tell(finding),
         log: (_level, message) => void this.logged.push(message),
         collected: (record) => void this.records.push(record),

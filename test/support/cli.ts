@@ -13,6 +13,9 @@ export const CLI = join(
   'spillway.js',
 );
 
+/** To start takes 0.4 s of CPU, which a slow or shared machine may take long to give. */
+const ANSWERS_WITHIN_MS = 30_000;
+
 /** How a command ended, and all it printed. */
 export interface Ended {
   code: number | null;
@@ -77,13 +80,17 @@ export async function startGuardian(
   const port = await freePort();
   const cli = startCli([command, '--listen', `127.0.0.1:${port}`, ...args], options);
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init);
-  await until(async () => {
-    if (cli.child.exitCode !== null) throw new Error(`it ended: ${cli.text.err}`);
-    return await get('/livez').then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  }, 'the guardian answers');
+  await until(
+    async () => {
+      if (cli.child.exitCode !== null) throw new Error(`it ended: ${cli.text.err}`);
+      return await get('/livez').then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    },
+    'the guardian answers',
+    ANSWERS_WITHIN_MS,
+  );
   const lines = () =>
     cli.text.err
       .split('\n')
@@ -113,7 +120,7 @@ export async function freePort(): Promise<number> {
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string,
-  withinMs = 10_000,
+  withinMs = 20_000,
 ): Promise<void> {
   for (const end = performance.now() + withinMs; !(await holds()); ) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);

@@ -1,5 +1,7 @@
-import { GcPlan, type GcPlanOptions, type GcRun } from '../../src/core/gc-plan.ts';
+import type { GcRun } from '../../src/core/gc-decision.ts';
+import { GcPlan, type GcPlanOptions } from '../../src/core/gc-plan.ts';
 import type { GcWay, HeapFacts } from '../../src/core/reach.ts';
+import type { Level, Runtime } from '../../src/core/status.ts';
 
 const MB = 1e6;
 const STEP_MS = 100;
@@ -24,9 +26,23 @@ export class GcStory {
   loadGone = false;
   secondsToLimit: number | null = null;
   answers = true;
-  readonly runs: { atS: number; way: GcWay; reason: string; stallMs: number; freedMB: number }[] = [];
+  runtime: Runtime = 'node';
+  /** Milliseconds that a thorough collection takes for each MB that is live; a quick one takes a third. */
+  msPerMB = 0.93;
+  readonly runs: {
+    atS: number;
+    way: GcWay;
+    reason: string;
+    stallMs: number;
+    freedMB: number;
+    level: Level;
+    secondsToLimit: number | null;
+  }[] = [];
   wait = '';
 
+  get #leastMs(): number {
+    return this.runtime === 'go' ? 0 : 10;
+  }
   #committed = 0;
   #returnMs = Number.POSITIVE_INFINITY;
   readonly #startMs = this.nowMs;
@@ -74,15 +90,14 @@ export class GcStory {
     const held = this.held;
     const heapRatio = this.heapLimit === null ? 0 : (this.live + this.garbage) / this.heapLimit;
     const ratio = Math.max(held / this.limit, heapRatio);
+    const level = ratio >= 0.92 ? 'critical' : ratio >= 0.85 ? 'shedding' : ratio >= 0.75 ? 'warning' : 'ok';
+    const { secondsToLimit } = this;
     const decision = this.plan.decide({
-      nowMs: this.nowMs,
-      level: ratio >= 0.92 ? 'critical' : ratio >= 0.85 ? 'shedding' : ratio >= 0.75 ? 'warning' : 'ok',
-      ratio,
+      ...{ nowMs: this.nowMs, level, ratio, secondsToLimit },
       heldBytes: held * MB,
       limitBytes: this.limit * MB,
-      secondsToLimit: this.secondsToLimit,
-      heap: this.heap(),
-      heapSpace: 'node',
+      heap: this.runtime === 'python' ? null : this.heap(),
+      runtime: this.runtime,
       loadGone: this.loadGone,
       forced,
     });
@@ -98,7 +113,8 @@ export class GcStory {
     const run = this.#collect(decision.collect, held);
     this.plan.ran(run);
     const freedMB = Math.round(run.freedBytes / MB);
-    this.runs.push({ atS, way: run.way, reason: decision.reason, stallMs: run.stallMs, freedMB });
+    const { way, stallMs } = run;
+    this.runs.push({ atS, way, reason: decision.reason, stallMs, freedMB, level, secondsToLimit });
   }
 
   /** Stalls as measured on two shared cores. */
@@ -106,8 +122,8 @@ export class GcStory {
     const before = this.heap();
     const stallMs =
       way === 'thorough'
-        ? 10 + 0.93 * this.live + 0.2 * this.garbage
-        : 4 + 0.3 * this.live + 0.06 * this.garbage;
+        ? this.#leastMs + this.msPerMB * (this.live + 0.2 * this.garbage)
+        : 4 + (this.msPerMB / 3) * (this.live + 0.2 * this.garbage);
     this.nowMs += Math.round(stallMs);
     if (this.keeps) this.kept += this.external;
     this.external = 0;
@@ -117,8 +133,8 @@ export class GcStory {
     const freed = Math.max(0, heldBefore - this.held);
     return {
       way,
-      before,
-      after: this.heap(),
+      before: this.runtime === 'python' ? null : before,
+      after: this.runtime === 'python' ? null : this.heap(),
       stallMs,
       endedMs: this.nowMs,
       freedBytes: freed * MB,

@@ -29,8 +29,13 @@ export function describeWhere(title: string, lacks: string | undefined, body: ()
 }
 
 /** A test that needs something: without it, it is skipped, and it is printed why. */
-export function itWhere(title: string, lacks: string | undefined, body: () => Promise<void>): void {
-  it.skipIf(lacks)(titled(title, lacks), body);
+export function itWhere(
+  title: string,
+  lacks: string | undefined,
+  body: () => Promise<void>,
+  timeoutMs?: number,
+): void {
+  it.skipIf(lacks)(titled(title, lacks), body, timeoutMs);
 }
 
 function titled(title: string, lacks: string | undefined): string {
@@ -58,18 +63,23 @@ export interface Group {
 
 let groups = 0;
 
-/** Makes a group beside others. `cpuShare`: of one core, in periods of 100 ms. */
+/** Makes a group beside others. `cpuShare`: of one core, in periods of 100 ms. `atEnd`: of a test that runs beside others. */
 export function makeGroup(
-  options: { limitBytes?: number; cpuShare?: number; killTogether?: boolean } = {},
+  options: {
+    limitBytes?: number;
+    cpuShare?: number;
+    killTogether?: boolean;
+    atEnd?: (remove: () => Promise<void>) => void;
+  } = {},
 ): Group {
   if (typeof home === 'string') throw new Error(home);
-  const { limitBytes, cpuShare, killTogether } = options;
+  const { limitBytes, cpuShare, killTogether, atEnd = onTestFinished } = options;
   const name = `spillway-test-${process.pid}-${++groups}`;
   const directory = join(VERSION === 1 ? home.directory : home.mountPoint, name);
   const directories = cpuShare !== undefined && VERSION === 1 ? [directory, join(CPU_V1, name)] : [directory];
   for (const each of directories) {
     mkdirSync(each);
-    onTestFinished(async () => void (await removeGroup(each)));
+    atEnd(async () => void (await removeGroup(each)));
   }
   const group: Group = {
     directory,

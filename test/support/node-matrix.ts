@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import type { NodeSignals } from '../../src/actions/node/target.ts';
 import { createNodeReach, type NodeReach, type NodeReachOptions } from '../../src/actions/node-reach.ts';
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
+import { ReachError } from '../../src/core/reach.ts';
 import { createInspectorTarget } from '../../src/sources/inspector/target.ts';
 import { listeningPorts } from '../../src/sources/listening-ports.ts';
 import { type Started, start, until } from './started.ts';
@@ -47,12 +49,19 @@ export async function startNode(
   return agent;
 }
 
+const ALLOWED: NodeSignals = { refusal: () => undefined, sent: () => {}, answered: () => {} };
+/** `gc: inspect-only`. */
+export const NO_SIGNALS: NodeSignals = {
+  ...ALLOWED,
+  refusal: () => new ReachError('refused', 'no open inspector', { mend: 'start it with --inspect' }),
+};
+
 /** A hand in a process, let go with the test. */
 export function reachOf(pid: number, options: Partial<NodeReachOptions> = {}): NodeReach {
   const reach = createNodeReach({
     target: createInspectorTarget({ procRoot: '/proc', pid }),
     connect: connectInspector,
-    mayOpen: true,
+    signals: ALLOWED,
     ...options,
   });
   onTestFinished(() => reach.release());

@@ -29,9 +29,9 @@ export interface PythonAgent extends Started {
 export async function pythonAgent(
   python: string,
   args: string[],
-  options: SpawnOptions & { takeMs?: number; hook?: boolean } = {},
+  options: SpawnOptions & { takeMs?: number; hook?: boolean; mayOrder?: () => boolean } = {},
 ): Promise<PythonAgent> {
-  const { takeMs = 2000, hook = false, ...rest } = options;
+  const { takeMs = 2000, hook = false, mayOrder = () => true, ...rest } = options;
   const { PYTHONPATH: _, ...env } = process.env;
   const started = await start(python, [join(import.meta.dirname, 'agents/python-agent.py'), ...args], {
     env: { ...env, ...(hook ? { PYTHONPATH: HOOK } : {}), ...rest.env },
@@ -43,7 +43,7 @@ export async function pythonAgent(
   return {
     ...started,
     agentPid: pid,
-    reach: createPythonReach({ procRoot: '/proc', pid, look: pythonLook('/proc', pid), takeMs }),
+    reach: createPythonReach({ procRoot: '/proc', pid, look: pythonLook('/proc', pid), mayOrder, takeMs }),
     rssBytes() {
       const status = readProc(`/proc/${pid}/status`);
       return status.kind === 'value' ? statusBytes(status.value, 'VmRSS') : 0;

@@ -4,6 +4,7 @@ import type { Relief } from '../../src/core/ports.ts';
 export const NO_RELIEF: Relief = {
   follow() {},
   attend() {},
+  ended: () => undefined,
   heap: null,
   hope: undefined,
   lastGc: undefined,

@@ -20,6 +20,11 @@ export const SECRET = 'spillway-injector';
 export const CONFIGURATION = 'spillway';
 export const SERVICE = 'spillway-injector.spillway.svc';
 
+export const emptySecret = (): Stored => ({
+  type: 'Opaque',
+  metadata: { name: SECRET, resourceVersion: '1', labels: { owner: 'helm' } },
+});
+
 /** An API server that knows one Secret and one MutatingWebhookConfiguration, for the faults that a real one does not show. */
 export async function startWebhookApi() {
   const directory = mkdtempSync(join(tmpdir(), 'webhook-api-'));
@@ -27,7 +32,8 @@ export async function startWebhookApi() {
   const pair = await makeServing('localhost', authority, Date.now());
   const server = createServer({ key: pair.key, cert: pair.certificate });
   const state = {
-    secret: undefined as Stored | undefined,
+    /** As the chart makes it; `undefined` where somebody has deleted it. */
+    secret: emptySecret() as Stored | undefined,
     configuration: {
       metadata: { name: CONFIGURATION, resourceVersion: '1' },
       webhooks: ['by-namespace', 'by-pod'].map((name) => ({ name, clientConfig: {} })),
@@ -54,10 +60,6 @@ export async function startWebhookApi() {
     switch (request) {
       case 'GET secret':
         return state.secret ? [200, state.secret] : refuse(404, `secrets "${SECRET}" not found`);
-      case 'POST secrets':
-        if (state.secret) return refuse(409, 'already exists');
-        state.secret = write(sent);
-        return [201, state.secret];
       case 'PUT secret':
         if (!state.secret) return refuse(404, 'not found');
         if (sent.metadata.resourceVersion !== state.secret.metadata.resourceVersion)
@@ -85,11 +87,9 @@ export async function startWebhookApi() {
     const path = request.url ?? '';
     const what = path.endsWith(`/namespaces/${NAMESPACE}/secrets/${SECRET}`)
       ? 'secret'
-      : path.endsWith(`/namespaces/${NAMESPACE}/secrets`)
-        ? 'secrets'
-        : path.endsWith(`/mutatingwebhookconfigurations/${CONFIGURATION}`)
-          ? 'configuration'
-          : path;
+      : path.endsWith(`/mutatingwebhookconfigurations/${CONFIGURATION}`)
+        ? 'configuration'
+        : path;
     const name = `${request.method} ${what}`;
     state.requests.push(name);
     const fault = state.fault?.(name);

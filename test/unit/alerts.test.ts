@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { INJECTOR_METRICS } from '../../src/core/inject/injector-metrics.ts';
 import { METRICS } from '../../src/core/metric-table.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../helm/spillway/${path}`, import.meta.url), 'utf8');
@@ -46,12 +47,12 @@ describe('the alerts', () => {
         ),
       );
       // who it is, and how much
-      expect(annotations?.['description'], alert).toMatch(/\$labels\.pod|\$labels\.workload/);
+      expect(annotations?.['description'], alert).toMatch(/\$labels\.(?:pod|workload|job|name)\b/);
     }
   });
 
   it('ask only for metrics that there are', () => {
-    const known = new Set<string>(METRICS.map(({ name }) => name));
+    const known = new Set<string>([...METRICS.map(({ name }) => name), ...Object.keys(INJECTOR_METRICS)]);
     const recorded = new Set(rules.flatMap(({ record }) => record ?? []));
     for (const { alert, expr } of rules) {
       for (const [name] of expr.matchAll(/(?<![:\w])spillway_\w+/g))

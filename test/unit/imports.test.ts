@@ -19,7 +19,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ['core', 'npm:valibot', 'npm:yaml'],
   sources: ['core'],
-  actions: ['core'],
+  // what the agent has put into a file is read in one way
+  actions: ['core', 'sources/agent-file'],
   adapters: ['core'],
   // the library reads its own process with the guardian's reader: one way to read memory, and it imports only core
   agent: ['core', 'sources/memory'],

@@ -4,8 +4,18 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
 {{- define "spillway.variables" -}}
 {{- $table := include "spillway.table" . | fromJson -}}
 {{- $effective := include "spillway.effective" . | fromJson -}}
+{{- $known := $table.injection }}
+- name: all
+  expression: variables.spec.?initContainers.orValue([]) + variables.spec.containers
+- name: candidates   # without what injectors of meshes and others put beside an agent
+  expression: >-
+    variables.spec.containers.filter(c, !(c.name in {{ toJson $known.proxies }}))
+- name: usual   # what kubectl takes for the pod's container
+  expression: variables.candidates.filter(c, c.name == variables.annotations[?"kubectl.kubernetes.io/default-container"].orValue(""))
 - name: agentName
-  expression: variables.annotations[?"spillway.dev/agent-container"].orValue(variables.spec.containers[0].name)
+  expression: >-
+    variables.annotations[?"spillway.dev/agent-container"].orValue(
+    (variables.usual + variables.candidates + variables.spec.containers)[0].name)
 - name: agents   # the agent's container, or nothing
   expression: variables.spec.containers.filter(c, c.name == variables.agentName)
 - name: named   # what has the sidecar's name already
@@ -13,14 +23,28 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
     variables.spec.?initContainers.orValue([]).exists(c, c.name == "spillway") || variables.spec.containers.exists(c, c.name == "spillway")
 - name: injected
   expression: variables.named && variables.annotations[?"spillway.dev/status"].orValue("") in ["injected", "injected-shared"]
+- name: shared   # whether the pod shares its process namespace by itself
+  expression: >-
+    variables.injected ? variables.annotations["spillway.dev/status"] == "injected-shared" : variables.spec.?shareProcessNamespace.orValue(false)
+- name: ported   # what has the sidecar's port itself
+  expression: >-
+    variables.all.filter(c, c.?ports.orValue([]).exists(p, p.containerPort == 9797 && p.?protocol.orValue("TCP") == "TCP"))
+- name: inits   # what must be process 1
+  expression: >-
+    variables.shared ? [] : variables.all.filter(c, c.?command[?0].orValue("") in {{ toJson $known.inits }})
 - name: obstacle   # why it cannot be done; "" where it can
   expression: >-
-    variables.spec.?hostPID.orValue(false) ? "hostPID excludes shareProcessNamespace"
+    "kubernetes.io/config.mirror" in variables.annotations ? "it is a mirror pod: the kubelet would not run what is added here"
+    : variables.spec.?hostPID.orValue(false) ? "hostPID excludes shareProcessNamespace"
+    : variables.spec.?hostNetwork.orValue(false) ? "hostNetwork: port 9797 would be the node's, open to its network and taken for the next such pod"
     : variables.spec.?os.name.orValue("linux") != "linux" || variables.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux") != "linux" ? "not a Linux pod"
     : has(variables.spec.shareProcessNamespace) && !variables.spec.shareProcessNamespace ? "shareProcessNamespace is set to false"
     : size(variables.agents) == 0 ? "there is no container " + variables.agentName
     : variables.named ? "the container name spillway is taken"
     : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-token") ? "the volume name spillway-token is taken"
+    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-records") ? "the volume name spillway-records is taken"
+    : size(variables.ported) > 0 ? "container " + variables.ported[0].name + " has port 9797 itself"
+    : size(variables.inits) > 0 ? "container " + variables.inits[0].name + " runs " + variables.inits[0].command[0] + ", which must be process 1 of its namespace"
     : ""
 - name: user
   expression: variables.agents[0].?securityContext.runAsUser.or(variables.spec.?securityContext.runAsUser)
@@ -59,4 +83,22 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
 - name: used
   expression: >-
     {{ include "spillway.flags" . }}.filter(f, variables.valid[f] && !(f in variables.apart) && !(f in variables.stillApart))
+- name: events
+  expression: >-
+    "events" in variables.used ? variables.annotations["spillway.dev/events"].trim() : {{ ternary "off" "auto" (eq (include "spillway.events" .) "") | toJson }}
+- name: token   # of the pod's service account; declined: it would be mounted, but the pod has said that it wants none
+  expression: >-
+    variables.events == "on" ? "mounted" : variables.events == "off" ? "none"
+    : variables.spec.?automountServiceAccountToken.orValue(true) ? "mounted" : "declined"
+- name: portLists   # annotations that list the ports which a mesh's proxy leaves alone
+  expression: >-
+    ["traffic.sidecar.istio.io/excludeInboundPorts", "config.linkerd.io/skip-inbound-ports"].filter(a, a in variables.annotations)
+- name: istioInit   # Istio's container that sets up the redirection, and where in its arguments its own list is; 0 for nowhere
+  expression: variables.spec.?initContainers.orValue([]).map(c, c.name).indexOf("istio-init")
+- name: istioArgs
+  expression: >-
+    variables.istioInit < 0 ? [] : variables.spec.initContainers[variables.istioInit].?args.orValue([])
+- name: istioList
+  expression: >-
+    variables.istioArgs.indexOf("-d") + 1 < size(variables.istioArgs) ? variables.istioArgs.indexOf("-d") + 1 : 0
 {{- end }}

@@ -33,6 +33,13 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{- ternary (ternary "policy" "webhook" $has) .Values.injector.mode (eq .Values.injector.mode "auto") -}}
 {{- end }}
 
+{{- /* Whether the API server can warn who applies a workload: from Kubernetes 1.30, and wherever the policy is */}}
+{{- define "spillway.warns" -}}
+{{- $mode := include "spillway.mode" . -}}
+{{- $has := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
+{{- if or (eq $mode "policy") (and (eq $mode "webhook") $has) }}true{{ end -}}
+{{- end }}
+
 {{- /* (list $ value "group/version/Kind"): "true" where `auto` or a word asks for it */}}
 {{- define "spillway.wanted" -}}
 {{- $root := index . 0 -}}
@@ -65,20 +72,39 @@ objectSelector:
   matchLabels: {spillway.dev/inject: "true"}
 {{- end }}
 
+{{- /* Mutating webhooks are called in the order of their configurations' names. This one comes before those of service meshes, which add
+       their proxy beside the agent and then see to the probes of all containers. */}}
+{{- define "spillway.webhookConfiguration" -}}
+00-{{ include "spillway.fullname" . }}-injector.spillway.dev
+{{- end }}
+
+{{- /* Each maker has its own: helm would refuse to take over the Secret that cert-manager leaves behind */}}
+{{- define "spillway.certificateSecret" -}}
+{{ include "spillway.fullname" . }}-injector-{{ ternary "cert-manager" "certificate" .Values.injector.certManager.enabled }}
+{{- end }}
+
 {{- /* Of the chart's own containers, good for Pod Security `restricted` */}}
 {{- define "spillway.restricted" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
+{{- /* No user: the image has one, and where OpenShift assigns one it takes no other */}}
 {{- define "spillway.restrictedPod" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
 {{- /* Whether guardians post Events, and thus need a token */}}
 {{- define "spillway.events" -}}
 {{- if ne (include "spillway.effective" . | fromJson).events "off" }}true{{ end -}}
+{{- end }}
+
+{{- /* Whether the right to post Events is given to whole namespaces */}}
+{{- define "spillway.eventsGiven" -}}
+{{- if and .Values.rbac.create (include "spillway.events" .) (or .Values.rbac.namespaces .Values.rbac.allNamespaces) }}true{{ end -}}
+{{- end }}
+{{- /* … and can be confined to what guardians do with it: from Kubernetes 1.30 */}}
+{{- define "spillway.eventsConfined" -}}
+{{- if and (include "spillway.eventsGiven" .) (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy") }}true{{ end -}}
 {{- end }}

@@ -2,8 +2,10 @@
 The sidecar, its volume and its environment, once for the policy, the demo and what the webhook reads. Takes a dict:
   root       $
   agent      name of the agent's container
-  limited    asks whether the agent has a memory limit, ported whether ports may be named (both only where it is not known yet)
+  limited    asks whether the agent has a memory limit (only where it is not known yet)
   user, group, nonRoot, capabilities, args   as the agent has them
+  restarts   the restart policy of the pod, where that is not Always
+  recordDir  where records are kept, where the values do not say it
   resources  of the sidecar, where not those of the values
 For the policy the values are CEL: `=…` is an expression, `=?…` an optional one; an entry of a list with `?when` is there where that holds.
 */}}
@@ -28,12 +30,19 @@ env:
   "?when": {{ toJson . }}
   {{- end }}
   valueFrom: {resourceFieldRef: {containerName: {{ toJson .agent }}, resource: limits.memory}}
+- {name: SPILLWAY_POD_RESTART_POLICY, value: {{ .restarts | default "Always" | toJson }}}
+{{- with $values.sidecar.webhookUrlSecret }}
+{{- if .name }}
+# one that is missing does not keep the pod from starting
+- {name: SPILLWAY_WEBHOOK_URL, valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}, optional: true}}}
+{{- end }}
+{{- end }}
 {{- range $name, $value := include "spillway.options" .root | fromJson }}
 - {name: {{ $name }}, value: {{ hasPrefix "=" $.agent | ternary (printf "=%s" (toJson $value)) $value | toJson }}}
 {{- end }}
 ports:
-- {name: spillway, containerPort: 9797, protocol: TCP{{ with .ported }}, "?when": {{ toJson . }}{{ end }}}
-readinessProbe: {httpGet: {path: /readyz, port: 9797}, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1, successThreshold: 1}
+- {name: spillway, containerPort: 9797, protocol: TCP}
+readinessProbe: {httpGet: {path: /readyz, port: 9797}, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 1, successThreshold: 1}
 livenessProbe: {httpGet: {path: /livez, port: 9797}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
 resources: {{ .resources | default (include "spillway.resources" $values.sidecar.resources) }}
 securityContext:
@@ -46,6 +55,9 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 volumeMounts:
 - {name: spillway-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- with .recordDir | default (include "spillway.effective" .root | fromJson).recordDir }}
+- {name: spillway-records, mountPath: {{ toJson . }}{{ if hasPrefix "=" . }}, "?when": {{ printf "%s != \"\"" (trimPrefix "=" .) | toJson }}{{ end }}}
+{{- end }}
 {{- end }}
 
 {{- /* The token of the sidecar's own; without Events an empty folder, so that the agent's token is not mounted there. */}}
@@ -64,6 +76,20 @@ projected:
 {{- define "spillway.emptyVolume" -}}
 name: spillway-token
 emptyDir: {}
+{{- end }}
+
+{{- /* Records, for as long as the pod is there. Without a size: a heap snapshot would pass any, and the kubelet ends the pod for it. */}}
+{{- define "spillway.recordVolume" -}}
+name: spillway-records
+emptyDir: {}
+{{- end }}
+
+{{- /* Of cpu, where one is asked for */}}
+{{- define "spillway.cpuLimit" -}}
+{{- $limit := (include "spillway.table" . | fromJson).injection.cpuLimit -}}
+{{- $request := (include "spillway.resources" .Values.sidecar.resources | fromJson).requests | default dict -}}
+{{- $more := gt (include "spillway.number" (dict "value" ($request.cpu | default "0") "unit" "cores") | float64) (include "spillway.number" (dict "value" $limit "unit" "cores") | float64) -}}
+{{- ternary $request.cpu $limit $more -}}
 {{- end }}
 
 {{- /* Quantities as texts, zero-sized maps left out */}}

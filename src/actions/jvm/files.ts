@@ -1,6 +1,7 @@
-import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
 import { parsePerfData, safepointMs } from '../../core/jvm-perf-data.ts';
 import { ReachError } from '../../core/reach.ts';
+import { readAgentFile } from '../../sources/agent-file.ts';
 import type { JvmTarget } from './target.ts';
 
 /** HotSpot's default is 32 KiB (`-XX:PerfDataMemorySize`). */
@@ -20,10 +21,10 @@ export function stoppedMs({ procRoot, pid, innerPid, uid }: JvmTarget): number |
   try {
     for (const name of readdirSync(folder).filter((entry) => entry.startsWith('hsperfdata_'))) {
       const file = `${folder}/${name}/${innerPid}`;
-      const found = lstatSync(file, { throwIfNoEntry: false });
-      if (!found?.isFile() || found.uid !== uid || found.size > MAX_PERF_DATA_BYTES) continue;
-      const counters = parsePerfData(readFileSync(file));
-      return counters && safepointMs(counters);
+      if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) continue;
+      const content = readAgentFile(file, MAX_PERF_DATA_BYTES, uid);
+      const counters = content && parsePerfData(content);
+      if (content) return counters && safepointMs(counters);
     }
   } catch {
     // the stall is then measured from here

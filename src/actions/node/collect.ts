@@ -37,9 +37,13 @@ export async function collectIn(
     const result = await isolate.evaluate<QuickResult>(QUICK_GC, timeouts.collectMs);
     return { ...result, stallMs: result.after.atMs - result.before.atMs };
   }
-  const before = await isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs);
-  const startMs = performance.now();
-  await isolate.session.send('HeapProfiler.collectGarbage', {}, timeouts.collectMs);
+  let startMs = 0;
+  const [before] = await Promise.all([
+    isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs).finally(() => {
+      startMs = performance.now();
+    }),
+    isolate.session.send('HeapProfiler.collectGarbage', {}, timeouts.collectMs),
+  ]);
   const stallMs = performance.now() - startMs;
   return { before, after: await isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs), stallMs };
 }

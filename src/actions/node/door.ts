@@ -4,14 +4,15 @@ import { goneError, ReachError } from '../../core/reach.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { createKnock } from './knock.ts';
 import { armSwitch, closeInspector, GREETING, type Greeting } from './scripts.ts';
-import type { InspectorEndpoint, InspectorTarget, NodeTimeouts } from './target.ts';
+import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
 
 export interface DoorOptions {
   target: InspectorTarget;
   connect: ConnectInspector;
-  /** Whether SIGUSR1 may be sent. */
-  mayOpen: boolean;
+  signals: NodeSignals;
   timeouts: NodeTimeouts;
+  /** Called with each renewal of the switch: what else the agent keeps because of the open inspector is to be let go too. */
+  beat?(): void;
 }
 
 /** The way into a Node process through its inspector, and out again. */
@@ -19,6 +20,8 @@ export interface Door {
   readonly means: string;
   /** Where the inspector listens while it is in use. */
   readonly port: number | null;
+  /** It is open because of a guardian. */
+  readonly opened: boolean;
   /**
    * The agent's main thread: connected, known to be the one that is meant.
    * @throws ReachError
@@ -37,6 +40,18 @@ export interface Door {
 const LEAVE_MS = { entering: 700, close: 600, gone: 300 };
 const LOOK_EVERY_MS = 20;
 
+/**
+ * Processes whose program has come to its end, and since when, whoever was connected: SIGUSR1 in that moment aborts Node 18 to
+ * 22 (`start_io_thread_async_initialized`), which makes a failure of a job that is done.
+ */
+const ENDING = new Map<number, number>();
+const ENDING_MS = 10_000;
+
+function isEnding(pid: number): boolean {
+  for (const [each, sinceMs] of ENDING) if (performance.now() - sinceMs > ENDING_MS) ENDING.delete(each);
+  return ENDING.has(pid);
+}
+
 export function createDoor(options: DoorOptions): Door {
   const { target, connect, timeouts } = options;
   let endpoint: InspectorEndpoint | undefined;
@@ -51,15 +66,15 @@ export function createDoor(options: DoorOptions): Door {
     ...options,
     async late(found) {
       endpoint = found;
-      opened = true;
+      opened = knock.opened(found);
       await (wanted ? enter() : leave());
     },
   });
 
-  const renewSwitch = (session: InspectorSession, at: InspectorEndpoint, pid: number) => {
-    const { own, others } = target.clients(at);
+  const renewSwitch = async (session: InspectorSession, at: InspectorEndpoint, pid: number) => {
+    const { own, others } = await target.clients(at);
     const script = armSwitch(pid, timeouts.switchMs, own, others);
-    return isolateOf(session, true).evaluate(script, timeouts.answerMs);
+    return isolateOf(session, true).evaluate<boolean | undefined>(script, timeouts.answerMs);
   };
 
   /** Makes sure of who it is; nothing else is done to a stranger. */
@@ -67,8 +82,11 @@ export function createDoor(options: DoorOptions): Door {
     const pid = target.innerPid();
     if (pid === undefined) throw goneError(target.pid);
     // a program that ends waits for its debuggers: leave at once, so that it need not
-    session.on('NodeRuntime.waitingForDisconnect', () => void session.close());
-    const [greeting] = await Promise.all([
+    session.on('NodeRuntime.waitingForDisconnect', () => {
+      ENDING.set(target.pid, performance.now());
+      void session.close();
+    });
+    const [greeting, , armed] = await Promise.all([
       isolateOf(session).evaluate<Greeting>(GREETING, timeouts.answerMs),
       session.send('NodeRuntime.notifyWhenWaitingForDisconnect', { enabled: true }, timeouts.answerMs),
       // without waiting for the answer: what is opened here must close even if the guardian ends now
@@ -81,14 +99,20 @@ export function createDoor(options: DoorOptions): Door {
         'refused',
         `the inspector at ${at.address}:${at.port} is that of process ${greeting.pid}`,
       );
-    if (greeting.armed && !opened) {
-      opened = true;
-      await renewSwitch(session, at, pid);
-    }
+    const inherited = greeting.armed && !opened;
+    opened ||= inherited;
+    if ((inherited ? await renewSwitch(session, at, pid) : armed) === false)
+      throw new ReachError(
+        'refused',
+        `process ${pid} has frozen its global objects: its inspector would not close by itself if the guardian ended`,
+        { mend: 'start the agent with --inspect' },
+      );
     if (opened) {
       clearInterval(heartbeat);
       heartbeat = setInterval(() => {
-        if (session.open) renewSwitch(session, at, pid).catch(() => {}); // blocked: the next one may do
+        if (!session.open) return;
+        renewSwitch(session, at, pid).catch(() => {}); // blocked: the next one may do
+        options.beat?.();
       }, timeouts.switchMs / 3).unref();
     }
     return isolateOf(session, !greeting.builtin);
@@ -97,9 +121,11 @@ export function createDoor(options: DoorOptions): Door {
   const open = async (): Promise<Isolate> => {
     if (!target.alive()) throw goneError(target.pid);
     const found = await target.find(timeouts.askMs);
-    if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered();
+    if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered(found);
+    if (!found && isEnding(target.pid))
+      throw new ReachError('refused', `process ${target.pid} has come to its end`, { passing: true });
     endpoint = found ?? (await knock.ask(() => wanted));
-    if (!found) opened = true;
+    if (!found) opened = knock.opened(endpoint);
     const session = await connect(endpoint.url, timeouts.connectMs);
     try {
       return await greet(session, endpoint);
@@ -146,7 +172,7 @@ export function createDoor(options: DoorOptions): Door {
     const pid = target.innerPid();
     try {
       // another client has come to what was opened here: it stays open until that one leaves
-      if (opened && endpoint && pid !== undefined && target.clients(endpoint).others === 0) {
+      if (opened && endpoint && pid !== undefined && (await target.clients(endpoint)).others === 0) {
         await close(endpoint, pid).catch(() => {}); // the answer may be the end of the connection; looked at below
         if (await gone(endpoint, LEAVE_MS.gone)) opened = false;
       }
@@ -167,12 +193,15 @@ export function createDoor(options: DoorOptions): Door {
 
   return {
     get means() {
-      if (!endpoint) return options.mayOpen ? 'SIGUSR1' : 'an open inspector';
+      if (!endpoint) return options.signals.refusal() ? 'an open inspector' : 'SIGUSR1';
       const where = `${endpoint.address}:${endpoint.port}`;
       return opened ? `SIGUSR1, inspector on ${where}` : `open inspector on ${where}`;
     },
     get port() {
       return inside?.session.open ? (endpoint?.port ?? null) : null;
+    },
+    get opened() {
+      return opened && inside?.session.open === true;
     },
     enter,
     async tidy() {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../core/errors.ts';
 import { goneError, ReachError } from '../../core/reach.ts';
-import type { InspectorEndpoint, InspectorTarget, NodeTimeouts } from './target.ts';
+import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
 
 export interface KnockOptions {
   target: InspectorTarget;
-  mayOpen: boolean;
+  signals: NodeSignals;
   timeouts: NodeTimeouts;
   /** The inspector has appeared after the time to wait for it was over. */
   late(found: InspectorEndpoint): Promise<void>;
@@ -19,7 +19,9 @@ export interface Knock {
    */
   ask(wanted: () => boolean): Promise<InspectorEndpoint>;
   /** Whether an inspector that is open now is the answer to a signal; asked once it was found. */
-  answered(): boolean;
+  answered(found: InspectorEndpoint): boolean;
+  /** Whether the signal has opened this one: one that was only too busy to answer before it is the user's, and stays open. */
+  opened(found: InspectorEndpoint): boolean;
 }
 
 const FIRST_LOOK_MS = 20;
@@ -27,9 +29,12 @@ const FIRST_LOOK_MS = 20;
 const LATE_MS = { limit: 600_000, every: 2000 };
 
 export function createKnock(options: KnockOptions): Knock {
-  const { target, mayOpen, timeouts } = options;
+  const { target, signals, timeouts } = options;
   /** When it was sent without an answer yet. */
   let unanswered: number | undefined;
+  /** What listened before the signal. */
+  let before: ReadonlySet<number> = new Set();
+  const opened = ({ inode }: InspectorEndpoint) => !before.has(inode);
 
   const watch = (delayMs: number) => {
     setTimeout(() => {
@@ -37,11 +42,12 @@ export function createKnock(options: KnockOptions): Knock {
         return;
       const again = () => watch(Math.min(delayMs * 2, LATE_MS.every));
       target
-        .find(timeouts.askMs)
+        .find(timeouts.askMs, true)
         .then(async (found) => {
           if (!found) return again();
           if (unanswered === undefined) return; // found by a call meanwhile
           unanswered = undefined;
+          signals.answered();
           await options.late(found);
         })
         .catch(again);
@@ -50,26 +56,27 @@ export function createKnock(options: KnockOptions): Knock {
 
   return {
     async ask(wanted) {
-      if (!mayOpen)
-        throw new ReachError('refused', `process ${target.pid} has no open inspector`, {
-          mend: 'start the agent with --inspect, or allow SIGUSR1 with --gc auto',
-        });
+      const refusal = signals.refusal();
+      if (refusal) throw refusal;
       if (unanswered !== undefined)
         throw new ReachError('refused', `process ${target.pid} was sent SIGUSR1 and opened no inspector`, {
           mend: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
         });
+      before = target.listeners();
       // these two lines belong together: nothing may come between the look and the signal
       const obstacle = target.signalObstacle();
       if (obstacle) throw obstacle;
       send(target.pid);
+      signals.sent();
       unanswered = performance.now();
       for (let wait = FIRST_LOOK_MS; wanted(); wait *= 2) {
         const left = unanswered + timeouts.openMs - performance.now();
         if (left <= 0) break;
         await sleep(Math.min(wait, left));
-        const found = await target.find(timeouts.askMs);
+        const found = await target.find(timeouts.askMs, true);
         if (!found) continue;
         unanswered = undefined;
+        signals.answered();
         return found;
       }
       watch(FIRST_LOOK_MS);
@@ -78,11 +85,13 @@ export function createKnock(options: KnockOptions): Knock {
         `process ${target.pid} opened no inspector within ${timeouts.openMs} ms of SIGUSR1`,
       );
     },
-    answered() {
+    answered(found) {
       const was = unanswered !== undefined && performance.now() < unanswered + LATE_MS.limit;
+      if (was) signals.answered();
       unanswered = undefined;
-      return was;
+      return was && opened(found);
     },
+    opened,
   };
 }
 

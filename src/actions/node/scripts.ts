@@ -8,14 +8,19 @@ const MODULE = `const get = (name) => process.getBuiltinModule ? process.getBuil
  * V8 keeps what was logged while an inspector was open, with the objects (the last 1,000 messages: 80 of 80 MB in a test, on
  * after it was closed). What was opened by the guardian must not become a leak: they are dropped.
  */
-const FORGET = `const forget = () => {
-    const session = new (get('inspector').Session)();
+const FORGET = `const { Session } = get('inspector'); // now: \`require\` is there only while this is evaluated
+  const forget = () => {
+    const session = new Session();
     session.connect();
     session.post('Runtime.discardConsoleEntries');
     session.disconnect();
   };`;
-/** Under this key, not enumerable, hangs the dead man's switch while the inspector is open because of the guardian. */
+/**
+ * Under this key, not enumerable, hangs the dead man's switch while the inspector is open because of the guardian: on the
+ * global object, or on `process` where a lockdown has frozen that.
+ */
 const SWITCH = `Symbol.for('spillway.inspector')`;
+const HELD = `(globalThis[${SWITCH}] ?? (typeof process === 'object' ? process[${SWITCH}] : undefined))`;
 
 /** Who answers, and whether a guardian has opened the inspector. */
 export interface Greeting {
@@ -28,13 +33,17 @@ export interface Greeting {
 export const GREETING = `({
   pid: typeof process === 'object' ? process.pid : undefined,
   builtin: typeof process === 'object' && typeof process.getBuiltinModule === 'function',
-  armed: globalThis[${SWITCH}] !== undefined,
+  armed: ${HELD} !== undefined,
 })`;
+
+/** Logged objects are let go this often by the agent itself, as long as its loop turns: 0.1 ms each time. */
+const FORGET_EVERY_MS = 250;
 
 /**
  * Arms or renews the dead man's switch: an inspector that the guardian has opened closes itself when nobody has renewed it
  * for `limitMs`, unless another client is connected then; it is looked at again as long as it is open. The timer keeps
- * no agent alive. Two ticks without a renewal count: after a long block the timer comes before the messages that waited.
+ * no agent alive. Being overdue counts twice in a row: after a long block the timer comes before the messages that waited.
+ * The value is `false` where it cannot be armed.
  * @param own local ports of the guardian's connections, which are no other client
  * @param others how many other clients are connected: while there are any, logged objects are theirs to see
  */
@@ -43,10 +52,13 @@ export const armSwitch = (pid: number, limitMs: number, own: readonly number[], 
   ${FORGET}
   if (process.pid !== ${pid}) return;
   const key = ${SWITCH};
-  let held = globalThis[key];
+  const now = () => Number(process.hrtime.bigint() / 1000000n);
+  let held = ${HELD};
   if (held === undefined) {
+    const place = [globalThis, process].find(Object.isExtensible);
+    if (place === undefined) return false;
     const inspector = get('inspector'), fs = get('fs'), timers = get('timers');
-    held = { renewed: true, own: [], stop() { timers.clearInterval(held.timer); delete globalThis[key]; } };
+    held = { stop() { timers.clearInterval(held.timer); delete place[key]; } };
     const others = () => {
       const port = Number(new URL(inspector.url()).port);
       return ['tcp', 'tcp6'].some((name) => {
@@ -61,20 +73,27 @@ export const armSwitch = (pid: number, limitMs: number, own: readonly number[], 
         }
       });
     };
-    held.timer = timers.setInterval(() => {
-      if (held.renewed) { held.renewed = false; return; }
+    const tick = () => {
       if (inspector.url() === undefined) return held.stop();
+      if (held.alone) forget();
+      if (now() - held.renewedMs < ${limitMs}) return;
+      if (!held.overdue) { held.overdue = true; return; }
       if (others()) return;
       held.stop();
       forget();
       inspector.close();
-    }, ${Math.ceil(limitMs / 2)});
+    };
+    // whatever goes wrong here is no error of the agent's
+    held.timer = timers.setInterval(() => { try { tick(); } catch { held.stop(); } }, ${Math.ceil(Math.min(FORGET_EVERY_MS, limitMs / 4))});
     held.timer.unref();
-    Object.defineProperty(globalThis, key, { value: held, configurable: true });
+    Object.defineProperty(place, key, { value: held, configurable: true });
   }
-  held.renewed = true;
+  held.renewedMs = now();
+  held.overdue = false;
   held.own = ${JSON.stringify(own)};
-  if (${others} === 0) forget();
+  held.alone = ${others === 0};
+  if (held.alone) forget();
+  return true;
 })()`;
 
 /** Closes the inspector; the answer may be the end of the connection. Only in the process that is meant. */
@@ -82,7 +101,7 @@ export const closeInspector = (pid: number) => `(() => {
   ${MODULE}
   ${FORGET}
   if (process.pid !== ${pid}) return;
-  globalThis[${SWITCH}]?.stop();
+  ${HELD}?.stop();
   forget();
   get('inspector').close();
 })()`;
@@ -105,20 +124,27 @@ export interface IsolateFacts {
   atMs: number;
 }
 /**
- * V8 aborts when the old generation is full, and tells a limit with room for the young one in it: 3 to 192 MiB above what was
- * set (64 MiB: 76 on Node 26, 256 on Node 24, by the memory of the machine). By default the old generation is half of the
- * container's memory, 256 MiB at least (Node 20 to 26); where neither explains what V8 tells, that stands.
+ * V8 aborts when the old generation is full, and tells a limit with room for the young one in it: three semi-spaces, 3 to 192
+ * MiB by the memory of the container or machine (Node 20 to 26; 16 MiB each on Node 20 and 22, 32 on 26, 64 on 24 with
+ * 24 GB), or of the size that `--max-semi-space-size` sets, rounded up to a power of two. The old generation is what flags set, the percentage before the
+ * size; by default half of the container's memory, 256 MiB to 4 GiB. Where that does not explain what V8 tells, that stands.
  */
 const FACTS_OF = `const facts = () => {
     const { heapUsed, heapTotal, external } = process.memoryUsage();
     const v8 = get('v8');
     const told = v8.getHeapStatistics().heap_size_limit;
     const options = [process.env.NODE_OPTIONS, ...process.execArgv].join(' ');
-    const set = [...options.matchAll(/--max[-_]old[-_]space[-_]size[= ](\\d+)/g)].pop();
-    const old = set ? Number(set[1]) * 2 ** 20 : Math.max(2 ** 28, (process.constrainedMemory?.() ?? 0) / 2);
-    const limit = told > old && told <= old + 192 * 2 ** 20 ? old : told;
-    const young = v8.getHeapSpaceStatistics().filter((space) => space.space_name.startsWith('new_'));
-    const youngUsed = young.reduce((sum, space) => sum + space.space_used_size, 0);
+    const flag = (name) => {
+      const found = [...options.matchAll(new RegExp('--' + name.replaceAll('-', '[-_]') + '[= ]([0-9.]+)', 'g'))].pop();
+      return found && Number(found[1]);
+    };
+    const memory = Math.min(get('os').totalmem(), process.constrainedMemory?.() || Infinity);
+    const percentage = flag('max-old-space-size-percentage'), size = flag('max-old-space-size');
+    const old = percentage ? memory * percentage / 100 : size ? size * 2 ** 20 : Math.min(2 ** 32, Math.max(2 ** 28, memory / 2));
+    const semi = flag('max-semi-space-size');
+    const young = 3 * (semi ? 2 ** Math.ceil(Math.log2(semi)) : 64) * 2 ** 20;
+    const limit = told > old - 2 ** 20 && told <= old + young + 2 ** 20 ? Math.min(told, old) : told;
+    const youngUsed = v8.getHeapSpaceStatistics().filter((space) => space.space_name.startsWith('new_')).reduce((sum, space) => sum + space.space_used_size, 0);
     return { used: heapUsed, committed: heapTotal, old: Math.max(0, heapUsed - youngUsed), limit, external, atMs: Number(process.hrtime.bigint()) / 1e6 };
   };`;
 export const FACTS = `(() => {

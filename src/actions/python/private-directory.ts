@@ -6,7 +6,6 @@ import {
   existsSync,
   mkdirSync,
   openSync,
-  readFileSync,
   rmdirSync,
   rmSync,
   unlinkSync,
@@ -15,6 +14,10 @@ import {
 import { messageOf } from '../../core/errors.ts';
 import type { PythonLook } from '../../core/python-look.ts';
 import { ReachError } from '../../core/reach.ts';
+import { readAgentFile } from '../../sources/agent-file.ts';
+
+/** The answer to a profile is some 10 KB. */
+const MOST_BYTES = 1_000_000;
 
 /** A directory in the agent's file system that only the agent and the guardian can enter. */
 export interface PrivateDirectory {
@@ -22,7 +25,10 @@ export interface PrivateDirectory {
   path: string;
   /** @throws a system error */
   write(name: string, text: string): void;
-  /** `null` while the file is not there. */
+  /**
+   * `null` while the file is not there.
+   * @throws ReachError `refused` when it is not such as our script writes; a system error
+   */
   read(name: string): string | null;
   /** @returns whether it was there */
   take(name: string): boolean;
@@ -69,7 +75,15 @@ function directory(parent: number, here: string, path: string, uid: number, gid:
       writeFileSync(`${here}/${name}`, text, { flag: 'wx', mode: 0o600 });
       own(`${here}/${name}`, uid, gid);
     },
-    read: (name) => (existsSync(`${here}/${name}`) ? readFileSync(`${here}/${name}`, 'utf8') : null),
+    read(name) {
+      if (!existsSync(`${here}/${name}`)) return null;
+      const content = readAgentFile(`${here}/${name}`, MOST_BYTES, uid);
+      if (content) return content.toString();
+      throw new ReachError(
+        'refused',
+        `the answer of the Python agent is larger than ${MOST_BYTES} bytes, or not its own`,
+      );
+    },
     take(name) {
       try {
         unlinkSync(`${here}/${name}`);

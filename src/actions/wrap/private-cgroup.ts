@@ -4,6 +4,7 @@ import { messageOf, SpillwayError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
 import { groupsIn, pidsInGroup, readWords, removeGroup, writeControl } from './cgroup-files.ts';
 import { locateMemoryCgroup, type MemoryCgroup, upwards } from './cgroup-place.ts';
+import { isBelowInit } from './init.ts';
 import { readProcess } from './processes.ts';
 
 /** A memory cgroup of the run's own, with the limit set. */
@@ -111,7 +112,8 @@ function makeIn(
   const leaf = join(parent, LEAF);
   const makeRoom = version === 2 && parent === home.directory && existsSync(join(parent, 'cgroup.type')); // the root group has no type and may hold both
   const pids = makeRoom ? readWords(parent, 'cgroup.procs').map(Number) : [];
-  const others = pids.filter((pid) => pid !== process.pid);
+  const own = [process.pid, ...(isBelowInit() ? [1] : [])];
+  const others = pids.filter((pid) => !own.includes(pid));
   if (others.length > 0) return `the guardian is not alone in it (other processes: ${others.join(', ')})`;
   if (version === 2 && !readWords(parent, 'cgroup.controllers').includes('memory'))
     return 'it has no memory controller';
@@ -119,7 +121,7 @@ function makeIn(
   try {
     if (makeRoom) {
       mkdirSync(leaf);
-      writeControl(leaf, 'cgroup.procs', process.pid);
+      for (const pid of pids) writeControl(leaf, 'cgroup.procs', pid);
     }
     if (enables) writeControl(parent, 'cgroup.subtree_control', '+memory');
     mkdirSync(directory);

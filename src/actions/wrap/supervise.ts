@@ -7,6 +7,8 @@ export interface SuperviseOptions {
   signals: SignalSource;
   /** Starts one life; what it throws ends the supervision. */
   start(): Promise<Child>;
+  /** Called when a signal comes in that ends the command for good. */
+  ending(signal: NodeJS.Signals): void;
   /** Whether the guardian had asked for the end that has just come. */
   recycled(): boolean;
   /** Called when it is to be started again after so many milliseconds. What one life left running is to be ended here. */
@@ -30,7 +32,11 @@ export async function supervise(options: SuperviseOptions): Promise<ChildExit> {
   const stop = new AbortController();
   const listeners = PASSED_SIGNALS.map((name) => {
     const ending = ENDING.has(name) || (name === 'SIGHUP' && atTerminal);
-    return [name, () => ending && stop.abort()] as const;
+    const end = () => {
+      options.ending(name);
+      stop.abort();
+    };
+    return [name, () => ending && end()] as const;
   });
   for (const [name, listener] of listeners) signals.on(name, listener);
   try {

@@ -8,6 +8,7 @@ import {
   isSeq,
   type Node,
   type Pair,
+  type Scalar,
   visit,
   type YAMLMap,
   type YAMLSeq,
@@ -124,11 +125,13 @@ function bodyOf(text: string, pair: Pair): number | undefined {
   return /^\s*:(\s+[&!]\S*)*(\s+#.*)?\s*$/.test(rest) ? nextLine(text, end) : undefined;
 }
 
-/** Puts a value in the place of an empty one: below its key, or in its place where that is within braces. */
+/** Puts a value in the place of an empty one, below its key or in its place where that is within braces; a word for a word. */
 function replacement(text: string, pair: Pair, parent: YAMLMap, value: unknown): Splice | undefined {
   const old = pair.value as Node | null;
   const body = bodyOf(text, pair);
   const column = columnOf(text, startOf(pair));
+  if (isWord(old) && old.range && typeof value === 'string')
+    return { start: old.range[0], end: old.range[1], text: JSON.stringify(value) };
   if (column === undefined || isAlias(old) || isFilled(old)) return undefined;
   const lines = indented(block(value, true), column + 2);
   if (!parent.flow && body !== undefined) return insertion(text, body, lines);
@@ -140,6 +143,13 @@ function replacement(text: string, pair: Pair, parent: YAMLMap, value: unknown):
   const start = text.slice(0, old.range[0]).trimEnd().length;
   const { text: added } = insertion(text, end, lines);
   return { start, end, text: rest + added };
+}
+
+/** Whether it is a scalar without lines of its own. */
+function isWord(node: Node | null): node is Scalar {
+  return (
+    isScalar(node) && node.value !== null && !/^BLOCK/.test(node.type ?? '') && !node.anchor && !node.tag
+  );
 }
 
 /** Whether something is lost with a value. */

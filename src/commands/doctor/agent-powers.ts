@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import type { Config } from '../../config/options.ts';
 import { heapAdvice } from '../../core/near-heap-limit.ts';
 import type { AgentLife } from '../../core/ports.ts';
@@ -6,7 +5,10 @@ import type { Reading } from '../../core/reading.ts';
 import type { Runtime } from '../../core/status.ts';
 import { formatBytes } from '../../core/units.ts';
 import { argsOf } from '../../sources/process-table.ts';
-import { catchesSignal } from '../../sources/signals.ts';
+import { sharedHost } from '../../sources/shared-host.ts';
+import { handlesSigterm, sigtermTarget } from '../../sources/sigterm.ts';
+import { restartedBy } from '../guard.ts';
+import { inspectorReach } from './inspector-reach.ts';
 import { type Ability, no, type Power, partly, yes } from './power.ts';
 import { lookForWayIn, maySignal } from './way-in.ts';
 
@@ -20,12 +22,24 @@ const NAMED_BY: Readonly<Record<Runtime, string>> = {
 };
 
 /** What can be done from inside an agent that runs, and to it. Reads only. */
-export async function agentPowers(config: Config, life: AgentLife, reading: Reading): Promise<Power[]> {
+export async function agentPowers(
+  config: Config,
+  life: AgentLife,
+  reading: Reading,
+  { inPod }: { inPod: boolean },
+): Promise<Power[]> {
   const { worker } = life;
-  const way = await lookForWayIn(worker, { mayOpen: config.gc !== 'inspect-only' });
+  const others = sharedHost({ procRoot: '/proc', sysRoot: '/sys', inPod, pid: worker.pid });
+  const way = await lookForWayIn(worker, {
+    mayOpen: config.gc === 'auto' || config.gc === 'on-shared-host', // `off` sends no signal for a profile either
+    others: config.gc === 'auto' ? others : undefined,
+  });
   return [
     { power: 'collect garbage', ...collecting(config, worker, way) },
     { power: 'name what grows', ...naming(config, way, NAMED_BY[worker.runtime]) },
+    ...(worker.runtime === 'node' && way.has === 'yes'
+      ? [{ power: 'keep its inspector to itself', ...reach(worker.pid, others) }]
+      : []),
     { power: 'end it in order', ...ending(config, life, way) },
     ...heapLimitPower(life.heapLimitBytes, life.heapLimitSet, reading),
   ];
@@ -44,15 +58,31 @@ export function naming(config: Config, way: Ability, by: string): Ability {
   return way.has === 'yes' ? yes(by) : way;
 }
 
-function ending({ recycle }: Config, { info }: AgentLife, way: Ability): Ability {
+/** @param others who could reach it over the network of a node or machine, where it is opened all the same */
+function reach(pid: number, others: string | undefined): Ability {
+  return others === undefined
+    ? inspectorReach('/proc', pid)
+    : partly(others, 'set --gc auto, which opens no inspector here');
+}
+
+function ending({ recycle, podRestartPolicy }: Config, { info, worker }: AgentLife, way: Ability): Ability {
   if (recycle === 'off') return no('switched off', 'set --recycle auto');
   if (!maySignal(info.pid))
     return no(`SIGTERM to ${info.pid} is not permitted`, 'run the guardian with the uid of the agent');
   if (recycle === 'on') return yes('SIGTERM, whether it handles it or not');
-  if (info.runtime !== 'node')
-    return catchesSignal('/proc', info.pid, constants.signals.SIGTERM)
+  if (restartedBy(podRestartPolicy) === false)
+    return no(
+      `its pod has restartPolicy ${podRestartPolicy}: what ends in order is not started again`,
+      'nothing, where its work must not be cut short',
+    );
+  const target = sigtermTarget('/proc', info.pid, worker.pid);
+  if (target === null)
+    return no('what starts it has started others beside it', 'start it alone, or set --recycle on');
+  const handles = handlesSigterm('/proc', target);
+  if (handles !== null)
+    return handles
       ? yes('it handles SIGTERM')
-      : no('it does not handle SIGTERM', 'handle SIGTERM in the agent, or set --recycle on');
+      : no('it is not known to handle SIGTERM', 'handle SIGTERM in the agent, or set --recycle on');
   // Node itself catches it in every program: SigCgt tells nothing
   return way.has === 'yes'
     ? partly(

@@ -4,7 +4,7 @@ import { containerPlace } from '../../sources/container-name.ts';
 import { type ProcessRow, scanProcesses } from '../../sources/process-table.ts';
 import type { Beside } from './guardian-beside.ts';
 import { lookingInside } from './look-inside.ts';
-import { agentNamed, ownProcesses, recordVolume, sharedProcesses } from './manifest.ts';
+import { agentNamed, type Mesh, ownProcesses, recordVolume, sharedProcesses } from './manifest.ts';
 import { ownCpuPower, ownMemoryPower } from './own-limits.ts';
 import { type Ability, inPod, type Power } from './power.ts';
 import { beingProbed } from './probed.ts';
@@ -40,7 +40,10 @@ export async function podPowers(config: Config, options: PodOptions): Promise<Po
     });
   powers.push({ power: 'tell Events', ...(await tellingEvents(config, { env, procRoot })) });
   if (beside)
-    powers.push({ power: 'be probed', ...(await beingProbed(config.listen, ageS(procRoot, beside))) });
+    powers.push({
+      power: 'be probed',
+      ...(await beingProbed(config.listen, ageS(procRoot, beside), meshIn(procRoot))),
+    });
   powers.push({ power: 'have memory of its own', ...ownMemoryPower() });
   powers.push({ power: 'run when it has to', ...ownCpuPower() });
   return powers;
@@ -83,7 +86,7 @@ export function withVolume(recording: Ability, { recordDir }: Pick<Config, 'reco
 }
 
 /** What holds the namespaces of a pod: containerd's, CRI-O's. */
-function isHolder({ pid, args }: ProcessRow): boolean {
+export function isHolder({ pid, args }: ProcessRow): boolean {
   return args[0] === '/pause' || (pid === 1 && /(?:^|\/)(?:pause|pod|catatonit)$/.test(args[0] ?? ''));
 }
 
@@ -101,6 +104,16 @@ function seesHost(rows: readonly ProcessRow[], selfPid: number): boolean {
 function isOther(rows: readonly ProcessRow[], selfPid: number) {
   const group = rows.find(({ pid }) => pid === selfPid)?.group;
   return (row: ProcessRow) => row.group !== group && row.args.length > 0 && !isHolder(row);
+}
+
+/** The mesh whose proxy is among the pod's processes. */
+export function meshIn(procRoot: string): Mesh | undefined {
+  for (const { args } of scanProcesses(procRoot, new Map())) {
+    const program = args[0]?.split('/').at(-1);
+    if (program === 'envoy' || program === 'pilot-agent') return 'Istio';
+    if (program === 'linkerd2-proxy' || program === 'linkerd-proxy') return 'Linkerd';
+  }
+  return undefined;
 }
 
 function ageS(procRoot: string, { startTime }: Beside): number {

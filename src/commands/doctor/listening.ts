@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Address } from '../../config/types.ts';
 import { isLoopback } from '../../core/loopback.ts';
-import { parseListening } from '../../core/socket-table.ts';
+import { listeningIn } from '../../sources/tcp-tables.ts';
 
 /**
  * Whether somebody listens at an address, by the kernel's own table: to bind it for a look could keep a guardian that
@@ -9,9 +8,9 @@ import { parseListening } from '../../core/socket-table.ts';
  */
 export function isTaken({ host, port }: Address): boolean {
   if (port === 0) return false;
-  return ['tcp', 'tcp6']
-    .flatMap((table) => parseListening(textOf(`/proc/self/net/${table}`)))
-    .some((socket) => socket.port === port && overlap(socket.address, host));
+  return listeningIn('/proc/self/net').some(
+    (socket) => socket.port === port && overlap(socket.address, host),
+  );
 }
 
 function overlap(address: string, host: string): boolean {
@@ -20,12 +19,4 @@ function overlap(address: string, host: string): boolean {
 
 function isAny(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return ''; // not Linux, or a kernel without IPv6
-  }
 }

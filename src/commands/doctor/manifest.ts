@@ -1,6 +1,6 @@
 import { SIDECAR_NAME, SIDECAR_PORT, TOKEN_PATH, TOKEN_VOLUME } from '../../core/inject/names.ts';
 
-/** Lines of a pod's manifest: where they belong is told by the lines above them, from `spec` on. */
+/** Lines of a pod's manifest: where they belong is told by the lines above them, from `metadata` or `spec` on. */
 type Lines = string;
 
 const text = (...lines: string[]): Lines => `${lines.join('\n')}\n`;
@@ -48,7 +48,7 @@ export const ownMemory = (limit: string, request: string): Lines =>
   );
 
 export const noCpuLimit = (): Lines =>
-  sidecar('    resources:', '      requests:', '        cpu: 10m', '      limits:', '        cpu: null');
+  sidecar('    resources:', '      requests:', '        cpu: 50m', '      limits:', '        cpu: null');
 
 export const readinessProbe = (port: number = SIDECAR_PORT): Lines =>
   sidecar(
@@ -57,8 +57,19 @@ export const readinessProbe = (port: number = SIDECAR_PORT): Lines =>
     '        path: /readyz',
     `        port: ${port}`,
     '      periodSeconds: 1',
+    '      timeoutSeconds: 3',
     '      failureThreshold: 1',
   );
+
+/** Service meshes, by the annotation that keeps a port from their proxy. */
+const MESHES = {
+  Istio: 'traffic.sidecar.istio.io/excludeInboundPorts',
+  Linkerd: 'config.linkerd.io/skip-inbound-ports',
+} as const;
+export type Mesh = keyof typeof MESHES;
+
+export const passesMesh = (mesh: Mesh, port: number): Lines =>
+  text('metadata:', '  annotations:', `    ${MESHES[mesh]}: "${port}"`);
 
 /** A token of the sidecar's own: short-lived, and there also where the agent's pod mounts none. */
 export const token = (): Lines =>
@@ -115,8 +126,8 @@ export const recordVolume = (directory: string): Lines =>
     'spec:',
     '  volumes:',
     '  - name: spillway-records',
-    '    emptyDir:',
-    '      sizeLimit: 64Mi',
+    // no size: a heap snapshot is as large as the heap, and a pod that passes a size is evicted
+    '    emptyDir: {}',
     '  initContainers:',
     `  - name: ${SIDECAR_NAME}`,
     '    volumeMounts:',

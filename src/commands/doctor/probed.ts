@@ -1,5 +1,6 @@
 import { messageOf } from '../../core/errors.ts';
-import { readinessProbe } from './manifest.ts';
+import { localUrl } from '../../core/loopback.ts';
+import { type Mesh, passesMesh, readinessProbe } from './manifest.ts';
 import { type Ability, inPod, partly, yes } from './power.ts';
 
 const TIMEOUT_MS = 2_000;
@@ -11,14 +12,14 @@ const COUNT = /^spillway_probes_total (\d+)/m;
  * Whether the kubelet asks for the readiness of the guardian that runs here: the guardian counts it. Who may see the pod's
  * manifest is not asked: a sidecar has no right to read it.
  * @param ageS how long that guardian has been running
+ * @param mesh whose proxy takes the pod's connections, where one does
  */
 export async function beingProbed(
-  { host, port }: { host: string; port: number },
+  listen: { host: string; port: number },
   ageS: number,
+  mesh?: Mesh,
 ): Promise<Ability> {
-  const address =
-    host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  const url = `http://${address}:${port}/metrics`;
+  const url = `${localUrl(listen)}/metrics`;
   let count: number;
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -28,9 +29,18 @@ export async function beingProbed(
   }
   if (count > 0) return yes(`the kubelet asked for /readyz ${count} times`);
   if (ageS < EARLY_S) return partly('too early to tell', 'ask again in a moment');
+  if (mesh)
+    return inPod(
+      partly(
+        `the kubelet never asked for /readyz, and a proxy of ${mesh} runs in this pod`,
+        `the proxy may refuse what is not encrypted: have the sidecar injected before it, or keep port ${listen.port} from it`,
+      ),
+      'without it the pod is not ready, or stays in its Services under pressure',
+      passesMesh(mesh, listen.port),
+    );
   return inPod(
     partly('the kubelet never asked for /readyz', 'give the sidecar a readiness probe'),
     'without it the pod stays in its Services under pressure: nobody but who asks /admit is kept away',
-    readinessProbe(port),
+    readinessProbe(listen.port),
   );
 }

@@ -19,15 +19,16 @@ export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with
  * Whether a process' runtime can be entered. Only looks: sends no signal, attaches to nothing, writes nothing; at most the
  * process' own ports are asked whether they are an inspector's (`/json/list`) or pprof's (`/debug/pprof/`).
  * @param mayOpen whether SIGUSR1 may be sent to a Node process later
+ * @param others who could reach the port that opens, in words, where it is not opened for that
  */
 export async function lookForWayIn(
   { pid, runtime }: AgentLife['worker'],
-  { mayOpen }: { mayOpen: boolean },
+  { mayOpen, others }: { mayOpen: boolean; others?: string | undefined },
 ): Promise<Ability> {
   try {
     switch (runtime) {
       case 'node':
-        return await intoNode(pid, mayOpen);
+        return await intoNode(pid, mayOpen, others);
       case 'python':
         return intoPython(pid);
       case 'jvm':
@@ -45,11 +46,16 @@ export async function lookForWayIn(
   }
 }
 
-async function intoNode(pid: number, mayOpen: boolean): Promise<Ability> {
+async function intoNode(pid: number, mayOpen: boolean, others: string | undefined): Promise<Ability> {
   const target = createInspectorTarget({ procRoot: PROC, pid });
   const open = await target.find(ASK_MS);
   if (open) return yes(`open inspector on ${open.address}:${open.port}`);
   if (!mayOpen) return no(`process ${pid} has no open inspector`, NEEDS_OPEN);
+  if (others !== undefined)
+    return no(
+      `its inspector is not opened: ${others}`,
+      'allow it with --gc on-shared-host, or start the agent with --inspect',
+    );
   const obstacle = target.signalObstacle();
   if (obstacle) return refused(obstacle);
   if (!maySignal(pid))

@@ -1,23 +1,44 @@
-import { shown } from './annotations.ts';
 import {
   AGENT_ANNOTATION,
+  DEFAULT_CONTAINER_ANNOTATION,
   INJECT_LABEL,
   INJECTED,
   INJECTED_SHARED,
   SIDECAR_NAME,
   STATUS_ANNOTATION,
-  TOKEN_VOLUME,
 } from './names.ts';
 import type { Container, Pod } from './pod.ts';
 
-/** Name of the container to guard: the one annotated, else the first. */
-function agentName(pod: Pod): string | undefined {
-  return pod.metadata?.annotations?.[AGENT_ANNOTATION] ?? pod.spec?.containers?.[0]?.name;
+/**
+ * Containers that are never the agent where there is another: what injectors of meshes, platforms and observability add to a pod
+ * (`istio-proxy` and `linkerd-proxy` as its first container, when the program has to wait for them), and what manifests put first by habit.
+ */
+export const PROXIES: ReadonlySet<string> = new Set([
+  ...['istio-proxy', 'linkerd-proxy', 'envoy', 'envoy-sidecar', 'consul-dataplane', 'kuma-sidecar'],
+  ...['daprd', 'queue-proxy', 'cloud-sql-proxy', 'cloudsql-proxy', 'vault-agent'],
+  ...['otc-container', 'datadog-agent', SIDECAR_NAME],
+]);
+
+/** The name of the container to guard, and what it was chosen by, in words; no words where an annotation of Spillway's names it. */
+export function chosenAgent(pod: Pod): { name: string | undefined; as?: string } {
+  const annotations = pod.metadata?.annotations ?? {};
+  const named = annotations[AGENT_ANNOTATION];
+  if (named !== undefined) return { name: named };
+  const [first] = pod.spec?.containers ?? [];
+  const candidates = pod.spec?.containers?.filter(({ name }) => !PROXIES.has(name)) ?? [];
+  const usual = candidates.find(({ name }) => name === annotations[DEFAULT_CONTAINER_ANNOTATION]);
+  if (usual) return { name: usual.name, as: 'the default container' };
+  const [candidate = first] = candidates;
+  return {
+    name: candidate?.name,
+    as: candidate === first ? 'the first' : 'the first that is no known proxy',
+  };
 }
 
 /** The container to guard, where there is one of its name. */
 export function agentOf(pod: Pod): Container | undefined {
-  return pod.spec?.containers?.find(({ name }) => name === agentName(pod));
+  const { name } = chosenAgent(pod);
+  return pod.spec?.containers?.find((container) => container.name === name);
 }
 
 /** Whether somebody said that this pod is not to have the sidecar. */
@@ -34,25 +55,6 @@ export function isInjected(pod: Pod): boolean {
 
 export function isSidecar({ name }: Container): boolean {
   return name === SIDECAR_NAME;
-}
-
-/** Why this pod cannot be guarded; `undefined` where it can. The sidecar would not see the agent, or the pod would not start. */
-export function obstacle(pod: Pod): string | undefined {
-  const { spec } = pod;
-  if (pod.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined)
-    return 'it is a mirror pod: the kubelet would not run what is added here';
-  if (spec?.hostPID === true) return 'hostPID excludes shareProcessNamespace';
-  const systems = [spec?.os?.name, spec?.nodeSelector?.['kubernetes.io/os']];
-  if (systems.some((name) => (name ?? 'linux') !== 'linux')) return 'it is not a Linux pod';
-  if (spec?.shareProcessNamespace === false) return 'shareProcessNamespace is set to false';
-  if (agentOf(pod) === undefined) {
-    const name = agentName(pod);
-    return name === undefined ? 'it has no container' : `there is no container ${shown(name)}`;
-  }
-  if (containersOf(pod).some(isSidecar)) return `the container name ${SIDECAR_NAME} is taken`;
-  if (spec?.volumes?.some(({ name }) => name === TOKEN_VOLUME))
-    return `the volume name ${TOKEN_VOLUME} is taken`;
-  return undefined;
 }
 
 export function containersOf({ spec }: Pod): Container[] {

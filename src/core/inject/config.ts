@@ -14,6 +14,8 @@ export interface InjectConfig {
   /** Options of the guardian by key, as text: `{shedRatio: '0.8'}`. */
   options: Record<string, string>;
   resources: Resources;
+  /** Entry of a Secret in the pod's own namespace that holds the webhook's URL; one that is not there is passed over. */
+  webhookUrlSecret?: { name: string; key: string };
 }
 
 /** The configuration where nothing is said. @param version of the guardian's image */
@@ -24,7 +26,9 @@ export function defaultInjectConfig(version: string): InjectConfig {
     native: true,
     events: true,
     options: {},
-    resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+    // of cpu what it takes near the limit (40m): on a node without any to spare it has no more than it asks for, and with 10m it
+    // answered probes up to 4 s late
+    resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi' } },
   };
 }
 

@@ -19,6 +19,10 @@ export const INJECTOR_METRICS = {
     type: 'gauge',
     help: 'When the certificate that is served expires, in seconds since 1970',
   },
+  spillway_injector_ready: {
+    type: 'gauge',
+    help: 'Whether it has a certificate that the API server trusts, as far as is known',
+  },
   spillway_injector_configuration_valid: {
     type: 'gauge',
     help: 'Whether the sidecar configuration as it is now is in use; 0 when it is refused and an older one is',

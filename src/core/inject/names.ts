@@ -2,8 +2,10 @@
 export const PREFIX = 'spillway.dev/';
 /** Label on a pod or a namespace: `"true"` asks for the sidecar, `"false"` on a pod declines it. */
 export const INJECT_LABEL = `${PREFIX}inject`;
-/** Annotation that names the container to guard; the first one without it. */
+/** Annotation that names the container to guard. */
 export const AGENT_ANNOTATION = `${PREFIX}agent-container`;
+/** What `kubectl logs` and `exec` take for the pod's container; service meshes set it to the program's own. */
+export const DEFAULT_CONTAINER_ANNOTATION = 'kubectl.kubernetes.io/default-container';
 /** Annotation on what was injected: {@link INJECTED} or {@link INJECTED_SHARED}. */
 export const STATUS_ANNOTATION = `${PREFIX}status`;
 export const INJECTED = 'injected';
@@ -12,6 +14,8 @@ export const INJECTED_SHARED = 'injected-shared';
 
 export const SIDECAR_NAME = 'spillway';
 export const TOKEN_VOLUME = 'spillway-token';
+/** Keeps what `record-dir` says beyond the sidecar's restarts; there only where that is set. */
+export const RECORD_VOLUME = 'spillway-records';
 /** Where programs look for a service account's token. */
 export const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Port of the sidecar's probes, metrics and status. */

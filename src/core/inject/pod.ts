@@ -17,6 +17,9 @@ interface PodSpec {
   volumes?: Volume[] | null;
   hostPID?: boolean | null;
   hostNetwork?: boolean | null;
+  automountServiceAccountToken?: boolean | null;
+  restartPolicy?: string | null;
+  runtimeClassName?: string | null;
   shareProcessNamespace?: boolean | null;
   os?: { name?: string } | null;
   nodeSelector?: Record<string, string> | null;
@@ -52,10 +55,24 @@ export interface Resources {
 
 export interface Container {
   name: string;
+  command?: string[] | null;
+  args?: string[] | null;
+  ports?: ContainerPort[] | null;
+  lifecycle?: { preStop?: Handler | null; postStart?: Handler | null } | null;
   restartPolicy?: string | null;
   resources?: Resources | null;
   securityContext?: SecurityContext | null;
   [field: string]: unknown;
+}
+
+export interface ContainerPort {
+  name?: string | null;
+  containerPort?: number | null;
+  protocol?: string | null;
+}
+
+interface Handler {
+  exec?: { command?: string[] | null } | null;
 }
 
 export interface Volume {

@@ -1,9 +1,12 @@
+import { containersOf } from './agent.ts';
 import type { InjectConfig } from './config.ts';
-import { SIDECAR_NAME, SIDECAR_PORT, TOKEN_PATH, TOKEN_VOLUME } from './names.ts';
-import type { Capabilities, Container, Pod, SecurityContext, Volume } from './pod.ts';
+import { RECORD_VOLUME, SIDECAR_NAME, SIDECAR_PORT, TOKEN_PATH, TOKEN_VOLUME } from './names.ts';
+import type { Capabilities, Container, Pod, Resources, SecurityContext, Volume } from './pod.ts';
 
 /** Seconds that a token holds; the kubelet renews it at four fifths. */
 const TOKEN_SECONDS = 3600;
+/** Where one is asked for. Throttled to it the guardian starts 1 s later, and answers within 80 ms near the limit; to 100m, 2.7 s and 0.4 s. */
+export const CPU_LIMIT = '200m';
 
 /** The user and group of the agent as the pod tells them; `undefined` where only its image knows. */
 export function userOf(pod: Pod, agent: Container): { user: number | undefined; group: number | undefined } {
@@ -14,46 +17,72 @@ export function userOf(pod: Pod, agent: Container): { user: number | undefined; 
   };
 }
 
+/** What of a sidecar is this pod's own. */
+interface Annotated {
+  /** Options by flag, in the order in which they are to stand. */
+  values: Readonly<Record<string, string>>;
+  /** Where the volume of records is mounted. */
+  recordDir: string | undefined;
+}
+
 /**
  * The sidecar for a pod.
  * @param agent the container to guard
- * @param annotated options by flag, in the order in which they are to stand
  */
 export function sidecarFor(
   pod: Pod,
   agent: Container,
   config: InjectConfig,
-  annotated: Readonly<Record<string, string>>,
+  { values, recordDir }: Annotated,
 ): Container {
   const probe = (path: string) => ({ path, port: SIDECAR_PORT });
-  const args = Object.entries(annotated).map(([flag, value]) => `--${flag}=${value}`);
+  const args = Object.entries(values).map(([flag, value]) => `--${flag}=${value}`);
   return {
     name: SIDECAR_NAME,
     image: config.image,
     imagePullPolicy: config.imagePullPolicy,
     ...(config.native ? { restartPolicy: 'Always' } : {}),
     args: ['guard', ...args],
-    env: envFor(agent, config),
-    ...(pod.spec?.hostNetwork === true
-      ? {}
-      : { ports: [{ name: SIDECAR_NAME, containerPort: SIDECAR_PORT, protocol: 'TCP' }] }),
+    env: envFor(pod, agent, config),
+    ports: [{ name: SIDECAR_NAME, containerPort: SIDECAR_PORT, protocol: 'TCP' }],
     // no startup probe: the agent would wait for it, a second and more
     readinessProbe: {
       httpGet: probe('/readyz'),
       periodSeconds: 1,
-      timeoutSeconds: 1,
+      // a late answer is no sign of pressure; what is to be un-ready is answered at once
+      timeoutSeconds: 3,
       failureThreshold: 1,
       successThreshold: 1,
     },
     livenessProbe: { httpGet: probe('/livez'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     // what the containers of a pod ask for must fit into what the pod as a whole asks for: the API would refuse the pod
-    ...(pod.spec?.resources ? {} : { resources: structuredClone(config.resources) }),
+    ...(pod.spec?.resources ? {} : { resources: resourcesFor(pod, config) }),
     securityContext: securityFor(pod, agent),
-    volumeMounts: [{ name: TOKEN_VOLUME, mountPath: TOKEN_PATH, readOnly: true }],
+    volumeMounts: [
+      { name: TOKEN_VOLUME, mountPath: TOKEN_PATH, readOnly: true },
+      ...(recordDir === undefined ? [] : [{ name: RECORD_VOLUME, mountPath: recordDir }]),
+    ],
   };
 }
 
-function envFor(agent: Container, { options }: InjectConfig): object[] {
+/**
+ * The resources configured; and a limit of cpu where every container of the pod has one. A quota that asks for it of all would refuse
+ * the pod.
+ */
+function resourcesFor(pod: Pod, { resources }: InjectConfig): Resources {
+  const copy = structuredClone(resources);
+  if (resources.limits?.['cpu'] != null) return copy;
+  if (!containersOf(pod).every((container) => container.resources?.limits?.['cpu'] != null)) return copy;
+  const request = resources.requests?.['cpu'];
+  const cpu = request !== undefined && cores(request) > cores(CPU_LIMIT) ? request : CPU_LIMIT;
+  return { ...copy, limits: { ...copy.limits, cpu } };
+}
+
+function cores(quantity: string): number {
+  return quantity.endsWith('m') ? Number.parseFloat(quantity) / 1000 : Number(quantity);
+}
+
+function envFor(pod: Pod, agent: Container, { options, webhookUrlSecret }: InjectConfig): object[] {
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   // without a limit the downward API would tell the node's memory
   const limited = agent.resources?.limits?.['memory'] != null;
@@ -69,6 +98,16 @@ function envFor(agent: Container, { options }: InjectConfig): object[] {
     field('NODE_NAME', 'spec.nodeName'),
     { name: 'SPILLWAY_AGENT', value: `container:${agent.name}` },
     ...(limited ? [{ name: 'SPILLWAY_DOWNWARD_LIMIT', valueFrom: { resourceFieldRef } }] : []),
+    { name: 'SPILLWAY_POD_RESTART_POLICY', value: pod.spec?.restartPolicy ?? 'Always' },
+    // a Secret that is missing must not keep the pod from starting
+    ...(webhookUrlSecret
+      ? [
+          {
+            name: 'SPILLWAY_WEBHOOK_URL',
+            valueFrom: { secretKeyRef: { ...webhookUrlSecret, optional: true } },
+          },
+        ]
+      : []),
     ...given.sort((a, b) => (a.name < b.name ? -1 : 1)),
   ];
 }
@@ -114,4 +153,9 @@ export function tokenVolume(events: boolean): Volume {
       ],
     },
   };
+}
+
+/** Without a size: a heap snapshot of any agent is larger than what one would give reports, and the kubelet ends the pod for it. */
+export function recordVolume(): Volume {
+  return { name: RECORD_VOLUME, emptyDir: {} };
 }

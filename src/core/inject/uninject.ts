@@ -1,5 +1,6 @@
 import { isInjected, isSidecar } from './agent.ts';
-import { INJECTED_SHARED, STATUS_ANNOTATION, TOKEN_VOLUME } from './names.ts';
+import { closedTo } from './mesh.ts';
+import { INJECTED_SHARED, RECORD_VOLUME, STATUS_ANNOTATION, TOKEN_VOLUME } from './names.ts';
 import type { Pod } from './pod.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { Pod } from './pod.ts';
  */
 export function uninject(pod: Pod): Pod {
   if (!isInjected(pod)) return pod;
-  const { metadata, spec, ...rest } = pod;
+  const { metadata, spec, ...rest } = closedTo(pod);
   const { [STATUS_ANNOTATION]: status, ...annotations } = metadata?.annotations ?? {};
   return {
     ...rest,
@@ -19,7 +20,7 @@ export function uninject(pod: Pod): Pod {
         shareProcessNamespace: status === INJECTED_SHARED ? true : undefined,
         initContainers: spec?.initContainers?.filter((container) => !isSidecar(container)),
         containers: spec?.containers?.filter((container) => !isSidecar(container)),
-        volumes: spec?.volumes?.filter(({ name }) => name !== TOKEN_VOLUME),
+        volumes: spec?.volumes?.filter(({ name }) => name !== TOKEN_VOLUME && name !== RECORD_VOLUME),
       },
       'shareProcessNamespace',
       'initContainers',

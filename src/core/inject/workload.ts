@@ -34,6 +34,25 @@ export function podsOf(object: unknown): PodPlace[] {
   return isFields(object) ? find(object, text(object['apiVersion']), text(object['kind']), []) : [];
 }
 
+/** The objects of other kinds that keep a pod template where Deployments have it, those in a List included. */
+export function skippedIn(object: unknown): Omit<PodPlace, 'pod'>[] {
+  const known = new Set(podsOf(object).map(({ path }) => path.join('/')));
+  return templatesIn(object, []).filter(({ path }) => !known.has([...path, ...TEMPLATE].join('/')));
+}
+
+function templatesIn(object: unknown, path: readonly (string | number)[]): Omit<PodPlace, 'pod'>[] {
+  if (!isFields(object)) return [];
+  const { items } = object;
+  const kind = text(object['kind']);
+  if (kind.endsWith('List') && Array.isArray(items))
+    return items.flatMap((item: unknown, i) => templatesIn(item, [...path, 'items', i]));
+  let containers: unknown = object;
+  for (const key of [...TEMPLATE, 'spec', 'containers'])
+    containers = isFields(containers) ? containers[key] : undefined;
+  if (!Array.isArray(containers) || containers.length === 0) return [];
+  return [{ path, name: `${kind} ${nameOf(object['metadata'])}`.trim() }];
+}
+
 function find(
   object: Fields,
   apiVersion: string,

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { errnoOf, SpillwayError } from '../../core/errors.ts';
 import type { Limit } from '../../core/reading.ts';
+import { openAgentFile } from '../agent-file.ts';
 
 /** One buffer for all: reads are synchronous, and what is read is taken out at once. 64 KiB holds any memory.stat. */
 const buffer = Buffer.allocUnsafeSlow(65_536);
@@ -19,10 +20,13 @@ export class KernelFile {
   readonly path: string;
   readonly #fd: number;
 
-  /** @throws the system error when the file cannot be opened */
+  /**
+   * An agent that may make user namespaces can lay anything over its own `/sys/fs/cgroup`, a FIFO that nobody writes too.
+   * @throws the system error when the file cannot be opened, `Error` when it is no regular file
+   */
   constructor(path: string) {
     this.path = path;
-    this.#fd = openSync(path, 'r');
+    this.#fd = openAgentFile(path, true);
   }
 
   /** The file, or `undefined` when it does not exist (an older kernel, a root group). */

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { type MemoryGroupName, parseMountinfo, parseProcCgroup, pathWithin } from '../../core/cgroup-text.ts';
 import { errnoOf, SpillwayError } from '../../core/errors.ts';
+import { openAgentFile } from '../agent-file.ts';
 
 /** Where the kernel accounts a process's memory. */
 export interface CgroupPlace {
@@ -72,7 +73,7 @@ function ancestry(base: string, below: string): string[] {
 
 function probe(directory: string): string | undefined {
   try {
-    readFileSync(`${directory}/cgroup.procs`, { flag: 'r' });
+    closeSync(openAgentFile(`${directory}/cgroup.procs`, true));
     return undefined;
   } catch (error) {
     return errnoOf(error) ?? 'unknown';

@@ -7,7 +7,7 @@ export type TargetList =
   | { kind: 'inspector'; url: string }
   /** It answered, and not as Node's inspector does. */
   | { kind: 'other' }
-  /** No answer in time: a program that is busy. Node's inspector answers from a thread of its own. */
+  /** No answer, or none in time: a program that is busy. Node's inspector answers from a thread of its own. */
   | { kind: 'silent' };
 
 /**
@@ -18,8 +18,10 @@ export function askTargetList(host: string, port: number, timeoutMs: number): Pr
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const failed = () => resolve({ kind: signal.aborted ? 'silent' : 'other' });
+    let answered = false;
+    const failed = () => resolve({ kind: signal.aborted || !answered ? 'silent' : 'other' });
     const request = get({ host: reachable, port, path: '/json/list', agent: false, signal }, (answer) => {
+      answered = true;
       let text = '';
       answer.setEncoding('utf8');
       answer.on('data', (chunk: string) => {

@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { parseTcpTable, TCP_ESTABLISHED } from '../../core/proc-net.ts';
 import { hasEnded } from '../../core/proc-text.ts';
 import { ReachError } from '../../core/reach.ts';
-import { type ListeningSocket, parseListening } from '../../core/socket-table.ts';
+import type { ListeningSocket } from '../../core/socket-table.ts';
+import { clean } from '../../core/text.ts';
 import { listeningSockets } from '../listening-ports.ts';
 import { listPids, readChildren, readProc, readStat } from '../proc-fs.ts';
 import { argsOf } from '../process-table.ts';
-import { type InspectFlags, inspectFlags } from './flags.ts';
+import { listeningIn, tcpTable } from '../tcp-tables.ts';
+import { type InspectFlags, inspectFlags, signalFlag } from './flags.ts';
+import { optionFileObstacle } from './option-files.ts';
 import { signalObstacle } from './signal-safety.ts';
 import { askTargetList } from './target-list.ts';
 
@@ -34,35 +36,66 @@ export interface InspectorTarget {
   innerPid(): number | undefined;
   /**
    * The open inspector, if there is one. Asks the port that the flags name, then those on loopback that the process holds.
+   * @param opening a signal has just asked for it: who is silent now may be the one that opens
    * @throws ReachError when its network cannot be reached from here
    */
-  find(timeoutMs: number): Promise<InspectorEndpoint | undefined>;
+  find(timeoutMs: number, opening?: boolean): Promise<InspectorEndpoint | undefined>;
   /** Why SIGUSR1 must not be sent, looked at now and without a pause. */
   signalObstacle(): ReachError | undefined;
   /** Whether that very socket still listens. */
   listens(endpoint: InspectorEndpoint): boolean;
+  /** All sockets that listen in its network namespace, by inode. */
+  listeners(): ReadonlySet<number>;
   /** Clients connected to it: local ports of the guardian's own connections, and how many others there are. */
-  clients(endpoint: InspectorEndpoint): { own: number[]; others: number };
+  clients(endpoint: InspectorEndpoint): Promise<{ own: number[]; others: number }>;
 }
 
 /** More listening sockets than this are no inspector's. */
 const MAX_ASKED = 16;
+
+/**
+ * Sockets that are no inspector, whoever asked them: one that answered as something else is asked once in its life, and one
+ * that did not answer in time again after a while. An inspector answers from a thread of its own, however busy the agent is;
+ * to wait for the agent's own server again took 0.3 s of the second there was before a kill.
+ */
+class NoInspectors {
+  static readonly #SILENT_MS = 60_000;
+  static readonly #MOST = 1000;
+  readonly #untilMs = new Map<number, number>();
+
+  add(inode: number, kind: 'other' | 'silent'): void {
+    this.#untilMs.set(
+      inode,
+      kind === 'other' ? Number.POSITIVE_INFINITY : performance.now() + NoInspectors.#SILENT_MS,
+    );
+    const [oldest] = this.#untilMs.keys();
+    if (oldest !== undefined && this.#untilMs.size > NoInspectors.#MOST) this.#untilMs.delete(oldest);
+  }
+
+  /** @param named the flags name this very port: on a starved machine an inspector may be late, too */
+  has(inode: number, named: boolean): boolean {
+    const untilMs = this.#untilMs.get(inode) ?? Number.NEGATIVE_INFINITY;
+    return named ? untilMs === Number.POSITIVE_INFINITY : performance.now() < untilMs;
+  }
+}
+const NO_INSPECTORS = new NoInspectors();
 
 export function createInspectorTarget(options: InspectorTargetOptions): InspectorTarget {
   const { procRoot, pid } = options;
   const folder = `${procRoot}/${pid}`;
   const found = readStat(procRoot, pid);
   const startTime = options.startTime ?? (found.kind === 'value' ? found.value.startTime : -1);
-  /** Sockets that answered as something else: asked once in their life. */
-  const notInspector = new Set<number>();
-
   const flags = (): InspectFlags => inspectFlags(argsOf(procRoot, pid), nodeOptionsOf(folder));
-  const tables = () => ['tcp', 'tcp6'].map((name) => textOf(`${folder}/net/${name}`));
-  const listening = () => tables().flatMap(parseListening);
+  const listening = () => listeningIn(`${folder}/net`);
 
-  const ask = async (socket: ListeningSocket, timeoutMs: number): Promise<InspectorEndpoint | undefined> => {
+  const ask = async (
+    socket: ListeningSocket,
+    timeoutMs: number,
+    opening: boolean,
+  ): Promise<InspectorEndpoint | undefined> => {
     const answer = await askTargetList(socket.address, socket.port, timeoutMs);
-    if (answer.kind === 'other') notInspector.add(socket.inode);
+    if (answer.kind === 'other' || (answer.kind === 'silent' && !opening))
+      NO_INSPECTORS.add(socket.inode, answer.kind);
     return answer.kind === 'inspector' ? { ...socket, url: answer.url } : undefined;
   };
 
@@ -78,41 +111,75 @@ export function createInspectorTarget(options: InspectorTargetOptions): Inspecto
       const numbers = status.kind === 'value' ? /^NSpid:\s*(.*)$/m.exec(status.value)?.[1] : undefined;
       return numbers === undefined ? undefined : Number(numbers.split(/\s+/).at(-1));
     },
-    async find(timeoutMs) {
+    async find(timeoutMs, opening = false) {
       const elsewhere = networkObstacle(procRoot, pid);
       if (elsewhere) throw elsewhere;
       const { port, atStart } = flags();
       // where its files may not be seen, only a port that it names can be its own
       const own =
         listeningSockets(procRoot, pid) ?? (atStart ? listening().filter((s) => s.port === port) : []);
-      const candidates = own.filter(({ inode }) => !notInspector.has(inode));
+      const candidates = own.filter(({ inode, port: at }) => !NO_INSPECTORS.has(inode, at === port));
       for (const socket of candidates.filter((s) => s.port === port)) {
-        const endpoint = await ask(socket, timeoutMs);
+        const endpoint = await ask(socket, timeoutMs, opening);
         if (endpoint) return endpoint;
       }
       const others = candidates.filter((s) => s.port !== port && isLoopback(s.address)).slice(0, MAX_ASKED);
-      return (await Promise.all(others.map((socket) => ask(socket, timeoutMs)))).find((endpoint) => endpoint);
+      return (await Promise.all(others.map((socket) => ask(socket, timeoutMs, opening)))).find(
+        (endpoint) => endpoint,
+      );
     },
     // first for the best reason, then for the time: as little as can be passes between the last look and the signal
     signalObstacle: () =>
       networkObstacle(procRoot, pid) ??
       signalObstacle(procRoot, pid, startTime) ??
+      flagObstacle(procRoot, pid) ??
+      optionFileObstacle(procRoot, pid) ??
       portObstacle(flags(), listening()) ??
       clusterObstacle(procRoot, pid) ??
       signalObstacle(procRoot, pid, startTime),
     listens: ({ inode }) => listening().some((socket) => socket.inode === inode),
-    clients({ port }) {
+    listeners: () => new Set(listening().map(({ inode }) => inode)),
+    async clients({ port }) {
+      const table = await tcpTable(`${folder}/net`);
       const mine = ownSockets(procRoot);
-      const rows = tables()
-        .flatMap(parseTcpTable)
-        .filter(({ state }) => state === TCP_ESTABLISHED);
-      const own = rows
-        .filter((row) => row.remotePort === port && mine.has(row.inode))
-        .map((row) => row.localPort);
-      const others = rows.filter((row) => row.localPort === port && !own.includes(row.remotePort)).length;
-      return { own, others };
+      const { localPorts = [], remotePorts = [], inodes = [] } = table ?? {};
+      const own = localPorts.filter((_, i) => remotePorts[i] === port && mine.has(inodes[i] ?? 0));
+      const others = remotePorts.filter((remote, i) => localPorts[i] === port && !own.includes(remote));
+      // a table too large to read: somebody may be there
+      return { own, others: table ? others.length : 1 };
     },
   };
+}
+
+/** More wrappers than this have no meaning of their own. */
+const MAX_WRAPPERS = 8;
+
+/** Node may have been told what the signal means: by its own flags, or in the command line of what started it. */
+function flagObstacle(procRoot: string, pid: number): ReachError | undefined {
+  const environment = environmentOf(`${procRoot}/${pid}`);
+  if (environment === undefined)
+    return new ReachError(
+      'refused',
+      `the environment of process ${pid} cannot be read: what SIGUSR1 means to it is not known`,
+      { mend: 'run the guardian with the uid and gid of the agent' },
+    );
+  const own = [...argsOf(procRoot, pid), nodeOptionsIn(environment)];
+  for (let [at, words, left] = [pid, own, MAX_WRAPPERS]; left > 0; left--) {
+    const flag = signalFlag(words);
+    if (flag !== undefined)
+      return new ReachError(
+        'refused',
+        `process ${at} was started with ${clean(flag)}: SIGUSR1 may mean something else to it`,
+        {
+          mend: 'start the agent with --inspect',
+        },
+      );
+    const parent = parentOf(procRoot, at);
+    if (parent === undefined || parent <= 1) return undefined;
+    at = parent;
+    words = argsOf(procRoot, parent);
+  }
+  return undefined;
 }
 
 /** Loopback is one per network namespace: from another one, 127.0.0.1 is somebody else. */
@@ -176,7 +243,19 @@ function overlap(address: string, host: string): boolean {
 
 /** `NODE_OPTIONS` of a process; empty where its environment may not be read. */
 function nodeOptionsOf(folder: string): string {
-  return /(?:^|\0)NODE_OPTIONS=([^\0]*)/.exec(textOf(`${folder}/environ`))?.[1] ?? '';
+  return nodeOptionsIn(environmentOf(folder) ?? '');
+}
+
+function nodeOptionsIn(environment: string): string {
+  return /(?:^|\0)NODE_OPTIONS=([^\0]*)/.exec(environment)?.[1] ?? '';
+}
+
+function environmentOf(folder: string): string | undefined {
+  try {
+    return readFileSync(`${folder}/environ`, 'latin1');
+  } catch {
+    return undefined; // another user's, or gone
+  }
 }
 
 function ownSockets(procRoot: string): Set<number> {

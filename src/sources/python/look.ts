@@ -1,8 +1,9 @@
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, lstatSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { hasEnded, parseStat } from '../../core/proc-text.ts';
 import { sectionInMemory } from '../../core/python-elf.ts';
 import { hookSockets, type PythonLook } from '../../core/python-look.ts';
 import { parseMaps, pythonFiles } from '../../core/python-maps.ts';
+import { openAgentFile } from '../agent-file.ts';
 
 /** Looks at one Python process through `/proc`. */
 export function pythonLook(procRoot: string, pid: number): PythonLook {
@@ -60,7 +61,7 @@ export function pythonLook(procRoot: string, pid: number): PythonLook {
 }
 
 function runtimeIn(file: string): number | null {
-  const fd = openSync(file, 'r');
+  const fd = openAgentFile(file, true);
   try {
     return sectionInMemory((position, length) => {
       const bytes = Buffer.alloc(length);

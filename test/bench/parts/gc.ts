@@ -6,6 +6,7 @@ import { reachOf } from '../../../src/reaches.ts';
 import { median, spread, table } from '../support/numbers.ts';
 import { residentMiB } from '../support/process-cost.ts';
 import { launch, nodeVersion, program, type Running, type Setting } from '../support/programs.ts';
+import { ANY_WAY } from '../support/reach-options.ts';
 
 export interface GcSetting extends Setting {
   /** A heap of 1.5 GiB as well. */
@@ -83,10 +84,7 @@ async function collected(
   ]);
   try {
     await agent.line(/built/);
-    const reach = reachOf(
-      { pid: agent.pid, runtime: 'node' },
-      { procRoot: '/proc', mayOpen: true, sameFiles: true },
-    );
+    const reach = reachOf({ pid: agent.pid, runtime: 'node' }, ANY_WAY);
     if (typeof reach === 'string') throw new Error(reach);
     if (isFromOutside(way)) await reach.facts(); // the way in is open
     await sleep(300);

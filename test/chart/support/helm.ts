@@ -1,10 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 
 export const CHART = fileURLToPath(new URL('../../../helm/spillway', import.meta.url));
 /** Kinds that clusters have or have not, as `.Capabilities` names them. */
 export const POLICY = 'admissionregistration.k8s.io/v1/MutatingAdmissionPolicy';
+export const VALIDATING = 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy';
 export const PROMETHEUS = ['monitoring.coreos.com/v1/PodMonitor', 'monitoring.coreos.com/v1/PrometheusRule'];
 export const CERT_MANAGER = 'cert-manager.io/v1/Certificate';
 
@@ -66,6 +70,23 @@ export function render(helm: string, given: Given = {}): Manifest[] {
       return document.toJS() as Manifest | null;
     })
     .filter((manifest) => manifest !== null);
+}
+
+/** What is said after an install, but for spaces at its ends: NOTES.txt, rendered as a template of a copy of the chart. */
+export function notes(helm: string, given: Given): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-notes-'));
+  try {
+    cpSync(CHART, folder, { recursive: true });
+    const text = readFileSync(join(CHART, 'templates/NOTES.txt'), 'utf8');
+    writeFileSync(
+      join(folder, 'templates/notes.yaml'),
+      `{{ define "notes" }}${text}{{ end }}notes: {{ include "notes" . | toJson }}\n`,
+    );
+    const args = ['template', 'spillway', folder, ...argsOf(given), '--show-only', 'templates/notes.yaml'];
+    return parse(execFileSync(helm, args, { encoding: 'utf8', timeout: 30_000 })).notes.trim();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Why helm refuses; fails where it does not. */

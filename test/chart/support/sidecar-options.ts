@@ -8,6 +8,11 @@ import {
   ORDERINGS,
 } from '../../../src/config/options.ts';
 import { duration, httpUrl, path, percentage, quantity, ratio } from '../../../src/config/types.ts';
+import { PROXIES } from '../../../src/core/inject/agent.ts';
+import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
+import { MAX_RECORD_DIR, RECORD_DIR, SYSTEM_DIR } from '../../../src/core/inject/record-dir.ts';
+import { CPU_LIMIT } from '../../../src/core/inject/sidecar.ts';
+import { SANDBOX } from '../../../src/core/inject/warnings.ts';
 import { parseDuration, parseQuantity } from '../../../src/core/units.ts';
 
 /** How a written value becomes a number in templates and in CEL, and what bounds it. */
@@ -41,7 +46,7 @@ export const CHART_OPTIONS = OPTION_LIST.map(([key]) => key).filter((key) =>
   ANNOTATION_OPTIONS.flags.has(flagOf(key).slice(2)),
 );
 
-/** The options as the templates read them: `files/options.json`. */
+/** The options as the templates read them, and what injection goes by: `files/options.json`. */
 export function optionsFile(): string {
   const options = CHART_OPTIONS.map((key) => {
     const { type, default: value } = OPTIONS[key];
@@ -62,7 +67,16 @@ export function optionsFile(): string {
     high,
     convert: boundsOf(low)?.unit === 'ms' ? 'duration' : 'double',
   }));
-  return `${JSON.stringify({ options, orderings }, null, 2)}\n`;
+  const injection = {
+    proxies: [...PROXIES],
+    inits: INITS,
+    killsOne: KILLS_ONE.source,
+    sandbox: SANDBOX.source,
+    cpuLimit: CPU_LIMIT,
+    recordDir: RECORD_DIR,
+    systemDir: SYSTEM_DIR,
+  };
+  return `${JSON.stringify({ options, orderings, injection }, null, 2)}\n`;
 }
 
 /** From the range in words, which is what users read. */
@@ -88,6 +102,8 @@ function validityOf(key: OptionKey, bounds: Bounds | undefined): string {
   const { json } = OPTIONS[key].type;
   if (json.enum) return `v in ${JSON.stringify(json.enum)}`;
   if (json.pattern === httpUrl.json.pattern) return 'v.matches("^https?://") && isURL(v)';
+  if (key === 'recordDir')
+    return `v.size() <= ${MAX_RECORD_DIR} && v.matches(${JSON.stringify(RECORD_DIR)}) && !v.matches(${JSON.stringify(SYSTEM_DIR)})`;
   if (json.pattern === path.json.pattern) return 'v != ""';
   if (bounds === undefined) throw new Error(`${key}: say how the policy checks a value of this type`);
   const { unit, min, max } = bounds;

@@ -60,6 +60,7 @@ const GROUPS: Record<string, string> = {
   Namespace: '/api/v1/namespaces',
   Pod: '/api/v1/pods',
   Service: '/api/v1/services',
+  ServiceAccount: '/api/v1/serviceaccounts',
   ConfigMap: '/api/v1/configmaps',
   Deployment: '/apis/apps/v1/deployments',
   Job: '/apis/batch/v1/jobs',

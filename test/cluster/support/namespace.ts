@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { EventsV1Event, V1ConfigMap, V1Pod } from '@kubernetes/client-node';
 import type { TestContext } from 'vitest';
-import { ask, call, create, pathOf } from './api.ts';
+import { ask, call, create, pathOf, until } from './api.ts';
 
 const LOG_LINES = 40;
 
 /** What runs in pods: of a ConfigMap, so that any image with Node will do. */
-const PROGRAMS = ['agent.mjs', 'load.mjs', 'limit-watch.mjs'];
+const PROGRAMS = ['agent.mjs', 'crowd.mjs', 'job.mjs', 'load.mjs', 'limit-watch.mjs'];
 
 /**
  * A namespace of a test's own, under the restricted Pod Security Standard unless told otherwise, with the programs in a
@@ -33,6 +33,10 @@ export async function makeNamespace(
     data,
   };
   await create(programs);
+  // no pod is admitted without it, and a slow cluster makes it seconds later
+  await until('there is a service account', { path: pathOf('ServiceAccount', name) }, (accounts) =>
+    accounts.some(({ metadata }) => metadata?.name === 'default'),
+  );
   return name;
 }
 

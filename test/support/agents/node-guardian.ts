@@ -7,7 +7,7 @@ const [pid, switchMs] = process.argv.slice(2).map(Number);
 const reach = createNodeReach({
   target: createInspectorTarget({ procRoot: '/proc', pid: pid ?? 0 }),
   connect: connectInspector,
-  mayOpen: true,
+  signals: { refusal: () => undefined, sent: () => {}, answered: () => {} },
   timeouts: { switchMs: switchMs ?? 30_000 },
 });
 await reach.facts();

@@ -1,8 +1,11 @@
 """A Python agent that knows nothing of the guardian: python-agent.py MEMORY WORK [MEGABYTES]
 
-MEMORY  cycles (garbage that only a collection frees) | held (a list of strings) | none
+MEMORY  cycles (garbage that only a collection frees) | held (a list of strings) | turns (small objects) | none
 WORK    sleep (in short pieces) | pause (one second, then sleep) |
-        ccall (one sleep of a minute) | grow | busy | asyncio | threads | fork | prefork | interpreter | alarm
+        ccall (one sleep of a minute) | grow | busy | asyncio | threads | fork | prefork | interpreter | alarm |
+        preload, frozen (its children share what it holds; frozen: with gc.freeze) |
+        descriptors (it has opened as many files as it may) |
+        fifo, flood (it leaves a FIFO, or megabytes, in place of its answer)
 """
 import gc
 import os
@@ -28,6 +31,9 @@ def fill():
     if memory == "held":
         for i in range(megabytes * 50):
             held.append("%06d" % i + "x" * 20_000)
+    if memory == "turns":
+        for i in range(megabytes * 2500):
+            held.append({"number": i, "words": ["a", "b"]})
 
 
 def say(text):
@@ -40,12 +46,12 @@ def tick(seconds=0.02):
     time.sleep(seconds)
 
 
-def children(count):
+def children(count, begin=fill):
     pids = []
     for _ in range(count):
         pid = os.fork()
         if pid == 0:
-            fill()
+            begin()
             say("ready %d" % os.getpid())
             while os.getppid() != 1:
                 tick()
@@ -69,9 +75,33 @@ if work == "alarm":
     import signal
 if work == "interpreter":
     from concurrent import interpreters
-if work != "prefork":
+if work == "descriptors":
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            os.dup(0)
+    except OSError:
+        pass
+if work in ("fifo", "flood"):
+    import posix
+    import threading
+
+    rename = posix.rename
+
+    def leave(part, result):
+        if work == "fifo":
+            os.mkfifo(result)
+            # whoever waits for somebody to write waits for three seconds, not for ever
+            return threading.Timer(3, lambda: open(result, "wb")).start()
+        os.truncate(part, 4_000_000)
+        rename(part, result)
+
+    posix.rename = leave
+if work not in ("prefork", "preload", "frozen"):
     say("ready %d" % os.getpid())
-if work in ("sleep", "fork"):
+if work in ("sleep", "fork", "descriptors", "fifo", "flood"):
     while True:
         tick()
 elif work == "pause":
@@ -108,6 +138,12 @@ elif work == "threads":
         tick()
 elif work == "prefork":
     children(2)
+    while True:
+        time.sleep(0.1)
+elif work in ("preload", "frozen"):
+    if work == "frozen":
+        gc.freeze()
+    children(3, lambda: None)
     while True:
         time.sleep(0.1)
 elif work == "interpreter":

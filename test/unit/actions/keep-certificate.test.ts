@@ -12,6 +12,7 @@ import type { KeyPair } from '../../../src/core/certificate.ts';
 import { until } from '../../support/cli.ts';
 import {
   CONFIGURATION,
+  emptySecret,
   NAMESPACE,
   SECRET,
   SERVICE,
@@ -71,7 +72,8 @@ describe('the certificate of the webhook', () => {
     expect(trusted).toEqual([true]);
     expect(api.part('tls.crt')).toBe(served[0]?.certificate);
     expect(api.part('tls.key')).toBe(served[0]?.key);
-    expect(api.state.secret).toMatchObject({ type: 'kubernetes.io/tls', metadata: { name: SECRET } });
+    // what the chart made stays as it is but for its data: a type is for good, and so is an owner
+    expect(api.state.secret).toMatchObject({ type: 'Opaque', metadata: { labels: { owner: 'helm' } } });
     expect(api.bundles()).toEqual([api.part('ca.crt'), api.part('ca.crt')]);
     expect(lines.join('\n')).not.toContain('PRIVATE');
   });
@@ -97,17 +99,6 @@ describe('the certificate of the webhook', () => {
     expect(api.state.version).toBe(version);
   });
 
-  it('fills a Secret that is there and empty, and keeps what belongs to it', async () => {
-    const api = await startWebhookApi();
-    api.state.secret = {
-      type: 'Opaque',
-      metadata: { name: SECRET, resourceVersion: '1', labels: { owner: 'helm' } },
-    };
-    const { keeper } = replica(api);
-    await until(() => keeper.ready, 'it is ready');
-    expect(api.state.secret).toMatchObject({ type: 'Opaque', metadata: { labels: { owner: 'helm' } } });
-  });
-
   it.each([
     ['garbage', 'tls.crt', 'bm9uc2Vuc2U='],
     ['another key', 'tls.key', ''],
@@ -126,12 +117,21 @@ describe('the certificate of the webhook', () => {
     expect(api.part('tls.crt')).toBe(served.at(-1)?.certificate);
   });
 
-  it('survives the Secret, and the API server goes on trusting what is served meanwhile', async () => {
+  it('survives the Secret, which is not made again but by the chart; meanwhile what is served stays trusted', async () => {
     const api = await startWebhookApi();
     const [one, other] = [replica(api), replica(api)];
     await until(() => one.keeper.ready && other.keeper.ready, 'both are ready');
     const [before] = one.served;
     api.state.secret = undefined;
+    const missing = `certificate: the Secret ${NAMESPACE}/${SECRET} is missing; run helm upgrade`;
+    await until(() => one.lines.some((line) => line.startsWith(missing)), 'it says so');
+    for (const webhook of api.state.configuration.webhooks ?? []) webhook.clientConfig = {};
+    await until(() => api.bundles().every((bundle) => before && trusts(bundle, before)), 'it is trusted');
+    expect([one.keeper.ready, other.keeper.ready]).toEqual([true, true]);
+    expect([one.served.length, other.served.length]).toEqual([1, 1]);
+    expect(api.state.secret).toBeUndefined();
+    // as `helm upgrade` does
+    api.state.secret = emptySecret();
     await until(() => one.served.length > 1 && other.served.length > 1, 'both serve a new one');
     expect(one.now()).toBe(other.now());
     for (const bundle of api.bundles()) {
@@ -204,9 +204,9 @@ describe('the certificate of the webhook', () => {
     const api = await startWebhookApi();
     let conflicts = 2;
     api.state.fault = (request) =>
-      request.startsWith('POST') && conflicts-- > 0 ? { status: 409, body: '{}' } : undefined;
+      request === 'PUT secret' && conflicts-- > 0 ? { status: 409, body: '{}' } : undefined;
     const { keeper } = replica(api);
     await until(() => keeper.ready, 'it is ready');
-    expect(api.state.requests.filter((request) => request === 'POST secrets')).toHaveLength(3);
+    expect(api.state.requests.filter((request) => request === 'PUT secret')).toHaveLength(3);
   });
 });

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { get } from 'node:http';
+import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -10,6 +13,7 @@ import { readChildren } from '../../../src/sources/proc-fs.ts';
 import {
   agentFile,
   lives,
+  NO_SIGNALS,
   NODES,
   OLD_ENOUGH_MS,
   portsOf,
@@ -93,7 +97,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     it.each([['--inspect=0'], ['--inspect=127.0.0.1:0']])('keeps its own inspector: %s', async (flag) => {
       const agent = await startNode(bin, [flag, file, 'garbage=60']);
       expect(portsOf(agent.pid)).toHaveLength(1);
-      const reach = await usedAndLeft(agent, { mayOpen: false });
+      const reach = await usedAndLeft(agent, { signals: NO_SIGNALS });
       expect(reach.means).toMatch(/^open inspector on 127\.0\.0\.1:/);
     });
   });
@@ -136,6 +140,25 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       env: { NODE_OPTIONS: FREE },
     });
     await usedAndLeft(agent);
+  });
+
+  it.each<[string[], number]>([
+    [['--max-old-space-size=100'], 100],
+    [['--max-old-space-size=100', '--max-semi-space-size=100'], 100],
+    ...(major >= 22
+      ? [
+          [['--max-old-space-size=100', '--max-old-space-size-percentage=4'], 0.04 * (totalmem() / MIB)] as [
+            string[],
+            number,
+          ],
+        ]
+      : []),
+    [[], 4096],
+  ])('gives up at what flags set, without the young generation: %j', async (flags, mebibytes) => {
+    const agent = await startNode(bin, ['--inspect=0', ...flags, agentFile('cjs')], { settle: false });
+    const { limitBytes } = await reachOf(agent.pid, {}).facts();
+    const expected = flags.length > 0 ? mebibytes : Math.min(4096, Math.max(256, totalmem() / MIB / 2));
+    expect(Math.abs((limitBytes ?? 0) / MIB - expected)).toBeLessThan(2);
   });
 
   it('collects in worker threads too', async () => {
@@ -195,6 +218,23 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     expect((await reach.collect('quick')).before?.usedBytes).toBeGreaterThan(0);
   });
 
+  it('sends no signal to a program that has come to its end, which would abort it', async () => {
+    for (let i = 0; i < 3; i++) {
+      const agent = spawn(bin, [FREE, '-e', 'console.log("ready"); setTimeout(() => {}, 1000)']);
+      onTestFinished(() => void agent.kill('SIGKILL'));
+      const ended = once(agent, 'exit');
+      await once(agent.stdout, 'data');
+      await sleep(300); // past its start
+      // as the guardian does: a way in that is lost is made anew
+      while (agent.exitCode === null && agent.signalCode === null) {
+        const reach = reachOf(agent.pid ?? 0);
+        while (await reach.facts().catch(() => undefined)) await sleep(20);
+        await sleep(5);
+      }
+      expect(await ended).toEqual([0, null]);
+    }
+  });
+
   it('closes what a blocked program opens late', async () => {
     const agent = await startNode(bin, [FREE, file, 'block=execSync']);
     const reach = reachOf(agent.pid);
@@ -208,6 +248,18 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     expect(lives(agent.pid)).toBe(true);
     // it did open: another handler would not have answered
     await reach.facts();
+  });
+
+  it('leaves the inspector of a starved agent open that did not answer before the signal', async () => {
+    const agent = await startNode(bin, ['--inspect=0', file]);
+    const ports = portsOf(agent.pid);
+    const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
+    const find: typeof target.find = async (ms, opening) => (opening ? target.find(ms, true) : undefined);
+    const reach = reachOf(agent.pid, { target: { ...target, find } });
+    await reach.facts();
+    expect(reach.means).toMatch(/^open inspector/);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual(ports);
   });
 
   it('does not disturb a program that a debugger has paused', async () => {
@@ -297,6 +349,8 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await startNode(bin, [FREE, file, 'http']);
     const port = Number(agent.output().trim().split(' ')[2]);
     const reach = reachOf(agent.pid);
+    expect(await reach.inFlight(), 'nothing is opened for that').toBeNull();
+    await reach.facts();
     expect(await reach.inFlight()).toBe(0);
     const slow = [1, 2].map(() => get({ port, path: '/slow', agent: false }).on('error', () => {}));
     await until(async () => (await reach.inFlight()) === 2);
@@ -326,7 +380,7 @@ it('refuses a second agent on the same port, and sends it no signal', async () =
 
 it('never opens an inspector when it may not', async () => {
   const agent = await startNode(bin, [FREE, file]);
-  const error = await refusal(reachOf(agent.pid, { mayOpen: false }).facts());
+  const error = await refusal(reachOf(agent.pid, { signals: NO_SIGNALS }).facts());
   expect(error.mend).toContain('--inspect');
   expect(portsOf(agent.pid)).toEqual([]);
 });

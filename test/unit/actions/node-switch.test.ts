@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { agentFile, lives, NODES, portsOf, reachOf, startNode } from '../../support/node-matrix.ts';
+import { createHeapProfile } from '../../../src/actions/node/heap-profile.ts';
+import {
+  agentFile,
+  lives,
+  NO_SIGNALS,
+  NODES,
+  portsOf,
+  reachOf,
+  startNode,
+} from '../../support/node-matrix.ts';
 import { start, until } from '../../support/started.ts';
 
 const support = (file: string) => fileURLToPath(new URL(`../../support/agents/${file}`, import.meta.url));
@@ -63,10 +72,79 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
     await until(() => portsOf(agent.pid).length === 0);
   });
 
+  it('keeps nothing of what is logged meanwhile for long', async () => {
+    const program = `
+      console.log('ready');
+      const logged = [];
+      let longest = 0;
+      setInterval(() => {
+        const object = { atMs: Date.now() };
+        console.error(object);
+        logged.push({ atMs: object.atMs, held: new WeakRef(object) });
+        setImmediate(() => {
+          gc();
+          while (logged[0] && !logged[0].held.deref()) logged.shift();
+          longest = Math.max(longest, Date.now() - (logged[0]?.atMs ?? Date.now()));
+          console.log('longest', longest);
+        });
+      }, 20);`;
+    const agent = await startNode(bin, [FREE, '--expose-gc', '-e', program]);
+    const reach = reachOf(agent.pid);
+    await reach.facts();
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(Number(agent.output().trim().split(' ').at(-1))).toBeLessThan(600);
+  });
+
+  it('lets workers go of what they log while they are sampled', async () => {
+    const program = `
+      const { Worker } = require('node:worker_threads');
+      new Worker("setInterval(() => console.error({ big: new Array(100_000).fill(1) }), 10)", { eval: true });
+      console.log('ready');`;
+    const agent = await startNode(bin, [FREE, '-e', program]);
+    const reach = reachOf(agent.pid, { profiler: (main, workers) => createHeapProfile(main, { workers }) });
+    await reach.startProfile?.();
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    const { after } = await reach.collect('quick');
+    expect((after?.usedBytes ?? 0) / 2 ** 20).toBeLessThan(110);
+  });
+
+  it('hangs elsewhere where the global object is frozen', async () => {
+    const program =
+      'setImmediate(() => { Object.freeze(globalThis); console.log("ready"); }); setInterval(() => console.log(Reflect.ownKeys(process).includes(Symbol.for("spillway.inspector"))), 50)';
+    const agent = await startNode(bin, [FREE, '-e', program]);
+    const { kill } = await guardian(agent.pid);
+    await until(() => agent.output().includes('true'));
+    kill();
+    await until(() => portsOf(agent.pid).length === 0);
+    await until(() => agent.output().trimEnd().endsWith('false'));
+    expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('is missed by no inspector: where it cannot hang anywhere, nothing is asked and the inspector is closed', async () => {
+    const program =
+      'setImmediate(() => { [globalThis, process].forEach(Object.preventExtensions); console.log("ready"); }); setInterval(() => {}, 1000)';
+    const agent = await startNode(bin, [FREE, '-e', program]);
+    const reach = reachOf(agent.pid);
+    await expect(reach.facts()).rejects.toThrow('frozen its global objects');
+    await reach.release();
+    await until(() => portsOf(agent.pid).length === 0);
+  });
+
+  it('outlasts a block longer than its time', async () => {
+    const agent = await startNode(bin, [FREE, agentFile('cjs'), 'block=execSync']);
+    const reach = reachOf(agent.pid, { timeouts: { switchMs: 600 } });
+    await reach.facts();
+    const [port] = portsOf(agent.pid);
+    process.kill(agent.pid, 'SIGUSR2');
+    await until(() => agent.output().includes('done'));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(portsOf(agent.pid)).toEqual([port]);
+  });
+
   it('passes to the next guardian', async () => {
     const agent = await startNode(bin, [FREE, agentFile('cjs')]);
     (await guardian(agent.pid)).kill();
-    const reach = reachOf(agent.pid, { mayOpen: false });
+    const reach = reachOf(agent.pid, { signals: NO_SIGNALS });
     await reach.facts();
     await reach.release();
     expect(portsOf(agent.pid)).toEqual([]);

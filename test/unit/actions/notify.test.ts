@@ -79,6 +79,32 @@ describe('notifier', () => {
     expect(problems).toEqual(['a: nobody there; trying again']);
   });
 
+  it('lets a death pass an event that is never taken, and gives that up once others are', async () => {
+    const sink = memorySink('a', ({ reason }) => {
+      if (reason === 'MemoryPressureCritical') throw new DeliveryError('answered 500');
+    });
+    const { notifier, count, problems } = harness([sink.sink]);
+    for (const reason of ['MemoryPressureCritical', 'AgentOOMKilled'] as const) notifier.emit(event(reason));
+    await vi.waitFor(() => expect(sink.reasons()).toEqual(['AgentOOMKilled']), { timeout: 10_000 });
+    expect(count('a', 'rejected')).toBe(0); // alone, it is in nobody's way
+    notifier.emit(event('MemoryPressureRecovered'));
+    await vi.waitFor(() => expect(sink.reasons()).toEqual(['AgentOOMKilled', 'MemoryPressureRecovered']), {
+      timeout: 10_000,
+    });
+    expect(count('a', 'rejected')).toBe(1);
+    expect(problems.at(-1)).toMatch(/is given up, others are taken: answered 500/);
+  });
+
+  it('tells a death at the end behind an event that is never taken', async () => {
+    const sink = memorySink('a', ({ reason }) => {
+      if (reason === 'MemoryPressureCritical') throw new DeliveryError('answered 500');
+    });
+    const { notifier } = harness([sink.sink], { firstWaitMs: 60_000 });
+    for (const reason of ['MemoryPressureCritical', 'AgentOOMKilled'] as const) notifier.emit(event(reason));
+    expect(await notifier.close(1500)).toEqual([{ sink: 'a', lost: 1 }]);
+    expect(sink.reasons()).toEqual(['AgentOOMKilled']);
+  });
+
   it('lets a hanging sink delay no other', async () => {
     const hanging = memorySink('hanging', never);
     const quick = memorySink('quick');

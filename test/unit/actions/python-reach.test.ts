@@ -11,6 +11,9 @@ afterEach(() => {
   agent = undefined;
 });
 
+/** What a forked agent shares with its parent is not collected where it is much. */
+const megabytes = (work: string) => (work === 'fork' ? '40' : '100');
+
 function leftovers(): string[] {
   return ['/tmp', '/dev/shm'].flatMap((path) =>
     readdirSync(path).filter((name) => name.startsWith('.spillway-')),
@@ -30,16 +33,34 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         'prefork',
         'interpreter',
       ])('gives the garbage of an agent back: %s', async (work) => {
-        agent = await pythonAgent(python, ['cycles', work]);
-        expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
+        agent = await pythonAgent(python, ['cycles', work, megabytes(work)]);
+        expect(agent.rssBytes()).toBeGreaterThan(Number(megabytes(work)) * MB);
         const collection = await agent.reach.collect();
         expect(collection).toMatchObject({ trimmed: true, way: 'thorough', workers: 0 });
-        expect(collection.unreachable).toBeGreaterThanOrEqual(5000);
+        expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
         expect(agent.rssBytes()).toBeLessThan(40 * MB);
         expect(collection.stallMs).toBeLessThan(2000);
         expect(agent.reach.means).toBe('remote debugging (PEP 768)');
         if (work === 'busy') expect(agent.child.exitCode).toBe(null);
         else expect(await agent.works()).toBe(true);
+      });
+
+      it('is given no order before the moment for it', async () => {
+        let may = false;
+        agent = await pythonAgent(python, ['cycles', 'sleep'], { mayOrder: () => may });
+        await expect(agent.reach.collect()).rejects.toMatchObject({ outcome: 'refused', deferred: true });
+        expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
+        may = true;
+        expect((await agent.reach.collect()).unreachable).toBeGreaterThanOrEqual(5000);
+      });
+
+      it('does not collect what is shared with other processes: its pages would be copied', async () => {
+        agent = await pythonAgent(python, ['turns', 'preload']);
+        await expect(agent.reach.collect()).rejects.toMatchObject({
+          outcome: 'refused',
+          mend: expect.stringContaining('gc.freeze()'),
+        });
+        expect(await agent.works()).toBe(true);
       });
 
       it('frees nothing that is held, and names its class and what grew', async () => {
@@ -109,6 +130,18 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         expect(await agent.works()).toBe(true);
       });
 
+      it.each([
+        ['fifo', 'is no regular file'],
+        ['flood', 'larger than 1000000 bytes'],
+      ])('is refused at once where the agent leaves something else than an answer: %s', async (work, why) => {
+        agent = await pythonAgent(python, ['none', work]);
+        const startMs = performance.now();
+        await expect(agent.reach.collect()).rejects.toThrow(why);
+        expect(performance.now() - startMs).toBeLessThan(2000);
+        expect(await agent.works()).toBe(true);
+        expect(leftovers()).toEqual([]);
+      });
+
       it('does not swallow what the signal handlers of the agent raise', async () => {
         agent = await pythonAgent(python, ['none', 'alarm']);
         for (let i = 0; i < 20; i++) {
@@ -158,13 +191,33 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     'fork',
     'prefork',
   ])('gives the garbage of an agent back: %s', async (work) => {
-    agent = await pythonAgent(python, ['cycles', work], { hook: true });
+    agent = await pythonAgent(python, ['cycles', work, megabytes(work)], { hook: true });
     const collection = await agent.reach.collect();
-    expect(collection.unreachable).toBeGreaterThanOrEqual(5000);
+    expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
     expect(agent.rssBytes()).toBeLessThan(40 * MB);
     expect(agent.reach.means).toBe('spillway_hook');
     if (work === 'ccall' || work === 'busy') expect(agent.child.exitCode).toBe(null);
     else expect(await agent.works()).toBe(true);
+  });
+
+  it('serves again and again an agent that has no file descriptor left', async () => {
+    agent = await pythonAgent(python, ['cycles', 'descriptors'], { hook: true });
+    for (let i = 0; i < 3; i++) await agent.reach.collect();
+    expect(agent.rssBytes()).toBeLessThan(40 * MB);
+    expect(await agent.works()).toBe(true);
+  });
+
+  it('does not collect what is shared with other processes: its pages would be copied', async () => {
+    agent = await pythonAgent(python, ['turns', 'preload'], { hook: true });
+    await expect(agent.reach.collect()).rejects.toMatchObject({
+      outcome: 'refused',
+      message: expect.stringMatching(/would copy what the Python agent shares .*: [\d.]+ MiB at least/),
+      mend: expect.stringContaining('gc.freeze()'),
+    });
+    expect(await agent.works()).toBe(true);
+    agent.kill();
+    agent = await pythonAgent(python, ['turns', 'frozen'], { hook: true });
+    expect((await agent.reach.collect()).stallMs).toBeLessThan(500);
   });
 
   it('names what is held', async () => {

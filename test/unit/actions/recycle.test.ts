@@ -4,10 +4,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { aimSigterm, type RecycleOptions, startRecycle } from '../../../src/actions/recycle.ts';
 import { readProcess } from '../../../src/actions/wrap/processes.ts';
 import type { RecycleStep } from '../../../src/core/recycling.ts';
-import { countInFlight } from '../../../src/sources/work-in-flight.ts';
+import { countInFlight as countConnections } from '../../../src/sources/work-in-flight.ts';
 import { fakeTree } from '../../support/fake-cgroup.ts';
 import { procFiles } from '../../support/fake-proc.ts';
 import { type Started, start, until } from '../../support/started.ts';
+
+const countInFlight = async (procRoot: string, pids: number[]) =>
+  (await countConnections(procRoot, pids)).total;
 
 let agent: Started | undefined;
 afterEach(() => agent?.kill());
@@ -43,8 +46,15 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
   const steps: RecycleStep[] = [];
   const { drain, ...rest } = changes;
   const recycling = startRecycle({
-    drain: { inFlight: () => countInFlight('/proc', [whom.pid]), urgent: () => false, ...drain },
-    terminate: aimSigterm(whom.pid),
+    drain: {
+      inFlight: () => countInFlight('/proc', [whom.pid]),
+      urgent: () => false,
+      needed: () => true,
+      judged: () => true,
+      ...drain,
+    },
+    aim: aimSigterm(whom.pid),
+    terminated: () => {},
     alive: () => readProcess(whom.pid)?.startTicks === whom.startTicks,
     clock,
     onStep: (step) => steps.push(step),
@@ -56,6 +66,8 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
 const drained = (drain: Partial<RecycleOptions['drain']>): RecycleOptions['drain'] => ({
   inFlight: async () => 1,
   urgent: () => false,
+  needed: () => true,
+  judged: () => true,
   ...drain,
 });
 
@@ -139,31 +151,76 @@ describe('startRecycle', () => {
 
   it('says so when it may not send the signal', async () => {
     const whom = await startAgent(0);
-    const terminate = () => {
+    const send = () => {
       throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
     };
-    const came = await recycle(whom, { drain: drained({ urgent: () => true }), terminate }).outcome;
+    const aim = { send, there: () => true };
+    const came = await recycle(whom, { drain: drained({ urgent: () => true }), aim }).outcome;
     expect(came).toMatchObject({ result: 'refused', endedMs: null });
     expect(came.note).toContain('SIGTERM could not be sent: kill EPERM');
+  });
+});
+
+describe('SIGTERM', () => {
+  it('is not sent at a moment when it is not needed, whatever else is over', async () => {
+    const whom = await startAgent(0);
+    let needed = false;
+    const drain = drained({
+      inFlight: async () => 0,
+      urgent: () => true,
+      needed: () => needed,
+      judged: () => true,
+      maxMs: 100,
+    });
+    const { outcome, recycling } = recycle(whom, { drain });
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(recycling.step).toBe('draining');
+    needed = true;
+    expect((await outcome).result).toBe('ended');
+  });
+
+  it('is not sent a second time to an agent that has closed its port: it ends already', async () => {
+    const whom = await startAgent(0);
+    const counts = [2, 1, null, null];
+    const drain = drained({ inFlight: async () => counts.shift() ?? null, maxMs: 5000 });
+    const came = await recycle(whom, { drain }).outcome;
+    expect(came).toMatchObject({ result: 'called off', endedMs: null });
+    expect(came.note).toContain('it has closed its port, so it ends already');
+    expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);
+  });
+
+  it('has done its work when the process that serves is gone, though what started it runs on', async () => {
+    let sent = false;
+    const send = () => {
+      sent = true;
+    };
+    const aim = { send, there: () => !sent };
+    const drain = drained({ urgent: () => true });
+    const { outcome } = recycle({ pid: process.pid, startTicks: 0 }, { drain, aim, alive: () => true });
+    const came = await outcome;
+    expect(came.result).toBe('ended');
+    expect(came.note).toMatch(/it ended .* after SIGTERM, and what started it runs on/);
   });
 });
 
 describe('aimSigterm', () => {
   it('meets the process aimed at, and none that has taken its number since', async () => {
     const whom = await startAgent(0);
-    const fire = aimSigterm(whom.pid);
+    const aim = aimSigterm(whom.pid);
+    expect(aim.there()).toBe(true);
     const ended = once(agent?.child ?? process, 'exit');
-    fire();
+    aim.send();
     expect(await ended).toEqual([0, null]);
-    expect(fire).toThrow(expect.objectContaining({ code: 'ESRCH' }));
+    expect(aim.there()).toBe(false);
+    expect(aim.send).toThrow(expect.objectContaining({ code: 'ESRCH' }));
   });
 
   it('spares a process that has the number now', async () => {
     const whom = await startAgent(0);
     const tree = fakeTree(procFiles([{ pid: whom.pid, startTime: 1 }]));
-    const fire = aimSigterm(whom.pid, `${tree.root}/proc`);
+    const { send } = aimSigterm(whom.pid, `${tree.root}/proc`);
     tree.write(procFiles([{ pid: whom.pid, startTime: 2 }]));
-    expect(fire).toThrow(/is gone/);
+    expect(send).toThrow(/is gone/);
     tree.remove();
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);

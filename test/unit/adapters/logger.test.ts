@@ -53,6 +53,7 @@ beforeAll(async () => {
      log.error('failed', { err: new Error('why') });
      log.event(event('Warning', 'new work is turned away'));
      log.event(event('Normal', 'recovered'));
+     log.warn('grown in \\u001b[2J\\u009b1m\\u202e\\\\u001b\\b \\ud83e\\udde0', { site: '\\u001b]0;owned\\u0007' });
      say(await log.flush(5000));`,
   );
   files.closed = await program(
@@ -86,7 +87,7 @@ describe('logger', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines).toHaveLength(4);
+    expect(lines).toHaveLength(5);
     expect(lines[0]).toMatchObject({ level: 'info', name: 'spillway', msg: 'up', port: 9797 });
     expect(lines[0].time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(lines[1]).toMatchObject({ level: 'error', err: { message: 'why', stack: expect.any(String) } });
@@ -106,6 +107,9 @@ describe('logger', () => {
     expect(all).toContain('WARN');
     expect(all).toContain('new work is turned away');
     expect(all).not.toContain('"level"');
+    // what an agent calls itself tells the terminal of whoever reads nothing
+    expect(all).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+    expect(all).toContain('grown in \ufffd[2J\ufffd1m\ufffd\\u001b\ufffd 🧠');
   });
 
   it('writes into a file behind what is there', async () => {
@@ -115,7 +119,7 @@ describe('logger', () => {
     const child = spawn(process.execPath, [files.lines ?? '', 'json'], { stdio: ['ignore', 'ignore', fd] });
     await once(child, 'exit');
     closeSync(fd);
-    expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(6);
+    expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(7);
   });
 
   it('neither stalls nor hangs at the end when nobody reads its socket', async () => {

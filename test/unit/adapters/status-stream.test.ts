@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_PENDING_BYTES, MAX_STREAMS } from '../../../src/adapters/status-stream.ts';
+import { MAX_PENDING_BYTES } from '../../../src/adapters/status-stream.ts';
 import { open, startServer } from '../../support/http-server.ts';
 
+/** Of this host. */
+const MAX_STREAMS = 1024;
 const REQUEST = 'GET /v1/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n';
 
 /** A client that collects what it gets. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeAuthority, makeServing } from '../../../src/adapters/certificates.ts';
@@ -71,37 +72,69 @@ describe('the webhook over HTTPS', () => {
     expect(refused).toEqual([400, 400, 405, 405, 404]);
   });
 
-  it('takes reviews of 6 MiB and no larger than 8', async () => {
+  it('takes reviews of 3 MiB and no larger: a pod of 1.5 MiB, as JSON', async () => {
     const { ask } = await started({ answer: (review) => String((review as string).length) });
     const sized = (mib: number) => JSON.stringify('x'.repeat(mib * 2 ** 20 - 2));
-    expect(await ask('/inject', sized(6))).toMatchObject({ status: 200, text: String(6 * 2 ** 20 - 2) });
-    expect(await ask('/inject', sized(8))).toMatchObject({ status: 200 });
-    expect(await ask('/inject', `${sized(8)} `)).toMatchObject({ status: 413 });
+    expect(await ask('/inject', sized(2))).toMatchObject({ status: 200, text: String(2 * 2 ** 20 - 2) });
+    expect(await ask('/inject', sized(3))).toMatchObject({ status: 200 });
+    expect(await ask('/inject', `${sized(3)} `)).toMatchObject({ status: 413 });
     expect(await ask('/inject', '1')).toMatchObject({ status: 200 });
   });
 
-  it('bounds what all reviews under way may hold', async () => {
-    const { ask, port, authority } = await started();
-    const sockets = await Promise.all(
-      Array.from({ length: 9 }, async () => {
-        const socket = connect({
-          port,
-          host: '127.0.0.1',
-          servername: 'localhost',
-          ca: authority.certificate,
-        });
-        socket.on('error', () => {});
-        await once(socket, 'secureConnect');
-        socket.write(`POST /inject HTTP/1.1\r\nHost: a\r\nContent-Length: ${8 * 2 ** 20}\r\n\r\n`);
-        let text = '';
-        socket.on('data', (data) => (text += data));
-        socket.write(Buffer.alloc(7.5 * 2 ** 20, 32));
-        return { socket, text: () => text };
-      }),
-    );
-    await until(() => sockets.some(({ text }) => text().includes('503')), 'one is refused');
-    for (const { socket } of sockets) socket.destroy();
-    await until(async () => (await ask('/inject', '1')).status === 200, 'there is room again');
+  /** Uploads of five neighbours that stop one byte before their end. */
+  async function stall(port: number, count: number) {
+    const all = Array.from({ length: count }, async (_, i) => {
+      const socket = connect({
+        socket: connectPlain({ port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (i % 5)}` }),
+        rejectUnauthorized: false,
+      });
+      const got = { text: '', closed: false };
+      socket.on('error', () => {}).on('data', (data) => (got.text += data));
+      socket.on('close', () => (got.closed = true));
+      await once(socket, 'secureConnect');
+      socket.write(`POST /inject HTTP/1.1\r\nHost: a\r\nContent-Length: ${3 * 2 ** 20}\r\n\r\n`);
+      socket.write(Buffer.alloc(3 * 2 ** 20 - 1, 32));
+      onTestFinished(() => void socket.destroy());
+      return got;
+    });
+    return Promise.all(all);
+  }
+
+  it.each([
+    9, 30,
+  ])('answers a review at once beside %i stalled uploads, of which the oldest give way', async (count) => {
+    const { ask, port } = await started();
+    const stalled = await stall(port, count);
+    await until(() => stalled.some(({ text }) => text.includes('503')), 'one has given way');
+    const fromMs = performance.now();
+    expect(await ask('/inject', JSON.stringify('x'.repeat(100_000)))).toMatchObject({ status: 200 });
+    expect(performance.now() - fromMs).toBeLessThan(1000);
+    expect(await ask('/readyz')).toMatchObject({ status: 200 });
+  });
+
+  it('cuts off what has not sent a whole review within three seconds', async () => {
+    const { port } = await started();
+    const fromMs = performance.now();
+    const [stalled] = await stall(port, 1);
+    await until(() => stalled?.closed ?? false, 'it is cut off');
+    expect(stalled?.text).toContain('408');
+    expect(performance.now() - fromMs).toBeGreaterThan(2500);
+    expect(performance.now() - fromMs).toBeLessThan(6000);
+  });
+
+  it('takes new connections beside a neighbour that keeps hundreds: silent ones, and whose handshake never ends', async () => {
+    const { ask, port } = await started();
+    for (let i = 0; i < 600; i++) {
+      const socket = connectPlain({
+        port,
+        host: '127.0.0.1',
+        localAddress: i < 300 ? '127.0.0.2' : '127.0.0.3',
+      });
+      socket.on('error', () => {});
+      if (i % 2) socket.write(Buffer.from([22, 3, 1, 2, 0]));
+      onTestFinished(() => void socket.destroy());
+    }
+    for (let i = 0; i < 5; i++) expect(await ask('/inject', '1')).toMatchObject({ status: 200 });
   });
 
   it('serves a new certificate while old connections go on', async () => {

@@ -1,16 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createNotifier } from '../../../src/actions/notify.ts';
 import { retry } from '../../../src/adapters/retry.ts';
 import { createWebhook } from '../../../src/adapters/webhook.ts';
 import type { GuardianEvent } from '../../../src/core/events.ts';
 import type { DeliveryError } from '../../../src/core/sink.ts';
+import { readWebhookUrl } from '../../../src/sources/webhook-url.ts';
 
 const EVENT: GuardianEvent = {
   id: 'abc-1',
@@ -228,5 +229,48 @@ describe('webhook', () => {
     'http://a%:b@example.com/',
   ])('refuses the URL "%s"', (url) => {
     expect(() => hook(url)).toThrow(expect.objectContaining({ code: 'config' }));
+  });
+});
+
+describe('a webhook whose URL is in a file', () => {
+  const file = () => {
+    const folder = mkdtempSync(join(tmpdir(), 'webhook-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    return join(folder, 'url');
+  };
+  const fileHook = (path: string) => createWebhook({ url: () => readWebhookUrl(path), version: '1.2.3' });
+  const why = (path: string) =>
+    fileHook(path)
+      .deliver(EVENT, AbortSignal.timeout(5000))
+      .then(
+        () => 'delivered',
+        (error: Error) => error.message,
+      );
+
+  it('goes to where the file says at that moment', async () => {
+    const path = file();
+    const asked: (string | undefined)[] = [];
+    const port = await serve((request, response) => {
+      asked.push(request.url);
+      response.end();
+    });
+    for (const name of ['first', 'second']) {
+      writeFileSync(path, `http://127.0.0.1:${port}/${name}\n`);
+      expect(await why(path)).toBe('delivered');
+    }
+    expect(asked).toEqual(['/first', '/second']);
+  });
+
+  it('says what is wrong with the file, and never what it holds', async () => {
+    const path = file();
+    expect(await why(path)).toMatch(/^webhook-url-file: .*ENOENT/);
+    writeFileSync(path, ' \n');
+    expect(await why(path)).toMatch(/empty/);
+    writeFileSync(path, 'https://hooks.example/SECRET'.padEnd(9000, 'x'));
+    expect(await why(path)).toMatch(/more than 8192 bytes/);
+    writeFileSync(path, 'SECRET');
+    expect(await why(path)).toBe('webhook-url is not an http or https URL');
+    execFileSync('mkfifo', [`${path}.fifo`]);
+    expect(await why(`${path}.fifo`)).toMatch(/webhook-url-file/);
   });
 });

@@ -189,11 +189,13 @@ describe('without a sidecar', () => {
     const { pressure, told, actions } = pressureOf({ url: null, limitBytes, hold: 0 });
     expect(pressure.accept()).toBe(true);
     await sleep(25);
-    const burst = Buffer.alloc(Math.ceil(limitBytes / 2), 1);
+    const burst: Buffer[] = [];
+    // memory that was free in this process already does not count: until it is held, whatever was there
+    while (heldBytes() < 0.97 * limitBytes) burst.push(Buffer.alloc(Math.ceil(limitBytes / 16), 1));
     expect(pressure.accept()).toBe(false);
     expect(told).toEqual([['critical', 'ok']]);
     expect(actions()).toEqual(['save']);
-    expect(burst).toHaveLength(Math.ceil(limitBytes / 2));
+    expect(burst).not.toHaveLength(0);
   });
 
   it('refuses a share between its own ratios', () => {

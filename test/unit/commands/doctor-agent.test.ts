@@ -16,7 +16,14 @@ const isRoot = process.geteuid?.() === 0;
 /** What the doctor says of a process, by power. */
 async function powersOf(pid: number, flags: Record<string, string> = {}): Promise<Record<string, Power>> {
   const { config } = await resolveConfig({
-    flags: { agent: `pid:${pid}`, limit: '512Mi', adminListen: '127.0.0.1:0', ...flags },
+    // a machine that runs tests has other users, too
+    flags: {
+      agent: `pid:${pid}`,
+      limit: '512Mi',
+      adminListen: '127.0.0.1:0',
+      gc: 'on-shared-host',
+      ...flags,
+    },
   });
   let text = '';
   await doctorCommand(config, { json: true, env: {} }, (more) => {
@@ -36,6 +43,21 @@ async function takePort(): Promise<number> {
 }
 
 describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
+  it('says that its inspector is not opened where strangers could reach it, and that a Job is not ended', async () => {
+    const agent = await node([]);
+    const others = "the pod has the node's network (eth0)";
+    expect(await lookForWayIn({ pid: agent.pid, runtime: 'node' }, { mayOpen: true, others })).toMatchObject({
+      has: 'no',
+      detail: `its inspector is not opened: ${others}`,
+      mend: expect.stringContaining('--gc on-shared-host'),
+    });
+    const powers = await powersOf(agent.pid, { podRestartPolicy: 'OnFailure' });
+    expect(powers['end it in order']).toMatchObject({
+      has: 'no',
+      detail: expect.stringContaining('restartPolicy OnFailure'),
+    });
+  });
+
   /** Its inspector may open anywhere: the usual port is everybody's. */
   const node = (flags: string[], options: Parameters<typeof startNode>[2] = {}) =>
     startNode(NODE, ['--inspect-port=0', ...flags, agentFile('cjs')], options);
@@ -138,6 +160,17 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     const on = await powersOf(agent.pid, { gc: 'inspect-only', recycle: 'on' });
     expect(on['collect garbage']).toMatchObject({ has: 'no', mend: expect.stringContaining('--gc auto') });
     expect(on['end it in order']).toMatchObject({ has: 'yes' });
+  });
+
+  it('says what else needs the inspector that --gc off does not open', async () => {
+    const agent = await node([]);
+    const powers = await powersOf(agent.pid, { gc: 'off' });
+    const detail = expect.stringContaining('no open inspector');
+    expect(powers['name what grows']).toMatchObject({ has: 'no', detail });
+    expect(powers['end it in order']).toMatchObject({
+      has: 'no',
+      detail: expect.stringContaining('cannot be asked of it'),
+    });
   });
 
   it.each([

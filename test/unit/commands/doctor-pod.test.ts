@@ -6,7 +6,8 @@ import { generate } from 'selfsigned';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { asTold, guardianBeside } from '../../../src/commands/doctor/guardian-beside.ts';
 import { capabilityNames, type Identity, identityOf } from '../../../src/commands/doctor/identity.ts';
-import { withManifest } from '../../../src/commands/doctor/in-pod.ts';
+import { meshIn, withManifest } from '../../../src/commands/doctor/in-pod.ts';
+import { inspectorReach } from '../../../src/commands/doctor/inspector-reach.ts';
 import { denied } from '../../../src/commands/doctor/look-inside.ts';
 import { ownCpuPower, ownMemoryPower } from '../../../src/commands/doctor/own-limits.ts';
 import { no } from '../../../src/commands/doctor/power.ts';
@@ -166,6 +167,28 @@ describe('doctor, of a pod without its agent', () => {
   });
 });
 
+describe('doctor, of who reaches an inspector', () => {
+  const here = (...processes: (FakeProcess & { uid: number })[]) => {
+    const status = processes.map(({ pid, uid }) => [
+      `proc/${pid}/status`,
+      `Uid:\t${uid}\t${uid}\t${uid}\t${uid}\nGid:\t0\t0\t0\t0\nCapEff:\t0\nCapPrm:\t0\n`,
+    ]);
+    return `${tree({ ...procFiles(processes), ...Object.fromEntries(status) })}/proc`;
+  };
+  const pause = { pid: 1, args: ['/pause'], uid: 65535 };
+  const agent = { pid: 10, args: ['node', 'agent.mjs'], uid: 1000 };
+  const guardian = { pid: 20, args: ['node', 'spillway.js', 'guard'], uid: 1000 };
+
+  it('should name processes of other users, but for root and what holds the pod', () => {
+    const root = { pid: 30, args: ['/usr/bin/entry'], uid: 0 };
+    expect(inspectorReach(here(pause, agent, guardian, root), 10)).toMatchObject({ has: 'yes' });
+    const tool = { pid: 40, args: ['/bin/sandboxed\u001b[2J'], uid: 65534 };
+    const reach = inspectorReach(here(pause, agent, guardian, tool), 10);
+    expect(reach).toMatchObject({ has: 'partly', mend: expect.stringContaining('--gc inspect-only') });
+    expect(reach.detail).toBe('while it is open, also sandboxed [2J (uid 65534) may use it at 127.0.0.1');
+  });
+});
+
 describe('doctor, of probes', () => {
   /** A guardian that has been asked so often. */
   async function guardianAsked(count: number) {
@@ -191,6 +214,21 @@ describe('doctor, of probes', () => {
       yaml: expect.stringMatching(/path: \/readyz/),
     });
     expect(await beingProbed(never, 10)).toMatchObject({ mend: 'ask again in a moment' });
+  });
+
+  it('should see a service mesh that keeps the kubelet out', async () => {
+    const processes = [
+      { pid: 1, args: ['/usr/local/bin/pilot-agent', 'proxy'] },
+      { pid: 2, args: ['node'] },
+    ];
+    const mesh = meshIn(`${tree(procFiles(processes))}/proc`);
+    const never = await guardianAsked(0);
+    expect(await beingProbed(never, 600, mesh)).toMatchObject({
+      has: 'partly',
+      detail: expect.stringContaining('a proxy of Istio runs in this pod'),
+      yaml: expect.stringContaining(`traffic.sidecar.istio.io/excludeInboundPorts: "${never.port}"`),
+    });
+    expect(await beingProbed(await guardianAsked(7), 600, mesh)).toMatchObject({ has: 'yes' });
   });
 
   it('should say so when the guardian does not answer', async () => {

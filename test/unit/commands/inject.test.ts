@@ -100,6 +100,17 @@ describe('inject', () => {
     expect(sidecars(plain)).toMatchObject([{ image: 'ghcr.io/spillway-dev/spillway:1.2.3' }]);
   });
 
+  it('says which workloads it passes on because it does not know their kind', async () => {
+    const text = `${fixture('plain')}---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: chat}\nspec: {template: {spec: {containers: [{name: a}]}}}\n`;
+    const { out, warnings, error } = await run({}, text);
+    expect([out.includes('serving.knative.dev'), error]).toEqual([true, undefined]);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^standard input:\d+: Service chat \(document 2\): left as it is: .* does not know/,
+      ),
+    ]);
+  });
+
   it('passes on what is no workload, and nothing at all', async () => {
     for (const text of [
       '',

@@ -7,7 +7,14 @@ import { makeAuthority, makeServing } from '../../../src/adapters/certificates.t
 import { type InjectorOptions, injectorCommand } from '../../../src/commands/injector.ts';
 import { freePort, until } from '../../support/cli.ts';
 import { podCorpus } from '../../support/pod-corpus.ts';
-import { CONFIGURATION, NAMESPACE, SECRET, SERVICE, startWebhookApi } from '../../support/webhook-api.ts';
+import {
+  CONFIGURATION,
+  emptySecret,
+  NAMESPACE,
+  SECRET,
+  SERVICE,
+  startWebhookApi,
+} from '../../support/webhook-api.ts';
 
 const POD = podCorpus().find(({ name }) => name === 'plain')?.pod;
 
@@ -102,8 +109,10 @@ describe('the injector', () => {
     const injector = await started({ certificate });
     await until(async () => (await injector.status('/livez')) === 200, 'it lives');
     expect(await injector.status('/readyz')).toBe(503);
+    expect(await metric(injector, 'ready')).toBe(0);
     api.state.fault = undefined;
     await until(async () => (await injector.status('/readyz')) === 200, 'it is ready');
+    expect(await metric(injector, 'ready')).toBe(1);
     const [ca = ''] = api.bundles();
     expect((await injector.review(ca)).image).toBe('ghcr.io/spillway-dev/spillway:1');
     expect(await metric(injector, 'admissions_total\\{result="injected"\\}')).toBe(1);
@@ -112,7 +121,7 @@ describe('the injector', () => {
       (await metric(injector, 'certificate_expiry_timestamp_seconds')) / 86_400 - Date.now() / 86_400e3;
     expect(days).toBeGreaterThan(89);
 
-    api.state.secret = undefined;
+    api.state.secret = emptySecret();
     await until(async () => api.bundles()[0] !== ca, 'there is a new authority');
     expect(await injector.status('/readyz', api.bundles()[0])).toBe(200);
   });

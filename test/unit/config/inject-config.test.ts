@@ -28,7 +28,7 @@ describe("the sidecar's configuration", () => {
       native: true,
       events: true,
       options: {},
-      resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+      resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi' } },
     };
     expect((await readInjectConfig('1')).config).toEqual(whole);
     for (const empty of ['', '{}', '# nothing\n']) expect((await read(empty)).config).toEqual(whole);
@@ -83,6 +83,30 @@ describe("the sidecar's configuration", () => {
     expect((await read('[1]\n')).problems).toEqual(['sidecar.yaml: the file: this is not a mapping']);
   });
 
+  it('names the entry of a Secret that holds the URL of the webhook, or the URL, not both', async () => {
+    const secret = 'webhookUrlSecret: {name: alerts, key: url}\n';
+    expect((await read(secret)).config?.webhookUrlSecret).toEqual({ name: 'alerts', key: 'url' });
+    expect((await read('webhookUrlSecret: {name: Alerts}\n')).problems).toHaveLength(2);
+    expect((await read(`${secret}options: {webhookUrl: "https://a.example/"}\n`)).problems).toEqual([
+      'sidecar.yaml: webhookUrlSecret and the option webhookUrl are both set',
+    ]);
+  });
+
+  it('keeps records where a volume can be mounted', async () => {
+    const problems = async (path: string) => (await read('', { recordDir: path })).problems;
+    expect(await problems('/var/lib/spillway')).toBeUndefined();
+    for (const path of [
+      'records',
+      '/',
+      '/proc/1',
+      '/var/run/secrets',
+      '/a/../etc',
+      '/a//b',
+      `/${'a'.repeat(255)}`,
+    ])
+      expect(await problems(path), path).toEqual([expect.stringContaining('no volume can be mounted there')]);
+  });
+
   it('asks for no more than it may have: the API would refuse every pod', async () => {
     const problems = async (requests: string, limits: string) =>
       (await read(`resources: {requests: {${requests}}, limits: {${limits}}}`)).problems ?? [];
@@ -104,13 +128,15 @@ describe('annotations', () => {
       'admin-token',
       'agent',
       'downward-limit',
+      'pod-restart-policy',
+      'webhook-url-file',
       'config',
       'restart',
     ])
       expect(flags).not.toContain(never);
     expect(flags).toContain('shed-ratio');
     const guarding = OPTION_LIST.filter(([, { commands }]) => commands.includes('guard'));
-    expect(flags).toHaveLength(guarding.length - 5);
+    expect(flags).toHaveLength(guarding.length - 7);
   });
 
   it('are judged alone, beside one another, and beside what is configured', () => {

@@ -54,6 +54,7 @@ const configs: fc.Arbitrary<Config> = fc
     ),
     limit: maybe(bytes),
     downwardLimit: maybe(bytes),
+    podRestartPolicy: maybe(fc.constantFrom('Always' as const, 'OnFailure' as const, 'Never' as const)),
     sampleMin: time(1, 1000),
     sampleMax: time(1, 10_000),
     gc: fc.constantFrom('auto' as const, 'inspect-only' as const, 'off' as const),
@@ -66,6 +67,7 @@ const configs: fc.Arbitrary<Config> = fc
     recordDir: maybe(text.filter((found) => found !== '' && !found.includes('\0'))),
     onBlind: fc.constantFrom('ready' as const, 'unready' as const),
     events: fc.constantFrom('auto' as const, 'on' as const, 'off' as const),
+    webhookUrlFile: fc.constant(undefined),
     webhookUrl: maybe(
       fc.webUrl({ withQueryParameters: true, withFragments: true }).map((url) => new URL(url).href),
     ),
@@ -119,7 +121,7 @@ describe('the JSON schema', () => {
     expect(schema.properties).toMatchObject({
       shedRatio: { default: 0.85, minimum: 0.01, maximum: 1 },
       hold: { default: '5s' },
-      listen: { default: '0.0.0.0:9797' },
+      listen: { default: '[::]:9797' },
       onBlind: { enum: ['ready', 'unready'], default: 'ready' },
       gcStallBudget: { type: 'string', default: '10%' },
     });

@@ -26,7 +26,7 @@ describe('the defaults', () => {
   it('are the ones promised', async () => {
     const { config, origins } = await resolveConfig({});
     expect(config).toEqual({
-      listen: { host: '0.0.0.0', port: 9797 },
+      listen: { host: '::', port: 9797 },
       adminListen: { host: '127.0.0.1', port: 9798 },
       adminToken: undefined,
       warnRatio: 0.75,
@@ -37,6 +37,7 @@ describe('the defaults', () => {
       agent: { kind: 'auto' },
       limit: undefined,
       downwardLimit: undefined,
+      podRestartPolicy: undefined,
       sampleMin: 5,
       sampleMax: 50,
       gc: 'auto',
@@ -50,6 +51,7 @@ describe('the defaults', () => {
       onBlind: 'ready',
       events: 'auto',
       webhookUrl: undefined,
+      webhookUrlFile: undefined,
       logLevel: 'info',
       logFormat: undefined,
     });
@@ -183,6 +185,13 @@ describe('problems', () => {
     ]);
     // The value that is wrong in itself says nothing about the order.
     expect(await problemsOf({ flags: { shedRatio: 'x', warnRatio: '0.9' } })).toHaveLength(1);
+  });
+
+  it('name a URL that is given twice', async () => {
+    const env = { SPILLWAY_WEBHOOK_URL: 'https://a.example/SECRET' };
+    expect(await problemsOf({ flags: { webhookUrlFile: '/etc/url' }, env })).toEqual([
+      'SPILLWAY_WEBHOOK_URL, --webhook-url-file: webhookUrl and webhookUrlFile are both set; leave out one of them',
+    ]);
   });
 
   it('name an admin address that is open to others without a token', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { growthKinds, type MemoryFacts } from '../../../src/core/growth-kinds.ts';
+import { growthKinds, type MemoryFacts, plainSite } from '../../../src/core/growth-kinds.ts';
 import type { Site } from '../../../src/core/reach.ts';
 
 const MIB = 1024 ** 2;
@@ -122,4 +122,14 @@ describe('growthKinds', () => {
     const short = growthKinds(PID, all, CALM, [site('agentStep', 84)]).note;
     expect(short).toMatch(/^Native .*; heap: .*agentStep.*; Buffers .*; files in tmpfs .*\.$/);
   });
+});
+
+it('takes names and paths from the agent as text of bounded length, whatever is in them', () => {
+  const hostile = '\u001b[31m\n'.repeat(10_000);
+  const { name, file, package: from } = plainSite(site(hostile, 1, { file: hostile, package: hostile }));
+  for (const text of [name, file, from]) {
+    expect(text).not.toMatch(/\p{Cc}/u);
+    expect(text?.length).toBeLessThan(250);
+  }
+  expect(plainSite(site('agentStep', 1))).toEqual(site('agentStep', 1));
 });

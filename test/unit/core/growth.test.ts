@@ -11,6 +11,7 @@ describe('growth', () => {
       growthBytesPerSecond: null,
       secondsToLimit: null,
       range: null,
+      risingSeconds: 0,
     });
     expect(tell({ seconds: 3, held: () => 50 * MIB }).assess(3000).growthBytesPerSecond).toBeNull();
   });
@@ -96,6 +97,62 @@ describe('growth', () => {
     const held = (ms: number) => (10 + Math.min(ms / 100, 80) + 0.2 * normal(uniform)) * MIB;
     const growth = mibPerSecond(tell({ seconds: 26, held }).assess(26_000));
     expect(Math.abs(growth)).toBeLessThan(0.2);
+  });
+
+  /** Filled for a minute at 2.7 MiB/s, with teeth or without; then it rests. */
+  const filled = (toothMib: number) => (ms: number) => {
+    const second = ms / 1000;
+    return 60 + 2.7 * Math.min(second, 60) + (second < 60 ? toothMib * tooth(ms, 3_000) : toothMib);
+  };
+
+  it.each([
+    0, 20,
+  ])('foresees no limit once use rests, nor is that revived by a collection (teeth of %i MiB)', (mib) => {
+    const uniform = random(7);
+    const held = (ms: number) => {
+      const collected = [70, 75, 80].filter((second) => ms > second * 1000).length * 8;
+      return (filled(mib)(ms) - collected + 0.2 * normal(uniform)) * MIB;
+    };
+    const seconds: number[] = [];
+    const watch = (ms: number, tracker: GrowthTracker) => {
+      if (tracker.assess(ms).secondsToLimit !== null) seconds.push(ms / 1000);
+    };
+    tell({ seconds: 120, limitBytes: 256 * MIB, held, watch });
+    expect(seconds.filter((second) => second > 20 && second < 59).length, 'while it is filled').toBe(155);
+    expect(Math.max(...seconds)).toBeLessThan(60 + 8);
+  });
+
+  it('goes on through the pauses of a rise in steps', () => {
+    const unseen: number[] = [];
+    const watch = (ms: number, tracker: GrowthTracker) => {
+      if (ms > 30_000 && tracker.assess(ms).secondsToLimit === null) unseen.push(ms);
+    };
+    tell({ seconds: 120, held: (ms) => (60 + 20 * Math.floor(ms / 7_000)) * MIB, watch });
+    expect(unseen).toEqual([]);
+  });
+
+  it('is seen within 16 s where it begins after a long rest', () => {
+    const tracker = tell({
+      seconds: 136,
+      held: (ms) => (450 + Math.max(0, ms / 1000 - 120)) * MIB,
+    });
+    expect(mibPerSecond(tracker.assess(136_000))).toBeGreaterThan(0.8);
+    expect(tracker.assess(136_000).secondsToLimit).toBeGreaterThan(40);
+    expect(tracker.assess(136_000).risingSeconds).toBeLessThan(20);
+  });
+
+  it('of a burst is over half a second after its end, and tells how long it went on', () => {
+    const tracker = tell({ seconds: 20, held: () => 148 * MIB });
+    const end = 22_400;
+    for (let ms = 20_050; ms <= end + 500; ms += 50) {
+      tracker.add(ms, (148 + 25 * (Math.min(ms, end) / 1000 - 20)) * MIB, 256 * MIB);
+      const { secondsToLimit, risingSeconds } = tracker.assess(ms);
+      if (ms > 20_500 && ms <= end) {
+        expect(secondsToLimit).toBeCloseTo((256 - 148) / 25 - (ms / 1000 - 20), 0);
+        expect(risingSeconds).toBeCloseTo(ms / 1000 - 20, 0);
+      }
+    }
+    expect(tracker.assess(end + 500).secondsToLimit).toBeNull();
   });
 
   it('survives a gap of minutes, samples that repeat, and a clock that goes back', () => {

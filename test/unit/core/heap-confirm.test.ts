@@ -10,7 +10,12 @@ function looks(
 ): number[] {
   let state = UNCROSSED;
   return all.map(([atMs, usedBytes, last = NEVER]) => {
-    const next = confirmHeap(state, { atMs, usedBytes, limitBytes: 100 }, last, SHED);
+    const next = confirmHeap(
+      state,
+      { atMs, usedBytes, limitBytes: 100, riseBytesPerSecond: null },
+      last,
+      SHED,
+    );
     state = next.state;
     return next.heap.usedBytes;
   });

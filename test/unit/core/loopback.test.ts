@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLoopback } from '../../../src/core/loopback.ts';
+import { isLoopback, localUrl } from '../../../src/core/loopback.ts';
 
 describe('loopback', () => {
   it.each([
@@ -26,4 +26,13 @@ describe('loopback', () => {
   ])('is not %j', (host) => {
     expect(isLoopback(host)).toBe(false);
   });
+});
+
+it.each([
+  ['::', 'http://127.0.0.1:9797'],
+  ['0.0.0.0', 'http://127.0.0.1:9797'],
+  ['::1', 'http://[::1]:9797'],
+  ['10.0.0.1', 'http://10.0.0.1:9797'],
+])('a server bound to %s is reached by %s', (host, url) => {
+  expect(localUrl({ host, port: 9797 })).toBe(url);
 });

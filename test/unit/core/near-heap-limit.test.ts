@@ -1,27 +1,78 @@
 import { describe, expect, it } from 'vitest';
-import { askHeapEveryMs, heapAdvice, nearerLimit } from '../../../src/core/near-heap-limit.ts';
+import {
+  askedHeap,
+  followHeapBound,
+  type HeapLook,
+  heapAdvice,
+  nearerLimit,
+  UNBOUND,
+} from '../../../src/core/near-heap-limit.ts';
 
 const MIB = 2 ** 20;
 
-describe('how often the heap is asked for', () => {
+describe('the most that the heap can be', () => {
   const limit = 259 * MIB;
+  const thresholds = { warnRatio: 0.75, shedRatio: 0.85 };
 
-  it('is not at all while anonymous memory is far below what the heap may be', () => {
-    expect(askHeapEveryMs(0.59 * limit, limit, null)).toBeNull();
-    expect(askHeapEveryMs(100 * MIB, 0, null)).toBeNull();
+  /** Anonymous memory as shares of the heap's limit, one each 100 ms; `told` is what the agent answers to a question. */
+  function questions(shares: number[], told: (share: number) => number = (share) => share): number[] {
+    let state = UNBOUND;
+    let look: HeapLook | null = null;
+    const asked: number[] = [];
+    shares.forEach((share, i) => {
+      const anonBytes = share * limit;
+      const growthBytesPerSecond = i === 0 ? null : ((share - (shares[i - 1] ?? share)) * limit) / 0.1;
+      const input = {
+        nowMs: i * 100,
+        anonBytes,
+        heapLimitBytes: limit,
+        look,
+        growthBytesPerSecond,
+        thresholds,
+      };
+      const next = followHeapBound(state, input);
+      state = next.state;
+      if (!next.ask) return;
+      asked.push(share);
+      const usedBytes = told(share) * limit;
+      look = { usedBytes, anonBytes };
+      state = askedHeap(state, input, usedBytes);
+    });
+    return asked;
+  }
+  const ramp = (from: number, to: number, steps: number) =>
+    Array.from({ length: steps + 1 }, (_, i) => from + ((to - from) * i) / steps);
+  const rest = (at: number, steps: number) => Array<number>(steps).fill(at);
+
+  it('is no reason to ask while it is far from the limit, or rests', () => {
+    expect(questions(ramp(0.1, 0.8, 600))).toEqual([]);
+    expect(questions(rest(1.5, 600))).toEqual([]);
+    expect(questions([...rest(0.1, 5), ...rest(0.95, 600)])).toEqual([]);
   });
 
-  it('is ten times a second near the limit, once a second where it begins', () => {
-    expect(askHeapEveryMs(0.6 * limit, limit, null)).toBe(1000);
-    expect(askHeapEveryMs(0.725 * limit, limit, null)).toBe(550);
-    expect(askHeapEveryMs(0.9 * limit, limit, null)).toBe(100);
+  it('is one in the end of a rise, and again only a tenth of the limit higher', () => {
+    const asked = questions(ramp(0.1, 1, 900));
+    expect(asked[0]).toBeCloseTo(0.855, 2);
+    expect(asked[1]).toBeCloseTo(0.955, 2);
+    expect(asked).toHaveLength(2);
   });
 
-  it('is once a second where the memory is known to be something else, until it grows', () => {
-    const look = { usedBytes: 0.1 * limit, anonBytes: 1.2 * limit };
-    expect(askHeapEveryMs(1.2 * limit, limit, look)).toBe(1000);
-    expect(askHeapEveryMs(1.1 * limit, limit, look)).toBe(1000);
-    expect(askHeapEveryMs(2 * limit, limit, look)).toBe(100);
+  it('is one earlier where the limit is seconds away', () => {
+    const [asked] = questions(ramp(0.1, 1, 30));
+    expect(asked).toBeGreaterThanOrEqual(0.75);
+    expect(asked).toBeLessThan(0.85);
+  });
+
+  it('is none where the memory was found to be something else, until it grows by what the heap could be', () => {
+    const asked = questions(ramp(0.1, 3, 3000), () => 0.1);
+    expect(asked[0]).toBeCloseTo(0.855, 2);
+    expect(asked[1]).toBeGreaterThan(1.5);
+    expect(asked.length).toBeLessThan(5);
+  });
+
+  it('is asked about ever more rarely where it comes and goes', () => {
+    const teeth = Array.from({ length: 60 }, () => ramp(0.5, 0.95, 50)).flat(); // 5 s each
+    expect(questions(teeth, () => 0.6).length).toBeLessThan(8);
   });
 });
 

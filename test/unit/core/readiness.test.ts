@@ -100,7 +100,29 @@ describe('readiness', () => {
 
   it('begins anew after each stretch', () => {
     const readings = new Readings().for(3, 'shedding', 870, HOPELESS).for(1, 'warning', 780, HOPELESS);
-    expect(readings.state).toBe(READY);
+    expect(readings.state).toEqual(READY);
     expect(readings.for(0.5, 'shedding', 870, HOPELESS).ready).toBe(false);
+  });
+
+  it('is opened early by a collection once in ten seconds: it does not flap', () => {
+    const collected = { ...HOPEFUL, collected: true };
+    const readings = new Readings();
+    const spike = () =>
+      readings.for(0.5, 'shedding', 870, HOPEFUL).for(0.5, 'shedding', 750, collected).ready;
+    expect(spike()).toBe(true);
+    readings.for(0.5, 'warning', 750, HOPEFUL);
+    expect([spike(), spike(), spike()]).toEqual([false, false, false]);
+    readings.for(10, 'warning', 750, HOPEFUL);
+    expect(spike()).toBe(true);
+  });
+
+  it('does not flap either where collections make it fall to where all is calm', () => {
+    const collected = { ...HOPEFUL, collected: true };
+    const readings = new Readings();
+    const spike = () =>
+      readings.for(0.5, 'shedding', 870, HOPEFUL).for(0.5, 'shedding', 690, collected).ready;
+    expect([spike(), spike(), spike()]).toEqual([true, false, false]);
+    readings.for(10, 'ok', 600, HOPEFUL);
+    expect(spike()).toBe(true);
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { levelAt } from '../../../src/core/level.ts';
 import { type RecycleInput, RecyclePlan, type RecyclePlanOptions } from '../../../src/core/recycle-plan.ts';
+import { DEFAULTS } from '../../support/story.ts';
 
 const MIB = 2 ** 20;
 const LIMIT = 512 * MIB;
@@ -16,38 +18,60 @@ class Story {
   limitBytes = LIMIT;
 
   constructor(options: Partial<RecyclePlanOptions> = {}) {
-    this.plan = new RecyclePlan({ mode: 'auto', restarted: true, ...options });
+    this.plan = new RecyclePlan({
+      mode: 'auto',
+      restarted: true,
+      thresholds: DEFAULTS,
+      turn: null,
+      ...options,
+    });
     this.plan.born(this.nowMs);
   }
 
-  /** For so many seconds it stands like this; the seconds until it was recycled, or `null`. */
+  #input(state: State): RecycleInput {
+    const { ratio = 0.5, limitBytes = this.limitBytes, ...rest } = state;
+    return {
+      nowMs: this.nowMs,
+      level: levelAt(ratio, 0, DEFAULTS),
+      heldBytes: ratio * limitBytes,
+      limitBytes,
+      secondsToLimit: null,
+      risingSeconds: 600,
+      collections: 'useless',
+      freeHeapBytes: 0,
+      inFlight: 2,
+      spared: false,
+      handlesSigterm: true,
+      ...rest,
+    };
+  }
+
+  /** For so many seconds it stands like this; the seconds until it was decided to recycle it, or `null`. */
   stands(seconds: number, state: State | ((second: number) => State)): number | null {
     const startMs = this.nowMs;
     while (this.nowMs < startMs + seconds * 1000) {
       this.nowMs += STEP_MS;
       const now = typeof state === 'function' ? state((this.nowMs - startMs) / 1000) : state;
-      const { ratio = 0.5, limitBytes = this.limitBytes, ...rest } = now;
-      const decision = this.plan.decide({
-        nowMs: this.nowMs,
-        level: ratio >= 0.92 ? 'critical' : ratio >= 0.85 ? 'shedding' : ratio >= 0.75 ? 'warning' : 'ok',
-        heldBytes: ratio * limitBytes,
-        limitBytes,
-        secondsToLimit: null,
-        growthBytesPerSecond: null,
-        collections: 'useless',
-        inFlight: 2,
-        typicalWorkMs: null,
-        catchesSigterm: true,
-        ...rest,
-      });
+      const decision = this.plan.decide(this.#input(now));
       if (decision.recycle) {
         this.recycles.push({ atMs: this.nowMs, reason: decision.reason });
-        this.plan.recycled(this.nowMs);
         return (this.nowMs - startMs) / 1000;
       }
       this.why = decision.why;
     }
     return null;
+  }
+
+  /** The same, and it gets SIGTERM. */
+  ends(seconds: number, state: State | ((second: number) => State)): number | null {
+    const after = this.stands(seconds, state);
+    if (after !== null) this.plan.terminated(this.nowMs);
+    return after;
+  }
+
+  reconsiders(state: State) {
+    this.nowMs += STEP_MS;
+    return this.plan.reconsider(this.#input(state));
   }
 
   old(): this {
@@ -67,173 +91,204 @@ const rises =
   (from: number, percentPerSecond: number, more: State = {}) =>
   (second: number): State => {
     const ratio = from + (percentPerSecond / 100) * second;
-    return { ratio, secondsToLimit: (1 - ratio) / (percentPerSecond / 100), ...more };
+    return { ratio, secondsToLimit: (1 - ratio) / (percentPerSecond / 100), risingSeconds: second, ...more };
   };
+/** The same, after it has risen for long. */
+const goesOn = (from: number, percentPerSecond: number, more: State = {}) =>
+  rises(from, percentPerSecond, { risingSeconds: 600, ...more });
 
 describe('a kill that is near', () => {
   it('is foreseen in time for what is in work to end, and not earlier', () => {
-    const seconds = new Story().old().stands(60, rises(0.76, 2));
-    // 12 s to the limit: 3 s of work and 1.5 s of margin before that, and half a second to be sure
-    expect(seconds).toBeCloseTo(8, 0);
+    // 12 s to the limit: 3 s of work and 1.5 s of margin before that
+    expect(new Story().old().stands(60, goesOn(0.76, 2))).toBeCloseTo(7.5, 0);
   });
 
-  it.each([
-    ['what usually takes 2 s', { typicalWorkMs: 2000 }, 2, 7.5], // of 8 until critical, 12 until the limit
-    ['what usually takes a minute, of which 10 s are waited for', { typicalWorkMs: 60_000 }, 2, 2], // at warning it has to stand for longer
-    ['no work', { inFlight: 0 }, 4, 3.5], // of 4 and 6
-    ['work that cannot be counted', { inFlight: null }, 2, 8],
-  ])('leaves time for %s', (_, state, percent, after) => {
-    const seconds = new Story().old().stands(60, rises(0.76, percent, state));
-    expect(seconds).toBeGreaterThanOrEqual(after - 0.1);
-    expect(seconds).toBeLessThan(after + 1);
+  it('is acted upon earlier at a moment with nothing in work, at the warning level too', () => {
+    expect(new Story().old().stands(60, goesOn(0.76, 1, { inFlight: 0 }))).toBeCloseTo(9, 0);
+    expect(new Story().old().stands(60, rises(0.76, 5, { inFlight: 0 })), 'a burst').toBeCloseTo(3.3, 0);
   });
 
-  it('is met at critical at the latest, however far it is', () => {
+  it.each([1, null])('with %s in work is nothing to be drained for at the warning level', (inFlight) => {
+    expect(new Story().old().stands(60, { ratio: 0.8, secondsToLimit: 1, inFlight })).toBeNull();
+  });
+
+  it('is met at critical at the latest, as far ahead as use has risen', () => {
+    expect(new Story().old().stands(600, goesOn(0.9, 0.05))).toBeCloseTo(40, 0);
     const story = new Story().old();
-    const seconds = story.stands(600, rises(0.9, 0.05));
-    expect(seconds).toBeCloseTo(40, 0);
-    expect(story.recycles[0]?.reason).toMatch(/^use still rises and meets the limit in about 2 min 40 s/);
+    expect(story.stands(600, rises(0.9, 0.05)), 'of a younger rise').toBeCloseTo(100, 0);
+    expect(story.recycles[0]?.reason).toMatch(/^use still rises and meets the limit in about 100 s/);
   });
 
-  it('is not believed of one step to critical that lies flat', () => {
-    expect(new Story().old().stands(2, { ratio: 0.93, secondsToLimit: 0.1 })).toBeNull();
-  });
-
-  it('is not believed of a forecast that goes on after the rise has ended', () => {
-    const story = new Story();
-    expect(story.stands(7, rises(0.8, 1))).toBeNull(); // younger than 10 s: barred for that alone
-    const rests = (second: number) => ({ ratio: 0.88 + second * 0.0003, secondsToLimit: 1.1 });
-    expect(story.stands(20, rests)).toBeNull();
-  });
-
-  it('is not believed below the warning level, nor from a moment', () => {
-    expect(new Story().old().stands(20, { ratio: 0.7, secondsToLimit: 2 })).toBeNull();
+  it('is further away where the heap has room inside', () => {
     const story = new Story().old();
-    for (let i = 0; i < 10; i++) {
-      expect(story.stands(0.4, { ratio: 0.8, secondsToLimit: 2 })).toBeNull();
-      expect(story.stands(0.4, { ratio: 0.8 })).toBeNull();
-    }
+    const room = { freeHeapBytes: LIMIT, risingSeconds: 600 };
+    expect(story.stands(600, goesOn(0.9, 0.05, room))).toBeCloseTo(200 - 4.5, 0);
+  });
+
+  it('is not believed of a rise shorter than what it has to go on for', () => {
+    const state = { ratio: 0.93, secondsToLimit: 30, risingSeconds: 20 };
+    expect(new Story().old().stands(20, state)).toBeNull();
+    expect(new Story().old().stands(20, { ratio: 0.9, secondsToLimit: 2, risingSeconds: 0.5 })).toBeNull();
+  });
+
+  it('is none while a collection is worth a try, nor in the first second after', () => {
+    const story = new Story().old();
+    const near = { ratio: 0.95, secondsToLimit: 2 };
+    expect(story.stands(3, { ...near, collections: 'pending' })).toBeNull();
+    expect(story.stands(3, { ...near, collections: 'useful' })).toBeNull();
+    expect(story.stands(3, near)).toBeCloseTo(1, 0);
   });
 });
 
-describe('an agent stuck at critical', () => {
-  it('is recycled soon with nothing in work, later with work that may end', () => {
-    expect(new Story().old().stands(60, { ratio: 0.94, inFlight: 0 })).toBeCloseTo(3, 0);
-    expect(new Story().old().stands(60, { ratio: 0.94, inFlight: 1 })).toBeCloseTo(15, 0);
-    expect(new Story().old().stands(60, { ratio: 0.94, inFlight: null })).toBeCloseTo(15, 0);
+describe('the turns of replicas that fill alike', () => {
+  const turns = Array.from({ length: 5 }, (_, i) => i / 4);
+
+  it('spread over a minute where there is time', () => {
+    const at = turns.map((turn) => new Story({ turn }).old().stands(300, goesOn(0.8, 0.2)) ?? 0);
+    // 100 s until the limit: from 64.5 s before on, to 4.5 s before, or its turn at critical
+    expect(at.map(Math.round)).toEqual([36, 51, 66, 75, 80]);
   });
 
-  it('is not while use falls, and is once it no longer does', () => {
-    const story = new Story().old();
-    const falls = (second: number) => ({
-      ratio: 0.99 - second / 500,
-      growthBytesPerSecond: -LIMIT / 500,
-      inFlight: 0,
+  it('begin with the growth, however long use has rested at critical', () => {
+    const at = turns.map((turn) => {
+      const story = new Story({ turn }).old();
+      expect(story.stands(600, { ratio: 0.93 })).toBeNull();
+      return story.stands(300, rises(0.93, 0.2)) ?? 0;
     });
-    expect(story.stands(30, falls)).toBeNull();
-    expect(story.stands(30, { ratio: 0.93, inFlight: 0 })).not.toBeNull();
+    // 35 s until the limit, believed after half of them
+    expect(at.map(Math.round)).toEqual([18, 21, 24, 27, 31]);
   });
 
-  it('is whichever limit is the nearer one', () => {
-    const story = new Story().old();
-    const turns = (second: number) => ({
-      ratio: 0.94,
-      inFlight: 0,
-      limitBytes: Math.floor(second * 5) % 2 === 0 ? LIMIT : LIMIT / 2,
-    });
-    expect(story.stands(60, turns)).toBeCloseTo(3, 0);
-  });
-
-  it('is also where it cannot be collected', () => {
-    const story = new Story().old();
-    expect(story.stands(60, { ratio: 0.94, inFlight: 0, collections: 'impossible' })).toBeCloseTo(3, 0);
-    expect(story.recycles[0]?.reason).toBe(
-      'stuck at critical: use has not fallen for 3.0 s; it cannot be collected; nothing is in work',
-    );
+  it('are not waited for when the kill is next', () => {
+    const at = turns.map((turn) => new Story({ turn }).old().stands(60, goesOn(0.95, 2)) ?? 99);
+    expect(Math.max(...at)).toBeLessThan(0.2);
   });
 });
 
 describe('nobody is recycled', () => {
-  it.each([
-    ['idle and flat below critical', { ratio: 0.88, inFlight: 0 }],
-    ['with a collection that is worth trying', { ratio: 0.97, inFlight: 0, collections: 'pending' }],
-    [
-      'whose collections still bring something, though the kill is near',
-      { ratio: 0.97, secondsToLimit: 1, collections: 'useful' },
-    ],
-    ['without need', { ratio: 0.6 }],
-  ] as const)('%s', (_, state) => {
-    expect(new Story().old().stands(600, state)).toBeNull();
+  it.each([0.88, 0.95, 0.99, 1.01])('who rests, at %d', (ratio) => {
+    for (const inFlight of [0, 2, null])
+      expect(new Story().old().stands(4000, { ratio, inFlight })).toBeNull();
+  });
+
+  it('below the warning level', () => {
+    expect(new Story().old().stands(20, { ratio: 0.7, secondsToLimit: 2, inFlight: 0 })).toBeNull();
   });
 
   it('younger than 10 s', () => {
-    expect(new Story().stands(60, { ratio: 0.95, inFlight: 0 })).toBeCloseTo(10, 0);
+    expect(new Story().stands(60, { ratio: 0.95, secondsToLimit: 3 })).toBeCloseTo(10, 0);
   });
 
+  const NEAR = { ratio: 0.95, secondsToLimit: 3 };
   it.each([
     ['off', {}, {}, /off/],
+    ['on', { restarted: false }, {}, /nobody would start it again/],
     ['auto', { restarted: false }, {}, /nobody would start it again/],
-    ['auto', {}, { catchesSigterm: false }, /SIGTERM/],
+    ['auto', { restarted: null }, {}, /not known/],
+    ['auto', {}, { handlesSigterm: false }, /SIGTERM/],
   ] as const)('with %s and %j, %j', (mode, options, state, why) => {
     const story = new Story({ mode, ...options }).old();
-    expect(story.stands(60, { ratio: 0.95, inFlight: 0, ...state })).toBeNull();
+    expect(story.stands(60, { ...NEAR, ...state })).toBeNull();
     expect(story.why).toMatch(why);
   });
 
   it('but those asked for by `on`', () => {
-    const story = new Story({ mode: 'on', restarted: false }).old();
-    expect(story.stands(60, { ratio: 0.95, inFlight: 0, catchesSigterm: false })).not.toBeNull();
+    const story = new Story({ mode: 'on', restarted: null }).old();
+    expect(story.stands(60, { ...NEAR, handlesSigterm: false })).not.toBeNull();
+  });
+});
+
+describe('while it is drained it still has to end', () => {
+  const begun = () => {
+    const story = new Story().old();
+    expect(story.stands(10, { ratio: 0.95, secondsToLimit: 4 })).not.toBeNull();
+    return story;
+  };
+
+  it('as long as the forecast stands, though it moves', () => {
+    expect(begun().reconsiders({ ratio: 0.95, secondsToLimit: 5 })).toMatchObject({ kill: true });
+  });
+
+  it.each([
+    ['the forecast is gone', { ratio: 0.95 }, /does not rise/],
+    [
+      'use has fallen below shedding, whatever the level is held at',
+      { ratio: 0.66, level: 'critical', secondsToLimit: 6 },
+      /not near/,
+    ],
+    [
+      'the limit was raised',
+      { ratio: 0.71, level: 'critical', secondsToLimit: 4, limitBytes: 2 * LIMIT },
+      /not near/,
+    ],
+    [
+      'collections bring memory back',
+      { ratio: 0.95, secondsToLimit: 4, collections: 'useful' },
+      /collections/,
+    ],
+  ] as const)('unless %s', (_, state, why) => {
+    const verdict = begun().reconsiders(state);
+    expect(verdict).toMatchObject({ kill: false, why: expect.stringMatching(why) });
+    expect(verdict).not.toHaveProperty('open');
+  });
+
+  it('which a collection that runs leaves open', () => {
+    const verdict = begun().reconsiders({ ratio: 0.95, secondsToLimit: 4, collections: 'pending' });
+    expect(verdict).toMatchObject({ kill: false, open: true });
   });
 });
 
 describe('the budget', () => {
-  const STUCK = { ratio: 0.95, inFlight: 0 };
-
-  it('waits 30 s, 1, 2, 4 … 30 min between recycles', () => {
+  const NEAR = { ratio: 0.95, secondsToLimit: 3, inFlight: 0 };
+  /** Five are free. */
+  const spent = () => {
     const story = new Story().old();
-    story.stands(60, STUCK);
+    for (let i = 0; i < 5; i++) {
+      expect(story.ends(60, NEAR)).not.toBeNull();
+      story.reborn(25);
+    }
+    return story;
+  };
+
+  it('lets five go by, and then waits for 30 s, 1, 2, 4 … 30 min between recycles', () => {
+    const story = spent();
     const waits = Array.from({ length: 9 }, () => {
       const { atMs = 0 } = story.recycles.at(-1) ?? {};
+      story.ends(4000, NEAR);
+      const wait = Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
       story.reborn(25);
-      story.stands(4000, STUCK);
-      return Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
+      return wait;
     });
     expect(waits).toEqual([30, 60, 120, 240, 480, 960, 1800, 1800, 1800]);
   });
 
-  it('lets five go by, in order, where each time a kill is near, and then waits', () => {
+  it('is not spent by one that was called off, nor is anything said of it later', () => {
     const story = new Story().old();
-    story.stands(60, rises(0.9, 2));
-    const waits = Array.from({ length: 7 }, () => {
-      const { atMs = 0 } = story.recycles.at(-1) ?? {};
-      story.reborn(25);
-      story.stands(4000, (second) => ({ ...rises(0.93, 0.1)(second % 60), secondsToLimit: 4.4 }));
-      return Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
-    });
-    expect(waits.slice(0, 4).every((wait) => wait < 30)).toBe(true);
-    expect(waits.slice(4)).toEqual([30, 60, 120]);
+    for (let i = 0; i < 20; i++) {
+      expect(story.stands(60, NEAR), 'decided, and called off').toBeLessThan(1);
+      expect(story.stands(2, { ratio: 0.8 })).toBeNull();
+    }
+    story.reborn(12);
+    expect(story.stands(60, NEAR)).toBeLessThan(1);
+    expect(story.plan.needsMore).toBeNull();
   });
 
   it('begins anew after two healthy minutes', () => {
-    const story = new Story().old();
-    story.stands(60, STUCK);
-    for (let i = 0; i < 5; i++) {
-      story.reborn(25);
-      story.stands(4000, STUCK);
-    }
+    const story = spent();
+    story.ends(60, NEAR);
     story.reborn(121);
-    expect(story.stands(60, STUCK)).toBeCloseTo(3, 0);
+    expect(story.ends(60, NEAR)).toBeLessThan(1);
     story.reborn(25);
-    expect(story.stands(60, STUCK)).toBeLessThan(10);
+    expect(story.ends(60, NEAR)).toBeLessThan(1);
   });
 
   it('is spent where the agent needs more than it has: that is said, and it is left alone', () => {
-    const story = new Story().old();
-    story.stands(60, STUCK);
+    const story = spent();
+    story.ends(60, NEAR);
     story.reborn(5);
-    expect(story.stands(1000, STUCK)).toBeNull();
+    expect(story.stands(1000, NEAR)).toBeNull();
     expect(story.plan.needsMore).toMatch(
-      /^8\.\d s after it was recycled, it holds 486 MiB of 512 MiB again: it needs more memory than it has; raise its limit$/,
+      /^5\.\d s after it was recycled, it holds 486 MiB of 512 MiB again: it needs more memory than it has; raise its limit$/,
     );
     expect(story.why).toBe(story.plan.needsMore);
   });
@@ -242,31 +297,34 @@ describe('the budget', () => {
     ['a higher limit', 2 * LIMIT, 30],
     ['two healthy minutes', LIMIT, 121],
   ])('is there again after %s', (_, limitBytes, seconds) => {
-    const story = new Story().old();
-    story.stands(60, STUCK);
+    const story = spent();
+    story.ends(60, NEAR);
     story.reborn(5);
-    story.stands(60, STUCK);
+    story.stands(60, NEAR);
     story.limitBytes = limitBytes;
     story.stands(seconds, {});
-    expect(story.stands(60, STUCK)).not.toBeNull();
+    expect(story.stands(60, NEAR)).not.toBeNull();
     expect(story.plan.needsMore).toBeNull();
   });
 
-  it('is not spent by a life that ended by itself', () => {
+  it('ends with an agent that was sent SIGTERM, until its next life', () => {
     const story = new Story().old();
-    story.stands(60, STUCK);
-    story.reborn(100);
-    story.reborn(0); // killed, and back
-    expect(story.stands(60, STUCK)).toBeCloseTo(10, 0);
-  });
-
-  it('ends with an agent that does not hear SIGTERM, until its next life', () => {
-    const story = new Story().old();
-    story.stands(60, STUCK);
-    story.plan.leftAlone();
-    expect(story.stands(4000, STUCK)).toBeNull();
+    story.ends(60, NEAR);
+    expect(story.stands(4000, NEAR)).toBeNull();
     expect(story.why).toContain('SIGTERM');
     story.reborn(25);
-    expect(story.stands(60, STUCK)).not.toBeNull();
+    expect(story.stands(60, NEAR)).not.toBeNull();
+  });
+
+  it('knows how long kubelet waits before the next start', () => {
+    const story = new Story();
+    const waits = Array.from({ length: 8 }, () => {
+      story.reborn(25);
+      return story.plan.kubeletWaitSeconds(story.nowMs);
+    });
+    expect(waits).toEqual([10, 20, 40, 80, 160, 300, 300, 300]);
+    story.stands(600, {});
+    expect(story.plan.kubeletWaitSeconds(story.nowMs)).toBe(0);
+    expect(new Story().plan.kubeletWaitSeconds(3_600_000)).toBe(0);
   });
 });

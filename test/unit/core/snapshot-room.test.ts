@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { snapshotRoom } from '../../../src/core/snapshot-room.ts';
+import { snapshotDiskRoom, snapshotRoom } from '../../../src/core/snapshot-room.ts';
 
 const MB = 1e6;
 
@@ -11,4 +11,11 @@ it.each([
   const memory = { heapUsedBytes: heap * MB, heldBytes: heap * MB };
   expect(snapshotRoom({ ...memory, limitBytes: peak * MB })).toMatch(/^a snapshot of a heap of/);
   expect(snapshotRoom({ ...memory, limitBytes: 2 * peak * MB })).toBe('ok');
+});
+
+it('no snapshot is taken where its file would leave the node short of disk', () => {
+  const disk = { heapUsedBytes: 100 * MB, totalBytes: 1000 * MB };
+  expect(snapshotDiskRoom({ ...disk, freeBytes: 401 * MB })).toBe('ok');
+  expect(snapshotDiskRoom({ ...disk, freeBytes: 399 * MB })).toMatch(/^the file of a snapshot may take/);
+  expect(snapshotDiskRoom({ ...disk, freeBytes: 0 })).toContain('record-dir has room for 0');
 });

@@ -115,6 +115,20 @@ describe('the past as the page knows it', () => {
     expect(past.collections[0]).toEqual(gc(11));
   });
 
+  it('adds each death once, at once, newest first, and keeps ten', () => {
+    const death = (i: number) => ({
+      id: `d${i}`,
+      at: iso(i),
+      cause: 'oom-killed' as const,
+      reason: 'killed',
+    });
+    let past = withHistory(NO_PAST, report({ deaths: [death(0)] }));
+    for (let i = 0; i < 12; i++)
+      for (let twice = 0; twice < 2; twice++)
+        past = withStatus(past, null, statusWith({ lastDeath: death(i) }));
+    expect(past.deaths.map(({ id }) => id)).toEqual([11, 10, 9, 8, 7, 6, 5, 4, 3, 2].map((i) => `d${i}`));
+  });
+
   it('forgets what is older than the window', () => {
     const past = [0, 1, 2].reduce((so, i) => withPoint(so, pointAt((i * WINDOW_MS) / 1500)), NO_PAST);
     expect(times(past)).toEqual([400, 800]);

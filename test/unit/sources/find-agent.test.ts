@@ -101,7 +101,17 @@ describe('container', () => {
     { pid: 21, args: ['sh'], cgroup: V2.self, container: 'spillway' },
     { pid: 30, args: ['node', '/app/agent.js'], cgroup: V2.agent, container: 'agent' },
     { pid: 31, ppid: 30, args: ['python3', 'tool.py'], cgroup: V2.agent, container: 'agent' },
-    { pid: 40, args: ['envoy'], cgroup: V2.other, container: 'proxy' },
+    { pid: 40, args: ['nginx'], cgroup: V2.other, container: 'proxy' },
+  ];
+  const ISTIO: FakeProcess[] = [
+    { pid: 40, args: ['/usr/local/bin/pilot-agent', 'proxy', 'sidecar'], cgroup: V2.other },
+    { pid: 41, ppid: 40, args: ['/usr/local/bin/envoy', '-c', 'etc'], cgroup: V2.other },
+  ];
+  const withIstio = (container?: string) => [
+    ...POD.filter(({ pid }) => pid !== 40).map(({ container: its, ...rest }) =>
+      container === undefined || its === undefined ? rest : { ...rest, container: its },
+    ),
+    ...ISTIO.map((each) => (container === undefined ? each : { ...each, container })),
   ];
   const container = (name: string): AgentSelector => ({ kind: 'container', name });
 
@@ -147,6 +157,26 @@ describe('container', () => {
       pid: 30,
       remark: /is taken for "agent"/,
     });
+  });
+
+  it('never takes a known proxy: not by its name, not where none tells its name, not in auto', () => {
+    expect(search(withIstio('istio-proxy'), container('istio-proxy'))).toMatchObject({
+      kind: 'none',
+      reason: 'the container "istio-proxy" runs a proxy (pilot-agent)',
+    });
+    expect(search(withIstio(), container('agent'))).toMatchObject({ kind: 'found', pid: 30 });
+    expect(search(withIstio(), AUTO)).toMatchObject({ kind: 'found', pid: 30 });
+    const early = withIstio().filter(({ cgroup }) => cgroup !== V2.agent);
+    expect(search(early, container('agent'))).toMatchObject({ kind: 'none', reason: /^nothing but proxies/ });
+    expect(search(early, AUTO)).toMatchObject({ kind: 'none' });
+    const linkerd = { pid: 40, args: ['/usr/lib/linkerd/linkerd2-proxy'], cgroup: V2.other };
+    expect(search([PAUSE, SELF, linkerd], container('agent'))).toMatchObject({ kind: 'none' });
+  });
+
+  it('tells the container that was found, by auto too', () => {
+    const two = POD.filter(({ pid }) => pid !== 40);
+    expect(search(two, AUTO)).toMatchObject({ pid: 30, container: 'agent' });
+    expect(search(two, container('agent'))).toMatchObject({ pid: 30, container: 'agent' });
   });
 
   it('takes none of several where none tells its name, and names the mend', () => {

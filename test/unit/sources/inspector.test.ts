@@ -1,10 +1,16 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { inspectFlags } from '../../../src/sources/inspector/flags.ts';
+import { inspectFlags, signalFlag } from '../../../src/sources/inspector/flags.ts';
+import {
+  optionFileObstacle,
+  optionFiles,
+  signalFlagIn,
+} from '../../../src/sources/inspector/option-files.ts';
 import { signalObstacle } from '../../../src/sources/inspector/signal-safety.ts';
 import { createInspectorTarget } from '../../../src/sources/inspector/target.ts';
 import { askTargetList } from '../../../src/sources/inspector/target-list.ts';
@@ -36,6 +42,104 @@ describe('flags of the inspector', () => {
   });
 });
 
+describe('flags that give signals another meaning', () => {
+  it.each([
+    'node --heapsnapshot-signal=SIGUSR1 app.js',
+    'node --heapsnapshot_signal=SIGUSR2 app.js',
+    'node --report-on-signal app.js',
+    'node --report-signal=SIGUSR1 app.js',
+    'node --disable-sigusr1 app.js',
+    'node --permission app.js',
+    'sh -c "node --heapsnapshot-signal SIGUSR1 app.js"',
+    'cross-env NODE_OPTIONS=--report-on-signal node app.js',
+    "sh -c NODE_OPTIONS='--disable-sigusr1' node app.js",
+  ])('are seen in %s', (line) => {
+    const words = /^sh -c "(.*)"$/.exec(line);
+    expect(signalFlag(words ? ['sh', '-c', words[1] ?? ''] : line.split(' '))).toMatch(/^--/);
+  });
+
+  it.each([
+    'node app.js',
+    'node --inspect --report-uncaught-exception --heapsnapshot-near-heap-limit=1 app.js',
+    'claude --permission-mode plan',
+  ])('are none in %s', (line) => {
+    expect(signalFlag(line.split(' '))).toBe(undefined);
+  });
+});
+
+describe('files of options', () => {
+  const environment = (path: string, optional = false) => ({ path, optional, kind: 'environment' as const });
+  const configuration = (path: string, optional = false) => ({
+    path,
+    optional,
+    kind: 'configuration' as const,
+  });
+  it.each<[string, ReturnType<typeof optionFiles>]>([
+    ['node app.js -- --env-file=.env', []],
+    ['node app.js --env-file=.env', [environment('.env')]],
+    [
+      'node --env-file=.env --env-file-if-exists .local app.js',
+      [environment('.env'), environment('.local', true)],
+    ],
+    ['node --experimental-config-file=/etc/node.json app.js', [configuration('/etc/node.json')]],
+    ['node --experimental-default-config-file app.js', [configuration('node.config.json', true)]],
+  ])('are found in %s', (line, files) => {
+    expect(optionFiles(line.split(' '))).toEqual(files);
+  });
+
+  it.each([
+    ['environment', 'A=1\nNODE_OPTIONS="--max-old-space-size=100\n --heapsnapshot-signal=SIGUSR1"'],
+    ['environment', "  export NODE_OPTIONS='--report-on-signal'"],
+    ['environment', 'NODE_OPTIONS=--enable-source-maps\nNODE_OPTIONS = --disable-sigusr1 # no inspector'],
+    ['configuration', '{ "nodeOptions": { "heapsnapshot-signal": "SIGUSR1" } }'],
+    ['configuration', '{ "nodeOptions": {}, "permission": { "allow-fs-read": ["*"] } }'],
+  ] as const)('hold a flag for signals, as %s: %s', (kind, text) => {
+    expect(signalFlagIn(text, kind)).toMatch(/^--/);
+  });
+
+  it.each([
+    ['environment', 'NOTE="--report-on-signal"\nNODE_OPTIONS=--enable-source-maps\nFLAGS=--report-on-signal'],
+    ['environment', '# NODE_OPTIONS=--report-on-signal\nACL={"permission":true}'],
+    ['environment', ''],
+    ['configuration', '{ "nodeOptions": { "permission": false } }'],
+    ['configuration', 'null'],
+  ] as const)('hold none, as %s: %s', (kind, text) => {
+    expect(signalFlagIn(text, kind)).toBeUndefined();
+  });
+
+  it('are read in the root of the agent, links included, and whole', () => {
+    const root = mkdtempSync(join(tmpdir(), 'option-files-'));
+    onTestFinished(() => rmSync(root, { recursive: true }));
+    const flagged = 'NODE_OPTIONS=--heapsnapshot-signal=SIGUSR1';
+    const obstacle = (path: string) => {
+      const files = { 'proc/7/cmdline': `node\0--env-file-if-exists=${path}\0app.js\0` };
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(join(root, name, '..'), { recursive: true });
+        writeFileSync(join(root, name), text);
+      }
+      return optionFileObstacle(join(root, 'proc'), 7)?.message;
+    };
+    const agent = join(root, 'proc/7/root');
+    mkdirSync(join(agent, 'run/config/..data'), { recursive: true });
+    mkdirSync(join(agent, 'var'));
+    mkdirSync(join(agent, 'app'));
+    symlinkSync('/run', join(agent, 'var/run'));
+    symlinkSync('/app', join(root, 'proc/7/cwd'));
+    writeFileSync(join(agent, 'run/config/..data/env'), flagged);
+    symlinkSync('..data/env', join(agent, 'run/config/env'));
+    writeFileSync(join(agent, 'app/plain'), 'A=1');
+    symlinkSync('around', join(agent, 'around'));
+    execFileSync('mkfifo', [join(agent, 'fifo')]);
+    writeFileSync(join(agent, 'large'), Buffer.alloc(1_000_000));
+    expect(obstacle('/var/run/config/env')).toMatch(/holds --heapsnapshot-signal/);
+    expect(obstacle('../var/run/config/env')).toMatch(/holds --heapsnapshot-signal/);
+    expect(obstacle('plain')).toBeUndefined();
+    expect(obstacle('missing')).toBeUndefined();
+    for (const path of ['/around', '/fifo']) expect(obstacle(path)).toMatch(/cannot be read/);
+    expect(obstacle('/large')).toMatch(/more than can be read/);
+  });
+});
+
 describe('asking for the list of targets', () => {
   const listen = async (server: Server): Promise<number> => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -62,7 +166,7 @@ describe('asking for the list of targets', () => {
     const server = createTcpServer();
     const port = await listen(server);
     await new Promise((resolve) => server.close(resolve));
-    expect(await askTargetList('127.0.0.1', port, 500)).toEqual({ kind: 'other' });
+    expect(await askTargetList('127.0.0.1', port, 500)).toEqual({ kind: 'silent' });
   });
 });
 
@@ -81,7 +185,10 @@ describe('finding the inspector of a process', () => {
     expect(found).toMatchObject({ address });
     if (!found) return;
     expect(target.listens(found)).toBe(true);
-    await until(() => target.clients(found).own.length + target.clients(found).others === 0);
+    await until(async () => {
+      const { own, others } = await target.clients(found);
+      return own.length + others === 0;
+    });
     agent.kill();
     await until(() => agent.child.signalCode !== null);
     expect(target.alive()).toBe(false);
@@ -95,6 +202,25 @@ describe('finding the inspector of a process', () => {
     const agent = await startNode(node, [agentFile('cjs'), 'http'], { settle: false });
     expect(await createInspectorTarget({ procRoot: '/proc', pid: agent.pid }).find(1000)).toBeUndefined();
     expect(await createInspectorTarget({ procRoot: '/proc', pid: inspected.pid }).find(1000)).toBeDefined();
+  });
+
+  it.each([
+    'answers',
+    'does not answer',
+  ])('asks a server that %s once, however often it looks', async (how) => {
+    const asked: string[] = [];
+    const server = createServer((request, answer) => {
+      asked.push(request.url ?? '');
+      if (how === 'answers') answer.end('{}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    for (let i = 0; i < 3; i++)
+      expect(await createInspectorTarget({ procRoot: '/proc', pid: process.pid }).find(200)).toBeUndefined();
+    expect(asked).toEqual(['/json/list']);
   });
 
   it('refuses a process in another network', async ({ skip }) => {
@@ -159,3 +285,54 @@ describe('whether SIGUSR1 is safe', () => {
 it('kills no Node at its start, tried from the first instant on', async () => {
   expect(await startUnderSignal(40)).toEqual({ died: 0, signalled: 40 });
 }, 60_000);
+
+describe('a program that was told what signals mean', () => {
+  it.each<[string, string[], NodeJS.ProcessEnv]>([
+    ['by its command line', ['--heapsnapshot-signal=SIGUSR1'], {}],
+    ['by NODE_OPTIONS', [], { NODE_OPTIONS: '--report-on-signal "--report-signal=SIGUSR1"' }],
+  ])('is sent none: %s', async (_, flags, env) => {
+    const agent = await startNode(node, [...flags, '--inspect-port=0', agentFile('cjs')], { env });
+    const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
+    expect(target.signalObstacle()?.message).toMatch(
+      /was started with --(?:heapsnapshot-signal|report-on-signal)/,
+    );
+  });
+
+  it.each<[string, string | null, string, RegExp | undefined]>([
+    ['', 'NODE_OPTIONS=--heapsnapshot-signal=SIGUSR1\n', '--env-file', /which holds --heapsnapshot-signal/],
+    ['no', 'NODE_OPTIONS=--enable-source-maps\n', '--env-file', undefined],
+    ['no', null, '--env-file-if-exists', undefined],
+  ])('is told %s such thing by a file: %j of %s', async (_, text, flag, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'env-file-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    if (text !== null) writeFileSync(join(folder, 'data'), text);
+    if (text !== null) symlinkSync('data', join(folder, '.env')); // as those of a ConfigMap are
+    const agent = await startNode(node, [`${flag}=${folder}/.env`, '--inspect-port=0', agentFile('cjs')]);
+    const obstacle = createInspectorTarget({ procRoot: '/proc', pid: agent.pid }).signalObstacle();
+    if (message) expect(obstacle?.message).toMatch(message);
+    else expect(obstacle).toBeUndefined();
+    if (text === null) return;
+    rmSync(join(folder, '.env'));
+    expect(createInspectorTarget({ procRoot: '/proc', pid: agent.pid }).signalObstacle()?.message).toMatch(
+      /cannot be read/,
+    );
+  });
+
+  it('is sent none where its wrapper was told', async () => {
+    const wrapper = await start(
+      'sh',
+      ['-c', `: --report-on-signal; ${node} --inspect-port=0 ${agentFile('cjs')}; :`],
+      {
+        awaitOutput: true,
+      },
+    );
+    onTestFinished(wrapper.kill);
+    const [pid = 0] = readChildren('/proc', wrapper.pid, 1) ?? [];
+    onTestFinished(() => void process.kill(pid, 'SIGKILL'));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const target = createInspectorTarget({ procRoot: '/proc', pid });
+    expect(target.signalObstacle()?.message).toContain(
+      `process ${wrapper.pid} was started with --report-on-signal`,
+    );
+  });
+});

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readProcessUsage } from '../../../src/adapters/pidusage.ts';
 import { readStat } from '../../../src/sources/proc-fs.ts';
-import { createProcessTree, nextRefreshMs, type ProcessTreeOptions } from '../../../src/sources/processes.ts';
+import { createProcessTree, LookPace, type ProcessTreeOptions } from '../../../src/sources/processes.ts';
 import { type FakeTree, fakeTree } from '../../support/fake-cgroup.ts';
 import { procFiles, statLine } from '../../support/fake-proc.ts';
 import { type Started, start, until } from '../../support/started.ts';
@@ -33,6 +33,16 @@ describe.each(['linux', 'darwin'] as const)('a real tree, listed as on %s', (pla
     expect(sample.processes.every(({ rssBytes }) => rssBytes > 100_000)).toBe(true);
     expect(sample.cpuCores).not.toBeNull();
     expect(tree.members()).toHaveLength(5);
+  });
+
+  it('names the biggest twenty, and counts all', async () => {
+    const many = 'for i in $(seq 25); do sleep 60 & done; echo ready; wait';
+    started = await start('sh', ['-c', many], { awaitOutput: true });
+    const tree = treeOf(started.pid, { platform });
+    await until(async () => (await tree.refresh()).count === 26);
+    const { processes, pids } = await tree.refresh();
+    expect(processes).toHaveLength(20);
+    expect(new Set(pids).size).toBe(26);
   });
 
   it('keeps a process that lost its parent, and is empty at the end', async () => {
@@ -169,8 +179,13 @@ it('gives one answer to two calls at once', async () => {
   expect(a).toBe(b);
 });
 
-it('looks again after a second, or after a hundred times what it cost', () => {
-  expect(nextRefreshMs(0)).toBe(1000);
-  expect(nextRefreshMs(10)).toBe(1000);
-  expect(nextRefreshMs(29)).toBe(2900);
+it('looks again after a second, at 1 % of a core on average, with 200 ms spent ahead', () => {
+  const pace = new LookPace(0);
+  expect(pace.intervalMs).toBe(1000);
+  pace.spent(150, 0);
+  expect(pace.intervalMs).toBe(1000);
+  pace.spent(90, 1000); // 200 - 150 + 10 - 90
+  expect(pace.intervalMs).toBe(3000);
+  for (let atMs = 4000; atMs < 400_000; atMs += pace.intervalMs) pace.spent(29, atMs);
+  expect(pace.intervalMs).toBeCloseTo(2900, 0);
 });

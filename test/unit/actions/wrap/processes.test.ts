@@ -11,15 +11,17 @@ import { procFiles } from '../../../support/fake-proc.ts';
 
 describe('processes', () => {
   it('of a run are found by its mark, exactly, and their descendants by descent', async () => {
+    const mark = `unit-test-${Math.random()}`;
     const child = spawn('sh', ['-c', 'env -u SPILLWAY_RUN sleep 60 & echo $!; wait'], {
-      env: { ...process.env, SPILLWAY_RUN: 'unit-test-1' },
+      env: { ...process.env, SPILLWAY_RUN: mark },
     });
     const inner = await new Promise<number>((resolve) =>
       child.stdout.once('data', (data) => resolve(Number(data))),
     );
     try {
-      expect(pidsOfRun('unit-test-1')).toEqual([child.pid]);
-      expect(pidsOfRun('unit-test-')).toEqual([]);
+      // the inner one bears the mark until `env` has taken it
+      await expect.poll(() => pidsOfRun(mark)).toEqual([child.pid]);
+      expect(pidsOfRun(mark.slice(0, -1))).toEqual([]);
       expect([...withDescendants([child.pid ?? 0], listProcesses())].sort()).toEqual(
         [child.pid, inner].sort(),
       );

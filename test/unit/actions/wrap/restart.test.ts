@@ -18,6 +18,7 @@ function run(mode: RestartMode, scripts: string[], changes: Partial<SuperviseOpt
       const [command = '', ...args] = script.startsWith('/') ? [script] : ['sh', '-c', script];
       return startChild({ command, args, env: process.env, signals });
     },
+    ending: () => {},
     recycled: () => false,
     between: async (_, waitMs) => void waits.push(waitMs),
     chance: () => 0.5,
@@ -74,6 +75,16 @@ describe('supervise', () => {
     for (const name of ['SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const) signals.emit(name);
     expect(await status(result)).toBe(0);
     expect(starts()).toBe(3);
+  });
+
+  it('says so when a signal comes in that ends the command for good', async () => {
+    const ending: string[] = [];
+    const { result, signals } = run('always', ['sleep 5'], { ending: (name) => void ending.push(name) });
+    await soon();
+    signals.emit('SIGUSR2');
+    signals.emit('SIGTERM');
+    await result;
+    expect(ending).toEqual(['SIGTERM']);
   });
 
   it('passes SIGTERM on, and does not start again what ends with it', async () => {

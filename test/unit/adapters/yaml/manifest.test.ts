@@ -57,12 +57,24 @@ spec:
 `;
 
 describe('a manifest', () => {
-  it.each(podCorpus())('keeps each line of $name, and gets it back', ({ text, expect: expected }) => {
+  const [meshed, others] = [true, false].map((are) =>
+    podCorpus().filter(({ name }) => name.startsWith('mesh-') === are),
+  );
+  it.each(others ?? [])('keeps each line of $name, and gets it back', ({ text, expect: expected }) => {
     const out = added(text);
     if (expected !== 'injected') return expect(out).toBe(text);
     holdsAll(out, text.replaceAll(/(annotations|initContainers|volumes): (\[\]|\{\})$/gm, '$1:'));
     expect(added(out)).toBe(out);
     if (!/\[\]$|annotations: \{\}$|status:/m.test(text)) expect(removed(out)).toBe(text);
+  });
+
+  it.each(meshed ?? [])('keeps the lines of $name but for its lists of ports', ({ text }) => {
+    const list = /^.*(InboundPorts|inbound-ports|args).*\n/gm;
+    const out = added(text);
+    holdsAll(out.replaceAll(list, ''), text.replaceAll(list, ''));
+    expect(added(out)).toBe(out);
+    const [before, after] = [text, removed(out)].map((each) => manifest(each).documents[0]?.value);
+    expect(after).toEqual(before);
   });
 
   it.each([
@@ -163,6 +175,8 @@ describe('a manifest', () => {
                     fieldPath: spec.nodeName
               - name: SPILLWAY_AGENT
                 value: container:agent
+              - name: SPILLWAY_POD_RESTART_POLICY
+                value: Always
             ports:
               - name: spillway
                 containerPort: 9797
@@ -172,7 +186,7 @@ describe('a manifest', () => {
                 path: /readyz
                 port: 9797
               periodSeconds: 1
-              timeoutSeconds: 1
+              timeoutSeconds: 3
               failureThreshold: 1
               successThreshold: 1
             livenessProbe:
@@ -184,7 +198,7 @@ describe('a manifest', () => {
               failureThreshold: 6
             resources:
               requests:
-                cpu: 10m
+                cpu: 50m
                 memory: 96Mi
               limits:
                 memory: 128Mi
@@ -264,10 +278,9 @@ describe('a manifest', () => {
 
   it('keeps any text around it', () => {
     const scalar = fc.oneof(fc.string({ unit: 'grapheme' }), fc.integer(), fc.boolean(), fc.constant(null));
-    const extras = fc.dictionary(
-      fc.string({ minLength: 1 }),
-      fc.oneof(scalar, fc.array(scalar), fc.dictionary(fc.string(), scalar)),
-    );
+    // `<<` is written without quotes here, and then merges
+    const key = (minLength: number) => fc.string({ minLength }).filter((text) => text !== '<<');
+    const extras = fc.dictionary(key(1), fc.oneof(scalar, fc.array(scalar), fc.dictionary(key(0), scalar)));
     const volumes = fc.array(fc.record({ name: fc.constantFrom('a', 'b'), note: fc.string() }), {
       minLength: 1,
     });

@@ -72,12 +72,13 @@ describe('injecting', () => {
                 name: 'SPILLWAY_DOWNWARD_LIMIT',
                 valueFrom: { resourceFieldRef: { containerName: 'agent', resource: 'limits.memory' } },
               },
+              { name: 'SPILLWAY_POD_RESTART_POLICY', value: 'Always' },
             ],
             ports: [{ name: 'spillway', containerPort: 9797, protocol: 'TCP' }],
             readinessProbe: {
               httpGet: { path: '/readyz', port: 9797 },
               periodSeconds: 1,
-              timeoutSeconds: 1,
+              timeoutSeconds: 3,
               failureThreshold: 1,
               successThreshold: 1,
             },
@@ -87,7 +88,7 @@ describe('injecting', () => {
               timeoutSeconds: 5,
               failureThreshold: 6,
             },
-            resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+            resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi' } },
             securityContext: {
               runAsUser: 10001,
               runAsGroup: 10001,
@@ -106,25 +107,7 @@ describe('injecting', () => {
             ],
           },
         ],
-        volumes: [
-          {
-            name: 'spillway-token',
-            projected: {
-              defaultMode: 292,
-              sources: [
-                { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
-                { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-                {
-                  downwardAPI: {
-                    items: [
-                      { path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } },
-                    ],
-                  },
-                },
-              ],
-            },
-          },
-        ],
+        volumes: [{ name: 'spillway-token', emptyDir: {} }],
       },
     });
   });
@@ -191,17 +174,88 @@ describe('injecting', () => {
     expect(uninject(pod)).toEqual(fixture('init-containers'));
   });
 
-  it('is told of the limit only where there is one, and opens no port of the node', () => {
+  it('knows the limit only where there is one', () => {
     const names = (name: string) => (sidecar(name)['env'] as { name: string }[]).map((each) => each.name);
     expect(names('plain')).toContain('SPILLWAY_DOWNWARD_LIMIT');
     expect(names('no-limit')).not.toContain('SPILLWAY_DOWNWARD_LIMIT');
-    expect(sidecar('plain')).toHaveProperty('ports');
-    expect(sidecar('host-network')).not.toHaveProperty('ports');
   });
 
   it('takes part in what a pod has as a whole', () => {
     expect(sidecar('plain')).toHaveProperty('resources');
     expect(sidecar('pod-level-resources')).not.toHaveProperty('resources');
+  });
+
+  it('has a limit of cpu where a quota could ask for it: where every other container has one', () => {
+    const limits = (name: string, requests: Record<string, string> = {}) =>
+      sidecar(name, { resources: { requests, limits: { memory: '128Mi' } } }).resources?.limits;
+    expect(limits('limits-cpu')).toEqual({ memory: '128Mi', cpu: '200m' });
+    expect(limits('limits-cpu', { cpu: '0.5' })).toEqual({ memory: '128Mi', cpu: '0.5' });
+    expect(limits('limits-cpu-some')).toEqual({ memory: '128Mi' });
+    expect(sidecar('limits-cpu', { resources: { limits: { cpu: '1' } } }).resources).toEqual({
+      limits: { cpu: '1' },
+    });
+    expect(sidecar('limits-cpu', { resources: {} }).resources).toEqual({ limits: { cpu: '200m' } });
+  });
+
+  it('knows whether the agent would be started again', () => {
+    const policy = (name: string) =>
+      (sidecar(name)['env'] as { name: string; value?: string }[]).find(
+        (each) => each.name === 'SPILLWAY_POD_RESTART_POLICY',
+      )?.value;
+    expect(['deployment', 'job', 'cron-job', 'never-restarted'].map(policy)).toEqual([
+      ...['Always', 'Never', 'OnFailure', 'Never'],
+    ]);
+  });
+
+  it('keeps records in a volume of its own, mounted in it alone', () => {
+    const pod = injected(fixture('record-dir'));
+    const mount = { name: 'spillway-records', mountPath: '/var/lib/spillway' };
+    expect(sidecarOf(pod)['volumeMounts']).toContainEqual(mount);
+    expect(pod.spec?.volumes).toContainEqual({ name: 'spillway-records', emptyDir: {} });
+    expect(JSON.stringify(pod.spec?.containers)).not.toContain('spillway-records');
+    expect(sidecar('plain', { options: { recordDir: '/records' } })['volumeMounts']).toContainEqual({
+      ...mount,
+      mountPath: '/records',
+    });
+    for (const name of ['plain', 'record-dir-bad', 'record-dir-system', 'record-dir-relative'])
+      expect(JSON.stringify(injected(fixture(name)))).not.toContain('spillway-records');
+  });
+
+  it('takes the URL of the webhook from a Secret, which may be missing', () => {
+    const webhookUrlSecret = { name: 'alerts', key: 'url' };
+    expect(sidecar('plain', { webhookUrlSecret })['env']).toContainEqual({
+      name: 'SPILLWAY_WEBHOOK_URL',
+      valueFrom: { secretKeyRef: { name: 'alerts', key: 'url', optional: true } },
+    });
+  });
+
+  it('never guards the proxy of a mesh, and gets its probes past it', () => {
+    const agentIn = (name: string) =>
+      (sidecar(name)['env'] as { name: string; value?: string }[]).find(
+        (each) => each.name === 'SPILLWAY_AGENT',
+      )?.value;
+    for (const name of [
+      'mesh-linkerd-first',
+      'mesh-istio-first',
+      'mesh-istio-native',
+      'default-container-gone',
+    ])
+      expect(agentIn(name), name).toBe('container:agent');
+    const list = (name: string, annotation: string) =>
+      injected(fixture(name)).metadata?.annotations?.[annotation];
+    const istio = 'traffic.sidecar.istio.io/excludeInboundPorts';
+    const linkerd = 'config.linkerd.io/skip-inbound-ports';
+    expect(list('mesh-istio-native', istio)).toBe('15020,9797');
+    expect(list('mesh-linkerd-first', linkerd)).toBe('4567,4568,9797');
+    expect([list('mesh-lists', istio), list('mesh-lists', linkerd)]).toEqual(['9797', '9797, 25']);
+    // a list on the pod would stand for the whole mesh's
+    expect([list('mesh-istio-first', istio), list('plain', istio), list('plain', linkerd)]).toEqual([
+      ...[undefined, undefined, undefined],
+    ]);
+    const init = injected(fixture('mesh-istio-first')).spec?.initContainers?.find(
+      ({ name }) => name === 'istio-init',
+    );
+    expect(init?.args?.slice(-2)).toEqual(['-d', '15090,15021,15020,9797']);
   });
 
   it('takes its options from the configuration, sorted, and from annotations', () => {
@@ -236,6 +290,28 @@ describe('injecting', () => {
     expect(volume('plain', true)).toEqual(['name', 'projected']);
     expect(volume('plain', false)).toEqual(['name', 'emptyDir']);
     expect(volume('events-off', true)).toEqual(['name', 'emptyDir']);
+    expect(injected(fixture('plain')).spec?.volumes).toEqual([
+      {
+        name: 'spillway-token',
+        projected: {
+          defaultMode: 292,
+          sources: [
+            { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
+            { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+            {
+              downwardAPI: {
+                items: [
+                  { path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } },
+                ],
+              },
+            },
+          ],
+        },
+      },
+    ]);
+    // a pod that wants no token in its containers gets none by injection, unless it says so
+    expect(volume('automount-false', true)).toEqual(['name', 'emptyDir']);
+    expect(volume('automount-false-events-on', false)).toEqual(['name', 'projected']);
     // something stands in its place all the same, or the agent's own token would
     expect(sidecar('plain', { events: false })).toHaveProperty('volumeMounts');
   });

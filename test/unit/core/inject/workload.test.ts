@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { podsOf } from '../../../../src/core/inject/workload.ts';
+import { podsOf, skippedIn } from '../../../../src/core/inject/workload.ts';
 
 const spec = { containers: [{ name: 'a' }] };
 const template = { metadata: {}, spec };
@@ -43,6 +43,26 @@ describe('the pods of an object', () => {
       ['Deployment: items.0.spec.template'],
     );
     expect(found({ apiVersion: 'v1', kind: 'List', items: [list] })).toHaveLength(2);
+  });
+
+  it('are known to be missed where another kind has a template', () => {
+    const missed = (value: unknown) => skippedIn(value).map(({ name, path }) => `${name}: ${path.join('.')}`);
+    const config = object('apps.openshift.io/v1', 'DeploymentConfig', { spec: { template } });
+    const service = object('serving.knative.dev/v1', 'Service', { spec: { template } });
+    expect(missed(config)).toEqual(['DeploymentConfig n: ']);
+    expect(missed({ apiVersion: 'v1', kind: 'List', items: [service, config] })).toEqual([
+      'Service n: items.0',
+      'DeploymentConfig n: items.1',
+    ]);
+    const items = [{ spec: { template } }];
+    for (const value of [
+      object('apps/v1', 'Deployment', { spec: { template } }),
+      { apiVersion: 'apps/v1', kind: 'DeploymentList', items },
+      object('v1', 'Pod', { spec }),
+      object('v1', 'Service', { spec: { ports: [] } }),
+      null,
+    ])
+      expect(missed(value)).toEqual([]);
   });
 
   it('are none of anything else', () => {

@@ -1,0 +1,16 @@
+import { createSignalRecord } from '../../../src/actions/signal-record.ts';
+import type { ReachOptions } from '../../../src/reaches.ts';
+
+/** Everything is allowed: what is measured is what it costs. */
+export const ANY_WAY: ReachOptions = {
+  procRoot: '/proc',
+  gc: 'on-shared-host',
+  maySignal: () => true,
+  signalRecord: createSignalRecord({
+    dir: undefined,
+    clock: { now: () => performance.now(), wallMs: () => Date.now() },
+    onProblem: () => {},
+  }),
+  inPod: false,
+  sameFiles: true,
+};
