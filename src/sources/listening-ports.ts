@@ -4,21 +4,16 @@ import { listeningIn } from './tcp-tables.ts';
 
 /**
  * Where a process takes TCP connections, lowest port first: the listening sockets of its network namespace that are among
- * its open files. 0.5 ms for a process with 100 files.
+ * its open files.
  * @returns `null` when its files may not be seen (another uid or gid) or it is gone
  */
-export function listeningSockets(procRoot: string, pid: number): ListeningSocket[] | null {
+export async function listeningSockets(procRoot: string, pid: number): Promise<ListeningSocket[] | null> {
   const held = socketInodes(`${procRoot}/${pid}/fd`);
   if (held === null) return null;
   if (held.size === 0) return [];
-  return listeningIn(`${procRoot}/${pid}/net`)
+  return (await listeningIn(`${procRoot}/${pid}/net`))
     .filter(({ inode }) => held.has(inode))
     .sort((a, b) => a.port - b.port);
-}
-
-/** The ports at which a process takes TCP connections, lowest first; none where its files may not be seen. */
-export function listeningPorts(procRoot: string, pid: number): number[] {
-  return [...new Set((listeningSockets(procRoot, pid) ?? []).map(({ port }) => port))];
 }
 
 /** The sockets among a process' open files: links that read `socket:[INODE]`. */

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { NodeSignals } from '../../src/actions/node/target.ts';
 import { createNodeReach, type NodeReach, type NodeReachOptions } from '../../src/actions/node-reach.ts';
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
 import { ReachError } from '../../src/core/reach.ts';
+import { parseListening } from '../../src/core/socket-table.ts';
 import { createInspectorTarget } from '../../src/sources/inspector/target.ts';
-import { listeningPorts } from '../../src/sources/listening-ports.ts';
 import { type Started, start, until } from './started.ts';
 
 /** One Node to test with. */
@@ -68,7 +68,23 @@ export function reachOf(pid: number, options: Partial<NodeReachOptions> = {}): N
   return reach;
 }
 
-export const portsOf = (pid: number) => listeningPorts('/proc', pid);
+/** The ports at which a process takes TCP connections, lowest first; none once it is gone. */
+export function portsOf(pid: number): number[] {
+  const read = (file: string) => unlessGone(() => readFileSync(`/proc/${pid}/${file}`, 'utf8')) ?? '';
+  const files = unlessGone(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
+  const held = new Set(files.map((fd) => unlessGone(() => readlinkSync(`/proc/${pid}/fd/${fd}`))));
+  const listening = ['net/tcp', 'net/tcp6'].flatMap((table) => parseListening(read(table)));
+  const ports = listening.filter(({ inode }) => held.has(`socket:[${inode}]`)).map(({ port }) => port);
+  return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
 
 /** Whether a process lives and is not stopped. */
 export function lives(pid: number): boolean {

@@ -23,7 +23,7 @@ export async function startUnderSignal(tries: number): Promise<{ died: number; s
       const agent = await start('sh', ['-c', `${wait} exec "$0" "$@"`, bin, ...program]);
       const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
       for (let looks = 0; looks < 5000; looks++) {
-        if (target.signalObstacle() === undefined) {
+        if (target.signalObstacle(await target.listening()) === undefined) {
           process.kill(agent.pid, 'SIGUSR1');
           signalled++;
           break;

@@ -10,7 +10,7 @@ export interface GoProcess {
   /** Clock ticks since boot (field 22 of `stat`); without it the process found at the first call counts. */
   startTime?: number;
   /** The agent's listening sockets; `null` when they may not be seen. */
-  listening(procRoot: string, pid: number): ListeningSocket[] | null;
+  listening(procRoot: string, pid: number): Promise<ListeningSocket[] | null>;
 }
 
 const INDEX = '/debug/pprof/';
@@ -42,11 +42,11 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
   const late = new Map<number, number>();
 
   /** The agent's sockets now: also the proof that it still lives and still is the one that listens there. */
-  const sockets = (): ListeningSocket[] => {
+  const sockets = async (): Promise<ListeningSocket[]> => {
     const started = startTimeOf(procRoot, pid);
     startTime ??= started;
     if (started === undefined || started !== startTime) throw goneError(pid);
-    const open = process.listening(procRoot, pid);
+    const open = await process.listening(procRoot, pid);
     const network = linkOf(`${procRoot}/${pid}/ns/net`);
     if (open === null || network === undefined)
       throw new ReachError('refused', "the agent's open files may not be seen", { mend: SAME_USER });
@@ -74,7 +74,7 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
 
   const find = async (): Promise<ListeningSocket> => {
     const usualFirst = (socket: ListeningSocket) => (socket.port === USUAL_PORT ? 0 : 1);
-    const open = sockets()
+    const open = (await sockets())
       .filter(({ inode }) => !others.has(inode))
       .sort((a, b) => usualFirst(a) - usualFirst(b))
       .slice(0, MAX_ASKED);
@@ -97,7 +97,7 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
   /** The socket to ask, which is still the agent's. */
   const current = async (): Promise<ListeningSocket> => {
     const known = found;
-    if (known && !sockets().some(({ inode }) => inode === known.inode)) found = undefined;
+    if (known && !(await sockets()).some(({ inode }) => inode === known.inode)) found = undefined;
     found ??= await find();
     return found;
   };

@@ -149,11 +149,11 @@ export function createDoor(options: DoorOptions): Door {
   };
 
   const gone = async (at: InspectorEndpoint, limitMs: number): Promise<boolean> => {
-    for (let waited = 0; target.listens(at); waited += LOOK_EVERY_MS) {
+    for (let waited = 0; ; waited += LOOK_EVERY_MS) {
+      if (!(await target.listening()).some(({ inode }) => inode === at.inode)) return true;
       if (waited >= limitMs) return false;
       await sleep(LOOK_EVERY_MS);
     }
-    return true;
   };
 
   /** A blocked agent answers nothing now; the request waits in it and is done although nobody is connected any more. */

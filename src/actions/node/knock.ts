@@ -62,9 +62,10 @@ export function createKnock(options: KnockOptions): Knock {
         throw new ReachError('refused', `process ${target.pid} was sent SIGUSR1 and opened no inspector`, {
           mend: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
         });
-      before = target.listeners();
+      const listening = await target.listening();
+      before = new Set(listening.map(({ inode }) => inode));
       // these two lines belong together: nothing may come between the look and the signal
-      const obstacle = target.signalObstacle();
+      const obstacle = target.signalObstacle(listening);
       if (obstacle) throw obstacle;
       send(target.pid);
       signals.sent();

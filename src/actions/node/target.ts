@@ -1,4 +1,5 @@
 import type { ReachError } from '../../core/reach.ts';
+import type { ListeningSocket } from '../../core/socket-table.ts';
 
 /** Where the agent's inspector listens. */
 export interface InspectorEndpoint {
@@ -20,11 +21,13 @@ export interface InspectorTarget {
    * @throws ReachError when its network cannot be reached from here
    */
   find(timeoutMs: number, opening?: boolean): Promise<InspectorEndpoint | undefined>;
-  /** Why SIGUSR1 must not be sent, looked at now and without a pause. */
-  signalObstacle(): ReachError | undefined;
-  listens(endpoint: InspectorEndpoint): boolean;
+  /**
+   * Why SIGUSR1 must not be sent, looked at now and without a pause.
+   * @param listening from {@link listening}, not long ago
+   */
+  signalObstacle(listening: readonly ListeningSocket[]): ReachError | undefined;
   /** All sockets that listen where its inspector would: what is among them before the signal was not opened by it. */
-  listeners(): ReadonlySet<number>;
+  listening(): Promise<readonly ListeningSocket[]>;
   /** Local ports of the guardian's own connections, and how many others there are. */
   clients(endpoint: InspectorEndpoint): Promise<{ own: number[]; others: number }>;
 }

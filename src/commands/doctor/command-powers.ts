@@ -10,8 +10,12 @@ import { NEEDS_OPEN } from './way-in.ts';
 const OTHERS = 'Python from 3.14 or with spillway_hook, a JVM, Go with pprof';
 
 /** What could be done in a command that is started from here: wrap mode, where nothing runs yet. */
-export function commandPowers(config: Config, env: NodeJS.ProcessEnv, reading: Reading): Power[] {
-  const way = wayIntoNode(config, env);
+export async function commandPowers(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  reading: Reading,
+): Promise<Power[]> {
+  const way = await wayIntoNode(config, env);
   return [
     {
       power: 'collect garbage',
@@ -34,7 +38,7 @@ function heapLimitOfNode(env: NodeJS.ProcessEnv, reading: Reading): Power[] {
 }
 
 /** Same user, same network: what may be in the way is what every Node program here would meet. */
-function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Ability {
+async function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Promise<Ability> {
   if (process.platform !== 'linux') return no('needs /proc of Linux', 'run it on Linux');
   const options = env['NODE_OPTIONS'] ?? '';
   const { host, port, atStart } = inspectFlags([], options);
@@ -42,7 +46,7 @@ function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Ability {
   const switchedOff = /(?:^|\s)(--disable-sigusr1|--(?:experimental-)?permission)(?=\s|$)/.exec(options)?.[1];
   if (!atStart && switchedOff)
     return partly(`of ${OTHERS}; not of Node: NODE_OPTIONS has ${switchedOff}`, `leave ${switchedOff} out`);
-  if (isTaken({ host, port }))
+  if (await isTaken({ host, port }))
     return partly(
       `of ${OTHERS}; not of Node: ${host}:${port}, where it would open its inspector, is in use`,
       'give the command an inspector port of its own: NODE_OPTIONS=--inspect-port=PORT',

@@ -6,9 +6,9 @@ import { listeningIn } from '../../sources/tcp-tables.ts';
  * Whether somebody listens at an address, by the kernel's own table: to bind it for a look could keep a guardian that
  * starts at this moment from it. False where there is no such table.
  */
-export function isTaken({ host, port }: Address): boolean {
+export async function isTaken({ host, port }: Address): Promise<boolean> {
   if (port === 0) return false;
-  return listeningIn('/proc/self/net').some(
+  return (await listeningIn('/proc/self/net')).some(
     (socket) => socket.port === port && overlap(socket.address, host),
   );
 }

@@ -15,7 +15,7 @@ export async function takingRequests(
 ): Promise<Ability> {
   const where = OPTIONS.adminListen.type.render(adminListen);
   const who = adminToken !== undefined ? 'with the token' : 'from this host';
-  if (!isTaken(adminListen)) return yes(`POST to ${where}, ${who}`);
+  if (!(await isTaken(adminListen))) return yes(`POST to ${where}, ${who}`);
   const guardian = await answersAsGuardian(adminListen);
   if (guardian && beside) return yes(`POST to ${where}, ${who}: a guardian listens there`);
   return no(

@@ -56,7 +56,7 @@ async function intoNode(pid: number, mayOpen: boolean, others: string | undefine
       `its inspector is not opened: ${others}`,
       'allow it with --gc on-shared-host, or start the agent with --inspect',
     );
-  const obstacle = target.signalObstacle();
+  const obstacle = target.signalObstacle(await target.listening());
   if (obstacle) return refused(obstacle);
   if (!maySignal(pid))
     return no(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');

@@ -40,12 +40,13 @@ export interface InspectorTarget {
    * @throws ReachError when its network cannot be reached from here
    */
   find(timeoutMs: number, opening?: boolean): Promise<InspectorEndpoint | undefined>;
-  /** Why SIGUSR1 must not be sent, looked at now and without a pause. */
-  signalObstacle(): ReachError | undefined;
-  /** Whether that very socket still listens. */
-  listens(endpoint: InspectorEndpoint): boolean;
-  /** All sockets that listen in its network namespace, by inode. */
-  listeners(): ReadonlySet<number>;
+  /**
+   * Why SIGUSR1 must not be sent, looked at now and without a pause.
+   * @param listening from {@link listening}, not long ago
+   */
+  signalObstacle(listening: readonly ListeningSocket[]): ReachError | undefined;
+  /** All sockets that listen in its network namespace. */
+  listening(): Promise<readonly ListeningSocket[]>;
   /** Clients connected to it: local ports of the guardian's own connections, and how many others there are. */
   clients(endpoint: InspectorEndpoint): Promise<{ own: number[]; others: number }>;
 }
@@ -117,7 +118,8 @@ export function createInspectorTarget(options: InspectorTargetOptions): Inspecto
       const { port, atStart } = flags();
       // where its files may not be seen, only a port that it names can be its own
       const own =
-        listeningSockets(procRoot, pid) ?? (atStart ? listening().filter((s) => s.port === port) : []);
+        (await listeningSockets(procRoot, pid)) ??
+        (atStart ? (await listening()).filter((s) => s.port === port) : []);
       const candidates = own.filter(({ inode, port: at }) => !NO_INSPECTORS.has(inode, at === port));
       for (const socket of candidates.filter((s) => s.port === port)) {
         const endpoint = await ask(socket, timeoutMs, opening);
@@ -129,16 +131,15 @@ export function createInspectorTarget(options: InspectorTargetOptions): Inspecto
       );
     },
     // first for the best reason, then for the time: as little as can be passes between the last look and the signal
-    signalObstacle: () =>
+    signalObstacle: (taken) =>
       networkObstacle(procRoot, pid) ??
       signalObstacle(procRoot, pid, startTime) ??
       flagObstacle(procRoot, pid) ??
       optionFileObstacle(procRoot, pid) ??
-      portObstacle(flags(), listening()) ??
+      portObstacle(flags(), taken) ??
       clusterObstacle(procRoot, pid) ??
       signalObstacle(procRoot, pid, startTime),
-    listens: ({ inode }) => listening().some((socket) => socket.inode === inode),
-    listeners: () => new Set(listening().map(({ inode }) => inode)),
+    listening,
     async clients({ port }) {
       const table = await tcpTable(`${folder}/net`);
       const mine = ownSockets(procRoot);

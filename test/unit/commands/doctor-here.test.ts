@@ -27,7 +27,7 @@ async function powersOf(flags: Record<string, string>, nodeOptions = '', limitMe
     usageSource: 'rss',
     heap: null,
   };
-  const powers = commandPowers(await configOf(flags), { NODE_OPTIONS: nodeOptions }, reading);
+  const powers = await commandPowers(await configOf(flags), { NODE_OPTIONS: nodeOptions }, reading);
   for (const { has, mend } of powers) expect(mend === '').toBe(has === 'yes');
   return Object.fromEntries(powers.map((power) => [power.power, power]));
 }

@@ -21,6 +21,11 @@ import { start, until } from '../../support/started.ts';
 
 const node = process.execPath;
 
+async function obstacleTo(pid: number) {
+  const target = createInspectorTarget({ procRoot: '/proc', pid });
+  return target.signalObstacle(await target.listening());
+}
+
 describe('flags of the inspector', () => {
   it.each<[string, string, Partial<ReturnType<typeof inspectFlags>>]>([
     ['node app.js', '', { host: '127.0.0.1', port: 9229, atStart: false }],
@@ -184,7 +189,7 @@ describe('finding the inspector of a process', () => {
     const found = await target.find(1000);
     expect(found).toMatchObject({ address });
     if (!found) return;
-    expect(target.listens(found)).toBe(true);
+    expect((await target.listening()).map(({ inode }) => inode)).toContain(found.inode);
     await until(async () => {
       const { own, others } = await target.clients(found);
       return own.length + others === 0;
@@ -193,7 +198,7 @@ describe('finding the inspector of a process', () => {
     await until(() => agent.child.signalCode !== null);
     expect(target.alive()).toBe(false);
     expect(await target.find(1000)).toBeUndefined();
-    expect(target.listens(found)).toBe(false);
+    expect((await target.listening()).map(({ inode }) => inode)).not.toContain(found.inode);
     expect(target.innerPid()).toBeUndefined();
   });
 
@@ -232,7 +237,7 @@ describe('finding the inspector of a process', () => {
     if (alone.output() === '') skip('no right to make a network namespace');
     const target = createInspectorTarget({ procRoot: '/proc', pid: alone.pid });
     await expect(target.find(500)).rejects.toThrow('another network namespace');
-    expect(target.signalObstacle()?.mend).toContain('same pod');
+    expect((await obstacleTo(target.pid))?.mend).toContain('same pod');
   });
 
   it('knows a process by the pid that it has inside', async ({ skip }) => {
@@ -293,7 +298,7 @@ describe('a program that was told what signals mean', () => {
   ])('is sent none: %s', async (_, flags, env) => {
     const agent = await startNode(node, [...flags, '--inspect-port=0', agentFile('cjs')], { env });
     const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
-    expect(target.signalObstacle()?.message).toMatch(
+    expect((await obstacleTo(target.pid))?.message).toMatch(
       /was started with --(?:heapsnapshot-signal|report-on-signal)/,
     );
   });
@@ -308,14 +313,12 @@ describe('a program that was told what signals mean', () => {
     if (text !== null) writeFileSync(join(folder, 'data'), text);
     if (text !== null) symlinkSync('data', join(folder, '.env')); // as those of a ConfigMap are
     const agent = await startNode(node, [`${flag}=${folder}/.env`, '--inspect-port=0', agentFile('cjs')]);
-    const obstacle = createInspectorTarget({ procRoot: '/proc', pid: agent.pid }).signalObstacle();
+    const obstacle = await obstacleTo(agent.pid);
     if (message) expect(obstacle?.message).toMatch(message);
     else expect(obstacle).toBeUndefined();
     if (text === null) return;
     rmSync(join(folder, '.env'));
-    expect(createInspectorTarget({ procRoot: '/proc', pid: agent.pid }).signalObstacle()?.message).toMatch(
-      /cannot be read/,
-    );
+    expect((await obstacleTo(agent.pid))?.message).toMatch(/cannot be read/);
   });
 
   it('is sent none where its wrapper was told', async () => {
@@ -331,7 +334,7 @@ describe('a program that was told what signals mean', () => {
     onTestFinished(() => void process.kill(pid, 'SIGKILL'));
     await new Promise((resolve) => setTimeout(resolve, 700));
     const target = createInspectorTarget({ procRoot: '/proc', pid });
-    expect(target.signalObstacle()?.message).toContain(
+    expect((await obstacleTo(target.pid))?.message).toContain(
       `process ${wrapper.pid} was started with --report-on-signal`,
     );
   });
