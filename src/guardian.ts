@@ -31,6 +31,8 @@ export interface GuardianDeps {
 
 const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
+/** An agent's processes are looked at first after this time: the first look starts two programs, which takes 10 ms of the start. */
+const FIRST_LOOK_MS = 100;
 /** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
 /** How much of the past a report holds: enough to see what grew, some 0.2 MB of JSON at most. */
@@ -210,7 +212,7 @@ export class Guardian {
     this.judge.agentFound();
     this.#looks.follow(found);
     this.#deps.relief.follow(found);
-    this.#secondMs = Number.NEGATIVE_INFINITY;
+    this.#secondMs = now - SECOND_MS + FIRST_LOOK_MS;
     this.#deps.outlets.log(
       'info',
       `guarding pid ${found.info.pid} (${found.info.name}, ${found.info.runtime})`,
