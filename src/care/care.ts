@@ -202,9 +202,18 @@ export class Care {
     if (access === 'signal') return 'pressure';
     if (this.#heap.due) return 'heap';
     if (access === 'none') return null;
-    // what the guardian has opened is not kept open for this
-    if (this.#hand.reach?.opened || this.#deps.clock.now() < this.#deferredUntilMs) return null;
-    return 'pressure';
+    if (this.#hand.reach?.opened) return this.#stays ? 'pressure' : null;
+    return this.#deps.clock.now() < this.#deferredUntilMs ? null : 'pressure';
+  }
+
+  /**
+   * What the guardian has opened is kept open for the warning level only while the hold of a worse one lasts or a kill is
+   * foreseen: what was turned away comes back all at once, and to open it again took a third of a second, in which an agent
+   * grew from 80 % of its limit to its end.
+   */
+  get #stays(): boolean {
+    const { latest } = this.#present;
+    return !!latest && (atLeast(latest.level, 'shedding') || isForeseen(latest.outlook.secondsToLimit));
   }
 
   get #access(): Access {

@@ -11,6 +11,12 @@ const WAIT_MS = { first: 1000, longest: 300_000 };
 /** At the soonest, when so much of the limit may be garbage again: agents were seen to allocate 1 GB/s. */
 const SOONEST_MS = 200;
 const MUCH_SHARE = 0.2;
+/**
+ * While work is turned away and the limit is nearer than the wait, what can be freed is freed: agents were killed half a second
+ * after a collection, with 20 MiB allocated since. Then at the soonest after so many times its stop, which stays the smaller part.
+ */
+const IMMINENT_SECONDS = 1;
+const IMMINENT_STOPS = 4;
 /** With less new garbage than this share of the limit there is nothing to collect as far as is known … */
 const WORTH_SHARE = 0.02;
 /** … but what was live may be garbage by now without any growth: while work is turned away, looked for this long after the last time. */
@@ -106,9 +112,15 @@ export function uselessness(
   const good = waitMs === WAIT_MS.first;
   const risen = garbage > RISE_SHARE * limitBytes;
   const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
-  const soonestMs = left.endedMs + (soon ? SOONEST_MS : WAIT_MS.first);
+  const imminent =
+    atLeast(level, 'shedding') &&
+    secondsToLimit !== null &&
+    secondsToLimit < IMMINENT_SECONDS &&
+    garbage > WORTH_SHARE * limitBytes;
+  const soonMs = imminent ? Math.min(SOONEST_MS, IMMINENT_STOPS * left.stallMs) : SOONEST_MS;
+  const soonestMs = left.endedMs + (soon || imminent ? soonMs : WAIT_MS.first);
   if (nowMs < soonestMs) return { wait: 'one was just made', untilMs: soonestMs };
-  if (afterLoad) return undefined;
+  if (afterLoad || imminent) return undefined;
   if (risen && (good || urgent)) return undefined;
   const may = `${formatBytes(garbage)} may be garbage since`;
   if (!risen && !good && !urgent) return { wait: `the last one brought little, and ${may}` };

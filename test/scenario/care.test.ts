@@ -109,6 +109,21 @@ describe('an agent with nothing open', () => {
     expect(story.agent.signals).toHaveLength(length);
   });
 
+  it('stays open while the hold lasts: what was turned away comes back all at once', async () => {
+    const story = await closed();
+    story.agent.liveMiB = 430;
+    await story.goes(1);
+    story.agent.liveMiB = 375;
+    await story.goes(4);
+    expect(story.guardian.status().level).toBe('shedding');
+    expect(isOpen(story)).toBe(true);
+    const { length } = story.verdicts;
+    story.agent.garbageMiB = 90;
+    await story.goes(0.3);
+    expect(story.verdicts.slice(length)).toEqual(['freed']);
+    expect(story.agent.signals).toEqual(['SIGUSR1']);
+  });
+
   it.each([
     ['refused', refusal()],
     ['timeout', late()],

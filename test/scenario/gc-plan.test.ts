@@ -49,6 +49,32 @@ describe('an agent full of garbage', () => {
   });
 });
 
+describe('an agent in its last second', () => {
+  /** Collected 0.4 s ago with next to nothing freed; since then 15 MB were allocated in each 0.1 s. */
+  const allocating = (secondsToLimit: number | null) => {
+    const story = new GcStory().goes(30);
+    Object.assign(story, { live: 415, garbage: 2 });
+    story.goes(0.2);
+    expect(story.runs).toHaveLength(1);
+    story.goes(0.4, () => {
+      story.secondsToLimit = secondsToLimit;
+      story.garbage += 12;
+    });
+    return story;
+  };
+
+  it('is collected again, however short ago and however little that brought', () => {
+    expect(allocating(0.4).runs.length).toBeGreaterThan(1);
+    expect(allocating(null).runs).toHaveLength(1);
+    expect(allocating(4).runs).toHaveLength(1);
+  });
+
+  it('is not stopped for more than half of that time', () => {
+    const { runs } = allocating(0.4);
+    expect(runs.slice(1).reduce((sum, { stallMs }) => sum + stallMs, 0)).toBeLessThan(400 / 2);
+  });
+});
+
 describe('an agent whose memory is all live', () => {
   it.each([
     [400, 512],
