@@ -228,7 +228,7 @@ describe.each(
         native: false,
         events: false,
         options: { shedRatio: '0.8', limit: '536870912', events: 'off' },
-        resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi', cpu: '1' } },
+        resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi', cpu: '1' } },
       });
     });
   });

@@ -60,6 +60,13 @@ function podSpec(script: string, more: object = {}) {
 const SERVES = 'process.on("SIGTERM", process.exit); setInterval(() => {}, 1000)';
 const ENDS = 'setTimeout(() => {}, 500)';
 
+/** What the containers of the agents' namespace may have. */
+async function limitRange(name: string, bounds: object): Promise<void> {
+  const spec = { limits: [{ type: 'Container', ...bounds }] };
+  const range = { apiVersion: 'v1', kind: 'LimitRange', metadata: { name }, spec };
+  await kubectl(['apply', '--namespace', AGENTS, '--filename=-'], JSON.stringify(range));
+}
+
 /** A workload of each kind, asking for the guardian by the label of its template. */
 function workloads(): object[] {
   const metadata = (name: string) => ({ name, namespace: AGENTS });
@@ -103,6 +110,7 @@ describe.skipIf(missing).sequential.each(MODES)(
         lacks = 'this cluster has no MutatingAdmissionPolicy';
       await kubectl(['create', 'namespace', AGENTS]);
       await kubectl(['label', 'namespace', AGENTS, 'pod-security.kubernetes.io/enforce=restricted']);
+      await limitRange('no-overcommit', { maxLimitRequestRatio: { memory: '1' } });
     });
     afterAll(async () => {
       await helm('uninstall', RELEASE, '--ignore-not-found', '--wait');
@@ -169,10 +177,8 @@ describe.skipIf(missing).sequential.each(MODES)(
 
     it('should fail its own test where a pod with the label is not or would not be guarded', async () => {
       await kubectl(['create', 'namespace', BARE]);
-      // the ratio of a plain pod is 1, of the sidecar 1.33
-      const limits = [{ type: 'Container', maxLimitRequestRatio: { memory: '1.2' } }];
-      const range = { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'tight' }, spec: { limits } };
-      await kubectl(['apply', '--namespace', AGENTS, '--filename=-'], JSON.stringify(range));
+      // a plain pod has 64Mi, the sidecar 128Mi
+      await limitRange('tight', { max: { memory: '100Mi' } });
       const labels = { 'spillway.dev/inject': 'true' };
       const pod = (name: string, more: object) => ({
         ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: BARE, labels } },
@@ -198,7 +204,7 @@ describe.skipIf(missing).sequential.each(MODES)(
         expect(log).toContain(`FAIL nodes can pull the image of guards in ${BARE}: not for hand-written`);
         const unnamed = `FAIL guardians in ${BARE} may create Events: not as default; name ${BARE} in rbac.namespaces`;
         expect(log).toContain(unnamed);
-        const taken = `^FAIL a pod with the label is taken in ${AGENTS}.*maxLimitRequestRatio|limit to request ratio`;
+        const taken = `^FAIL a pod with the label is taken in ${AGENTS}.*maximum memory usage per Container`;
         expect(log).toMatch(new RegExp(taken, 'm'));
       } finally {
         await kubectl(['delete', 'namespace', BARE]);

@@ -51,7 +51,7 @@ function pod(
       ['POD_UID', 'metadata.uid'],
     ].map(([name = '', fieldPath = '']) => ({ name, valueFrom: { fieldRef: { fieldPath } } })),
     readinessProbe: { ...get('/readyz'), failureThreshold: 1 },
-    resources: { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+    resources: { requests: { cpu: '10m', memory: '128Mi' }, limits: { memory: '128Mi' } },
     securityContext: { ...user, readOnlyRootFilesystem: true },
     volumeMounts: [TOKEN_MOUNT],
   };

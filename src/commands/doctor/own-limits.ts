@@ -24,7 +24,7 @@ export function ownMemoryPower(root = '/sys/fs/cgroup'): Ability {
     0;
   const said = limit === undefined || limit > UNLIMITED ? 'no limit' : `limit ${formatBytes(limit)}`;
   const why = 'a guardian that is killed or thrashes un-readies a healthy agent';
-  const lines = ownMemory('128Mi', '96Mi');
+  const lines = ownMemory('128Mi', '128Mi');
   const mend = `give the sidecar ${formatBytes(RECOMMENDED_BYTES)}`;
   if (kills > 0) return inPod(no(`${said}, and the kernel killed in it ${kills} times`, mend), why, lines);
   if (limit !== undefined && limit < SMALLEST_BYTES)

@@ -28,7 +28,7 @@ export function defaultInjectConfig(version: string): InjectConfig {
     options: {},
     // of cpu what it takes near the limit (40m): on a node without any to spare it has no more than it asks for, and with 10m it
     // answered probes up to 4 s late
-    resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi' } },
   };
 }
 

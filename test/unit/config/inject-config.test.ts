@@ -28,7 +28,7 @@ describe("the sidecar's configuration", () => {
       native: true,
       events: true,
       options: {},
-      resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi' } },
     };
     expect((await readInjectConfig('1')).config).toEqual(whole);
     for (const empty of ['', '{}', '# nothing\n']) expect((await read(empty)).config).toEqual(whole);

@@ -199,7 +199,7 @@ describe('a manifest', () => {
             resources:
               requests:
                 cpu: 50m
-                memory: 96Mi
+                memory: 128Mi
               limits:
                 memory: 128Mi
             securityContext:

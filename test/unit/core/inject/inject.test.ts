@@ -88,7 +88,7 @@ describe('injecting', () => {
               timeoutSeconds: 5,
               failureThreshold: 6,
             },
-            resources: { requests: { cpu: '50m', memory: '96Mi' }, limits: { memory: '128Mi' } },
+            resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi' } },
             securityContext: {
               runAsUser: 10001,
               runAsGroup: 10001,
