@@ -12,10 +12,12 @@ const WAIT_MS = { first: 1000, longest: 300_000 };
 const SOONEST_MS = 200;
 const MUCH_SHARE = 0.2;
 /**
- * While work is turned away and the limit is nearer than the wait, what can be freed is freed: agents were killed half a second
- * after a collection, with 20 MiB allocated since. Then at the soonest after so many times its stop, which stays the smaller part.
+ * While work is turned away and the limit is nearer than the wait, in time or in memory, what can be freed is freed: agents were
+ * killed half a second after a collection, with 20 MiB allocated since. At the soonest after so many times its stop, which
+ * stays the smaller part.
  */
 const IMMINENT_SECONDS = 1;
+const IMMINENT_RATIO = 0.95;
 const IMMINENT_STOPS = 4;
 /** With less new garbage than this share of the limit there is nothing to collect as far as is known … */
 const WORTH_SHARE = 0.02;
@@ -106,7 +108,7 @@ export function uselessness(
 ): { wait: string; untilMs?: number } | undefined {
   const { left, waitMs } = worth;
   if (!left) return undefined;
-  const { nowMs, level, limitBytes, secondsToLimit } = input;
+  const { nowMs, level, ratio, limitBytes, secondsToLimit } = input;
   const urgent = atLeast(level, 'shedding') || isForeseen(secondsToLimit);
   const garbage = mayBeGarbage(worth, left, input, way, urgent);
   const good = waitMs === WAIT_MS.first;
@@ -114,8 +116,7 @@ export function uselessness(
   const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
   const imminent =
     atLeast(level, 'shedding') &&
-    secondsToLimit !== null &&
-    secondsToLimit < IMMINENT_SECONDS &&
+    (ratio >= IMMINENT_RATIO || (secondsToLimit !== null && secondsToLimit < IMMINENT_SECONDS)) &&
     garbage > WORTH_SHARE * limitBytes;
   const soonMs = imminent ? Math.min(SOONEST_MS, IMMINENT_STOPS * left.stallMs) : SOONEST_MS;
   const soonestMs = left.endedMs + (soon || imminent ? soonMs : WAIT_MS.first);

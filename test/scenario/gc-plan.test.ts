@@ -50,7 +50,7 @@ describe('an agent full of garbage', () => {
 });
 
 describe('an agent in its last second', () => {
-  /** Collected 0.4 s ago with next to nothing freed; since then 15 MB were allocated in each 0.1 s. */
+  /** Collected 0.4 s ago with next to nothing freed; since then 12 MB were allocated in each 0.1 s. */
   const allocating = (secondsToLimit: number | null) => {
     const story = new GcStory().goes(30);
     Object.assign(story, { live: 415, garbage: 2 });
@@ -67,6 +67,13 @@ describe('an agent in its last second', () => {
     expect(allocating(0.4).runs.length).toBeGreaterThan(1);
     expect(allocating(null).runs).toHaveLength(1);
     expect(allocating(4).runs).toHaveLength(1);
+  });
+
+  it('is collected again where next to nothing is left of the limit, also without a forecast', () => {
+    const story = allocating(null);
+    story.garbage += 20;
+    story.goes(0.1);
+    expect(story.runs).toHaveLength(2);
   });
 
   it('is not stopped for more than half of that time', () => {
