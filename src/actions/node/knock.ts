@@ -34,6 +34,10 @@ export function createKnock(options: KnockOptions): Knock {
   let unanswered: number | undefined;
   /** What listened before the signal. */
   let before: ReadonlySet<number> = new Set();
+  const mayAsk = () => {
+    const refusal = signals.refusal();
+    if (refusal) throw refusal;
+  };
   const opened = ({ inode }: InspectorEndpoint) => !before.has(inode);
 
   const watch = (delayMs: number) => {
@@ -56,14 +60,19 @@ export function createKnock(options: KnockOptions): Knock {
 
   return {
     async ask(wanted) {
-      const refusal = signals.refusal();
-      if (refusal) throw refusal;
+      mayAsk();
       if (unanswered !== undefined)
         throw new ReachError('refused', `process ${target.pid} was sent SIGUSR1 and opened no inspector`, {
           mend: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
         });
       const listening = await target.listening();
       before = new Set(listening.map(({ inode }) => inode));
+      // the table of a busy node takes its time: all may be calm again
+      mayAsk();
+      if (!wanted())
+        throw new ReachError('refused', `process ${target.pid} is not to be reached any more`, {
+          passing: true,
+        });
       // these two lines belong together: nothing may come between the look and the signal
       const obstacle = target.signalObstacle(listening);
       if (obstacle) throw obstacle;
