@@ -212,7 +212,8 @@ export class Guardian {
     this.judge.agentFound();
     this.#looks.follow(found);
     this.#deps.relief.follow(found);
-    this.#secondMs = now - SECOND_MS + FIRST_LOOK_MS;
+    this.#secondMs = now;
+    this.#deps.clock.setTimer(() => this.#running && this.#looks.lookIfDue(), FIRST_LOOK_MS);
     this.#deps.outlets.log(
       'info',
       `guarding pid ${found.info.pid} (${found.info.name}, ${found.info.runtime})`,

@@ -25,6 +25,8 @@ import { WorkWatch } from './work-watch.ts';
 const LINGER_MS = 2000;
 /** Where only an open inspector would do and there is none, it is looked for so often. */
 const LOOK_FOR_OPEN_MS = 5000;
+/** What was opened stays for the hold of a worse level, but no longer than this: a hold may be an hour. */
+const STAYS_MS = 10_000;
 /** So many looks at a heap near its limit, one after another; waited for in such steps. */
 const MOST_LOOKS = 6;
 const STEP_MS = 25;
@@ -58,6 +60,8 @@ export class Care {
   /** A signal is allowed for what is being done, whatever the level: somebody asked for it, or the heap's limit is near. */
   #mayOpen = false;
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
+  /** When a signal was last allowed by the level. */
+  #signalMs = Number.NEGATIVE_INFINITY;
 
   constructor(life: AgentLife, deps: CareDeps) {
     const { options, clock, log } = deps;
@@ -199,7 +203,10 @@ export class Care {
     const { gc, profile } = this.#deps.options;
     if (gc === 'off' && profile === 'off') return null;
     const access = this.#access;
-    if (access === 'signal') return 'pressure';
+    if (access === 'signal') {
+      this.#signalMs = this.#deps.clock.now();
+      return 'pressure';
+    }
     if (this.#heap.due) return 'heap';
     if (access === 'none') return null;
     if (this.#hand.reach?.opened) return this.#stays ? 'pressure' : null;
@@ -213,7 +220,8 @@ export class Care {
    */
   get #stays(): boolean {
     const { latest } = this.#present;
-    return !!latest && (atLeast(latest.level, 'shedding') || isForeseen(latest.outlook.secondsToLimit));
+    if (!latest || latest.nowMs - this.#signalMs > STAYS_MS) return false;
+    return atLeast(latest.level, 'shedding') || isForeseen(latest.outlook.secondsToLimit);
   }
 
   get #access(): Access {

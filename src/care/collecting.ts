@@ -78,8 +78,10 @@ export class Collecting {
   /** What collecting can do for the agent now. */
   get state(): CollectionState {
     if (this.#deps.options.gc === 'off') return 'impossible';
-    if (this.#running) return 'pending';
     const nowMs = this.#deps.clock.now();
+    // one after another that frees nothing is no hope: it would put off the graceful end until the kill
+    const futile = this.last?.verdict === 'nothing to free' && nowMs - this.#collectedMs < TELLS_FOR_MS;
+    if (this.#running && !futile) return 'pending';
     const sinceMs = this.#shedSinceMs ?? nowMs;
     const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
     if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
@@ -117,10 +119,11 @@ export class Collecting {
 
   decide(heap: HeapFacts | null, inFlight: number | null, forced: boolean): GcDecision {
     const { present, plan, clock, heap: watch } = this.#deps;
-    const { level, reading, outlook } = present.situation;
+    const { level, reading, outlook, ready, stuck } = present.situation;
     return plan.decide({
       nowMs: clock.now(),
-      level,
+      // relieved: work comes in while the level is held, and would feel a long stop
+      level: level === 'shedding' && ready && !stuck ? 'warning' : level,
       ratio: ratioOf({ ...reading, heap: watch.use }), // what was just told, and not yet read by the loop
       heldBytes: heldBytes(reading),
       limitBytes: reading.limitBytes,

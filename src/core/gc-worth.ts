@@ -12,9 +12,9 @@ const WAIT_MS = { first: 1000, longest: 300_000 };
 const SOONEST_MS = 200;
 const MUCH_SHARE = 0.2;
 /**
- * While work is turned away and the limit is nearer than the wait, in time or in memory, what can be freed is freed: agents were
- * killed half a second after a collection, with 20 MiB allocated since. At the soonest after so many times its stop, which
- * stays the smaller part.
+ * While work is turned away and the limit is nearer than the wait, in time or in memory that still fills, what can be freed is
+ * freed: agents were killed half a second after a collection, with 20 MiB allocated since. At the soonest after so many times its
+ * stop, and never before the agent has run for as long as it stood still.
  */
 const IMMINENT_SECONDS = 1;
 const IMMINENT_RATIO = 0.95;
@@ -108,17 +108,20 @@ export function uselessness(
 ): { wait: string; untilMs?: number } | undefined {
   const { left, waitMs } = worth;
   if (!left) return undefined;
-  const { nowMs, level, ratio, limitBytes, secondsToLimit } = input;
+  const { nowMs, level, ratio, heldBytes, limitBytes, secondsToLimit } = input;
   const urgent = atLeast(level, 'shedding') || isForeseen(secondsToLimit);
   const garbage = mayBeGarbage(worth, left, input, way, urgent);
   const good = waitMs === WAIT_MS.first;
   const risen = garbage > RISE_SHARE * limitBytes;
   const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
+  // a heap fills and empties also where use rests, however high
+  const fills = ratio >= IMMINENT_RATIO && heldBytes - left.lowestBytes > WORTH_SHARE * limitBytes;
   const imminent =
     atLeast(level, 'shedding') &&
-    (ratio >= IMMINENT_RATIO || (secondsToLimit !== null && secondsToLimit < IMMINENT_SECONDS)) &&
+    (fills || (secondsToLimit !== null && secondsToLimit < IMMINENT_SECONDS)) &&
     garbage > WORTH_SHARE * limitBytes;
-  const soonMs = imminent ? Math.min(SOONEST_MS, IMMINENT_STOPS * left.stallMs) : SOONEST_MS;
+  const { stallMs } = left;
+  const soonMs = imminent ? Math.max(stallMs, Math.min(SOONEST_MS, IMMINENT_STOPS * stallMs)) : SOONEST_MS;
   const soonestMs = left.endedMs + (soon || imminent ? soonMs : WAIT_MS.first);
   if (nowMs < soonestMs) return { wait: 'one was just made', untilMs: soonestMs };
   if (afterLoad || imminent) return undefined;

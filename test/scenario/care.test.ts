@@ -34,6 +34,14 @@ describe('a calm agent', () => {
   });
 });
 
+describe("the agent's processes", () => {
+  it('are looked at within the first moment, however far apart readings are', async () => {
+    const story = new CareStory({ sampleMax: 10_000 });
+    await story.clock.advance(101);
+    expect(story.guardian.status().processes).toBe(1);
+  });
+});
+
 describe('an agent with nothing open', () => {
   const closed = async () => {
     const story = await old();
@@ -109,6 +117,19 @@ describe('an agent with nothing open', () => {
     expect(story.agent.signals).toHaveLength(length);
   });
 
+  it('is closed where a hold goes on and on', async () => {
+    const story = new CareStory({ hold: 3_600_000 });
+    story.agent.inspectorOpen = false;
+    await story.goes(2);
+    story.agent.liveMiB = 430;
+    await story.goes(1);
+    expect(isOpen(story)).toBe(true);
+    story.agent.liveMiB = 375;
+    await story.goes(15);
+    expect(story.guardian.status().level).toBe('shedding');
+    expect(isOpen(story)).toBe(false);
+  });
+
   it('stays open while the hold lasts: what was turned away comes back all at once', async () => {
     const story = await closed();
     story.agent.liveMiB = 430;
@@ -175,6 +196,28 @@ describe('garbage', () => {
     expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: false });
     await story.goes(1);
     expect(story.guardian.status().ready).toBe(true);
+  });
+
+  it('is collected by no long stop once that has made the agent ready, though the level is held', async () => {
+    const story = new CareStory({ profile: 'off' });
+    Object.assign(story.agent, { inspectorOpen: false, limitMiB: 2048, liveMiB: 600, otherMiB: 60 });
+    const ready: boolean[] = [];
+    story.prepare = (reach) => {
+      reach.takesMs = { facts: 3, collect: 900 };
+      const { collect } = reach;
+      reach.collect = (way) => {
+        ready.push(story.guardian.judge.ready);
+        return collect(way);
+      };
+    };
+    await story.goes(60);
+    Object.assign(story.agent, { liveMiB: 1180, garbageMiB: 600 });
+    await story.goes(8, () => {
+      const { level } = story.guardian.judge;
+      if ((level === 'shedding' || level === 'critical') && story.agent.heldMiB < 0.78 * 2048)
+        story.agent.garbageMiB += 10;
+    });
+    expect(ready).toEqual([false]);
   });
 
   it('that was not there is looked for once, and ever more rarely while work is turned away', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GcPlan } from '../../src/core/gc-plan.ts';
 import { GcStory } from '../support/gc-story.ts';
 
 describe('an agent full of garbage', () => {
@@ -79,6 +80,61 @@ describe('an agent in its last second', () => {
   it('is not stopped for more than half of that time', () => {
     const { runs } = allocating(0.4);
     expect(runs.slice(1).reduce((sum, { stallMs }) => sum + stallMs, 0)).toBeLessThan(400 / 2);
+  });
+
+  it('runs for at least as long as it was stopped, however long one collection takes', () => {
+    const story = new GcStory();
+    Object.assign(story, { limit: 2048, live: 1500, msPerMB: 1.2 });
+    story.goes(300);
+    Object.assign(story, { live: 1770, secondsToLimit: 0.8 });
+    const startMs = story.nowMs;
+    story.goes(10, () => {
+      story.garbage += 45;
+    });
+    const lateRuns = story.runs.filter(({ level }) => level !== 'ok' && level !== 'warning');
+    expect(lateRuns.length).toBeGreaterThan(2);
+    const stoppedMs = lateRuns.reduce((sum, { stallMs }) => sum + stallMs, 0);
+    expect(stoppedMs).toBeLessThanOrEqual(0.5 * (story.nowMs - startMs) + 600);
+  });
+});
+
+describe('an agent whose use rests just below its limit', () => {
+  it.each([
+    512, 2048,
+  ])('of %i MB is looked into ever more rarely, though its heap fills and empties', (limit) => {
+    const MB = 1e6;
+    const plan = new GcPlan({ stallBudgetShare: 0.1, warnRatio: 0.75, sinceMs: 0 });
+    const heldBytes = 0.96 * limit * MB;
+    const limitBytes = limit * MB;
+    const stallMs = 0.25 * limit;
+    let nowMs = 300_000;
+    let young = 0;
+    let runs = 0;
+    const heap = (garbage: number) => ({
+      usedBytes: 0.8 * limitBytes + garbage,
+      committedBytes: 0.86 * limitBytes, // pages that the heap keeps
+      limitBytes: null,
+      limitedBytes: 0.8 * limitBytes + garbage,
+      externalBytes: 0,
+    });
+    while (nowMs < 900_000) {
+      const decision = plan.decide({
+        ...{ nowMs, level: 'critical', ratio: 0.96, heldBytes, limitBytes, secondsToLimit: null },
+        ...{ heap: heap(young), runtime: 'node', loadGone: false },
+      });
+      if ('collect' in decision) {
+        runs++;
+        nowMs += stallMs;
+        plan.ran({
+          ...{ way: decision.collect, before: heap(young), after: heap(0), stallMs, endedMs: nowMs },
+          ...{ freedBytes: 0, usedBytesBefore: heldBytes, usedBytesAfter: heldBytes },
+        });
+        young = 0;
+      }
+      nowMs += 250;
+      young = (young + 0.02 * limitBytes) % (0.06 * limitBytes);
+    }
+    expect(runs).toBeLessThan(20);
   });
 });
 

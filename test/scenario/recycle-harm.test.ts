@@ -173,3 +173,26 @@ describe('replicas of one workload that fill alike', () => {
     expect((ended.at(-1) ?? 0) - (ended[0] ?? 0)).toBeGreaterThan(12);
   }, 60_000);
 });
+
+describe('an agent that leaks, and fills and empties its heap beside that', () => {
+  it.each([
+    10, 15,
+  ])('by %i MiB/s is ended gracefully: collections that free nothing do not put it off until the kill', async (rate) => {
+    const story = new CareStory({ recycle: 'auto', profile: 'off', turn: 0.5 });
+    const { agent } = story;
+    story.prepare = (reach) => {
+      reach.takesMs = { facts: 3, collect: 130 };
+    };
+    await story.goes(20);
+    agent.liveMiB = 380;
+    for (let i = 0; i < 2000 && agent.alive() && agent.heldMiB < agent.limitMiB; i++) {
+      agent.liveMiB += rate / 100;
+      agent.garbageMiB = (agent.garbageMiB + 0.6) % 14;
+      agent.otherMiB = 34 - agent.garbageMiB; // pages that the heap keeps
+      await story.clock.advance(10);
+    }
+    expect(agent.alive()).toBe(false);
+    await story.goes(1);
+    expect(story.recycled).toEqual(['ended']);
+  });
+});

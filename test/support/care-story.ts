@@ -244,6 +244,10 @@ export interface CareStoryOptions extends Partial<Pick<CareOptions, 'gc' | 'prof
   /** Else it is wrap mode. Default true. */
   kubelet?: boolean;
   graceMs?: number;
+  /** Least time in a level, in milliseconds. Default 5000. */
+  hold?: number;
+  /** Longest time between two readings. Default 50 ms. */
+  sampleMax?: number;
 }
 
 /** A guardian with all its relief, on a clock of its own, and an agent made of numbers. */
@@ -352,7 +356,7 @@ export class CareStory {
       flightDone: () => {},
     };
     this.guardian = new Guardian({
-      options: { ...all, sampleMin: 5, sampleMax: 50 },
+      options: { ...all, sampleMin: 5, sampleMax: options.sampleMax ?? 50 },
       seek: () => {
         const next = this.#next;
         this.#next = undefined;

@@ -43,10 +43,14 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
 
   /** The agent's sockets now: also the proof that it still lives and still is the one that listens there. */
   const sockets = async (): Promise<ListeningSocket[]> => {
-    const started = startTimeOf(procRoot, pid);
-    startTime ??= started;
-    if (started === undefined || started !== startTime) throw goneError(pid);
+    const lives = () => {
+      const started = startTimeOf(procRoot, pid);
+      startTime ??= started;
+      if (started === undefined || started !== startTime) throw goneError(pid);
+    };
+    lives();
     const open = await process.listening(procRoot, pid);
+    lives(); // what has ended meanwhile has no open files
     const network = linkOf(`${procRoot}/${pid}/ns/net`);
     if (open === null || network === undefined)
       throw new ReachError('refused', "the agent's open files may not be seen", { mend: SAME_USER });
