@@ -1,18 +1,18 @@
-import { ChangeCount } from './core/change-count.ts';
-import { messageOf, SpillwayError } from './core/errors.ts';
-import type { HistoryStore } from './core/history.ts';
-import { type Finding, Judge, type JudgeOptions } from './core/judge.ts';
-import { Kills } from './core/kills.ts';
-import { atLeast } from './core/level.ts';
-import { Pace, type PaceOptions } from './core/pace.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, Relief, Seek } from './core/ports.ts';
-import type { PostMortem } from './core/post-mortem.ts';
-import { ProcessLooks } from './core/process-looks.ts';
-import { heldBytes, type Reading, ratioOf } from './core/reading.ts';
-import { composeReport } from './core/report.ts';
-import type { Level, Status } from './core/status.ts';
-import { composeStatus } from './core/status-of.ts';
-import { Teller } from './teller.ts';
+import { messageOf, SpillwayError } from './core/lib/errors.ts';
+import { heldBytes, type Reading, ratioOf } from './core/model/reading.ts';
+import type { Level, Status } from './core/model/status.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, Relief, Seek } from './core/ports/ports.ts';
+import { type Finding, Judge, type JudgeOptions } from './core/pressure/judge.ts';
+import { atLeast } from './core/pressure/level.ts';
+import { ProcessLooks } from './core/pressure/process-tree-poller.ts';
+import { Pace, type PaceOptions } from './core/pressure/sampling-interval.ts';
+import { ChangeCount } from './core/report/change-count.ts';
+import { composeReport } from './core/report/death-report.ts';
+import { Teller } from './core/report/event-recorder.ts';
+import type { HistoryStore } from './core/report/history.ts';
+import { Kills } from './core/report/oom-kill-counter.ts';
+import type { PostMortem } from './core/report/post-mortem.ts';
+import { composeStatus } from './core/report/status.ts';
 
 export type GuardianOptions = JudgeOptions & PaceOptions;
 

@@ -7,7 +7,7 @@ import { flagOf, OPTION_LIST } from './config/options.ts';
 import { helpText } from './config/render.ts';
 import { type Resolved, resolveConfig } from './config/resolve.ts';
 import { SIDECAR_OPTIONS } from './config/sidecar-options.ts';
-import { messageOf, SpillwayError } from './core/errors.ts';
+import { messageOf, SpillwayError } from './core/lib/errors.ts';
 
 /** Set by the build. */
 const VERSION = process.env['SPILLWAY_VERSION'] ?? '0.0.0-source';

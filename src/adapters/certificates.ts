@@ -8,7 +8,7 @@ import {
   type KeyPair,
   SERVING_MS,
   type Validity,
-} from '../core/certificate.ts';
+} from '../core/inject/certificate.ts';
 
 const CURVE = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
 /** Authorities that are still valid are kept trusted, the newest of them: more than one is rare. */

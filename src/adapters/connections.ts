@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { ConnectionShares, type ShareBounds } from '../core/connection-shares.ts';
+import { ConnectionShares, type ShareBounds } from '../core/lib/connection-shares.ts';
 
 /**
  * Requests that a client may send before it has the answers; proxies and probes send one. A chunk off the network holds 1,600,

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { errnoOf } from '../core/errors.ts';
+import { errnoOf } from '../core/lib/errors.ts';
 
 /** Request line and headers together, in bytes; more is answered 431. */
 export const MAX_HEADER_BYTES = 8192;

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { parseWeight } from '../core/admission.ts';
-import { messageOf } from '../core/errors.ts';
-import { hostName, isPublicName } from '../core/host-name.ts';
-import { isLoopback } from '../core/loopback.ts';
-import type { Status } from '../core/status.ts';
+import { messageOf } from '../core/lib/errors.ts';
+import { hostName, isPublicName } from '../core/lib/host-name.ts';
+import { isLoopback } from '../core/lib/loopback.ts';
+import type { Status } from '../core/model/status.ts';
+import { parseWeight } from '../core/pressure/admission.ts';
 import { cachedByObject, cachedByVersion, cachedForMs } from './cached.ts';
 import { type ConnectionBounds, Connections, type Most } from './connections.ts';
 import {

@@ -1,7 +1,7 @@
 import WebSocket from 'ws';
-import { messageOf } from '../core/errors.ts';
-import type { ConnectInspector, InspectorSession } from '../core/inspector.ts';
-import { ReachError } from '../core/reach.ts';
+import { messageOf } from '../core/lib/errors.ts';
+import type { ConnectInspector, InspectorSession } from '../core/ports/inspector.ts';
+import { ReachError } from '../core/ports/runtime-client.ts';
 
 const ANSWER_MS = 2000;
 const CLOSE_MS = 500;

@@ -10,8 +10,8 @@ import type { EventsV1Event } from '@kubernetes/client-node/dist/gen/models/Even
 import { ServerConfiguration } from '@kubernetes/client-node/dist/gen/servers.js';
 import { PromiseEventsV1Api } from '@kubernetes/client-node/dist/gen/types/PromiseAPI.js';
 import { V1MicroTime } from '@kubernetes/client-node/dist/types.js';
-import { askedWaitMs } from '../core/http-retry-after.ts';
-import type { ApiAnswer, EventSeries, EventsApi, KubernetesEvent } from '../core/kubernetes-event.ts';
+import { askedWaitMs } from '../core/lib/http-retry-after.ts';
+import type { ApiAnswer, EventSeries, EventsApi, KubernetesEvent } from '../core/report/kubernetes-event.ts';
 import { type ApiServer, createApiConnection } from './kubernetes-https.ts';
 
 export interface KubernetesClientOptions extends ApiServer {

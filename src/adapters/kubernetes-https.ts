@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { isIPv6 } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
+import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
 
 export interface ApiServer {
   /** Name or address; IPv6 without brackets. */

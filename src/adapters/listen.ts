@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { errnoOf, SpillwayError } from '../core/errors.ts';
+import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
 
 /**
  * Connections that wait to be accepted. Beyond it the kernel drops what comes, and who is dropped asks again after a second:

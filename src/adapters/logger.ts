@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
-import type { GuardianEvent } from '../core/events.ts';
+import type { GuardianEvent } from '../core/model/events.ts';
 import { openStderr } from './stderr.ts';
 
 /** From what severity on lines are written. */

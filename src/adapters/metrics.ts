@@ -1,7 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { GcRecord } from '../core/gc-record.ts';
-import { BUCKETS, KNOWN_LABELS, METRICS, type MetricName, type MetricSpec } from '../core/metric-table.ts';
-import { LEVELS, type Level, type Status } from '../core/status.ts';
+import type { GcRecord } from '../core/model/gc-record.ts';
+import { LEVELS, type Level, type Status } from '../core/model/status.ts';
+import {
+  BUCKETS,
+  KNOWN_LABELS,
+  METRICS,
+  type MetricName,
+  type MetricSpec,
+} from '../core/report/metric-table.ts';
 
 /** Where the values come from, asked for when the metrics are, and not before. */
 export interface MetricsDeps {

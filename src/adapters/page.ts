@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errnoOf } from '../core/errors.ts';
+import { errnoOf } from '../core/lib/errors.ts';
 import { fail, send } from './http-answer.ts';
 
 /** A page that was just read serves those who ask at the same time; then it is let go, since hardly anybody asks. */

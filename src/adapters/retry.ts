@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { DeliveryError, type RetryOptions } from '../core/sink.ts';
+import { DeliveryError, type RetryOptions } from '../core/ports/sink.ts';
 
 /** Longest wait between two attempts that the back-off comes to, in milliseconds. */
 const MAX_WAIT_MS = 60_000;

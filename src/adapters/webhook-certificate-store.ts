@@ -1,6 +1,6 @@
-import type { CertificateSet } from '../core/certificate.ts';
-import type { CertificateStore, Stored } from '../core/certificate-store.ts';
-import { SpillwayError } from '../core/errors.ts';
+import type { CertificateSet } from '../core/inject/certificate.ts';
+import type { CertificateStore, Stored } from '../core/inject/certificate-store.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
 import { type ApiServer, createApiConnection } from './kubernetes-https.ts';
 
 /** The objects that the webhook's certificate lives in. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { KeyPair } from '../core/certificate.ts';
-import { Uploads } from '../core/uploads.ts';
+import type { KeyPair } from '../core/inject/certificate.ts';
+import { Uploads } from '../core/lib/uploads.ts';
 import { type ConnectionBounds, Connections } from './connections.ts';
 import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, send } from './http-answer.ts';
 import { listenOn } from './listen.ts';

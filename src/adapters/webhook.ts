@@ -1,9 +1,9 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
-import type { GuardianEvent } from '../core/events.ts';
-import { askedWaitMs } from '../core/http-retry-after.ts';
-import { DeliveryError, type Sink } from '../core/sink.ts';
+import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { askedWaitMs } from '../core/lib/http-retry-after.ts';
+import type { GuardianEvent } from '../core/model/events.ts';
+import { DeliveryError, type Sink } from '../core/ports/sink.ts';
 
 /** An answer's body says nothing to us; it is read this far so that the server can finish, then cut off. */
 const BODY_LIMIT = { bytes: 64 * 1024, ms: 1000 };

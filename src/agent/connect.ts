@@ -1,8 +1,8 @@
-import { Admission, MAX_WEIGHT } from '../core/admission.ts';
-import { ADVICE, type AdviceAction } from '../core/advice.ts';
-import { SpillwayError } from '../core/errors.ts';
-import { DEFAULT_JUDGEMENT, type JudgeOptions } from '../core/judge.ts';
-import { atLeast } from '../core/level.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
+import { Admission, MAX_WEIGHT } from '../core/pressure/admission.ts';
+import { ADVICE, type AdviceAction } from '../core/pressure/advice.ts';
+import { DEFAULT_JUDGEMENT, type JudgeOptions } from '../core/pressure/judge.ts';
+import { atLeast } from '../core/pressure/level.ts';
 import { Listeners } from './listeners.ts';
 import { OwnReadings } from './own-readings.ts';
 import { type Pressure, type PressureEvents, type PressureState, UNKNOWN } from './pressure.ts';

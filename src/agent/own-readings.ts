@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { messageOf } from '../core/errors.ts';
-import { Judge, type JudgeOptions } from '../core/judge.ts';
-import { statusBytes } from '../core/proc-text.ts';
-import { ratioOf, type Usage } from '../core/reading.ts';
+import { messageOf } from '../core/lib/errors.ts';
+import { ratioOf, type Usage } from '../core/model/reading.ts';
+import { Judge, type JudgeOptions } from '../core/pressure/judge.ts';
+import { statusBytes } from '../core/proc/proc-text.ts';
 import { AgentMemory } from '../sources/memory.ts';
 import type { PressureState } from './pressure.ts';
 

@@ -1,5 +1,5 @@
-import type { Advice } from '../core/advice.ts';
-import type { Level } from '../core/status.ts';
+import type { Level } from '../core/model/status.ts';
+import type { Advice } from '../core/pressure/advice.ts';
 
 /** What {@link Pressure.on} tells, and with what. */
 export interface PressureEvents {

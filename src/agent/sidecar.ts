@@ -1,7 +1,7 @@
 import { type ClientRequest, get, type IncomingMessage } from 'node:http';
-import { ADVICE, type AdviceAction } from '../core/advice.ts';
-import { atLeast } from '../core/level.ts';
-import { LEVELS, type Level } from '../core/status.ts';
+import { LEVELS, type Level } from '../core/model/status.ts';
+import { ADVICE, type AdviceAction } from '../core/pressure/advice.ts';
+import { atLeast } from '../core/pressure/level.ts';
 import type { PressureState } from './pressure.ts';
 import { SseParser } from './sse.ts';
 

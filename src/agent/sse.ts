@@ -1,4 +1,4 @@
-import { SpillwayError } from '../core/errors.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
 
 /** One message of a stream of server-sent events. */
 export interface SseMessage {

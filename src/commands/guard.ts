@@ -1,6 +1,6 @@
-import { assemble } from '../build.ts';
+import { assemble } from '../compose.ts';
 import type { Config } from '../config/options.ts';
-import { messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/lib/errors.ts';
 import { findAgent } from '../sources/find-agent.ts';
 import type { ProcessCache } from '../sources/process-table.ts';
 import { close, listen, restore } from './serve.ts';

@@ -2,13 +2,13 @@ import { parseManifest } from '../adapters/yaml/manifest.ts';
 import { readTextFile, readTextStream } from '../config/file.ts';
 import { ANNOTATION_OPTIONS, readInjectConfig } from '../config/inject-config.ts';
 import { configError, type Problem } from '../config/problems.ts';
-import { SpillwayError } from '../core/errors.ts';
 import type { InjectConfig } from '../core/inject/config.ts';
 import { inject } from '../core/inject/inject.ts';
 import { replacedAt } from '../core/inject/patch.ts';
 import type { Pod } from '../core/inject/pod.ts';
 import { uninject } from '../core/inject/uninject.ts';
 import { podsOf, skippedIn } from '../core/inject/workload.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
 
 /** Largest manifest that is read, in bytes; charts with their custom resource definitions come to some MiB. */
 const MAX_MANIFEST_BYTES = 64 * 2 ** 20;

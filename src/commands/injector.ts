@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CertificateKeeper } from '../actions/keep-certificate.ts';
 import {
   examine,
   makeAuthority,
@@ -15,12 +14,13 @@ import { createWebhookServer, type WebhookServer } from '../adapters/webhook-ser
 import { ANNOTATION_OPTIONS, readInjectConfig } from '../config/inject-config.ts';
 import { configError } from '../config/problems.ts';
 import type { Address } from '../config/types.ts';
-import type { KeyPair } from '../core/certificate.ts';
-import { messageOf, SpillwayError } from '../core/errors.ts';
+import type { KeyPair } from '../core/inject/certificate.ts';
 import type { InjectConfig } from '../core/inject/config.ts';
 import { INJECTOR_METRICS, type InjectorMetric } from '../core/inject/injector-metrics.ts';
 import { notInjectedLine } from '../core/inject/not-injected.ts';
 import { answerReview, REVIEW_RESULTS } from '../core/inject/review.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { CertificateKeeper } from '../injector/certificate-keeper.ts';
 import { readCertificateFiles } from '../sources/certificate-files.ts';
 
 /** Mounted files are looked at this often: the kubelet itself brings changes within a minute or so. */

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type SignalSource, startChild, startFailureStatus } from '../actions/wrap/child.ts';
-import { leaveProcessOne } from '../actions/wrap/init.ts';
-import { endLeftovers } from '../actions/wrap/leftovers.ts';
-import { makePrivateCgroup, type PrivateCgroup, sweepStale } from '../actions/wrap/private-cgroup.ts';
-import { startReaper } from '../actions/wrap/reaper.ts';
-import { supervise } from '../actions/wrap/supervise.ts';
-import { type Assembly, assemble } from '../build.ts';
+import { type Assembly, assemble } from '../compose.ts';
 import type { Config } from '../config/options.ts';
-import { messageOf, SpillwayError } from '../core/errors.ts';
-import { localUrl } from '../core/loopback.ts';
-import type { ExitFacts } from '../core/ports.ts';
-import { RestartPolicy } from '../core/restart-policy.ts';
-import { formatBytes, formatSeconds } from '../core/units.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { localUrl } from '../core/lib/loopback.ts';
+import { formatBytes, formatSeconds } from '../core/lib/units.ts';
+import type { ExitFacts } from '../core/ports/ports.ts';
+import { RestartPolicy } from '../core/recycle/restart-policy.ts';
+import { type SignalSource, startChild, startFailureStatus } from '../wrap/child.ts';
+import { leaveProcessOne } from '../wrap/init.ts';
+import { endLeftovers } from '../wrap/leftovers.ts';
+import { makePrivateCgroup, type PrivateCgroup, sweepStale } from '../wrap/private-cgroup.ts';
+import { startReaper } from '../wrap/reaper.ts';
+import { supervise } from '../wrap/supervise.ts';
 import { close, listen, restore } from './serve.ts';
 
 /** One life of the command. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeLeftovers } from '../actions/keep-file.ts';
-import type { Assembly } from '../build.ts';
+import type { Assembly } from '../compose.ts';
 import type { Config } from '../config/options.ts';
 import type { Address } from '../config/types.ts';
-import { messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/lib/errors.ts';
+import { removeLeftovers } from '../exporters/profile-files.ts';
 
 /** Time for events still on their way when the guardian ends. */
 const TELL_GRACE_MS = 2000;

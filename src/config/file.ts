@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { Document, Node, Scalar } from 'yaml';
-import { errnoOf, messageOf } from '../core/errors.ts';
-import { nestsTooDeep } from '../core/nesting.ts';
+import { errnoOf, messageOf } from '../core/lib/errors.ts';
+import { nestsTooDeep } from '../core/lib/nesting.ts';
 import type { Problem } from './problems.ts';
 
 /** Largest file that is read, in bytes: what a Kubernetes ConfigMap can hold. */

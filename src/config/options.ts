@@ -1,6 +1,6 @@
-import { DEFAULT_JUDGEMENT } from '../core/judge.ts';
-import type { RecycleMode } from '../core/recycle-plan.ts';
-import type { RestartMode } from '../core/restart-policy.ts';
+import { DEFAULT_JUDGEMENT } from '../core/pressure/judge.ts';
+import type { RecycleMode } from '../core/recycle/plan.ts';
+import type { RestartMode } from '../core/recycle/restart-policy.ts';
 import {
   type Address,
   type AgentSelector,

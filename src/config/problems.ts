@@ -1,4 +1,4 @@
-import { SpillwayError } from '../core/errors.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
 
 /** One thing wrong with the configuration. */
 export interface Problem {

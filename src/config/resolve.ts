@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { isLoopback } from '../core/loopback.ts';
+import { isLoopback } from '../core/lib/loopback.ts';
 import { readConfigFile } from './file.ts';
 import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
 import { configError, mendUnknown, type Problem } from './problems.ts';

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
-import { parseDuration, parseQuantity, renderDuration, renderQuantity } from '../core/units.ts';
+import { parseDuration, parseQuantity, renderDuration, renderQuantity } from '../core/lib/units.ts';
 
 /** Where to listen. `host` carries no brackets, `port` 0 takes a free one. */
 export interface Address {

@@ -1,6 +1,6 @@
 import type { Node } from 'yaml';
-import { messageOf } from '../core/errors.ts';
-import { nestsTooDeep } from '../core/nesting.ts';
+import { messageOf } from '../core/lib/errors.ts';
+import { nestsTooDeep } from '../core/lib/nesting.ts';
 import { readTextFile } from './file.ts';
 import type { Problem } from './problems.ts';
 

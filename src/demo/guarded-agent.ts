@@ -4,8 +4,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { PostMortem } from '../core/post-mortem.ts';
-import type { Status } from '../core/status.ts';
+import type { Status } from '../core/model/status.ts';
+import type { PostMortem } from '../core/report/post-mortem.ts';
 
 const SPILLWAY = fileURLToPath(new URL('../spillway.js', import.meta.url));
 const AGENT = fileURLToPath(new URL('./agent.js', import.meta.url));

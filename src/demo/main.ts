@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/lib/errors.ts';
 import {
   enforcement,
   type GuardedAgent,

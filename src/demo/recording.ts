@@ -1,6 +1,6 @@
-import type { PostMortem } from '../core/post-mortem.ts';
-import { heldBytes } from '../core/reading.ts';
-import type { Level } from '../core/status.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { Level } from '../core/model/status.ts';
+import type { PostMortem } from '../core/report/post-mortem.ts';
 import type { LogLine, Probe } from './guarded-agent.ts';
 
 /** Readings closer than this to the last one add nothing to a picture, unless the level differs. */

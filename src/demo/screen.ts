@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
-import type { PostMortem } from '../core/post-mortem.ts';
-import type { Level } from '../core/status.ts';
-import { formatBytes, formatSeconds } from '../core/units.ts';
+import { formatBytes, formatSeconds } from '../core/lib/units.ts';
+import type { Level } from '../core/model/status.ts';
+import type { PostMortem } from '../core/report/post-mortem.ts';
 import type { LogLine, Probe } from './guarded-agent.ts';
 
 const BAR = 32;

@@ -1,5 +1,5 @@
-import type { HistoryReport } from '../core/history-report.ts';
-import type { Status } from '../core/status.ts';
+import type { Status } from '../core/model/status.ts';
+import type { HistoryReport } from '../core/report/history-report.ts';
 
 /** Without a word from the guardian for this long, what is shown is no longer live, in milliseconds: it speaks each second. */
 export const STALE_MS = 3500;

@@ -1,4 +1,4 @@
-import type { Status } from '../core/status.ts';
+import type { Status } from '../core/model/status.ts';
 import { Chart } from './chart.ts';
 import { byId, setText } from './dom.ts';
 import { follow } from './feed.ts';

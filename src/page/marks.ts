@@ -1,4 +1,4 @@
-import { LEVELS, type Level } from '../core/status.ts';
+import { LEVELS, type Level } from '../core/model/status.ts';
 import type { Picture } from './series.ts';
 import { LEVEL_WORDS } from './words.ts';
 

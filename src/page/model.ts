@@ -1,7 +1,7 @@
-import type { GcRecord } from '../core/gc-record.ts';
-import type { HistoryReading, Transition } from '../core/history.ts';
-import { COLLECTIONS, type Death, type HistoryReport } from '../core/history-report.ts';
-import type { Level, Status } from '../core/status.ts';
+import type { GcRecord } from '../core/model/gc-record.ts';
+import type { Level, Status } from '../core/model/status.ts';
+import type { HistoryReading, Transition } from '../core/report/history.ts';
+import { COLLECTIONS, type Death, type HistoryReport } from '../core/report/history-report.ts';
 
 /** How far back the page looks, in milliseconds: as far as the guardian does. */
 export const WINDOW_MS = 600_000;

@@ -1,5 +1,5 @@
-import type { Status } from '../core/status.ts';
-import { formatBytes, formatSeconds } from '../core/units.ts';
+import { formatBytes, formatSeconds } from '../core/lib/units.ts';
+import type { Status } from '../core/model/status.ts';
 import { byId, clockTime, fill, make, setText } from './dom.ts';
 import type { Past } from './model.ts';
 import * as words from './words.ts';

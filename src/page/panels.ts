@@ -1,6 +1,6 @@
-import { heldBytes } from '../core/reading.ts';
-import type { Status } from '../core/status.ts';
-import { formatBytes, formatSeconds } from '../core/units.ts';
+import { formatBytes, formatSeconds } from '../core/lib/units.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { Status } from '../core/model/status.ts';
 import { type Content, clockTime, fill, make, time } from './dom.ts';
 import type { Past } from './model.ts';
 import * as words from './words.ts';

@@ -1,5 +1,5 @@
-import { heldBytes } from '../core/reading.ts';
-import type { Status } from '../core/status.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { Status } from '../core/model/status.ts';
 import type { Past, Point } from './model.ts';
 
 /** Readings further apart than this have a gap between them, in milliseconds: the history keeps one a second. */

@@ -1,7 +1,7 @@
-import type { GcRecord } from '../core/gc-record.ts';
-import { heldBytes } from '../core/reading.ts';
-import type { DeathCause, Level, Status } from '../core/status.ts';
-import { formatBytes, formatSeconds } from '../core/units.ts';
+import { formatBytes, formatSeconds } from '../core/lib/units.ts';
+import type { GcRecord } from '../core/model/gc-record.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { DeathCause, Level, Status } from '../core/model/status.ts';
 import type { Point } from './model.ts';
 
 /** What stands where there is no number. */

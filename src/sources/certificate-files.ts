@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { KeyPair } from '../core/certificate.ts';
-import { messageOf, SpillwayError } from '../core/errors.ts';
+import type { KeyPair } from '../core/inject/certificate.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 
 /**
  * Reads a certificate and its key as Kubernetes mounts a Secret of type `kubernetes.io/tls`: `tls.crt` and `tls.key`.

@@ -1,4 +1,4 @@
-import { type ContainerPlace, containerOf } from '../core/mountinfo.ts';
+import { type ContainerPlace, containerOf } from '../core/proc/mountinfo.ts';
 import { readProc } from './proc-fs.ts';
 
 /**

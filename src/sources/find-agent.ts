@@ -1,6 +1,6 @@
-import { SpillwayError } from '../core/errors.ts';
-import { hasEnded } from '../core/proc-text.ts';
-import { clean } from '../core/text.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
+import { clean } from '../core/lib/text.ts';
+import { hasEnded } from '../core/proc/proc-text.ts';
 import { containerPlace } from './container-name.ts';
 import { isKnownProxy } from './known-proxies.ts';
 import { readStat } from './proc-fs.ts';

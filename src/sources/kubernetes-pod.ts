@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { errnoOf } from '../core/errors.ts';
-import type { PodIdentity } from '../core/kubernetes-event.ts';
-import { tokenClaims } from '../core/token-claims.ts';
+import { tokenClaims } from '../core/inject/token-claims.ts';
+import { errnoOf } from '../core/lib/errors.ts';
+import type { PodIdentity } from '../core/report/kubernetes-event.ts';
 import { containerPlace } from './container-name.ts';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
-import type { ListeningSocket } from '../core/socket-table.ts';
+import type { ListeningSocket } from '../core/proc/socket-table.ts';
 import { listeningIn } from './tcp-tables.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
-import { errnoOf, SpillwayError } from '../core/errors.ts';
-import { hasEnded, parseStat } from '../core/proc-text.ts';
+import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
+import { hasEnded, parseStat } from '../core/proc/proc-text.ts';
 import { readStat } from './proc-fs.ts';
 
 /** Watches one process without a parent's rights. */

@@ -1,6 +1,6 @@
-import { errnoOf, messageOf, SpillwayError } from '../core/errors.ts';
-import type { LimitSource, Reading, Usage, UsageSource } from '../core/reading.ts';
-import { formatBytes } from '../core/units.ts';
+import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { formatBytes } from '../core/lib/units.ts';
+import type { LimitSource, Reading, Usage, UsageSource } from '../core/model/reading.ts';
 import { type CgroupPlace, groupOf, locateCgroup } from './cgroup/locate.ts';
 import { MemoryGroup } from './cgroup/memory-group.ts';
 import { RssDoubt, type RssOrigin } from './rss-doubt.ts';

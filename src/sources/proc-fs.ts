@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
-import { errnoOf, SpillwayError } from '../core/errors.ts';
-import { type ProcStat, parseStat, statusBytes } from '../core/proc-text.ts';
+import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
+import { type ProcStat, parseStat, statusBytes } from '../core/proc/proc-text.ts';
 
 /** What a look at a process gives: the value, or why there is none. Everything else that goes wrong throws. */
 export type Outcome<T> = { kind: 'value'; value: T } | { kind: 'gone' } | { kind: 'denied' };

@@ -1,6 +1,6 @@
-import { parseProcCgroup } from '../core/cgroup-text.ts';
-import { type ProcStat, parseCmdline } from '../core/proc-text.ts';
-import { clean } from '../core/text.ts';
+import { clean } from '../core/lib/text.ts';
+import { parseProcCgroup } from '../core/proc/cgroup-text.ts';
+import { type ProcStat, parseCmdline } from '../core/proc/proc-text.ts';
 import { listPids, readProc, readStat } from './proc-fs.ts';
 
 /** One process as a scan sees it. */

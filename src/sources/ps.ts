@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { SpillwayError } from '../core/errors.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
 
 /** One line of `ps`. */
 export interface ListedProcess {

@@ -1,6 +1,6 @@
-import { SpillwayError } from '../core/errors.ts';
-import { heldBytes, type Reading } from '../core/reading.ts';
-import { formatBytes } from '../core/units.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
+import { formatBytes } from '../core/lib/units.ts';
+import { heldBytes, type Reading } from '../core/model/reading.ts';
 
 /** What a sum of RSS was made of. */
 export interface RssOrigin {

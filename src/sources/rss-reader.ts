@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { errnoOf, SpillwayError } from '../core/errors.ts';
-import { statusBytes } from '../core/proc-text.ts';
-import type { Usage } from '../core/reading.ts';
+import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
+import type { Usage } from '../core/model/reading.ts';
+import { statusBytes } from '../core/proc/proc-text.ts';
 import { pageBytesOf, readProc } from './proc-fs.ts';
 
 /** What it follows; {@link follow} takes them biggest first. */

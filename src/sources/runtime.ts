@@ -1,5 +1,5 @@
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
-import type { Runtime } from '../core/status.ts';
+import type { Runtime } from '../core/model/status.ts';
 import { argsOf, baseName } from './process-table.ts';
 
 /** Commands that only start the program: the shells, the package managers, the inits of containers. */

@@ -1,4 +1,4 @@
-import { statusBytes } from '../core/proc-text.ts';
+import { statusBytes } from '../core/proc/proc-text.ts';
 import { createBreath } from './breath.ts';
 import { readProc } from './proc-fs.ts';
 import type { FollowedProcess } from './rss-reader.ts';

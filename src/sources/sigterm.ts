@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { hasEnded } from '../core/proc-text.ts';
+import { hasEnded } from '../core/proc/proc-text.ts';
 import { listPids, readStat } from './proc-fs.ts';
 import { argsOf, baseName } from './process-table.ts';
 import { runtimeOf } from './runtime.ts';

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { TcpTable } from '../core/proc-net.ts';
-import { type ListeningSocket, parseListening } from '../core/socket-table.ts';
+import { TcpTable } from '../core/proc/proc-net.ts';
+import { type ListeningSocket, parseListening } from '../core/proc/socket-table.ts';
 
 /** The kernel gives a page at a time, whatever is asked for. */
 const CHUNK_BYTES = 8192;

@@ -1,4 +1,4 @@
-import { hasEnded, type ProcStat } from '../core/proc-text.ts';
+import { hasEnded, type ProcStat } from '../core/proc/proc-text.ts';
 import { createBreath } from './breath.ts';
 import { listPids, readChildren, readStat } from './proc-fs.ts';
 import { argsOf, type ProcessCache, scanProcesses, shortName } from './process-table.ts';

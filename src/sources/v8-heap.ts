@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { v8HeapBytes } from '../core/v8-mappings.ts';
+import { v8HeapBytes } from '../core/proc/v8-mappings.ts';
 
 /**
  * The most that the heap of a Node process can be, seen from outside; `null` where it cannot be told, or may not be seen

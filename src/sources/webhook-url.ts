@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { messageOf, SpillwayError } from '../core/errors.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 
 const MAX_BYTES = 8192;
 

@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { type ClientConnections, countConnections, hasUnixClients } from '../core/client-connections.ts';
+import { type ClientConnections, countConnections, hasUnixClients } from '../core/proc/client-connections.ts';
 import { createBreath } from './breath.ts';
 import { eachChunk, tcpTable } from './tcp-tables.ts';
 

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { sweepStale } from '../../src/actions/wrap/private-cgroup.ts';
+import { sweepStale } from '../../src/wrap/private-cgroup.ts';
 import { burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
 import { events } from './parts/events.ts';

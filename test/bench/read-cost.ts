@@ -3,10 +3,10 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createMetrics } from '../../src/adapters/metrics.ts';
 import { readProcessUsage } from '../../src/adapters/pidusage.ts';
-import { HistoryStore } from '../../src/core/history.ts';
-import { DEFAULT_JUDGEMENT } from '../../src/core/judge.ts';
+import { DEFAULT_JUDGEMENT } from '../../src/core/pressure/judge.ts';
+import { HistoryStore } from '../../src/core/report/history.ts';
 import { Guardian } from '../../src/guardian.ts';
-import { startLife } from '../../src/sources/agent-life.ts';
+import { startLife } from '../../src/sources/agent-process.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 
 /** What one of something takes. */

@@ -1,7 +1,7 @@
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LEVELS, type Status } from '../../src/core/status.ts';
+import { LEVELS, type Status } from '../../src/core/model/status.ts';
 import { CHROMIUM, launch, openTab, startPrefixProxy } from '../support/browser.ts';
 import {
   CLI,

@@ -15,7 +15,7 @@ import type { Pod, Volume } from '../../src/core/inject/pod.ts';
  */
 
 const CHART = fileURLToPath(new URL('../../helm/spillway', import.meta.url));
-const CORPUS = new URL('../fixtures/pods/', import.meta.url);
+const CORPUS = new URL('../fixtures/pods', import.meta.url);
 const IMAGE = process.env['TEST_IMAGE'] ?? 'spillway.test/guardian:1';
 const RELEASE = 'policy-test';
 const GUARDED = 'policy-test-guarded';

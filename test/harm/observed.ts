@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { removeGroup } from '../../src/actions/wrap/cgroup-files.ts';
+import { removeGroup } from '../../src/wrap/cgroup-files.ts';
 import { MIB } from '../support/cli.ts';
 import { makeGroup } from '../support/kernel.ts';
 import type { Kind } from './kinds.ts';

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
-import { writeControl } from '../../src/actions/wrap/cgroup-files.ts';
+import { writeControl } from '../../src/wrap/cgroup-files.ts';
 import { MIB, startGuardian, until } from '../support/cli.ts';
 import { describeWhere, type Group, itWhere, LACKS, makeGroup, VERSION } from '../support/kernel.ts';
 

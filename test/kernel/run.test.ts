@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { PostMortem } from '../../src/core/post-mortem.ts';
+import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { MIB, runCli, startGuardian, until } from '../support/cli.ts';
 import { agent, CGROUP, describeWhere, itWhere, LACKS, makeGroup, VERSION } from '../support/kernel.ts';
 import { recordDirectory, reportsIn, watchReadiness } from '../support/probes.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import type { GcRecord, GcVerdict } from '../../src/core/gc-record.ts';
+import type { GcRecord, GcVerdict } from '../../src/core/model/gc-record.ts';
 import { isAlive, MIB, until } from '../support/cli.ts';
 import { compileGo, compileJava, GO, JAVAS, runs } from '../support/compiled.ts';
 import { startGuarded } from '../support/guarded.ts';

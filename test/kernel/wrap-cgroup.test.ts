@@ -3,9 +3,9 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync } f
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { groupsIn, pidsInGroup } from '../../src/actions/wrap/cgroup-files.ts';
-import { locateMemoryCgroup } from '../../src/actions/wrap/cgroup-place.ts';
-import { makePrivateCgroup } from '../../src/actions/wrap/private-cgroup.ts';
+import { groupsIn, pidsInGroup } from '../../src/wrap/cgroup-files.ts';
+import { locateMemoryCgroup } from '../../src/wrap/cgroup-place.ts';
+import { makePrivateCgroup } from '../../src/wrap/private-cgroup.ts';
 import { buildDriver, drive, isAlive, until } from '../support/wrap.ts';
 
 const project = join(dirname(fileURLToPath(import.meta.url)), '../..');

@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { HistoryStore } from '../../src/core/history.ts';
-import type { Clock } from '../../src/core/ports.ts';
+import type { Clock } from '../../src/core/ports/ports.ts';
+import { HistoryStore } from '../../src/core/report/history.ts';
 import { Guardian } from '../../src/guardian.ts';
-import { startLife } from '../../src/sources/agent-life.ts';
+import { startLife } from '../../src/sources/agent-process.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../support/fake-cgroup.ts';
 import { procFiles } from '../support/fake-proc.ts';
 import { random } from '../support/memory-stories.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { PostMortem } from '../../src/core/post-mortem.ts';
+import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { type GuardianProcess, startGuardian, until } from '../support/cli.ts';
 import { start } from '../support/started.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createAdminServer } from '../../src/adapters/admin-server.ts';
-import { ReachError } from '../../src/core/reach.ts';
+import { ReachError } from '../../src/core/ports/runtime-client.ts';
 import { CareStory, StoryAgent } from '../support/care-story.ts';
 import { startServer } from '../support/http-server.ts';
 import { MiB } from '../support/story.ts';

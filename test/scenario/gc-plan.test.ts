@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GcPlan } from '../../src/core/gc-plan.ts';
+import { GcPlan } from '../../src/core/gc/plan.ts';
 import { GcStory } from '../support/gc-story.ts';
 
 describe('an agent full of garbage', () => {

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { GuardianEvent } from '../../src/core/events.ts';
-import type { GrowthReport } from '../../src/core/growth-report.ts';
-import { HistoryStore } from '../../src/core/history.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, Relief, TreeSample } from '../../src/core/ports.ts';
-import type { PostMortem } from '../../src/core/post-mortem.ts';
-import type { Level } from '../../src/core/status.ts';
+import type { GuardianEvent } from '../../src/core/model/events.ts';
+import type { GrowthReport } from '../../src/core/model/growth-report.ts';
+import type { Level } from '../../src/core/model/status.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, Relief, TreeSample } from '../../src/core/ports/ports.ts';
+import { HistoryStore } from '../../src/core/report/history.ts';
+import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 import { DEFAULTS, readingOf } from '../support/story.ts';

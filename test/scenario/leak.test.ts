@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { GrowthTracker } from '../../src/core/growth.ts';
+import { GrowthTracker } from '../../src/core/forecast/growth-tracker.ts';
 import { leakSuspectedAt, MIB, normal, random, tell, tooth } from '../support/memory-stories.ts';
 
 const noise = random(11);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { turnOf } from '../../src/core/turn.ts';
+import { turnOf } from '../../src/core/recycle/turn.ts';
 import { CareStory } from '../support/care-story.ts';
 import { normal, random, tooth } from '../support/memory-stories.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ReachError } from '../../src/core/reach.ts';
+import { ReachError } from '../../src/core/ports/runtime-client.ts';
 import { CareStory, type CareStoryOptions, StoryAgent } from '../support/care-story.ts';
 import { MiB } from '../support/story.ts';
 

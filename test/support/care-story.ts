@@ -1,18 +1,25 @@
-import { startRecycle } from '../../src/actions/recycle.ts';
-import type { CareOptions } from '../../src/care/deps.ts';
-import type { ClientConnections } from '../../src/core/client-connections.ts';
-import type { GuardianEvent } from '../../src/core/events.ts';
-import type { GcRecord } from '../../src/core/gc-record.ts';
-import { HistoryStore } from '../../src/core/history.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports.ts';
-import type { PostMortem } from '../../src/core/post-mortem.ts';
-import type { Collection, GcWay, HeapFacts, Profile, Reach, Site } from '../../src/core/reach.ts';
-import { ReachError } from '../../src/core/reach.ts';
-import type { RecycleMode } from '../../src/core/recycle-plan.ts';
-import type { Runtime } from '../../src/core/status.ts';
+import type { GuardianEvent } from '../../src/core/model/events.ts';
+import type { GcRecord } from '../../src/core/model/gc-record.ts';
+import type { Runtime } from '../../src/core/model/status.ts';
+import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports/ports.ts';
+import type {
+  Collection,
+  GcWay,
+  HeapFacts,
+  Profile,
+  Reach,
+  Site,
+} from '../../src/core/ports/runtime-client.ts';
+import { ReachError } from '../../src/core/ports/runtime-client.ts';
+import type { ClientConnections } from '../../src/core/proc/client-connections.ts';
+import type { RecycleMode } from '../../src/core/recycle/plan.ts';
+import { HistoryStore } from '../../src/core/report/history.ts';
+import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';
-import { Recycler } from '../../src/recycler.ts';
-import { PressureRelief } from '../../src/relief.ts';
+import { startRecycle } from '../../src/remedies/drain.ts';
+import { Recycler } from '../../src/remedies/recycler.ts';
+import { PressureRelief } from '../../src/remedies/remediation.ts';
+import type { CareOptions } from '../../src/remedies/session-deps.ts';
 import { DEFAULTS, MiB, readingOf } from './story.ts';
 
 /** A clock that moves only when told to; all that a timer sets going runs before the next one. */

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { Status } from '../../src/core/status.ts';
+import type { Status } from '../../src/core/model/status.ts';
 
 /** The built command; `DIST` names another build. */
 export const CLI = join(

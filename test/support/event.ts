@@ -1,4 +1,4 @@
-import type { EventReason, GuardianEvent } from '../../src/core/events.ts';
+import type { EventReason, GuardianEvent } from '../../src/core/model/events.ts';
 import { statusWith } from './status.ts';
 
 let n = 0;

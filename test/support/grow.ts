@@ -1,6 +1,6 @@
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
-import type { InspectorSession } from '../../src/core/inspector.ts';
-import { ReachError } from '../../src/core/reach.ts';
+import type { InspectorSession } from '../../src/core/ports/inspector.ts';
+import { ReachError } from '../../src/core/ports/runtime-client.ts';
 import { start, until } from './started.ts';
 
 /** The Node binaries to test on: the running one, and those that `TEST_NODES` names. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { onTestFailed, onTestFinished } from 'vitest';
-import type { GcVerdict } from '../../src/core/gc-record.ts';
+import type { GcVerdict } from '../../src/core/model/gc-record.ts';
 import { type CliOptions, type GuardianProcess, startGuardian, until } from './cli.ts';
 import { agent, type Group } from './kernel.ts';
 import { NODES } from './node-matrix.ts';

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { createHttpServer, type HttpServerDeps } from '../../src/adapters/http-server.ts';
 import type { StreamMessage } from '../../src/adapters/status-stream.ts';
-import type { Status } from '../../src/core/status.ts';
+import type { Status } from '../../src/core/model/status.ts';
 import { statusWith } from './status.ts';
 
 /** A real server on a free port (or the one given), with counters of what it asked for; ended with the test. */

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it, onTestFinished } from 'vitest';
-import { pidsInGroup, removeGroup, writeControl } from '../../src/actions/wrap/cgroup-files.ts';
-import { locateMemoryCgroup } from '../../src/actions/wrap/cgroup-place.ts';
+import { pidsInGroup, removeGroup, writeControl } from '../../src/wrap/cgroup-files.ts';
+import { locateMemoryCgroup } from '../../src/wrap/cgroup-place.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const home = locateMemoryCgroup(

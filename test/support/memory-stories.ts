@@ -1,4 +1,4 @@
-import { GrowthTracker } from '../../src/core/growth.ts';
+import { GrowthTracker } from '../../src/core/forecast/growth-tracker.ts';
 
 export const MIB = 1024 ** 2;
 

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { NodeSignals } from '../../src/actions/node/target.ts';
-import { createNodeReach, type NodeReach, type NodeReachOptions } from '../../src/actions/node-reach.ts';
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
-import { ReachError } from '../../src/core/reach.ts';
-import { parseListening } from '../../src/core/socket-table.ts';
+import { ReachError } from '../../src/core/ports/runtime-client.ts';
+import { parseListening } from '../../src/core/proc/socket-table.ts';
+import { createNodeReach, type NodeReach, type NodeReachOptions } from '../../src/runtimes/node/client.ts';
+import type { NodeSignals } from '../../src/runtimes/node/target.ts';
 import { createInspectorTarget } from '../../src/sources/inspector/target.ts';
 import { type Started, start, until } from './started.ts';
 

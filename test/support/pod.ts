@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { onTestFinished } from 'vitest';
-import { listProcesses } from '../../src/actions/wrap/processes.ts';
+import { listProcesses } from '../../src/wrap/processes.ts';
 import { until } from './cli.ts';
 import { type Group, makeGroup, VERSION } from './kernel.ts';
 

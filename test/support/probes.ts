@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import type { PostMortem } from '../../src/core/post-mortem.ts';
-import type { Status } from '../../src/core/status.ts';
+import type { Status } from '../../src/core/model/status.ts';
+import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import type { GuardianProcess } from './cli.ts';
 
 /** One answer of `/readyz`. */

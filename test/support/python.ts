@@ -1,8 +1,8 @@
 import { execFileSync, type SpawnOptions } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPythonReach, type PythonReach } from '../../src/actions/python-reach.ts';
-import { statusBytes } from '../../src/core/proc-text.ts';
+import { statusBytes } from '../../src/core/proc/proc-text.ts';
+import { createPythonReach, type PythonReach } from '../../src/runtimes/python/client.ts';
 import { readProc } from '../../src/sources/proc-fs.ts';
 import { pythonLook } from '../../src/sources/python/look.ts';
 import { type Started, start, until } from './started.ts';

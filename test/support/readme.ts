@@ -1,5 +1,5 @@
 import { renderOptionTable } from '../../src/config/render.ts';
-import { METRICS } from '../../src/core/metric-table.ts';
+import { METRICS } from '../../src/core/report/metric-table.ts';
 
 /** The README with its generated tables as they should be: what stands between the marks is replaced. */
 export function withTables(readme: string): string {

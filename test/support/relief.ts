@@ -1,4 +1,4 @@
-import type { Relief } from '../../src/core/ports.ts';
+import type { Relief } from '../../src/core/ports/ports.ts';
 
 /** Nobody acts on pressure: what is tested is the loop alone. */
 export const NO_RELIEF: Relief = {

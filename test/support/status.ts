@@ -1,4 +1,4 @@
-import type { Status } from '../../src/core/status.ts';
+import type { Status } from '../../src/core/model/status.ts';
 
 /** A calm status, with what a test wants otherwise. */
 export function statusWith(changes: Partial<Status> = {}): Status {

@@ -1,5 +1,5 @@
-import { type Finding, Judge, type JudgeOptions } from '../../src/core/judge.ts';
-import type { Reading } from '../../src/core/reading.ts';
+import type { Reading } from '../../src/core/model/reading.ts';
+import { type Finding, Judge, type JudgeOptions } from '../../src/core/pressure/judge.ts';
 
 export const MiB = 2 ** 20;
 export const DEFAULTS: JudgeOptions = {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
-import { startChild, startFailureStatus } from '../../src/actions/wrap/child.ts';
-import { endLeftovers } from '../../src/actions/wrap/leftovers.ts';
-import { makePrivateCgroup, sweepStale } from '../../src/actions/wrap/private-cgroup.ts';
-import { RUN_VARIABLE } from '../../src/actions/wrap/processes.ts';
-import { startReaper } from '../../src/actions/wrap/reaper.ts';
+import { startChild, startFailureStatus } from '../../src/wrap/child.ts';
+import { endLeftovers } from '../../src/wrap/leftovers.ts';
+import { makePrivateCgroup, sweepStale } from '../../src/wrap/private-cgroup.ts';
+import { RUN_VARIABLE } from '../../src/wrap/processes.ts';
+import { startReaper } from '../../src/wrap/reaper.ts';
 
 /** A guardian reduced to what wrap mode does, so that it can be interrupted and killed. Bundled by wrap.ts. */
 export interface DriverOptions {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { readProcess } from '../../src/actions/wrap/processes.ts';
+import { readProcess } from '../../src/wrap/processes.ts';
 import type { DriverInfo, DriverOptions } from './wrap-driver.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));

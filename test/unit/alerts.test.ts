@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { INJECTOR_METRICS } from '../../src/core/inject/injector-metrics.ts';
-import { METRICS } from '../../src/core/metric-table.ts';
+import { METRICS } from '../../src/core/report/metric-table.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../helm/spillway/${path}`, import.meta.url), 'utf8');
 

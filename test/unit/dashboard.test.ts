@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { METRICS } from '../../src/core/metric-table.ts';
+import { METRICS } from '../../src/core/report/metric-table.ts';
 import { dashboardText } from '../support/dashboard/dashboard.ts';
 import { ROWS } from '../support/dashboard/layout.ts';
 

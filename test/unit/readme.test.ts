@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OPTIONS } from '../../src/config/options.ts';
-import { EVENT_REASONS } from '../../src/core/events.ts';
-import { LEVELS } from '../../src/core/status.ts';
+import { EVENT_REASONS } from '../../src/core/model/events.ts';
+import { LEVELS } from '../../src/core/model/status.ts';
 import { withTables } from '../support/readme.ts';
 
-const ROOT = new URL('../../', import.meta.url);
+const ROOT = new URL('../..', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
 const readme = read('README.md');
 

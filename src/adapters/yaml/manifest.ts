@@ -1,7 +1,7 @@
 import { type Document, LineCounter, type Node, parseAllDocuments, type Tags, visit } from 'yaml';
-import { messageOf } from '../../core/errors.ts';
 import { difference, equal } from '../../core/inject/patch.ts';
-import { nestsTooDeep } from '../../core/nesting.ts';
+import { messageOf } from '../../core/lib/errors.ts';
+import { nestsTooDeep } from '../../core/lib/nesting.ts';
 import { block, edit } from './edit.ts';
 import { lineStart, nextLine } from './text-splice.ts';
 

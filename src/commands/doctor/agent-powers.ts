@@ -1,9 +1,9 @@
 import type { Config } from '../../config/options.ts';
-import { heapAdvice } from '../../core/near-heap-limit.ts';
-import type { AgentLife } from '../../core/ports.ts';
-import type { Reading } from '../../core/reading.ts';
-import type { Runtime } from '../../core/status.ts';
-import { formatBytes } from '../../core/units.ts';
+import { heapAdvice } from '../../core/gc/near-heap-limit.ts';
+import { formatBytes } from '../../core/lib/units.ts';
+import type { Reading } from '../../core/model/reading.ts';
+import type { Runtime } from '../../core/model/status.ts';
+import type { AgentLife } from '../../core/ports/ports.ts';
 import { argsOf } from '../../sources/process-table.ts';
 import { sharedHost } from '../../sources/shared-host.ts';
 import { handlesSigterm, sigtermTarget } from '../../sources/sigterm.ts';

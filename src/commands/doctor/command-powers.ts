@@ -1,6 +1,6 @@
 import type { Config } from '../../config/options.ts';
-import { heapLimit } from '../../core/heap-limit.ts';
-import type { Reading } from '../../core/reading.ts';
+import { heapLimit } from '../../core/gc/heap-limit.ts';
+import type { Reading } from '../../core/model/reading.ts';
 import { inspectFlags } from '../../sources/inspector/flags.ts';
 import { heapLimitPower, naming } from './agent-powers.ts';
 import { isTaken } from './listening.ts';

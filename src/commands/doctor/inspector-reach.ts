@@ -1,4 +1,4 @@
-import { clean } from '../../core/text.ts';
+import { clean } from '../../core/lib/text.ts';
 import { scanProcesses } from '../../sources/process-table.ts';
 import { identityOf } from './identity.ts';
 import { isHolder } from './in-pod.ts';

@@ -1,5 +1,5 @@
 import type { Address } from '../../config/types.ts';
-import { isLoopback } from '../../core/loopback.ts';
+import { isLoopback } from '../../core/lib/loopback.ts';
 import { listeningIn } from '../../sources/tcp-tables.ts';
 
 /**

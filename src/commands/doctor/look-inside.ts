@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { errnoOf, messageOf } from '../../core/errors.ts';
+import { errnoOf, messageOf } from '../../core/lib/errors.ts';
 import { capabilityNames, type Identity, identityOf, isPrivileged } from './identity.ts';
 import { sameUser, unprivileged } from './manifest.ts';
 import { type Ability, inPod, no, yes } from './power.ts';

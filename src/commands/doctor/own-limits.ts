@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { formatBytes } from '../../core/units.ts';
+import { formatBytes } from '../../core/lib/units.ts';
 import { noCpuLimit, ownMemory } from './manifest.ts';
 import { type Ability, inPod, no, partly, yes } from './power.ts';
 

@@ -1,5 +1,5 @@
-import { messageOf, SpillwayError } from '../../core/errors.ts';
-import { ReachError } from '../../core/reach.ts';
+import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
 
 /** One thing the guardian can do here, or cannot. */
 export interface Power {

@@ -1,5 +1,5 @@
-import { messageOf } from '../../core/errors.ts';
-import { localUrl } from '../../core/loopback.ts';
+import { messageOf } from '../../core/lib/errors.ts';
+import { localUrl } from '../../core/lib/loopback.ts';
 import { type Mesh, passesMesh, readinessProbe } from './manifest.ts';
 import { type Ability, inPod, partly, yes } from './power.ts';
 

@@ -1,5 +1,5 @@
 import { type Config, OPTIONS } from '../../config/options.ts';
-import { isLoopback } from '../../core/loopback.ts';
+import { isLoopback } from '../../core/lib/loopback.ts';
 import { isTaken } from './listening.ts';
 import { type Ability, no, yes } from './power.ts';
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type ApiResponse, createApiConnection } from '../../adapters/kubernetes-https.ts';
 import type { Config } from '../../config/options.ts';
-import { messageOf, SpillwayError } from '../../core/errors.ts';
-import { eventRights } from '../../core/kubernetes-event.ts';
+import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
+import { eventRights } from '../../core/report/kubernetes-event.ts';
 import { type Cluster, type FindClusterOptions, findCluster } from '../../sources/kubernetes-pod.ts';
 import { toApiServer, token } from './manifest.ts';
 import { type Ability, inPod, no, partly, yes } from './power.ts';

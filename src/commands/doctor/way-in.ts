@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs';
-import { createEndpoint } from '../../actions/go/endpoint.ts';
-import { openTmp, socketExists } from '../../actions/jvm/files.ts';
-import { checkSignal, lookAtJvm } from '../../actions/jvm/target.ts';
-import { openOrder } from '../../actions/python/remote-order.ts';
-import type { AgentLife } from '../../core/ports.ts';
-import { ReachError } from '../../core/reach.ts';
+import type { AgentLife } from '../../core/ports/ports.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
+import { createEndpoint } from '../../runtimes/go/endpoint.ts';
+import { openTmp, socketExists } from '../../runtimes/jvm/files.ts';
+import { checkSignal, lookAtJvm } from '../../runtimes/jvm/target.ts';
+import { openOrder } from '../../runtimes/python/remote-order.ts';
 import { createInspectorTarget } from '../../sources/inspector/target.ts';
 import { listeningSockets } from '../../sources/listening-ports.ts';
 import { pythonLook } from '../../sources/python/look.ts';

@@ -1,4 +1,4 @@
-import { clean } from '../text.ts';
+import { clean } from '../lib/text.ts';
 import type { Answer } from './review.ts';
 
 /** Of Kubernetes: the longest name of an object. */

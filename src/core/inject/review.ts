@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { AnnotationOptions, InjectConfig } from './config.ts';
 import { type Injected, inject } from './inject.ts';
 import { jsonPatch } from './patch.ts';

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import type { Limit, Usage } from '../../core/reading.ts';
+import type { Limit, Usage } from '../../core/model/reading.ts';
 import { KernelFile } from './kernel-file.ts';
 
 /** A pool that rests for this long is taken to be as its program wants it. */

@@ -1,6 +1,6 @@
 import { closeSync, readSync } from 'node:fs';
-import { errnoOf, SpillwayError } from '../../core/errors.ts';
-import type { Limit } from '../../core/reading.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
+import type { Limit } from '../../core/model/reading.ts';
 import { openAgentFile } from '../agent-file.ts';
 
 /** One buffer for all: reads are synchronous, and what is read is taken out at once. 64 KiB holds any memory.stat. */

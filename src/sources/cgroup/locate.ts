@@ -1,6 +1,11 @@
 import { closeSync, readFileSync } from 'node:fs';
-import { type MemoryGroupName, parseMountinfo, parseProcCgroup, pathWithin } from '../../core/cgroup-text.ts';
-import { errnoOf, SpillwayError } from '../../core/errors.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
+import {
+  type MemoryGroupName,
+  parseMountinfo,
+  parseProcCgroup,
+  pathWithin,
+} from '../../core/proc/cgroup-text.ts';
 import { openAgentFile } from '../agent-file.ts';
 
 /** Where the kernel accounts a process's memory. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { messageOf } from '../../core/errors.ts';
-import { heldBytes, type Limit, type Usage } from '../../core/reading.ts';
+import { messageOf } from '../../core/lib/errors.ts';
+import { heldBytes, type Limit, type Usage } from '../../core/model/reading.ts';
 import { DIALECTS } from './dialect.ts';
 import type { HugePool } from './huge-pages.ts';
 import type { CgroupPlace } from './locate.ts';

@@ -1,4 +1,4 @@
-import type { Limit, Usage } from '../../core/reading.ts';
+import type { Limit, Usage } from '../../core/model/reading.ts';
 import { type Dialect, keys, STAT } from './dialect.ts';
 import { HugePages } from './huge-pages.ts';
 import { KernelFile } from './kernel-file.ts';

@@ -1,4 +1,4 @@
-import { swapFreeBytes } from '../../core/proc-text.ts';
+import { swapFreeBytes } from '../../core/proc/proc-text.ts';
 import { readProc } from '../proc-fs.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { errnoOf } from '../../core/errors.ts';
-import { ReachError } from '../../core/reach.ts';
-import { clean } from '../../core/text.ts';
+import { errnoOf } from '../../core/lib/errors.ts';
+import { clean } from '../../core/lib/text.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
 import { readAgentFile } from '../agent-file.ts';
 import { argsOf } from '../process-table.ts';
 import { signalFlag } from './flags.ts';

@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
-import { hasEnded } from '../../core/proc-text.ts';
-import { ReachError } from '../../core/reach.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
+import { hasEnded } from '../../core/proc/proc-text.ts';
 import { readProc, readStat } from '../proc-fs.ts';
 import { baseName } from '../process-table.ts';
 

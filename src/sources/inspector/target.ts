@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { hasEnded } from '../../core/proc-text.ts';
-import { ReachError } from '../../core/reach.ts';
-import type { ListeningSocket } from '../../core/socket-table.ts';
-import { clean } from '../../core/text.ts';
+import { clean } from '../../core/lib/text.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
+import { hasEnded } from '../../core/proc/proc-text.ts';
+import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 import { listeningSockets } from '../listening-ports.ts';
 import { listPids, readChildren, readProc, readStat } from '../proc-fs.ts';
 import { argsOf } from '../process-table.ts';

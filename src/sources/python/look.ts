@@ -1,8 +1,8 @@
 import { closeSync, lstatSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { hasEnded, parseStat } from '../../core/proc-text.ts';
-import { sectionInMemory } from '../../core/python-elf.ts';
-import { hookSockets, type PythonLook } from '../../core/python-look.ts';
-import { parseMaps, pythonFiles } from '../../core/python-maps.ts';
+import { hasEnded, parseStat } from '../../core/proc/proc-text.ts';
+import { sectionInMemory } from '../../core/proc/python-elf.ts';
+import { hookSockets, type PythonLook } from '../../core/proc/python-look.ts';
+import { parseMaps, pythonFiles } from '../../core/proc/python-maps.ts';
 import { openAgentFile } from '../agent-file.ts';
 
 /** Looks at one Python process through `/proc`. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { makePrivateCgroup, type PrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
+import { makePrivateCgroup, type PrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 import { median, quantile, table } from '../support/numbers.ts';
 import { probe, untilReady } from '../support/probe.ts';
 import { launch, launchGuard, launchServer, program, type Setting } from '../support/programs.ts';

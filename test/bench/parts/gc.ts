@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makePrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
-import type { GcWay } from '../../../src/core/reach.ts';
-import { reachOf } from '../../../src/reaches.ts';
+import type { GcWay } from '../../../src/core/ports/runtime-client.ts';
+import { reachOf } from '../../../src/runtimes/registry.ts';
+import { makePrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 import { median, spread, table } from '../support/numbers.ts';
 import { residentMiB } from '../support/process-cost.ts';
 import { launch, nodeVersion, program, type Running, type Setting } from '../support/programs.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GrowthReport } from '../../../src/core/growth-report.ts';
+import type { GrowthReport } from '../../../src/core/model/growth-report.ts';
 import { type Leak, makeLeaks, puts, tells, wordsOf } from '../support/leak-agents.ts';
 import { median, table } from '../support/numbers.ts';
 import { get } from '../support/probe.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reachOf } from '../../../src/reaches.ts';
+import { reachOf } from '../../../src/runtimes/registry.ts';
 import { median, quantile, table } from '../support/numbers.ts';
 import { cpuMs } from '../support/process-cost.ts';
 import { launch, nodeVersion, program, type Running, type Setting } from '../support/programs.ts';

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makePrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
+import { makePrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 import { median, quantile, table } from '../support/numbers.ts';
 import { nowMs, probe, untilReady } from '../support/probe.ts';
 import {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makePrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
+import { makePrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 import { type Balancer, type Outcome, startBalancer } from './balancer.ts';
 import { CONTENDERS, type ContenderName } from './contenders.ts';
 import type { Arrival, Load } from './loads.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import type { GrowthKind, GrowthReport } from '../../../src/core/growth-report.ts';
+import type { GrowthKind, GrowthReport } from '../../../src/core/model/growth-report.ts';
 
 /** What must be named: the function that the memory grows in, or the kind of memory where no function allocates it. */
 export type Culprit =

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { makePrivateCgroup } from '../../../src/actions/wrap/private-cgroup.ts';
+import { makePrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 
 /** What the bench was asked for. */
 export interface Setting {

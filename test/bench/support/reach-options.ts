@@ -1,5 +1,5 @@
-import { createSignalRecord } from '../../../src/actions/signal-record.ts';
-import type { ReachOptions } from '../../../src/reaches.ts';
+import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
+import type { ReachOptions } from '../../../src/runtimes/registry.ts';
 
 /** Everything is allowed: what is measured is what it costs. */
 export const ANY_WAY: ReachOptions = {

@@ -13,7 +13,7 @@ import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
 import { MAX_RECORD_DIR, RECORD_DIR, SYSTEM_DIR } from '../../../src/core/inject/record-dir.ts';
 import { CPU_LIMIT } from '../../../src/core/inject/sidecar.ts';
 import { SANDBOX } from '../../../src/core/inject/warnings.ts';
-import { parseDuration, parseQuantity } from '../../../src/core/units.ts';
+import { parseDuration, parseQuantity } from '../../../src/core/lib/units.ts';
 
 /** How a written value becomes a number in templates and in CEL, and what bounds it. */
 interface Bounds {

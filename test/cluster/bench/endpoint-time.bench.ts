@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import type { RenderedHistory } from '../../../src/core/history.ts';
+import type { RenderedHistory } from '../../../src/core/report/history.ts';
 import { pathOf, until } from '../support/api.ts';
 import { KUBELET_LOG } from '../support/environment.ts';
 import { askGuardian, mibTo, statusOf, untilServing, untilStatus } from '../support/guardian.ts';

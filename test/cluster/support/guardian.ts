@@ -1,6 +1,6 @@
 import type { EventsV1Event, V1EndpointSlice } from '@kubernetes/client-node';
-import type { EventReason } from '../../../src/core/events.ts';
-import type { Status } from '../../../src/core/status.ts';
+import type { EventReason } from '../../../src/core/model/events.ts';
+import type { Status } from '../../../src/core/model/status.ts';
 import { ask, call, pathOf, until } from './api.ts';
 import { PATIENCE } from './environment.ts';
 

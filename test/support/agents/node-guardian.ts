@@ -1,5 +1,5 @@
-import { createNodeReach } from '../../../src/actions/node-reach.ts';
 import { connectInspector } from '../../../src/adapters/inspector-client.ts';
+import { createNodeReach } from '../../../src/runtimes/node/client.ts';
 import { createInspectorTarget } from '../../../src/sources/inspector/target.ts';
 
 /** A guardian reduced to its hand in a Node agent, so that it can be killed. Bundled by its test. Arguments: PID SWITCH_MS. */

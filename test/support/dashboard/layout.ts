@@ -1,5 +1,5 @@
-import { DEFAULT_JUDGEMENT } from '../../../src/core/judge.ts';
-import type { MetricName } from '../../../src/core/metric-table.ts';
+import { DEFAULT_JUDGEMENT } from '../../../src/core/pressure/judge.ts';
+import type { MetricName } from '../../../src/core/report/metric-table.ts';
 
 export type AnyMetric = MetricName<'gauge' | 'counter' | 'histogram'>;
 

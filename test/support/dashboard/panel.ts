@@ -1,5 +1,5 @@
-import { METRICS, type MetricSpec } from '../../../src/core/metric-table.ts';
-import { LEVELS } from '../../../src/core/status.ts';
+import { LEVELS } from '../../../src/core/model/status.ts';
+import { METRICS, type MetricSpec } from '../../../src/core/report/metric-table.ts';
 import { type AnyMetric, type PanelSpec, type Query, SELECTOR } from './layout.ts';
 
 /** The variable of that name. */

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type AdminServerDeps, createAdminServer } from '../../../src/adapters/admin-server.ts';
-import { SpillwayError } from '../../../src/core/errors.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 import { exchange } from '../../support/http-server.ts';
 
 const error = (code: string, message: unknown = expect.any(String)) => ({ error: { code, message } });

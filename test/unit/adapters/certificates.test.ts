@@ -9,7 +9,7 @@ import {
   pairValidity,
   trustedAuthorities,
 } from '../../../src/adapters/certificates.ts';
-import type { CertificateSet } from '../../../src/core/certificate.ts';
+import type { CertificateSet } from '../../../src/core/inject/certificate.ts';
 
 const NAME = 'spillway-injector.a-namespace-with-quite-a-long-name-of-sixty-three-letters1.svc';
 const DAY = 24 * 3600e3;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEventsApi } from '../../../src/adapters/kubernetes-client.ts';
 import { createApiConnection } from '../../../src/adapters/kubernetes-https.ts';
-import { kubernetesEvent } from '../../../src/core/kubernetes-event.ts';
+import { kubernetesEvent } from '../../../src/core/report/kubernetes-event.ts';
 import { startApiServer } from '../../support/api-server.ts';
 import { eventOf } from '../../support/event.ts';
 

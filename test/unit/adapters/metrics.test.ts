@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../src/adapters/metrics.ts';
-import { BUCKETS, METRICS } from '../../../src/core/metric-table.ts';
-import type { Status } from '../../../src/core/status.ts';
+import type { Status } from '../../../src/core/model/status.ts';
+import { BUCKETS, METRICS } from '../../../src/core/report/metric-table.ts';
 import { statusWith } from '../../support/status.ts';
 
 function metricsOf(status: Status, streams = { clients: 2, dropped: 7 }) {

@@ -6,11 +6,11 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createNotifier } from '../../../src/actions/notify.ts';
 import { retry } from '../../../src/adapters/retry.ts';
 import { createWebhook } from '../../../src/adapters/webhook.ts';
-import type { GuardianEvent } from '../../../src/core/events.ts';
-import type { DeliveryError } from '../../../src/core/sink.ts';
+import type { GuardianEvent } from '../../../src/core/model/events.ts';
+import type { DeliveryError } from '../../../src/core/ports/sink.ts';
+import { createNotifier } from '../../../src/exporters/notifier.ts';
 import { readWebhookUrl } from '../../../src/sources/webhook-url.ts';
 
 const EVENT: GuardianEvent = {

@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Advice, type ConnectOptions, connect, type Level } from '../../../src/agent/index.ts';
-import { SpillwayError } from '../../../src/core/errors.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 import { startServer } from '../../support/http-server.ts';
 import { until } from '../../support/started.ts';
 import { statusWith } from '../../support/status.ts';

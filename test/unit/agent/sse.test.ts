@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_LENGTH, SseParser } from '../../../src/agent/sse.ts';
-import { SpillwayError } from '../../../src/core/errors.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 
 const STREAM =
   'retry: 1000\n\n: a comment\n\nevent: status\ndata: {"level":"ok"}\n\nid: 7\nevent:reading\r\ndata:a\r\ndata: b\r\n\r\nevent: lonely\n\ndata\n\ndata: rest';

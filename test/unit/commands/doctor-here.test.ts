@@ -4,7 +4,7 @@ import { createAdminServer } from '../../../src/adapters/admin-server.ts';
 import { commandPowers } from '../../../src/commands/doctor/command-powers.ts';
 import { takingRequests } from '../../../src/commands/doctor/requests.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
-import type { Reading } from '../../../src/core/reading.ts';
+import type { Reading } from '../../../src/core/model/reading.ts';
 
 const MIB = 2 ** 20;
 

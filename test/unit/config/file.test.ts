@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { readConfigFile } from '../../../src/config/file.ts';
 import { OPTION_LIST } from '../../../src/config/options.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
-import { SpillwayError } from '../../../src/core/errors.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'spillway-file-'));
 afterAll(() => rmSync(dir, { recursive: true }));

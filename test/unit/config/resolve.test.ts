@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { envOf, flagOf, OPTION_LIST } from '../../../src/config/options.ts';
 import { type ConfigSources, checkConfig, resolveConfig } from '../../../src/config/resolve.ts';
-import { SpillwayError } from '../../../src/core/errors.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'spillway-config-'));
 let files = 0;

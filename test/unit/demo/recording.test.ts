@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PostMortem } from '../../../src/core/post-mortem.ts';
+import type { PostMortem } from '../../../src/core/report/post-mortem.ts';
 import { type DemoRun, Recording } from '../../../src/demo/recording.ts';
 import { statusWith } from '../../support/status.ts';
 

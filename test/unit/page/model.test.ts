@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { GcRecord } from '../../../src/core/gc-record.ts';
-import type { HistoryReading, Transition } from '../../../src/core/history.ts';
-import type { HistoryReport } from '../../../src/core/history-report.ts';
+import type { GcRecord } from '../../../src/core/model/gc-record.ts';
+import type { HistoryReading, Transition } from '../../../src/core/report/history.ts';
+import type { HistoryReport } from '../../../src/core/report/history-report.ts';
 import {
   NO_PAST,
   pointOfStatus,

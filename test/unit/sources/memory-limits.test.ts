@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeUse } from '../../../src/core/notes.ts';
-import { ratioOf } from '../../../src/core/reading.ts';
+import { ratioOf } from '../../../src/core/model/reading.ts';
+import { describeUse } from '../../../src/core/pressure/describe.ts';
 import { AgentMemory, type AgentMemoryOptions } from '../../../src/sources/memory.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../../support/fake-cgroup.ts';
 

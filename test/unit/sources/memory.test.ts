@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ratioOf } from '../../../src/core/reading.ts';
+import { ratioOf } from '../../../src/core/model/reading.ts';
 import { AgentMemory, type AgentMemoryOptions } from '../../../src/sources/memory.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../../support/fake-cgroup.ts';
 

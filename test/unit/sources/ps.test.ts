@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../../src/core/errors.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 import { listWithPs, parsePs } from '../../../src/sources/ps.ts';
 
 describe('ps', () => {

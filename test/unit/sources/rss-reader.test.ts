@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { statusBytes } from '../../../src/core/proc-text.ts';
+import { statusBytes } from '../../../src/core/proc/proc-text.ts';
 import { createRssReader, type FollowedProcess, type RssReader } from '../../../src/sources/rss-reader.ts';
 import { type FakeTree, fakeTree } from '../../support/fake-cgroup.ts';
 import { type Started, start } from '../../support/started.ts';

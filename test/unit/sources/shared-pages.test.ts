@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Reading } from '../../../src/core/reading.ts';
+import type { Reading } from '../../../src/core/model/reading.ts';
 import { RssDoubt } from '../../../src/sources/rss-doubt.ts';
 import { createRssReader, type RssReader } from '../../../src/sources/rss-reader.ts';
 import { SharedPages } from '../../../src/sources/shared-pages.ts';

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { workerOf } from '../../../src/sources/agent-life.ts';
+import { workerOf } from '../../../src/sources/agent-process.ts';
 import { type FakeTree, fakeTree } from '../../support/fake-cgroup.ts';
 import { procFiles } from '../../support/fake-proc.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SpillwayError } from '../../../../src/core/errors.ts';
+import { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { KernelFile } from '../../../../src/sources/cgroup/kernel-file.ts';
 
 let directory: string;

@@ -1,0 +1,170 @@
+import type { Runtime } from '../model/status.ts';
+import { isForeseen } from '../pressure/access.ts';
+import { expectedStallMs, unaffordable, waysOf } from './affordable.ts';
+import type { GcDecision, GcInput, GcRun } from './decision.ts';
+import { nearerLimit } from './near-heap-limit.ts';
+import { StallBudget } from './stall-budget.ts';
+import { StallEstimate } from './stall-estimate.ts';
+import { collectedAfter, followLoad, isShort, NO_LOAD, triggerOf } from './trigger.ts';
+import { afterRun, followUse, heapFreedBytes, UNTRIED, uselessness, wasGood } from './worth.ts';
+
+export interface GcPlanOptions {
+  /** Share of wall time that the agent may be stopped for collections, 0…1. */
+  stallBudgetShare: number;
+  warnRatio: number;
+  /** When the agent was found: from then on the budget grows. Default: the first question. Monotonic milliseconds. */
+  sinceMs?: number;
+}
+
+/** At warning a kill has to be foreseen for so long before it is a reason for a long stop: a forecast may be of a single step. */
+const STANDS_MS = 1000;
+/** After an attempt that failed, and again after each further one the double. */
+const RETRY_MS = {
+  passing: { first: 100, longest: 10_000 },
+  timeout: { first: 2000, longest: 60_000 },
+  refused: { first: 30_000, longest: 600_000 },
+};
+
+/**
+ * When to collect garbage in one life of the agent, and how. Where memory is short, and once when the load is gone; only
+ * where there may be something to collect; where that brought nothing, not before use has grown, or ever more rarely while
+ * work is turned away; never longer than is bearable then, and never beyond the budget of stall.
+ */
+export class GcPlan {
+  readonly #options: GcPlanOptions;
+  #estimate: StallEstimate;
+  #runtime: Runtime = 'node';
+  #budget: StallBudget | undefined;
+  #load = NO_LOAD;
+  #worth = UNTRIED;
+  #foreseenSinceMs: number | null = null;
+  #failures = 0;
+  #retryMs = Number.NEGATIVE_INFINITY;
+  /** What was decided last: what `ran` and `failed` are about. */
+  #asked:
+    | { near: 'container' | 'heap'; expectedStallMs: number; afterLoad: boolean; underLoad: boolean }
+    | undefined;
+
+  constructor(options: GcPlanOptions) {
+    this.#options = options;
+    this.#estimate = new StallEstimate(this.#runtime);
+    if (options.sinceMs !== undefined) this.#budgetFrom(options.sinceMs);
+  }
+
+  /** At each reading: what is held now, in bytes. */
+  follow(heldBytes: number): void {
+    this.#worth = followUse(this.#worth, heldBytes);
+  }
+
+  /** What to do now. Asking changes nothing but the memory of how it stood. */
+  decide(given: GcInput): GcDecision {
+    const input = this.#sober(given);
+    const { nowMs, heldBytes, limitBytes, heap, runtime, loadGone, forced = false } = input;
+    const { stallBudgetShare: share, warnRatio } = this.#options;
+    const budget = this.#budgetFrom(nowMs);
+    const estimate = this.#estimateOf(runtime);
+    this.follow(heldBytes);
+    if (share <= 0) return { wait: 'the stall budget is 0 %' };
+    this.#load = followLoad(this.#load, given, isShort(given, warnRatio));
+    const trigger = triggerOf(given, this.#load, warnRatio, this.#worth.left?.underLoad === true);
+    if (!trigger) return { wait: 'memory is not short' };
+    if (!forced && nowMs < this.#retryMs) return { wait: 'the last attempt failed', untilMs: this.#retryMs };
+
+    const { reason, afterLoad } = trigger;
+    const ways = waysOf(input, estimate, afterLoad, this.#worth.thoroughPays);
+    let firstWait: GcDecision | undefined;
+    for (const way of ways) {
+      const stallMs = expectedStallMs(way, input, estimate, way === ways.at(-1));
+      const wait = forced
+        ? undefined
+        : (uselessness(this.#worth, input, way, afterLoad, share) ?? unaffordable(stallMs, input, budget));
+      if (!wait) {
+        const near = nearerLimit(heap, heldBytes, limitBytes);
+        this.#asked = { near, expectedStallMs: stallMs, afterLoad, underLoad: !loadGone };
+        return { collect: way, reason, expectedStallMs: stallMs };
+      }
+      firstWait ??= wait;
+    }
+    return firstWait ?? { wait: 'there is no way to collect' };
+  }
+
+  /** Another process is asked from here on: what was left by the last collection was of the one before. */
+  another(): void {
+    this.#worth = UNTRIED;
+    this.#estimate.another();
+    this.#asked = undefined;
+    this.#failures = 0;
+    this.#retryMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** What was decided is done. */
+  ran(run: GcRun): void {
+    const { way, before, after, stallMs, endedMs, freedBytes, usedBytesAfter } = run;
+    const { near = 'container', afterLoad = false, underLoad = false } = this.#asked ?? {};
+    const garbageBytes = before && after ? heapFreedBytes(run) : freedBytes;
+    this.#estimate.learn(way, after?.usedBytes ?? usedBytesAfter, garbageBytes, stallMs);
+    this.stalled(stallMs, endedMs);
+    const good = wasGood(run, near);
+    this.#worth = afterRun(this.#worth, run, good, underLoad);
+    if (afterLoad) this.#load = collectedAfter(this.#load, endedMs, good);
+    this.#asked = undefined;
+    this.#failures = 0;
+    this.#retryMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * What was decided could not be done. Where the runtime was not even reached nothing was decided: who reaches it paces that.
+   * @param passing asking again soon may do
+   */
+  failed(outcome: 'refused' | 'timeout', nowMs: number, passing = false): void {
+    if (!this.#asked) return;
+    // a collection that was not answered in time may be made all the same, so it is paid for
+    if (outcome === 'timeout') this.stalled(this.#asked.expectedStallMs, nowMs);
+    this.#asked = undefined;
+    const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
+    this.#retryMs = nowMs + Math.min(longest, first * 2 ** this.#failures);
+    this.#failures++;
+  }
+
+  /** Whether a profile may be read now, which stops the agent too; a near kill is no reason to. */
+  affordsLook(look: Pick<GcInput, 'nowMs' | 'level' | 'heap' | 'heldBytes' | 'runtime'>): boolean {
+    const input = { ...look, secondsToLimit: null };
+    const budget = this.#budgetFrom(input.nowMs);
+    const stallMs = expectedStallMs('profile', input, this.#estimateOf(input.runtime), false);
+    return unaffordable(stallMs, input, budget) === undefined;
+  }
+
+  /** A profile was read, of so large a heap. */
+  looked(heapBytes: number, stallMs: number, endedMs: number): void {
+    this.#estimate.looked(heapBytes, stallMs);
+    this.stalled(stallMs, endedMs);
+  }
+
+  /** The agent stood still, for whatever was done in it. */
+  stalled(stallMs: number, endedMs: number): void {
+    this.#budgetFrom(endedMs).spend(stallMs, endedMs);
+  }
+
+  /** How the agent stands without a forecast that is too young to act on. */
+  #sober(input: GcInput): GcInput {
+    const { nowMs, level, secondsToLimit } = input;
+    if (!isForeseen(secondsToLimit)) this.#foreseenSinceMs = null;
+    else this.#foreseenSinceMs ??= nowMs;
+    const young = this.#foreseenSinceMs !== null && nowMs - this.#foreseenSinceMs < STANDS_MS;
+    return young && level === 'warning' ? { ...input, secondsToLimit: null } : input;
+  }
+
+  #budgetFrom(nowMs: number): StallBudget {
+    this.#budget ??= new StallBudget(this.#options.stallBudgetShare, nowMs);
+    return this.#budget;
+  }
+
+  /** What one runtime takes tells nothing of another: below a shell the agent may turn out to be one. */
+  #estimateOf(runtime: Runtime): StallEstimate {
+    if (runtime !== this.#runtime) {
+      this.#runtime = runtime;
+      this.#estimate = new StallEstimate(runtime);
+    }
+    return this.#estimate;
+  }
+}

@@ -1,0 +1,78 @@
+import { formatSeconds } from '../lib/units.ts';
+import { FORESEEN_FROM, isForeseen } from '../pressure/access.ts';
+import { atLeast } from '../pressure/level.ts';
+import type { GcInput } from './decision.ts';
+
+/** A pause between two requests is not the end of the load. */
+const LOAD_GONE_MS = 1000;
+/** Load that comes and goes and leaves no garbage is no reason either: 10, 20, 40 s … 5 min. */
+const AGAIN_MS = { first: 10_000, longest: 300_000 };
+
+/** What is known of the load that filled the memory. Monotonic milliseconds. */
+export interface Load {
+  /** Memory was short, and nothing was collected since the load is gone. */
+  readonly pressed: boolean;
+  readonly goneSinceMs: number | null;
+  /** From when on what it left is looked for again, and how long after the next time in vain. */
+  readonly again: { readonly fromMs: number; readonly waitMs: number };
+}
+
+export const NO_LOAD: Load = {
+  pressed: false,
+  goneSinceMs: null,
+  again: { fromMs: Number.NEGATIVE_INFINITY, waitMs: AGAIN_MS.first },
+};
+
+/** Why to collect, in words; `afterLoad` when it is for what a load has left. */
+export interface Trigger {
+  reason: string;
+  afterLoad: boolean;
+}
+
+/** In calm there is no reason, whatever may be garbage; a kill that is foreseen is no calm. */
+export function isShort({ level, ratio, secondsToLimit }: GcInput, warnRatio: number): boolean {
+  if (ratio >= warnRatio || atLeast(level, 'shedding')) return true;
+  return ratio >= FORESEEN_FROM * warnRatio && isForeseen(secondsToLimit);
+}
+
+export function followLoad(load: Load, { loadGone, nowMs }: GcInput, short: boolean): Load {
+  return {
+    ...load,
+    pressed: load.pressed || (short && !loadGone),
+    goneSinceMs: loadGone ? (load.goneSinceMs ?? nowMs) : null,
+  };
+}
+
+/**
+ * Why to collect now, as far as memory is concerned; `undefined` where it is not short.
+ * @param leftUnderLoad what the last collection left may be that of work that is gone by now
+ */
+export function triggerOf(
+  input: GcInput,
+  load: Load,
+  warnRatio: number,
+  leftUnderLoad: boolean,
+): Trigger | undefined {
+  const { nowMs, level, ratio, secondsToLimit, forced } = input;
+  if (forced) return { reason: 'on request', afterLoad: false };
+  if (!isShort(input, warnRatio)) return undefined;
+  const stands = load.goneSinceMs !== null && nowMs - load.goneSinceMs >= LOAD_GONE_MS;
+  const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while work is turned away
+  if (stands && load.pressed && (unlike || nowMs >= load.again.fromMs))
+    return { reason: 'the load is gone and may have left garbage', afterLoad: true };
+  const reason =
+    isForeseen(secondsToLimit) && ratio < warnRatio
+      ? `the limit is about ${formatSeconds(secondsToLimit ?? 0)} away`
+      : `use is at ${Math.floor(ratio * 100)} % of the limit`;
+  return { reason, afterLoad: false };
+}
+
+/** After a collection for what a load had left. */
+export function collectedAfter(load: Load, endedMs: number, good: boolean): Load {
+  const waitMs = good ? AGAIN_MS.first : load.again.waitMs;
+  return {
+    ...load,
+    pressed: false,
+    again: { fromMs: endedMs + waitMs, waitMs: Math.min(AGAIN_MS.longest, good ? waitMs : 2 * waitMs) },
+  };
+}

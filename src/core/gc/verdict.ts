@@ -1,0 +1,106 @@
+import { formatBytes, formatSeconds } from '../lib/units.ts';
+import type { GcVerdict } from '../model/gc-record.ts';
+import type { Runtime } from '../model/status.ts';
+import type { Collection, HeapFacts, ReachError } from '../ports/runtime-client.ts';
+
+/** A collection that gave back less than this share of use was not worth it (OpenTelemetry's rule). */
+export const WORTHWHILE_SHARE = 0.05;
+/** Less than this off the heap is noise. */
+const NOISE_BYTES = 8 * 2 ** 20;
+
+/** One collection with what it changed as seen from outside; bytes. Negative where use rose all the same. */
+export interface GcFacts extends Collection {
+  runtime: Runtime;
+  /** Held by the agent just before. */
+  usedBytesBefore: number;
+  freedCgroupBytes: number;
+  /** `null` where it cannot be seen. */
+  freedRssBytes: number | null;
+}
+
+/** What came of it, in words. */
+export interface GcOutcome {
+  verdict: GcVerdict;
+  note: string;
+  /** What would make it come out better; `null` where nothing is known to. */
+  mend: string | null;
+}
+
+/** Given back to the system: what left the cgroup or, where that is more, the resident memory. Never negative. */
+export function freedBytes({
+  freedCgroupBytes,
+  freedRssBytes,
+}: Pick<GcFacts, 'freedCgroupBytes' | 'freedRssBytes'>): number {
+  return Math.max(0, freedCgroupBytes, freedRssBytes ?? 0);
+}
+
+/** What the heap and what its objects hold outside shrank by; `null` where the runtime does not tell. */
+export function freedHeapBytes({ before, after }: Pick<Collection, 'before' | 'after'>): number | null {
+  if (!before || !after) return null;
+  return Math.max(0, held(before) - held(after));
+}
+
+/** Judges a collection by what it gave back to the system, not by what the heap says alone. */
+export function gcVerdict(facts: GcFacts): GcOutcome {
+  const freed = freedBytes(facts);
+  const collected = freedHeapBytes(facts) ?? 0;
+  const price = `${formatSeconds(facts.stallMs / 1000)} of stall (${facts.way}${withWorkers(facts.workers)})`;
+  const much =
+    collected >= NOISE_BYTES && collected >= WORTHWHILE_SHARE * (facts.before ? held(facts.before) : 0);
+  if (freed >= WORTHWHILE_SHARE * facts.usedBytesBefore || (much && freed >= collected / 2))
+    return {
+      verdict: 'freed',
+      note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} given back for ${price}`,
+      mend: null,
+    };
+  if (!much)
+    return {
+      verdict: 'nothing to free',
+      note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} given back for ${price}: what is held is in use`,
+      mend: null,
+    };
+  const { why, mend } = keptBy(facts);
+  return {
+    verdict: 'collected but not returned',
+    note: `${formatBytes(collected)} collected, ${formatBytes(freed)} given back for ${price}: ${why}`,
+    mend,
+  };
+}
+
+/** The same for a collection that did not come to pass. */
+export function gcFailure({ outcome, message, mend }: ReachError): GcOutcome {
+  return { verdict: outcome, note: message, mend: mend ?? null };
+}
+
+/** Who keeps what was collected, and how to have it back. */
+function keptBy({ runtime, way, before, after }: GcFacts): { why: string; mend: string | null } {
+  const outside = (before?.externalBytes ?? 0) - (after?.externalBytes ?? 0);
+  const inside = (before?.usedBytes ?? 0) - (after?.usedBytes ?? 0);
+  if (outside > inside)
+    return {
+      why: 'it was memory outside the heap (Buffers), of which the C library keeps freed pieces for itself',
+      mend: 'set MALLOC_MMAP_THRESHOLD_=65536 in the environment of the agent (glibc), with many threads also MALLOC_ARENA_MAX=2, or run it with jemalloc',
+    };
+  if (runtime === 'jvm')
+    return { why: 'this collector of the JVM keeps its heap', mend: 'run it with -XX:+UseG1GC' };
+  if (runtime === 'go') return { why: 'Go gives its pages back little by little', mend: null };
+  // V8 gives pages back later after a quick collection: within 1 s on Node 20, 5–10 s on Node 24
+  if (way === 'quick' && runtime === 'node')
+    return {
+      why: 'the pages come back within about 10 s, and are used again before more is taken',
+      mend: null,
+    };
+  return {
+    why: 'the free pieces lie between live ones; they are used again before more is taken',
+    mend: null,
+  };
+}
+
+function held(heap: HeapFacts): number {
+  return heap.usedBytes + (heap.externalBytes ?? 0);
+}
+
+function withWorkers(workers: number): string {
+  if (workers === 0) return '';
+  return workers === 1 ? ', with 1 worker' : `, with ${workers} workers`;
+}

@@ -1,0 +1,122 @@
+import type { GuardianEvent } from '../model/events.ts';
+import type { GcRecord } from '../model/gc-record.ts';
+import type { GrowthReport } from '../model/growth-report.ts';
+import type { HeapUse, Reading } from '../model/reading.ts';
+import type { AgentInfo, DeathCause, Level, Runtime } from '../model/status.ts';
+import type { Outlook } from '../pressure/describe.ts';
+import type { Hope } from '../pressure/readiness.ts';
+import type { ProcessShare } from '../report/oom-kill-counter.ts';
+import type { PostMortem } from '../report/post-mortem.ts';
+
+/** The agent's processes at one look. */
+export interface TreeSample {
+  rssBytes: number;
+  /** 1 = one core busy; `null` before the second look. */
+  cpuCores: number | null;
+  count: number;
+  /** The biggest 20, biggest first. */
+  processes: ProcessShare[];
+  /** All of them, biggest first. */
+  pids: readonly number[];
+}
+
+/** How the agent's process ended, as far as it can be seen from here. */
+export interface ExitFacts {
+  exitCode: number | null;
+  signal: string | null;
+}
+
+/** One life of the agent, from being found to its end. */
+export interface AgentLife {
+  readonly info: AgentInfo;
+  /** V8's own heap limit in bytes, where it can be told from outside. */
+  readonly heapLimitBytes: number | null;
+  /** Somebody chose that limit: it is not the default. */
+  readonly heapLimitSet: boolean;
+  alive(): boolean;
+  /** Killed already, although it still runs. */
+  dying(): boolean;
+  /** @throws SpillwayError when nothing can be read */
+  read(nowMs: number): Reading;
+  /** Bytes in use, without breakdown and at next to no cost; `null` when only `read` can tell. */
+  glance(): number | null;
+  /** Kills counted by the kernel for the agent's cgroup; `null` where it does not tell. */
+  oomKills(): number | null;
+  /** Others than the agent are charged to that cgroup: a kill counted there may be theirs. Default false. */
+  readonly sharesGroup?: boolean;
+  /** Why better sources are not in use, each with its mend. */
+  degraded(): string[];
+  tree(): Promise<TreeSample>;
+  /** RSS of the agent's processes now, in bytes; `null` where only `tree` can tell. */
+  rssBytes(): number | null;
+  /** The process whose runtime can be asked: the agent's own, or, below a shell, that which it started. */
+  readonly worker: { pid: number; runtime: Runtime };
+  /** How long until the next look at the processes, in milliseconds: what the last one took decides. */
+  treeIntervalMs(): number;
+  exit(): ExitFacts;
+  close(): void;
+}
+
+/** What is known at one round of the loop, for whoever acts on it. */
+export interface Situation {
+  nowMs: number;
+  life: AgentLife;
+  reading: Reading;
+  level: Level;
+  outlook: Outlook;
+  /** For how long the growth of the outlook's forecast has gone on, in seconds. */
+  risingSeconds: number;
+  /** The biggest 20, biggest first. */
+  processes: ProcessShare[];
+  /** All processes of the agent, as last looked at. */
+  pids: readonly number[];
+  ready: boolean;
+  stuck: boolean;
+}
+
+/** What is done about pressure. Every method returns at once and never throws; what takes time runs beside the loop. */
+export interface Relief {
+  /** From here on it is this life; `undefined` when there is none. */
+  follow(life: AgentLife | undefined): void;
+  attend(situation: Situation): void;
+  /** The life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
+  ended(cause: DeathCause): string | undefined;
+  /** The agent's heap against its own limit, while that is near. */
+  readonly heap: HeapUse | null;
+  /** What refusing work may still bring; `undefined` when that is not known. */
+  readonly hope: Hope | undefined;
+  readonly lastGc: GcRecord | undefined;
+  readonly growth: GrowthReport | undefined;
+  /** What should be set otherwise, each with its mend. */
+  readonly advice: string[];
+}
+
+/** Looks for the agent: a life, or in words why there is none. `lives` is how many there were before. */
+export type Seek = (lives: number) => AgentLife | string;
+
+/** Whom the guardian tells; each of these returns at once and never throws. */
+export interface Outlets {
+  emit(event: GuardianEvent): void;
+  /** A log line that is no event. */
+  log(level: 'info' | 'warn', message: string): void;
+  /** `status` on each change of level, `reading` about once a second, `advice` for the agent; `data` is asked for only when somebody listens. */
+  stream(event: 'status' | 'reading' | 'advice', data: () => object): void;
+  observeTick(durationSeconds: number, intervalSeconds: number): void;
+  readFailed(source: string): void;
+  transition(from: Level, to: Level): void;
+  restarted(): void;
+  died(report: PostMortem): void;
+  /** `report` gives what would be left to say if everything ended now; it is costly, so ask only to write it. */
+  flight(report: () => PostMortem): void;
+  flightDone(): void;
+}
+
+/** Time and numbers come from outside, so that a test can tell any story. */
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Wall-clock milliseconds since 1970. */
+  wallMs(): number;
+  setTimer(fn: () => void, ms: number): { cancel(): void };
+  newId(): string;
+}

@@ -1,0 +1,58 @@
+import type { AgentLife, TreeSample } from '../ports/ports.ts';
+
+/** Processes are looked at this often at most while there is no pressure. */
+const CALM_MS = 2000;
+
+/** What is told of each look at the agent's processes. */
+export interface LookReports {
+  now(): number;
+  /** Under pressure, looks come as often as their cost allows. */
+  pressed(): boolean;
+  seen(sample: TreeSample): void;
+  failed(): void;
+}
+
+/** Looks at the agent's processes beside the loop: one look at a time, the next when its cost allows. */
+export class ProcessLooks {
+  /** As last seen; `undefined` before the first look at this life. */
+  latest: TreeSample | undefined;
+  readonly #reports: LookReports;
+  #life: AgentLife | undefined;
+  #dueMs = 0;
+  #busy = false;
+
+  constructor(reports: LookReports) {
+    this.#reports = reports;
+  }
+
+  /** From here on it is this life's processes; `undefined` when there is none. */
+  follow(life: AgentLife | undefined): void {
+    this.#life = life;
+    this.latest = undefined;
+    this.#dueMs = Number.NEGATIVE_INFINITY;
+  }
+
+  lookIfDue(): void {
+    if (this.#reports.now() >= this.#dueMs) this.look();
+  }
+
+  look(): void {
+    const life = this.#life;
+    if (!life || this.#busy) return;
+    const startMs = this.#reports.now();
+    this.#busy = true;
+    life
+      .tree()
+      .then((sample) => {
+        if (life !== this.#life) return; // it has died meanwhile
+        this.latest = sample;
+        this.#reports.seen(sample);
+      })
+      .catch(() => this.#reports.failed())
+      .finally(() => {
+        this.#busy = false;
+        if (life !== this.#life) return;
+        this.#dueMs = startMs + Math.max(this.#reports.pressed() ? 0 : CALM_MS, life.treeIntervalMs());
+      });
+  }
+}

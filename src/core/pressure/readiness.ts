@@ -1,0 +1,130 @@
+import type { Level } from '../model/status.ts';
+import { atLeast } from './level.ts';
+
+/** One stretch of being at shedding or above. */
+export interface ReadinessState {
+  /** When use last made a new low in this stretch, or when the stretch began; `null` outside of one. */
+  readonly lastFallMs: number | null;
+  readonly lowestBytes: number;
+  /** Since when use has moved neither up nor down, and where it rests. */
+  readonly restMs: number;
+  readonly restBytes: number;
+  /** Refusing brings nothing: ready again until the stretch ends or becomes critical; `null` while there is hope. */
+  readonly stuck: 'hopeless' | 'too long' | null;
+  readonly critical: boolean;
+  /** Use is below where the level will be left once its hold is over, by a collection or by far: ready already. */
+  readonly relieved: boolean;
+  /** When a collection last made an early end of it, also of a stretch before this one. */
+  readonly collectedMs: number;
+}
+
+export const READY: ReadinessState = {
+  lastFallMs: null,
+  lowestBytes: 0,
+  restMs: 0,
+  restBytes: 0,
+  stuck: null,
+  critical: false,
+  relieved: false,
+  collectedMs: Number.NEGATIVE_INFINITY,
+};
+
+/** What refusing work may still bring. */
+export interface Hope {
+  /** Collections help, one runs, or none has been tried yet. */
+  collecting: boolean;
+  /** A collection has just made room: what falls for that reason does not come back at once. */
+  collected: boolean;
+  /** Work in flight, which may give memory back when it ends; `null` is not known. */
+  working: boolean | null;
+}
+
+/** Where shedding is entered, and where it is left once its hold is over, in bytes of the limit that is near. */
+export interface ShedBounds {
+  enterBytes: number;
+  leaveBytes: number;
+  /** Where even the warning level is left. */
+  calmBytes: number;
+}
+
+/** Without knowledge of the agent only time tells that refusing brings nothing. */
+const NO_KNOWLEDGE: Hope = { collecting: true, collected: false, working: null };
+
+/** A fall or rise smaller than this share of the limit is noise. */
+const MOVE_SHARE = 0.01;
+/** Use at rest for this long, with no work in flight and nothing to collect, will not fall by waiting. */
+const REST_MS = 1000;
+/** The same where work in flight cannot be seen. */
+const REST_UNSEEN_MS = 3000;
+
+/** A collection ends the refusal before its hold is over at most so often: a replica was seen to shed four times in 9 s. */
+const EARLY_END_MS = 10_000;
+
+/**
+ * Readiness after a reading. Refusing work is worth it only while it may bring memory back. Where use rests, no work is
+ * in flight and collections bring nothing, the agent is ready again within seconds; whatever else is known, when use has
+ * not fallen for `maxUnreadyMs`. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
+ */
+export function nextReadiness(
+  state: ReadinessState,
+  level: Level,
+  heldBytes: number,
+  limitBytes: number,
+  nowMs: number,
+  maxUnreadyMs: number,
+  hope: Hope = NO_KNOWLEDGE,
+  shed: ShedBounds = { enterBytes: 0, leaveBytes: 0, calmBytes: 0 },
+): ReadinessState {
+  if (!atLeast(level, 'shedding'))
+    return state.lastFallMs === null ? state : { ...READY, collectedMs: state.collectedMs };
+  const critical = level === 'critical';
+  const begins = state.lastFallMs === null;
+  // it went on rising after it was let in again: what was given up at shedding is tried once more
+  const worse = state.stuck !== null && critical && !state.critical;
+  if (begins || worse)
+    return {
+      lastFallMs: nowMs,
+      lowestBytes: heldBytes,
+      restMs: nowMs,
+      restBytes: heldBytes,
+      stuck: null,
+      critical,
+      relieved: false,
+      collectedMs: state.collectedMs,
+    };
+  if (state.stuck !== null) return state;
+  // the hold is against flapping: what a collection has given back is none, nor is a fall to where all is calm, until use
+  // is back where it was
+  if (state.relieved && heldBytes < shed.enterBytes) return state;
+  const below = heldBytes < shed.leaveBytes;
+  const early = nowMs - state.collectedMs >= EARLY_END_MS;
+  if (hope.collected ? below && early : heldBytes < shed.calmBytes)
+    return {
+      ...{ ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes },
+      ...(hope.collected ? { collectedMs: nowMs } : {}),
+    };
+  const moveBytes = MOVE_SHARE * limitBytes;
+  const fell = heldBytes < state.lowestBytes - moveBytes;
+  const moved = Math.abs(heldBytes - state.restBytes) > moveBytes;
+  const next: ReadinessState = {
+    ...state,
+    critical: critical || state.critical,
+    relieved: false,
+    ...(fell ? { lastFallMs: nowMs, lowestBytes: heldBytes } : {}),
+    ...(moved ? { restMs: nowMs, restBytes: heldBytes } : {}),
+  };
+  const restsMs = nowMs - next.restMs;
+  const hopeless =
+    !below &&
+    !hope.collecting &&
+    hope.working !== true &&
+    restsMs >= (hope.working === null ? REST_UNSEEN_MS : REST_MS);
+  if (hopeless) return { ...next, stuck: 'hopeless' };
+  if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too long' };
+  return moved || fell || next.critical !== state.critical || state.relieved ? next : state;
+}
+
+/** Whether new work should come at all. */
+export function isReady(state: ReadinessState): boolean {
+  return state.lastFallMs === null || state.stuck !== null || state.relieved;
+}

@@ -1,0 +1,14 @@
+import type { Outlook } from './describe.ts';
+
+/** Longest that a client is told to stay away, in seconds: longer, and recovered capacity would lie idle. */
+const LONGEST_SECONDS = 30;
+
+/**
+ * When a refused client may come back, in seconds: not before the hold has passed, and after it when memory falls
+ * enough; while it still rises, not before the limit would be reached, for then it is decided either way.
+ */
+export function retryAfterSeconds(outlook: Outlook, { hold }: { hold: number }): number {
+  const { secondsToLimit } = outlook;
+  const seconds = Math.max(hold / 1000, secondsToLimit ?? 0);
+  return Math.min(LONGEST_SECONDS, Math.max(1, Math.ceil(seconds)));
+}

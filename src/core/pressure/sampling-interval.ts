@@ -1,0 +1,58 @@
+import { heldBytes, type Reading } from '../model/reading.ts';
+import type { Thresholds } from './level.ts';
+import { canWait, nextIntervalMs, risePerSecond } from './sampling.ts';
+
+/** The thresholds and, in milliseconds, the bounds of the sampling interval. */
+export interface PaceOptions extends Thresholds {
+  sampleMin: number;
+  sampleMax: number;
+}
+
+/** How soon to look at memory again, and whether a glance was enough. */
+export class Pace {
+  /** Until the next tick, in milliseconds. */
+  intervalMs: number;
+  readonly #options: PaceOptions;
+  #heldBytes = 0;
+  #risePerSecond = 0;
+  /** When memory was last read or glanced at. */
+  #seenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: PaceOptions) {
+    this.#options = options;
+    this.intervalMs = options.sampleMax;
+  }
+
+  /** Whether use at a glance shows that nothing has moved since `last`, so that a whole reading can wait. */
+  glanced(usedBytes: number, last: Reading, nowMs: number): boolean {
+    if (!canWait(usedBytes, last, nowMs - last.atMs, this.#options)) return false;
+    this.#heldBytes = Math.max(0, usedBytes - last.reclaimableBytes);
+    this.#risePerSecond = 0;
+    this.#seenMs = nowMs;
+    return true;
+  }
+
+  /** Sets the interval after a whole reading. */
+  read(reading: Reading, nowMs: number): void {
+    const { sampleMin, sampleMax } = this.#options;
+    const held = heldBytes(reading);
+    this.#risePerSecond = risePerSecond(this.#risePerSecond, held - this.#heldBytes, nowMs - this.#seenMs);
+    this.#heldBytes = held;
+    this.#seenMs = nowMs;
+    this.intervalMs = nextIntervalMs(
+      held,
+      reading.limitBytes,
+      this.#risePerSecond,
+      this.#options,
+      sampleMin,
+      sampleMax,
+    );
+  }
+
+  /** Nothing could be read: there is no hurry and nothing to go by. */
+  lost(): void {
+    this.intervalMs = this.#options.sampleMax;
+    this.#risePerSecond = 0;
+    this.#seenMs = Number.NEGATIVE_INFINITY;
+  }
+}

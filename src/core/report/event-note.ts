@@ -1,0 +1,46 @@
+import { formatBytes, formatSeconds } from '../lib/units.ts';
+import type { EventReason, GuardianEvent } from '../model/events.ts';
+
+/** A Kubernetes Event is refused with a note of more bytes (its API says characters and counts bytes). */
+export const NOTE_BYTES = 1024;
+const CUT = '…';
+/** A border this near to the end is worth cutting at. */
+const BORDER_SHARE = 0.8;
+/** Ends of thoughts, best first. */
+const BORDERS = ['. ', '; ', ', ', ' '];
+
+/** A text of at most `maxBytes` bytes of UTF-8: cut where a thought ends if that is near, never within a character. */
+export function cutNote(text: string, maxBytes = NOTE_BYTES): string {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length <= maxBytes) return text;
+  const room = maxBytes - new TextEncoder().encode(CUT).length;
+  // a character that was cut in two is left out
+  const whole = new TextDecoder().decode(bytes.subarray(0, room), { stream: true });
+  const at = BORDERS.map((border) => whole.lastIndexOf(border)).find((i) => i >= whole.length * BORDER_SHARE);
+  return `${at === undefined ? whole : whole.slice(0, at)}${CUT}`;
+}
+
+/** A collection as long ago as this was part of what is told now. */
+const RECENT_MS = 60_000;
+const DEATHS: ReadonlySet<EventReason> = new Set<EventReason>(['AgentOOMKilled', 'AgentExited']);
+
+/**
+ * The note of a Kubernetes Event, at most {@link NOTE_BYTES} bytes. Who reads it sees no log and no status beside it, so
+ * what was done about the pressure stands in it too, and what comes next.
+ */
+export function eventNote(event: GuardianEvent): string {
+  const more = [doneOf(event), nextOf(event)].map((part) => part && ` ${part}`).join('');
+  return cutNote(event.note, NOTE_BYTES - new TextEncoder().encode(more).length) + more;
+}
+
+function doneOf({ reason, at, status }: GuardianEvent): string {
+  const gc = status.lastGc;
+  if (!gc?.way || reason === 'GarbageCollected') return '';
+  const agoMs = Date.parse(at) - Date.parse(gc.at);
+  if (!(agoMs >= 0 && agoMs <= RECENT_MS)) return '';
+  return `Done: garbage collected ${formatSeconds(agoMs / 1000)} before, ${formatBytes(gc.freedBytes)} given back (${gc.verdict}).`;
+}
+
+function nextOf({ reason }: GuardianEvent): string {
+  return DEATHS.has(reason) ? 'Next: it is guarded again as soon as it is back.' : '';
+}

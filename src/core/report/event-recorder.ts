@@ -1,0 +1,95 @@
+import type { EventReason } from '../model/events.ts';
+import type { GrowthReport } from '../model/growth-report.ts';
+import type { Level, Status } from '../model/status.ts';
+import type { Clock, Outlets } from '../ports/ports.ts';
+import { ADVICE } from '../pressure/advice.ts';
+import { noteOf } from '../pressure/describe.ts';
+import type { Finding } from '../pressure/judge.ts';
+import type { HistoryStore } from './history.ts';
+import type { PostMortem } from './post-mortem.ts';
+
+/** What is told together with the name of what grew, once that is known. */
+const WITH_GROWTH: ReadonlySet<EventReason> = new Set<EventReason>([
+  'MemoryPressureShedding',
+  'MemoryPressureCritical',
+  'MemoryLimitForecast',
+  'MemoryLeakSuspected',
+  'AgentStuck',
+  'AgentOOMKilled',
+  'AgentExited',
+]);
+
+export interface TellerDeps {
+  outlets: Outlets;
+  history: HistoryStore;
+  clock: Clock;
+  /** What is known now. */
+  status(): Status;
+  /** What grew, once that is known. */
+  growth(): GrowthReport | undefined;
+}
+
+/** Puts what the guardian finds into the words and the order in which the outlets tell it. */
+export class Teller {
+  readonly #deps: TellerDeps;
+  #flying = false;
+  #sinceWallMs: number;
+
+  constructor(deps: TellerDeps) {
+    this.#deps = deps;
+    this.#sinceWallMs = deps.clock.wallMs();
+  }
+
+  /** Since when the level is what it is: ISO time. */
+  get since(): string {
+    return new Date(this.#sinceWallMs).toISOString();
+  }
+
+  /** @param growth where it is not what grew in the life that is watched now */
+  event(finding: Finding, growth: GrowthReport | null = this.#deps.growth() ?? null): void {
+    const { clock, outlets } = this.#deps;
+    const told = finding.type === 'Warning' && WITH_GROWTH.has(finding.reason) ? growth : null;
+    const at = new Date(clock.wallMs()).toISOString();
+    outlets.emit({
+      ...finding,
+      id: clock.newId(),
+      note: noteOf(finding.note, told),
+      at,
+      count: 1,
+      status: this.#deps.status(),
+    });
+  }
+
+  transition(before: Level, level: Level, nowMs: number): void {
+    const { clock, outlets, history } = this.#deps;
+    this.#sinceWallMs = clock.wallMs();
+    const status = this.#deps.status();
+    outlets.transition(before, level);
+    history.transition(nowMs, before, level, status.ratio ?? 0, status.reason);
+    outlets.stream('status', () => status);
+    const { ratio, secondsToLimit } = status;
+    outlets.stream('advice', () => ({ action: ADVICE[level], level, ratio, secondsToLimit }));
+  }
+
+  reading(): void {
+    this.#deps.outlets.stream('reading', () => {
+      const { level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } =
+        this.#deps.status();
+      const at = new Date(this.#deps.clock.wallMs()).toISOString();
+      return { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit };
+    });
+  }
+
+  /** What is known goes to disk: the kernel may take the guardian together with the agent. */
+  fly(report: () => PostMortem): void {
+    this.#flying = true;
+    this.#deps.outlets.flight(report);
+  }
+
+  /** Nothing threatens any more, or all has been told. */
+  land(): void {
+    if (!this.#flying) return;
+    this.#flying = false;
+    this.#deps.outlets.flightDone();
+  }
+}

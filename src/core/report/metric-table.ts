@@ -1,0 +1,269 @@
+import { GC_VERDICTS } from '../model/gc-record.ts';
+import { LEVELS, type Status } from '../model/status.ts';
+import type { RecycleResult } from '../recycle/outcome.ts';
+
+/** One metric of the guardian. This table is what registers, documents and draws them. */
+export interface MetricSpec {
+  /** Full name. */
+  name: `spillway_${string}`;
+  type: 'gauge' | 'counter' | 'histogram';
+  help: string;
+  labels: readonly string[];
+  /**
+   * The value in a status, where it comes from there; `null` is "not known" and leaves the metric out of the answer.
+   */
+  of?: (status: Status) => number | null;
+}
+
+function flag(value: boolean): number {
+  return value ? 1 : 0;
+}
+
+/** Every metric, in the order of the answer. The guardian's own cost stands under `process_*` and `nodejs_*` beside these. */
+export const METRICS = [
+  {
+    name: 'spillway_memory_used_bytes',
+    type: 'gauge',
+    help: 'Memory charged to the agent.',
+    labels: [],
+    of: (s) => s.usedBytes,
+  },
+  {
+    name: 'spillway_memory_limit_bytes',
+    type: 'gauge',
+    help: 'Limit in force.',
+    labels: [],
+    of: (s) => s.limitBytes,
+  },
+  {
+    name: 'spillway_memory_reclaimable_bytes',
+    type: 'gauge',
+    help: 'Charged memory the kernel can drop at once.',
+    labels: [],
+    of: (s) => s.reclaimableBytes,
+  },
+  {
+    name: 'spillway_memory_anon_bytes',
+    type: 'gauge',
+    help: 'Anonymous memory of the agent.',
+    labels: [],
+    of: (s) => s.anonBytes,
+  },
+  {
+    name: 'spillway_agent_rss_bytes',
+    type: 'gauge',
+    help: 'Resident memory of the agent and all it started.',
+    labels: [],
+    of: (s) => s.rssBytes,
+  },
+  {
+    name: 'spillway_agent_cpu_cores',
+    type: 'gauge',
+    help: 'CPU of the agent and all it started, in cores.',
+    labels: [],
+    of: (s) => s.cpuCores,
+  },
+  {
+    name: 'spillway_agent_processes',
+    type: 'gauge',
+    help: 'Processes of the agent and all it started.',
+    labels: [],
+    of: (s) => s.processes,
+  },
+  {
+    name: 'spillway_memory_ratio',
+    type: 'gauge',
+    help: 'Share of the limit taken by memory that cannot be dropped.',
+    labels: [],
+    of: (s) => s.ratio,
+  },
+  {
+    name: 'spillway_memory_growth_bytes_per_second',
+    type: 'gauge',
+    help: 'Growth of memory that cannot be dropped.',
+    labels: [],
+    of: (s) => s.growthBytesPerSecond,
+  },
+  {
+    name: 'spillway_seconds_to_limit',
+    type: 'gauge',
+    help: 'Time until the limit is reached at this growth; absent when not growing.',
+    labels: [],
+    of: (s) => s.secondsToLimit,
+  },
+  {
+    name: 'spillway_heap_used_bytes',
+    type: 'gauge',
+    help: "Heap in use in the agent's runtime; only while memory comes near the heap's own limit.",
+    labels: [],
+    of: (s) => s.heapUsedBytes,
+  },
+  {
+    name: 'spillway_heap_limit_bytes',
+    type: 'gauge',
+    help: "Heap at which the agent's runtime gives up by itself; only while memory comes near it.",
+    labels: [],
+    of: (s) => s.heapLimitBytes,
+  },
+  {
+    name: 'spillway_recycling',
+    type: 'gauge',
+    help: '1 while the agent is being ended in order.',
+    labels: [],
+    of: (s) => flag(s.recycling),
+  },
+  {
+    name: 'spillway_leak_suspected',
+    type: 'gauge',
+    help: '1 while the floor after collections keeps rising and load does not.',
+    labels: [],
+    of: (s) => flag(s.leakSuspected),
+  },
+  {
+    name: 'spillway_level',
+    type: 'gauge',
+    help: '1 for the level in force, 0 for the others.',
+    labels: ['level'],
+  },
+  {
+    name: 'spillway_ready',
+    type: 'gauge',
+    help: '1 while /readyz answers 200.',
+    labels: [],
+    of: (s) => flag(s.ready),
+  },
+  {
+    name: 'spillway_blind',
+    type: 'gauge',
+    help: '1 while there is no valid reading.',
+    labels: [],
+    of: (s) => flag(s.blind),
+  },
+  {
+    name: 'spillway_source_info',
+    type: 'gauge',
+    help: 'Always 1; the sources in use.',
+    labels: ['limit', 'usage'],
+  },
+  {
+    name: 'spillway_level_transitions_total',
+    type: 'counter',
+    help: 'Changes of level.',
+    labels: ['from', 'to'],
+  },
+  {
+    name: 'spillway_gc_runs_total',
+    type: 'counter',
+    help: 'Collections in the agent by what came of them.',
+    labels: ['result'],
+  },
+  {
+    name: 'spillway_gc_freed_bytes_total',
+    type: 'counter',
+    help: 'Memory that collections gave back to the system.',
+    labels: [],
+  },
+  {
+    name: 'spillway_gc_stall_seconds',
+    type: 'histogram',
+    help: "Time the agent's main loop stood still for one collection or for reading a profile.",
+    labels: [],
+  },
+  {
+    name: 'spillway_recycles_total',
+    type: 'counter',
+    help: 'Times the agent was asked to end in order, by how that ended.',
+    labels: ['result'],
+  },
+  {
+    name: 'spillway_events_total',
+    type: 'counter',
+    help: 'Events by sink and what became of them.',
+    labels: ['sink', 'result'],
+  },
+  {
+    name: 'spillway_admissions_total',
+    type: 'counter',
+    help: 'Answers of /admit: admitted or refused.',
+    labels: ['result'],
+  },
+  {
+    name: 'spillway_oom_kills_total',
+    type: 'counter',
+    help: "Processes of the agent's cgroup killed by the kernel for memory.",
+    labels: [],
+  },
+  { name: 'spillway_agent_restarts_total', type: 'counter', help: 'Times the agent came back.', labels: [] },
+  {
+    name: 'spillway_tick_duration_seconds',
+    type: 'histogram',
+    help: 'Time one round of reading, judging and deciding takes.',
+    labels: [],
+  },
+  {
+    name: 'spillway_sample_interval_seconds',
+    type: 'histogram',
+    help: 'Time from one reading to the next.',
+    labels: [],
+  },
+  {
+    name: 'spillway_read_failures_total',
+    type: 'counter',
+    help: 'Readings that failed.',
+    labels: ['source'],
+  },
+  {
+    name: 'spillway_probes_total',
+    type: 'counter',
+    help: 'Readiness probes of the kubelet.',
+    labels: [],
+  },
+  { name: 'spillway_stream_clients', type: 'gauge', help: 'Clients of /v1/stream.', labels: [] },
+  {
+    name: 'spillway_stream_dropped_total',
+    type: 'counter',
+    help: 'Clients of /v1/stream dropped because they did not read.',
+    labels: [],
+  },
+  {
+    name: 'spillway_build_info',
+    type: 'gauge',
+    help: 'Always 1; the version of the guardian.',
+    labels: ['version'],
+  },
+] as const satisfies readonly MetricSpec[];
+
+/** Names of the metrics of one type. */
+export type MetricName<Type extends MetricSpec['type']> = Extract<
+  (typeof METRICS)[number],
+  { type: Type }
+>['name'];
+
+/** Upper bounds of the histograms' buckets, in seconds: a reading takes some 5 µs, the interval is 5 to 50 ms. */
+export const BUCKETS = {
+  spillway_tick_duration_seconds: [
+    2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.5, 1,
+  ],
+  spillway_sample_interval_seconds: [
+    0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.075, 0.1, 0.25, 0.5, 1, 5,
+  ],
+  spillway_gc_stall_seconds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+} as const;
+
+const RECYCLE_RESULTS: Record<RecycleResult, true> = {
+  ended: true,
+  'ended before': true,
+  'left alone': true,
+  refused: true,
+  'called off': true,
+};
+
+/** Label values that are known beforehand: such a series starts at 0, so that its first count is seen as a rise. */
+export const KNOWN_LABELS = {
+  spillway_level_transitions_total: LEVELS.flatMap((from) =>
+    LEVELS.filter((to) => to !== from).map((to) => ({ from, to })),
+  ),
+  spillway_admissions_total: [{ result: 'admitted' }, { result: 'refused' }],
+  spillway_gc_runs_total: GC_VERDICTS.map((result) => ({ result })),
+  spillway_recycles_total: Object.keys(RECYCLE_RESULTS).map((result) => ({ result })),
+} as const;

@@ -1,0 +1,112 @@
+import { formatBytes } from '../lib/units.ts';
+import type { Finding } from '../pressure/judge.ts';
+
+/** One process of the agent, for reports. */
+export interface ProcessShare {
+  pid: number;
+  name: string;
+  rssBytes: number;
+}
+
+/** The agent's processes at one look. */
+export interface Family {
+  /** The biggest, with their names. */
+  processes: readonly ProcessShare[];
+  /** All of them. */
+  pids: readonly number[];
+}
+
+/** After a kill in its cgroup, the agent is dead or seen to be dying within this time; else it was a child that died. */
+const SETTLES_MS = 500;
+/** Kills of children that follow each other are told together, this often. */
+const TELL_EVERY_MS = 5000;
+const NAMED = 5;
+
+/**
+ * The kernel's count of OOM kills in the agent's cgroup, and whom each belongs to: the agent, whose death follows at
+ * once, or a child of it, which nobody else would report.
+ */
+export class Kills {
+  /** Kills seen since the guardian started. */
+  total = 0;
+  #counter: number | null = null;
+  #pending: { atMs: number; count: number; before: Family } | undefined;
+  #untold = { count: 0, gone: [] as ProcessShare[] };
+  #toldMs = Number.NEGATIVE_INFINITY;
+
+  /**
+   * Takes the counter as it stands now; `family` is the agent's as last seen.
+   * @returns true when it is to be found out who was killed; kills that follow within 500 ms are found out about together
+   */
+  count(counter: number | null, nowMs: number, family: Family): boolean {
+    if (counter === null) return false;
+    const before = this.#counter ?? counter;
+    this.#counter = counter;
+    const added = counter - before;
+    if (added <= 0) return false;
+    const pending = this.#pending;
+    // from the first: a storm of kills must not put off what is known after 500 ms
+    if (pending) pending.count += added;
+    else this.#pending = { atMs: nowMs, count: added, before: family };
+    return !pending;
+  }
+
+  /** Whether somebody was killed just now and it is not yet clear who. */
+  get pending(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /**
+   * The kill of a child, once it is clear that the agent lives on. An agent that is killed may take seconds to give back what
+   * it holds, and runs until then as far as `/proc` tells: `dying` looks closer.
+   * @param shared others than the agent are charged to its cgroup: a kill there is one of its own only when one of its
+   *   processes is gone
+   */
+  settle(
+    agentPid: number,
+    family: Family,
+    nowMs: number,
+    dying: () => boolean,
+    shared = false,
+  ): Finding | undefined {
+    const pending = this.#pending;
+    if (pending && nowMs - pending.atMs >= SETTLES_MS && !dying()) {
+      this.#pending = undefined;
+      const left = new Set(family.pids);
+      const goneCount = pending.before.pids.filter((pid) => !left.has(pid)).length;
+      const count = shared ? Math.min(pending.count, goneCount) : pending.count;
+      this.total += count;
+      this.#untold.count += count;
+      if (count > 0) this.#untold.gone.push(...pending.before.processes.filter(({ pid }) => !left.has(pid)));
+    }
+    const { count, gone } = this.#untold;
+    if (count === 0 || nowMs - this.#toldMs < TELL_EVERY_MS) return undefined;
+    this.#untold = { count: 0, gone: [] };
+    this.#toldMs = nowMs;
+    const who = gone
+      .slice(0, NAMED)
+      .map(({ pid, name, rssBytes }) => `${name} (pid ${pid}, ${formatBytes(rssBytes)})`)
+      .join(', ');
+    const [what, whose] =
+      count === 1
+        ? ['a process', 'a child of it was killed']
+        : [`${count} processes`, 'children of it were killed'];
+    return {
+      reason: 'AgentOOMKilled',
+      type: 'Warning',
+      note: `The kernel's OOM killer ended ${what} in the agent's cgroup${who && `: ${who}`}. The agent itself (pid ${agentPid}) lives: ${whose}.`,
+    };
+  }
+
+  /**
+   * Kills that belong to a death seen now; `null` where the kernel did not tell. What comes next is another life, perhaps
+   * in another cgroup.
+   */
+  takeForDeath(): number | null {
+    const count = this.#counter === null ? null : (this.#pending?.count ?? 0);
+    this.total += count ?? 0;
+    this.#pending = undefined;
+    this.#counter = null;
+    return count;
+  }
+}

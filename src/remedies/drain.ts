@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import { errnoOf, messageOf } from '../core/lib/errors.ts';
+import { formatSeconds } from '../core/lib/units.ts';
+import type { Clock } from '../core/ports/ports.ts';
+import { hasEnded, parseStat } from '../core/proc/proc-text.ts';
+import type {
+  RecycleOutcome,
+  RecycleResult,
+  RecycleStep,
+  RecycleWork,
+  Recycling,
+} from '../core/recycle/outcome.ts';
+
+export interface RecycleOptions {
+  drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged'> & {
+    /** Default 10,000. */
+    maxMs?: number;
+  };
+  /** SIGTERM to the very process that was judged. */
+  aim: Aim;
+  alive: RecycleWork['alive'];
+  terminated: RecycleWork['terminated'];
+  /** Time to end after SIGTERM. Default 30,000. */
+  graceMs?: number;
+  clock: Pick<Clock, 'now' | 'setTimer'>;
+  onStep?(step: RecycleStep): void;
+}
+
+/** SIGTERM to one process, which may stand below the agent's own: see {@link aimSigterm}. */
+export interface Aim {
+  /** @throws what `kill` does: EPERM, ESRCH */
+  send(): void;
+  /** Whether that process is still there; true where it cannot be told. */
+  there(): boolean;
+}
+
+const POLL_MS = 20;
+/** Each look at the work in flight costs some 10 ms of CPU. */
+const LOOK_EVERY_MS = 250;
+/** Who asks for readiness needs a moment to notice: work has ended when two looks in a row see none. */
+const QUIET_LOOKS = 2;
+/** A balancer that asks each second goes on sending for so long after the answer has changed. */
+const NOTICED_MS = 1300;
+/** Below an init or npm the agent's own process ends right after the one that serves; a supervisor stays. */
+const HANDED_OVER_MS = 2000;
+
+/**
+ * Ends the agent in order: waits until no work is in flight, at most for a while, sends SIGTERM once, and waits for the
+ * end. No SIGTERM at a moment when it is not needed, nor to an agent that ends already: it has closed its port. Never
+ * SIGKILL: what does not end is left alone. That no new work comes is the caller's to see to.
+ */
+export function startRecycle(options: RecycleOptions): Recycling {
+  const { drain, clock, graceMs = 30_000, onStep = () => {} } = options;
+  const { maxMs = 10_000 } = drain;
+  const startMs = clock.now();
+  let step: RecycleStep = 'draining';
+  let timer: { cancel(): void } | undefined;
+  let termMs: number | null = null;
+  let before: number | null = null;
+  let after: number | null = null;
+  let quiet = 0;
+  let closed = 0;
+  let goneMs: number | null = null;
+  let looking = false;
+  let lookMs = Number.NEGATIVE_INFINITY;
+  let finish: (outcome: RecycleOutcome) => void = () => {};
+  const outcome = new Promise<RecycleOutcome>((resolve) => {
+    finish = resolve;
+  });
+
+  const enter = (next: RecycleStep) => {
+    step = next;
+    onStep(next);
+  };
+  const done = (result: RecycleResult, words: string) => {
+    timer?.cancel();
+    const now = clock.now();
+    const drainedMs = (termMs ?? now) - startMs;
+    finish({
+      result,
+      drainedMs,
+      endedMs: termMs === null ? null : now - termMs,
+      inFlightBefore: before,
+      inFlightAfter: after,
+      note: `Drained for ${formatSeconds(drainedMs / 1000)} (${counted(before, after)}); ${words}.`,
+    });
+    enter('done');
+  };
+  const look = () => {
+    if (looking || clock.now() - lookMs < LOOK_EVERY_MS) return;
+    const first = lookMs === Number.NEGATIVE_INFINITY;
+    looking = true;
+    lookMs = clock.now();
+    Promise.resolve()
+      .then(() => drain.inFlight())
+      .catch(() => null)
+      .then((count) => {
+        looking = false;
+        if (step !== 'draining') return;
+        if (first) before = count;
+        after = count;
+        quiet = count === 0 ? quiet + 1 : 0;
+        closed = before !== null && count === null ? closed + 1 : 0;
+      });
+  };
+  const terminate = () => {
+    try {
+      options.aim.send();
+    } catch (error) {
+      if (errnoOf(error) === 'ESRCH') done('ended before', 'it had ended before SIGTERM');
+      else done('refused', `SIGTERM could not be sent: ${messageOf(error)}`);
+      return;
+    }
+    termMs = clock.now();
+    options.terminated();
+    enter('terminating');
+  };
+  const drained = (now: number) =>
+    (quiet >= QUIET_LOOKS && now - startMs >= NOTICED_MS) || now - startMs >= maxMs || drain.urgent();
+  const poll = () => {
+    const now = clock.now();
+    if (termMs !== null && goneMs === null && !options.aim.there()) goneMs = now;
+    if (!options.alive()) {
+      if (termMs === null) done('ended before', 'it ended before SIGTERM');
+      else done('ended', `it ended ${formatSeconds(((goneMs ?? now) - termMs) / 1000)} after SIGTERM`);
+    } else if (termMs === null) {
+      if (!drain.judged()) done('called off', 'called off: how the agent stands is no longer known');
+      else if (closed >= QUIET_LOOKS)
+        done('called off', 'called off: it has closed its port, so it ends already');
+      else if (drained(now) && drain.needed()) terminate();
+      else look();
+    } else if (goneMs !== null) {
+      if (now - goneMs >= HANDED_OVER_MS)
+        done(
+          'ended',
+          `it ended ${formatSeconds((goneMs - termMs) / 1000)} after SIGTERM, and what started it runs on`,
+        );
+    } else if (now - termMs >= graceMs)
+      done('left alone', `${formatSeconds(graceMs / 1000)} after SIGTERM it still runs and is left alone`);
+    if (step !== 'done') timer = clock.setTimer(poll, POLL_MS);
+  };
+
+  enter('draining');
+  poll();
+  return {
+    get step() {
+      return step;
+    },
+    outcome,
+    callOff(why) {
+      if (step !== 'draining') return false;
+      done('called off', `called off: ${why}`);
+      return true;
+    },
+  };
+}
+
+/**
+ * SIGTERM to the process that has this number now; to be called while it is known to be the right one.
+ * @returns `send` throws an error with code ESRCH when the process is gone, whoever has its number then, and EPERM as
+ *   `kill` does
+ * @throws where `/proc` cannot be read for another reason than that: no file descriptor left
+ */
+export function aimSigterm(pid: number, procRoot = '/proc'): Aim {
+  const aimed = startTicks(pid, procRoot);
+  return {
+    send() {
+      if (startTicks(pid, procRoot) !== aimed)
+        throw Object.assign(new Error(`process ${pid} is gone`), { code: 'ESRCH' });
+      process.kill(pid, 'SIGTERM');
+    },
+    there() {
+      try {
+        return startTicks(pid, procRoot) === aimed;
+      } catch {
+        return true;
+      }
+    },
+  };
+}
+
+/** By which a process is told from a later one with its number; `null` once it has ended, and where there is no `/proc`. */
+function startTicks(pid: number, procRoot: string): number | null {
+  const file = `${procRoot}/${pid}/stat`;
+  try {
+    const stat = parseStat(readFileSync(file, 'utf8'), file);
+    return hasEnded(stat) ? null : stat.startTime;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ESRCH') return null;
+    throw error;
+  }
+}
+
+/** `4 → 0 in work`. */
+function counted(before: number | null, after: number | null): string {
+  if (before === null && after === null) return 'what was in work is not known';
+  return `${before ?? '?'} → ${after ?? '?'} in work`;
+}

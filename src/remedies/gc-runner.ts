@@ -1,0 +1,207 @@
+import type { GcDecision } from '../core/gc/decision.ts';
+import type { GcPlan } from '../core/gc/plan.ts';
+import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
+import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
+import { heldBytes, ratioOf } from '../core/model/reading.ts';
+import type { Situation } from '../core/ports/ports.ts';
+import type { GcWay, HeapFacts, Reach, ReachError } from '../core/ports/runtime-client.ts';
+import { atLeast } from '../core/pressure/level.ts';
+import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
+import { settled, type Use } from './await-reclaim.ts';
+import type { HeapWatch } from './heap-monitor.ts';
+import { ASK_MS } from './poll-interval.ts';
+import type { Hand } from './runtime-connection.ts';
+import type { Present } from './session-context.ts';
+import type { CareDeps } from './session-deps.ts';
+
+/** The same outcome again is told this much later: `lastGc` and the metrics have every run. */
+const TELL_AGAIN_MS = 60_000;
+/** What may pass is told when it has not after so many tries: some 6 s. */
+const TOLD_AFTER = 7;
+/** An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. */
+const LATE_TRIES = 4;
+/** A collection tells for so long whether refusing work can bring anything. */
+const TELLS_FOR_MS = 5000;
+/** … and helps when it made so much of the limit free. */
+const HELPS_SHARE = 0.1;
+
+const NOTHING_FREED = {
+  freedBytes: 0,
+  freedCgroupBytes: 0,
+  freedRssBytes: null,
+  freedHeapBytes: null,
+  stallMs: 0,
+};
+
+/** What the parts of one life share with its collections. */
+export interface CollectingDeps extends CareDeps {
+  present: Present;
+  hand: Hand;
+  plan: GcPlan;
+  heap: HeapWatch;
+  /** Whoever wants to know what the runtime said of its heap. */
+  see(facts: HeapFacts | null): void;
+}
+
+/** Collections in one life of the agent: when, what came of them, and what they can do for it. */
+export class Collecting {
+  last: GcRecord | undefined;
+
+  readonly #deps: CollectingDeps;
+  #running = false;
+  #shedSinceMs: number | null = null;
+  /** When the last try ended, and the last collection. */
+  #triedMs = Number.NEGATIVE_INFINITY;
+  #collectedMs = Number.NEGATIVE_INFINITY;
+  #lateInRow = 0;
+  /** What failed last may come out otherwise at the next try. */
+  #mayPass = false;
+  /** Held after the last collection. */
+  #leftBytes = 0;
+  /** When the next one may be made, as far as the plan says. */
+  #waitUntilMs = 0;
+  readonly #toldMs = new Map<GcVerdict, number>();
+
+  constructor(deps: CollectingDeps) {
+    this.#deps = deps;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  attend({ nowMs, level, reading }: Situation): void {
+    this.#deps.plan.follow(heldBytes(reading));
+    this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
+  }
+
+  /** What collecting can do for the agent now. */
+  get state(): CollectionState {
+    if (this.#deps.options.gc === 'off') return 'impossible';
+    const nowMs = this.#deps.clock.now();
+    // one after another that frees nothing is no hope: it would put off the graceful end until the kill
+    const futile = this.last?.verdict === 'nothing to free' && nowMs - this.#collectedMs < TELLS_FOR_MS;
+    if (this.#running && !futile) return 'pending';
+    const sinceMs = this.#shedSinceMs ?? nowMs;
+    const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
+    if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
+    const { last } = this;
+    if (this.#mayPass) return 'pending';
+    if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
+    if (this.helped) return 'useful';
+    return this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
+  }
+
+  /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
+  get helped(): boolean {
+    const { last } = this;
+    const { clock, present, heap } = this.#deps;
+    if (last?.verdict !== 'freed' || clock.now() - this.#collectedMs >= TELLS_FOR_MS) return false;
+    const limitBytes = present.latest?.reading.limitBytes ?? 0;
+    const room = Math.max(last.freedBytes, heap.use ? (last.freedHeapBytes ?? 0) : 0);
+    return room >= HELPS_SHARE * limitBytes;
+  }
+
+  /** What has grown since the last collection may be garbage, and the next one is due. */
+  #maySoonHelp(nowMs: number): boolean {
+    const { reading } = this.#deps.present.situation;
+    const grownShare = (heldBytes(reading) - this.#leftBytes) / reading.limitBytes;
+    return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < ASK_MS.warning;
+  }
+
+  /** What to do under pressure. `inFlight` is the requests in work; `null` is not known. */
+  next(heap: HeapFacts | null, inFlight: number | null): GcDecision {
+    const off = this.#deps.options.gc === 'off';
+    const decision = off ? { wait: 'off' } : this.decide(heap, inFlight, false);
+    this.#waitUntilMs = 'wait' in decision ? (decision.untilMs ?? Number.POSITIVE_INFINITY) : 0;
+    return decision;
+  }
+
+  decide(heap: HeapFacts | null, inFlight: number | null, forced: boolean): GcDecision {
+    const { present, plan, clock, heap: watch } = this.#deps;
+    const { level, reading, outlook, ready, stuck } = present.situation;
+    return plan.decide({
+      nowMs: clock.now(),
+      // relieved: work comes in while the level is held, and would feel a long stop
+      level: level === 'shedding' && ready && !stuck ? 'warning' : level,
+      ratio: ratioOf({ ...reading, heap: watch.use }), // what was just told, and not yet read by the loop
+      heldBytes: heldBytes(reading),
+      limitBytes: reading.limitBytes,
+      secondsToLimit: outlook.secondsToLimit,
+      heap,
+      runtime: present.life.worker.runtime,
+      forced,
+      loadGone: inFlight === 0,
+    });
+  }
+
+  /** @throws ReachError, SpillwayError `unavailable` */
+  async collect(reach: Reach, way: GcWay, trigger: string): Promise<GcRecord> {
+    const { present, hand, clock } = this.#deps;
+    present.check();
+    const at = new Date(clock.wallMs()).toISOString();
+    const before = { held: present.held(), rss: present.life.rssBytes() };
+    this.#running = true;
+    try {
+      return await hand.occupy(this.#collect(reach, way, before, { at, trigger }));
+    } finally {
+      this.#triedMs = clock.now();
+      this.#running = false;
+    }
+  }
+
+  async #collect(reach: Reach, way: GcWay, { held, rss }: Use, asked: Pick<GcRecord, 'at' | 'trigger'>) {
+    const { present, plan, clock, heap, see } = this.#deps;
+    const run = await reach.collect(way);
+    const endedMs = clock.now();
+    this.#collectedMs = endedMs;
+    this.#lateInRow = 0;
+    this.#mayPass = false;
+    heap.collected(endedMs, run.after);
+    see(run.after);
+    // a heap near its own limit may meet it within this wait
+    const watchHeap = async () => {
+      if (heap.use) see(await reach.facts().catch(() => null));
+    };
+    const low = await settled(present, clock, reach, run, { held, rss }, watchHeap);
+    present.check(); // what a dying process gives back was not collected
+    const freed = {
+      freedCgroupBytes: Math.max(0, held - low.held),
+      freedRssBytes: rss === null || low.rss === null ? null : Math.max(0, rss - low.rss),
+    };
+    const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: reach.runtime });
+    const back = freedBytes(freed);
+    this.#leftBytes = low.held;
+    plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
+    if (outcome.verdict === 'collected but not returned') outcome.mend = reach.returnMend?.() ?? outcome.mend;
+    const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs: run.stallMs };
+    return this.#record({ ...asked, ...outcome, way: run.way, ...sums });
+  }
+
+  /** The runtime could not be reached, so often in a row. */
+  failed(refusal: ReachError, times: number, trigger: string): void {
+    const { clock, options, plan } = this.#deps;
+    this.#triedMs = clock.now();
+    if (options.gc === 'off') return;
+    const passing = refusal.passing && times < TOLD_AFTER;
+    this.#lateInRow = refusal.outcome === 'timeout' ? this.#lateInRow + 1 : 0;
+    this.#mayPass = refusal.outcome === 'timeout' ? this.#lateInRow <= LATE_TRIES : passing;
+    const known = passing || this.last?.note === refusal.message;
+    const at = new Date(clock.wallMs()).toISOString();
+    plan.failed(refusal.outcome, clock.now(), refusal.passing);
+    this.#record({ at, ...gcFailure(refusal), way: null, trigger, ...NOTHING_FREED }, known);
+  }
+
+  #record(record: GcRecord, known = false): GcRecord {
+    const { clock, collected, tell } = this.#deps;
+    this.last = record;
+    collected(record);
+    const nowMs = clock.now();
+    const toldMs = this.#toldMs.get(record.verdict) ?? Number.NEGATIVE_INFINITY;
+    if (known || nowMs - toldMs < TELL_AGAIN_MS) return record;
+    this.#toldMs.set(record.verdict, nowMs);
+    const note = record.mend ? `${record.note}; ${record.mend}.` : `${record.note}.`;
+    tell({ reason: 'GarbageCollected', type: 'Normal', note });
+    return record;
+  }
+}

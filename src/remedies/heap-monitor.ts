@@ -1,0 +1,208 @@
+import { confirmHeap, UNCROSSED } from '../core/gc/heap-confirm.ts';
+import {
+  askedHeap,
+  followHeapBound,
+  type HeapBoundInput,
+  type HeapLook,
+  heapAdvice,
+  isNear,
+  UNBOUND,
+} from '../core/gc/near-heap-limit.ts';
+import { type HeapUse, heldBytes, type Reading } from '../core/model/reading.ts';
+import type { Situation } from '../core/ports/ports.ts';
+import type { HeapFacts, ReachError } from '../core/ports/runtime-client.ts';
+import type { Present } from './session-context.ts';
+import type { CareDeps } from './session-deps.ts';
+
+/** What the heap was is no longer what it is, when the agent has not answered for so long. */
+const STALE_MS = 10_000;
+/** Two looks less far apart tell nothing of how the heap grows: what V8 promotes comes in steps, one for each scavenge … */
+export const LOOKS_APART_MS = 250;
+/** … so that it is told over this time. */
+const RISE_MS = 2000;
+/** What was just told is for the next reading to be judged by. */
+const FRESH_MS = 1000;
+/** To measure the heap from outside takes 1 to 5 ms: so often at most where it is empty, and the more often the fuller it is. */
+const MEASURE_MS = { most: 2000, least: 200 };
+const UNMEASURED = { nextMs: Number.NEGATIVE_INFINITY, far: false };
+/** Anonymous memory that fell by so much of the heap's limit took from the heap what was told of it. */
+const FELL_SHARE = 0.1;
+
+/** Watches the heap against its own limit: what of it counts, how often it is to be asked for, what to set otherwise. */
+export class HeapWatch {
+  /** What counts against the limit; `null` while that is not known. */
+  use: HeapUse | null = null;
+  advice: string[] = [];
+
+  readonly #present: Present;
+  readonly #deps: CareDeps;
+  #confirmation = UNCROSSED;
+  #collected = { atMs: Number.NEGATIVE_INFINITY, leftBytes: 0 };
+  #limitBytes: number | null = null;
+  #look: HeapLook | null = null;
+  /** The looks of the last two seconds. */
+  #looks: Pick<HeapUse, 'atMs' | 'usedBytes'>[] = [];
+  #bound = UNBOUND;
+  /** The bound says that the heap may be near its limit. */
+  #due = false;
+  #measured = UNMEASURED;
+  #told = false;
+  #unconfirmed = false;
+  /** It was asked in vain since it last answered. */
+  #unanswered = false;
+  /** What the advice is about; it is worked out anew only when that changes. */
+  #advised = { bytes: 0, limitBytes: 0 };
+
+  constructor(present: Present, deps: CareDeps) {
+    this.#present = present;
+    this.#deps = deps;
+  }
+
+  /** Advises, at each round of the loop. */
+  attend({ limitBytes, limitSource }: Reading): void {
+    const { heapLimitSet, heapLimitBytes } = this.#present.life;
+    // of a number that was set the advice is about that number; V8 makes somewhat more of it
+    const bytes = heapLimitSet ? heapLimitBytes : (this.#limitBytes ?? heapLimitBytes);
+    if (bytes === null || limitSource === 'machine') return;
+    if (bytes === this.#advised.bytes && limitBytes === this.#advised.limitBytes) return;
+    this.#advised = { bytes, limitBytes };
+    const advice = heapAdvice({
+      heapLimitBytes: bytes,
+      containerLimitBytes: limitBytes,
+      explicit: heapLimitSet,
+    });
+    this.advice = advice ? [advice.message] : [];
+    if (!advice || this.#told) return;
+    this.#told = true;
+    this.#deps.tell({ reason: 'HeapLimitTooHigh', type: 'Warning', note: advice.message });
+  }
+
+  /** Whether the agent is to be asked, whatever the level: by what can be seen from outside, its heap may be near the limit. */
+  get due(): boolean {
+    return this.#due;
+  }
+
+  /** By what it told last it is near its limit. */
+  get near(): boolean {
+    return this.use !== null && this.use.usedBytes >= this.#deps.options.warnRatio * this.use.limitBytes;
+  }
+
+  /** More of the heap is in use than its level says: whether that is live, a collection tells. */
+  get unconfirmed(): boolean {
+    return this.use !== null && this.#unconfirmed;
+  }
+
+  /** Follows the most that the heap can be, at each round of the loop. */
+  follow({ nowMs, reading, outlook: { growthBytesPerSecond } }: Situation): void {
+    if (this.#unanswered && nowMs - (this.use?.atMs ?? nowMs) >= STALE_MS) this.#drop();
+    const heapLimitBytes = this.#limitBytes ?? this.#present.life.heapLimitBytes;
+    if (heapLimitBytes === null) return;
+    const { options: thresholds } = this.#deps;
+    const anonBytes = reading.anonBytes ?? heldBytes(reading);
+    // what was freed since the look was of Buffers, or of the heap: from here on the look says nothing of what grows
+    const fell = this.#look !== null && this.#look.anonBytes - anonBytes > FELL_SHARE * heapLimitBytes;
+    if (fell && !(this.use && nowMs - this.use.atMs < FRESH_MS)) {
+      this.#look = null;
+      this.#drop();
+    }
+    const input = { nowMs, anonBytes, heapLimitBytes, look: this.#look, growthBytesPerSecond, thresholds };
+    const { state, ask } = followHeapBound(this.#bound, input);
+    this.#bound = state;
+    this.#due = ask && !this.#farFromOutside(input);
+  }
+
+  /** What an agent holds in Buffers is none of its heap: where its mappings show that, it need not be asked. */
+  #farFromOutside(input: HeapBoundInput): boolean {
+    const { nowMs, anonBytes, heapLimitBytes } = input;
+    if (nowMs < this.#measured.nextMs) return this.#measured.far;
+    const usedBytes = this.#deps.heapFromOutside(this.#present.life.worker.pid);
+    const far = usedBytes !== null && !isNear(usedBytes, input);
+    const left = 1 - (usedBytes ?? 0) / heapLimitBytes;
+    this.#measured = { nextMs: nowMs + Math.max(MEASURE_MS.least, left * MEASURE_MS.most), far };
+    if (usedBytes !== null) this.#look = { usedBytes, anonBytes };
+    // it holds less by now than it told
+    if (usedBytes !== null && usedBytes < this.#deps.options.warnRatio * heapLimitBytes) this.#drop();
+    return far;
+  }
+
+  /** The agent was asked because of that; what it told has been taken in, if it told something. */
+  asked(): void {
+    const heapLimitBytes = this.#limitBytes ?? this.#present.life.heapLimitBytes;
+    if (heapLimitBytes === null) return;
+    const { clock, options: thresholds } = this.#deps;
+    const { reading } = this.#present.situation;
+    const anonBytes = reading.anonBytes ?? heldBytes(reading);
+    const input = { nowMs: clock.now(), anonBytes, heapLimitBytes, thresholds };
+    this.#bound = askedHeap(this.#bound, input, this.#look?.usedBytes ?? null);
+    this.#due = false;
+  }
+
+  /** Takes in what the runtime said of its heap. */
+  see({ limitBytes, limitedBytes: usedBytes }: HeapFacts): void {
+    this.#unanswered = false;
+    if (limitBytes === null) return;
+    this.#limitBytes = limitBytes;
+    const { reading } = this.#present.situation;
+    this.#look = { usedBytes, anonBytes: reading.anonBytes ?? heldBytes(reading) };
+    const { clock, options } = this.#deps;
+    const use = {
+      atMs: clock.now(),
+      usedBytes,
+      limitBytes,
+      riseBytesPerSecond: this.#riseTo(clock.now(), usedBytes),
+    };
+    const { state, heap, confirmed } = confirmHeap(
+      this.#confirmation,
+      use,
+      this.#collected,
+      options.shedRatio,
+    );
+    this.#confirmation = state;
+    this.#unconfirmed = !confirmed;
+    this.use = heap;
+  }
+
+  #riseTo(atMs: number, usedBytes: number): number | null {
+    this.#looks = this.#looks.filter((look) => atMs - look.atMs <= RISE_MS);
+    this.#looks.push({ atMs, usedBytes });
+    const from = this.#looks[0] ?? { atMs, usedBytes };
+    if (atMs - from.atMs < LOOKS_APART_MS) return null;
+    return (usedBytes - from.usedBytes) / ((atMs - from.atMs) / 1000);
+  }
+
+  /** Nobody asks now: what was told counts for as long as it says that the limit is near, and can still be so. */
+  rest(nowMs: number, reading: Reading): void {
+    const { use } = this;
+    if (!use || nowMs - use.atMs < FRESH_MS) return;
+    const anonBytes = reading.anonBytes ?? heldBytes(reading);
+    const fell = (this.#look?.anonBytes ?? anonBytes) - anonBytes > FELL_SHARE * use.limitBytes;
+    if (fell || use.usedBytes < this.#deps.options.warnRatio * use.limitBytes) this.#drop();
+  }
+
+  /** Nobody asks any more, or another process is asked. */
+  forget(): void {
+    this.#drop();
+    this.#look = null;
+    this.#looks = [];
+    this.#limitBytes = null;
+    this.#bound = UNBOUND;
+    this.#measured = UNMEASURED;
+  }
+
+  /** What was told counts no more: of the next look, too, a collection has to say what is live. */
+  #drop(): void {
+    this.use = null;
+    this.#confirmation = UNCROSSED;
+  }
+
+  /** A collection ended: what it left is live. */
+  collected(atMs: number, after: HeapFacts | null): void {
+    this.#collected = { atMs, leftBytes: after?.limitedBytes ?? 0 };
+  }
+
+  /** The runtime did not answer. One that is late is busy, perhaps with its own collections: what it said last stands. */
+  unanswered({ outcome }: ReachError): void {
+    this.#unanswered = true;
+    if (outcome === 'refused') this.#drop();
+  }
+}

@@ -1,0 +1,163 @@
+import type { GcPlan } from '../core/gc/plan.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import type { GrowthReport } from '../core/model/growth-report.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { Level } from '../core/model/status.ts';
+import type { Situation } from '../core/ports/ports.ts';
+import { type HeapFacts, type Profile, type Reach, ReachError } from '../core/ports/runtime-client.ts';
+import { atLeast } from '../core/pressure/level.ts';
+import { growthKinds, type MemoryFacts, plainSite } from '../core/report/growth-breakdown.ts';
+import type { Hand } from './runtime-connection.ts';
+import type { Present } from './session-context.ts';
+import type { CareDeps } from './session-deps.ts';
+import { within } from './waiting.ts';
+
+/** A reading stops the agent as a collection does: the first one after so much growth (of the limit) since sampling began … */
+const NAME_AFTER = { share: 0.02, ms: 500 };
+/** … and each further one after so much since the last, and not sooner than this, or when the level has risen. */
+const NAME_AGAIN = { share: 0.05, ms: 30_000 };
+const RETRY_MS = 30_000;
+/** A directory that does not answer must not hold up the next collection. */
+const KEEP_MS = 5000;
+
+type ProfilingReach = Reach & Required<Pick<Reach, 'profile'>>;
+
+interface Sampling {
+  /** It ends with the way in that it was begun by. */
+  reach: Reach;
+  /** The beginning, or the last reading: when it was, and what was held. */
+  sinceMs: number;
+  heldBytes: number;
+  level: Level;
+  read: boolean;
+}
+
+/** From the warning level on: allocations are sampled, and what grew gets its name. */
+export class GrowthWatch {
+  report: GrowthReport | undefined;
+
+  readonly #present: Present;
+  readonly #hand: Hand;
+  readonly #plan: GcPlan;
+  readonly #deps: CareDeps;
+  /** When things were still calm: growth is told against it. */
+  #baseline: MemoryFacts | undefined;
+  #sampling: Sampling | undefined;
+  #told = false;
+  #retryMs = Number.NEGATIVE_INFINITY;
+
+  constructor(present: Present, hand: Hand, plan: GcPlan, deps: CareDeps) {
+    this.#present = present;
+    this.#hand = hand;
+    this.#plan = plan;
+    this.#deps = deps;
+  }
+
+  attend(situation: Situation): void {
+    if (!this.#baseline && situation.processes.length > 0) this.#baseline = this.#memory(situation, null);
+  }
+
+  /** Takes in the first look there was at the heap: what is native can only be told against the same moment. */
+  see(facts: HeapFacts): void {
+    if (this.#baseline && !this.#baseline.heap)
+      this.#baseline = {
+        ...this.#memory(this.#present.situation, facts),
+        processes: this.#baseline.processes,
+      };
+  }
+
+  /**
+   * Begins to sample, or reads, when that is due. What grows may stay without a name.
+   * @throws ReachError only where the way in is kept for a more serious moment
+   */
+  async follow(reach: Reach, heap: HeapFacts | null): Promise<void> {
+    const { options, clock, log } = this.#deps;
+    const { level } = this.#present.situation;
+    if (options.profile === 'off' || !canProfile(reach) || !atLeast(level, 'warning')) return;
+    if (clock.now() < this.#retryMs) return;
+    try {
+      if (this.#sampling?.reach !== reach) await this.start();
+      else if (this.#isDue(this.#sampling, heap)) await this.read();
+    } catch (error) {
+      if (this.#present.over) return;
+      if (error instanceof ReachError && error.deferred) throw error; // the moment for it has not come
+      this.#retryMs = clock.now() + RETRY_MS;
+      this.#sampling = undefined;
+      log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
+    }
+  }
+
+  /** Begins to sample, unless it does. @throws ReachError, SpillwayError `unavailable` */
+  async start(): Promise<void> {
+    const reach = await this.#open();
+    if (this.#sampling?.reach === reach) return;
+    await reach.startProfile?.();
+    this.#sampling = { reach, ...this.#now(), read: false };
+  }
+
+  /** Names what grew. @throws ReachError, SpillwayError `unavailable` */
+  async read(): Promise<GrowthReport & { file: string | null }> {
+    const { clock, stalled, keep } = this.#deps;
+    const reach = await this.#open();
+    const facts = await reach.facts();
+    this.#present.check();
+    const profile = await this.#hand.occupy(reach.profile());
+    stalled(profile.stallMs);
+    this.#present.check();
+    const { situation } = this.#present;
+    this.#plan.looked(facts?.usedBytes ?? heldBytes(situation.reading), profile.stallMs, clock.now());
+    if (this.#sampling?.reach === reach) this.#sampling = { reach, ...this.#now(), read: true };
+    const growth = this.#name(profile, this.#memory(situation, facts));
+    this.report = growth;
+    if (!this.#told && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
+      this.#told = true;
+      this.#deps.tell({ reason: 'MemoryGrowthNamed', type: 'Warning', note: growth.note });
+    }
+    const file = profile.file && (await within(clock, KEEP_MS, keep(profile.file)));
+    return { ...growth, file: file ?? null };
+  }
+
+  async #open(): Promise<ProfilingReach> {
+    const reach = await this.#hand.open();
+    if (canProfile(reach)) return reach;
+    throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
+  }
+
+  #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {
+    const { level, reading } = this.#present.situation;
+    return { sinceMs: this.#deps.clock.now(), heldBytes: heldBytes(reading), level };
+  }
+
+  #isDue(last: Sampling, heap: HeapFacts | null): boolean {
+    const { life, situation } = this.#present;
+    const { level, reading } = situation;
+    const nowMs = this.#deps.clock.now();
+    const held = heldBytes(reading);
+    const { share, ms } = last.read ? NAME_AGAIN : NAME_AFTER;
+    if (held - last.heldBytes < share * reading.limitBytes) return false;
+    const rose = last.read && level !== last.level && atLeast(level, last.level);
+    if (!rose && nowMs - last.sinceMs < ms) return false;
+    return this.#plan.affordsLook({ nowMs, level, heap, heldBytes: held, runtime: life.worker.runtime });
+  }
+
+  #name({ sites: named, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
+    const sites = named.map(plainSite);
+    const at = new Date(this.#deps.clock.wallMs()).toISOString();
+    const { pid } = this.#present.life.worker;
+    let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);
+    // all of it came before the first look: then what is there is what has grown
+    if (grown.kinds.length === 0) grown = growthKinds(pid, memory, null, sites);
+    return { at, ...grown, sites, sampledMs };
+  }
+
+  #memory({ reading, processes }: Situation, heap: HeapFacts | null): MemoryFacts {
+    const { anonBytes, shmemBytes } = reading;
+    const { pid } = this.#present.life.worker;
+    const own = processes.find((each) => each.pid === pid);
+    return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
+  }
+}
+
+function canProfile(reach: Reach): reach is ProfilingReach {
+  return reach.profile !== undefined;
+}

@@ -1,0 +1,51 @@
+import type { GcPlan } from '../core/gc/plan.ts';
+import { snapshotRoom } from '../core/gc/snapshot-room.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { Hand } from './runtime-connection.ts';
+import type { Present } from './session-context.ts';
+import type { CareDeps } from './session-deps.ts';
+
+/** Where a snapshot goes. */
+export interface SnapshotFile {
+  /** Whether there is room for that of a heap of this size: `ok`, or in words why not. */
+  room(heapUsedBytes: number): Promise<'ok' | string>;
+  write(chunk: string): Promise<void>;
+}
+
+/**
+ * Streams a heap snapshot, where there is room for it.
+ * @throws ReachError
+ * @throws SpillwayError `unavailable`
+ */
+export async function takeSnapshot(
+  present: Present,
+  hand: Hand,
+  plan: GcPlan,
+  { clock, stalled }: CareDeps,
+  { room: onDisk, write }: SnapshotFile,
+): Promise<void> {
+  const reach = await hand.open();
+  if (!reach.snapshot) throw new SpillwayError('unavailable', `no heap snapshots of ${reach.runtime} agents`);
+  const heap = await reach.facts();
+  const reading = present.latest?.reading;
+  if (!heap || !reading) throw new SpillwayError('unavailable', 'the size of the heap is not known');
+  const room = snapshotRoom({
+    heapUsedBytes: heap.usedBytes,
+    limitBytes: reading.limitBytes,
+    heldBytes: heldBytes(reading),
+  });
+  if (room !== 'ok') throw new SpillwayError('unavailable', room);
+  const disk = await onDisk(heap.usedBytes);
+  if (disk !== 'ok') throw new SpillwayError('unavailable', disk);
+  present.check();
+  const startMs = clock.now();
+  try {
+    await hand.occupy(reach.snapshot(write));
+  } finally {
+    // V8 stops the agent for nearly all of it
+    const endedMs = clock.now();
+    stalled(endedMs - startMs);
+    plan.stalled(endedMs - startMs, endedMs);
+  }
+}

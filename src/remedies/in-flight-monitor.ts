@@ -1,0 +1,84 @@
+import type { Situation } from '../core/ports/ports.ts';
+import { atLeast } from '../core/pressure/level.ts';
+import type { Hand } from './runtime-connection.ts';
+import type { Present } from './session-context.ts';
+import type { CareDeps } from './session-deps.ts';
+
+const EVERY_MS = 250;
+/** So that counting takes at most 1 % of a core, or 10 % for the seconds in which somebody waits for the work to end. */
+const COST_FACTOR = 100;
+const ASKED_COST_FACTOR = 10;
+/** A limit this near may soon be a reason to end the agent in order: what it has in work is to be known. */
+const NEAR_SECONDS = 15;
+
+/** Watches how many requests the agent has in work, while that matters. */
+export class WorkWatch {
+  /** As last seen while shedding; `null` is not known. */
+  inFlight: number | null = null;
+
+  readonly #present: Present;
+  readonly #hand: Hand;
+  readonly #connections: CareDeps['connections'];
+  readonly #clock: CareDeps['clock'];
+  #counting: Promise<number | null> | undefined;
+  #seenMs = Number.NEGATIVE_INFINITY;
+  /** What the last count came to and cost. */
+  #last = { count: null as number | null, costMs: 0, endMs: Number.NEGATIVE_INFINITY };
+
+  constructor(present: Present, hand: Hand, { connections, clock }: Pick<CareDeps, 'connections' | 'clock'>) {
+    this.#present = present;
+    this.#hand = hand;
+    this.#connections = connections;
+    this.#clock = clock;
+  }
+
+  /** The count that is running. */
+  get counting(): Promise<unknown> | undefined {
+    return this.#counting;
+  }
+
+  attend({ nowMs, level, outlook }: Situation): void {
+    const near = outlook.secondsToLimit !== null && outlook.secondsToLimit <= NEAR_SECONDS;
+    if (!atLeast(level, near ? 'warning' : 'shedding')) {
+      this.inFlight = null;
+      return;
+    }
+    if (nowMs - this.#seenMs < Math.max(EVERY_MS, COST_FACTOR * this.#last.costMs)) return;
+    this.#seenMs = nowMs;
+    void this.count();
+  }
+
+  /**
+   * Requests in work now; `null` where it cannot be told. Never rejects; who asks meanwhile, or too soon for what a count
+   * costs, gets the same answer.
+   */
+  async count(): Promise<number | null> {
+    const { count, costMs, endMs } = this.#last;
+    if (!this.#counting && this.#clock.now() - endMs < ASKED_COST_FACTOR * costMs) return count;
+    this.#counting ??= this.#count().finally(() => {
+      this.#counting = undefined;
+    });
+    return await this.#counting;
+  }
+
+  async #count(): Promise<number | null> {
+    const { life, latest } = this.#present;
+    const { pid } = life.info;
+    const others = latest?.pids.filter((each) => each !== pid) ?? [];
+    const { reach } = this.#hand;
+    const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
+    const seen = await this.#connections([pid, ...others], leaveOut).catch(() => null);
+    let count = seen?.total ?? null;
+    // a connection may be kept open with no request on it: that only the runtime knows, and of its own process alone
+    // one that was let go meanwhile is not to be opened again for this
+    const asks = !this.#present.ended && !this.#hand.occupied && this.#hand.reach === reach;
+    if (seen && count && reach?.inFlight && asks) {
+      const accepted = seen.accepted.get(this.#hand.pid ?? life.worker.pid) ?? 0;
+      const inside = await reach.inFlight().catch(() => null);
+      if (inside !== null) count += inside - accepted;
+    }
+    this.#last = { count, costMs: seen?.costMs ?? 0, endMs: this.#clock.now() };
+    this.inFlight = count;
+    return count;
+  }
+}

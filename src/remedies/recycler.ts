@@ -1,0 +1,283 @@
+import { messageOf } from '../core/lib/errors.ts';
+import { formatSeconds } from '../core/lib/units.ts';
+import { heldBytes, limitedBy, ratioOf } from '../core/model/reading.ts';
+import type { AgentLife, Clock, Situation } from '../core/ports/ports.ts';
+import type { Finding } from '../core/pressure/judge.ts';
+import { atLeast, type Thresholds } from '../core/pressure/level.ts';
+import { type CollectionState, MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
+import { OomVictim } from '../core/recycle/oom-victim.ts';
+import type { RecycleOutcome, RecycleWork } from '../core/recycle/outcome.ts';
+import {
+  type RecycleInput,
+  type RecycleMode,
+  RecyclePlan,
+  type RecyclePlanOptions,
+} from '../core/recycle/plan.ts';
+
+export interface RecyclerDeps {
+  mode: RecycleMode;
+  restarted: RecyclePlanOptions['restarted'];
+  thresholds: Thresholds;
+  turn: RecyclePlanOptions['turn'];
+  /** kubelet starts the agent again, each time after a longer wait. */
+  kubelet: boolean;
+  /** At the limit the kernel ends all processes at once (`memory.oom.group`), and not the biggest. */
+  endsAll: boolean;
+  /** `oom_score_adj` of a process. */
+  oomAdjustment(pid: number): number;
+  clock: Clock;
+  /** Which process of the agent SIGTERM is for; `null` where none can be told. */
+  sigtermTarget(life: AgentLife): number | null;
+  /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
+  handlesSigterm(pid: number): boolean | null;
+  /** Ends it in order by SIGTERM to `target`, beside the loop. */
+  start(
+    life: AgentLife,
+    target: number,
+    work: RecycleWork,
+  ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
+  /** No new work from here on, for this reason; `undefined`: as the level says again. */
+  close(reason: string | undefined): void;
+  tell(finding: Finding): void;
+  log(level: 'info' | 'warn', message: string): void;
+  recycled(result: string): void;
+}
+
+/** What is known from inside the agent. */
+export interface Inside {
+  readonly collections: CollectionState;
+  readonly inFlight: number | null;
+  /** What a process' runtime says: whether its program handles SIGTERM. */
+  readonly sigterm: { pid: number; handles: boolean } | null;
+  /** Charged, and free inside the runtime's heap; 0 where that is not known. */
+  readonly freeHeapBytes: number;
+  countInFlight(): Promise<number | null>;
+}
+
+/** The kill is about to come: there is no time left to wait for work to end. A forecast of a burst may be of a single step. */
+const URGENT = { seconds: 0.3, ratio: 0.94 };
+const URGENT_RATIO = 0.98;
+/** What was decided holds for so long without a reading that says so again. */
+const NEEDED_MS = 500;
+/** … and is called off when none has for so long. */
+const CALL_OFF_MS = 1000;
+/** An agent that cannot be read for so long is not kept from its work. */
+const JUDGED_MS = 5000;
+const LOOK_EVERY_MS = 1000;
+
+/** Ends the agent in order where that is the lesser evil, life after life: one budget over all of them. */
+export class Recycler {
+  readonly #deps: RecyclerDeps;
+  readonly #plan: RecyclePlan;
+  readonly #victim: OomVictim;
+  #life: AgentLife | undefined;
+  #latest: Situation | undefined;
+  #running: ReturnType<RecyclerDeps['start']> | undefined;
+  #neededMs = Number.NEGATIVE_INFINITY;
+  /** How the agent stands was last judged. */
+  #judgedMs = Number.NEGATIVE_INFINITY;
+  #target: number | null = null;
+  #handles: boolean | null = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #needsMore: string | null = null;
+  /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
+  #listens = false;
+  #othersEndIt: string | undefined;
+  #ended = false;
+  /** SIGTERM was sent in this life, or in the one that has just ended. */
+  #terminated = false;
+
+  constructor(deps: RecyclerDeps) {
+    this.#deps = deps;
+    this.#plan = new RecyclePlan(deps);
+    this.#victim = new OomVictim(deps.oomAdjustment);
+  }
+
+  /** From here on it is this life; `undefined` when there is none. */
+  follow(life: AgentLife | undefined): void {
+    this.#life = life;
+    this.#latest = undefined;
+    this.#running?.callOff('the guardian ends, or the agent is gone');
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
+    this.#listens = false;
+    if (!life) return;
+    this.#plan.born(this.#deps.clock.now());
+    this.#terminated = false;
+  }
+
+  /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
+  get terminated(): boolean {
+    return this.#terminated;
+  }
+
+  /** The guardian ends: an agent that was asked to end does so by itself, and nothing more is said of it. */
+  end(): void {
+    this.#ended = true;
+    this.follow(undefined);
+  }
+
+  /** Somebody else ends the agent: it gets no second SIGTERM, which many take for "at once". */
+  standBack(why: string): void {
+    this.#othersEndIt = why;
+    this.#running?.callOff(why);
+  }
+
+  /** At each round of the loop; returns at once. */
+  attend(situation: Situation, inside: Inside): void {
+    this.#latest = situation;
+    if (this.#deps.mode === 'off' || this.#othersEndIt !== undefined) return;
+    const { nowMs, life } = situation;
+    const input = this.#input(situation, inside);
+    if (this.#running) {
+      this.#reconsider(input);
+      return;
+    }
+    if (this.#hasClosed(situation, inside)) return;
+    const decision = this.#plan.decide(input);
+    const { needsMore } = this.#plan;
+    if (needsMore !== null && needsMore !== this.#needsMore)
+      this.#deps.tell({ reason: 'AgentStuck', type: 'Warning', note: `Not recycled: ${needsMore}.` });
+    this.#needsMore = needsMore;
+    if (!decision.recycle) return;
+    this.#neededMs = nowMs;
+    this.#judgedMs = nowMs;
+    void this.#recycle(life, inside, decision.reason);
+  }
+
+  #input(situation: Situation, inside: Inside): RecycleInput {
+    const { nowMs, life, level, reading, outlook, risingSeconds } = situation;
+    const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
+    return {
+      nowMs,
+      level,
+      heldBytes: heap?.usedBytes ?? heldBytes(reading),
+      limitBytes: heap?.limitBytes ?? reading.limitBytes,
+      secondsToLimit: outlook.secondsToLimit,
+      risingSeconds,
+      collections: inside.collections,
+      freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
+      inFlight: inside.inFlight,
+      spared: heap === null && this.#isSpared(situation),
+      handlesSigterm: atLeast(level, 'warning') && this.#handlesSigterm(life, inside, nowMs),
+    };
+  }
+
+  /** Where the kernel ends one process, a tool that the agent started may be that. */
+  #isSpared({ life, level, reading, processes }: Situation): boolean {
+    if (!atLeast(level, 'warning')) this.#victim.forget();
+    if (this.#deps.endsAll || !atLeast(level, 'warning')) return false;
+    const { limitBytes } = reading;
+    const leftBytes = limitBytes - heldBytes(reading);
+    return this.#victim.isTool({
+      agentPid: this.#target ?? life.info.pid,
+      processes,
+      limitBytes,
+      leftBytes,
+    });
+  }
+
+  /** Called off unless it still has to end. A collection that runs decides nothing yet. */
+  #reconsider(input: RecycleInput): void {
+    const verdict = this.#plan.reconsider(input);
+    this.#judgedMs = input.nowMs;
+    if (verdict.kill) this.#neededMs = input.nowMs;
+    else if (!verdict.open && input.nowMs - this.#neededMs >= CALL_OFF_MS)
+      this.#running?.callOff(verdict.why);
+  }
+
+  /** An agent that has closed its port ends by itself, for whatever reason: kubelet's SIGTERM cannot be seen from here. */
+  #hasClosed({ level }: Situation, { inFlight }: Inside): boolean {
+    if (!atLeast(level, 'shedding'))
+      this.#listens = false; // not counted there
+    else if (inFlight !== null) this.#listens = true;
+    return this.#listens && inFlight === null;
+  }
+
+  async #recycle(life: AgentLife, inside: Inside, reason: string): Promise<void> {
+    const { clock, close, log, tell, recycled } = this.#deps;
+    const target = this.#target;
+    if (target === null) {
+      this.#plan.refused();
+      log(
+        'warn',
+        `the agent is not recycled, although ${reason}: which of its processes SIGTERM is for cannot be told`,
+      );
+      return;
+    }
+    close(`being ended in order: ${reason}`);
+    log('warn', `recycling pid ${target}: ${reason}`);
+    let sent = false;
+    let wait = '';
+    let outcome: RecycleOutcome;
+    try {
+      this.#running = this.#deps.start(life, target, {
+        inFlight: () => inside.countInFlight(),
+        urgent: () => this.#urgent(),
+        needed: () => clock.now() - this.#neededMs <= NEEDED_MS,
+        judged: () => clock.now() - this.#judgedMs <= JUDGED_MS,
+        alive: () => this.#life === life && life.alive(),
+        terminated: () => {
+          sent = true;
+          this.#terminated = true;
+          wait = this.#kubeletWait(clock.now());
+          this.#plan.terminated(clock.now());
+        },
+      });
+      outcome = await this.#running.outcome;
+    } catch (error) {
+      this.#plan.refused();
+      close(undefined); // else it would stay un-ready for good
+      log('warn', `pid ${target} cannot be recycled: ${messageOf(error)}`);
+      return;
+    } finally {
+      this.#running = undefined;
+    }
+    if (this.#ended) return;
+    recycled(outcome.result);
+    if (outcome.result === 'refused') this.#plan.refused();
+    if (this.#life === life && life.alive()) this.#stays(outcome, sent);
+    // one that came to its end by itself, or was spared, was not recycled
+    if (outcome.result === 'called off' || outcome.result === 'ended before') log('info', outcome.note);
+    else
+      tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
+  }
+
+  /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */
+  #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
+    const { close, clock } = this.#deps;
+    if (result === 'left alone')
+      close(`SIGTERM was sent to it, and ${formatSeconds((endedMs ?? 0) / 1000)} later it had not ended`);
+    else close(undefined);
+    if (sent && result === 'ended') {
+      this.#plan.born(clock.now());
+      this.#terminated = false;
+    }
+    if (result === 'ended before') this.#plan.refused(); // what was read of it is not to be trusted
+  }
+
+  #kubeletWait(nowMs: number): string {
+    const seconds = this.#deps.kubelet ? this.#plan.kubeletWaitSeconds(nowMs) : 0;
+    return seconds > 0
+      ? ` kubelet may wait ${formatSeconds(seconds)} before it starts it again (CrashLoopBackOff).`
+      : '';
+  }
+
+  #urgent(): boolean {
+    const latest = this.#latest;
+    if (!latest) return false;
+    const { secondsToLimit } = latest.outlook;
+    const ratio = ratioOf(latest.reading);
+    const seconds = latest.risingSeconds >= SUSTAINED_SECONDS ? MARGIN_SECONDS : URGENT.seconds;
+    const soon = secondsToLimit !== null && secondsToLimit < seconds;
+    return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);
+  }
+
+  #handlesSigterm(life: AgentLife, { sigterm }: Inside, nowMs: number): boolean {
+    if (nowMs - this.#lookedMs >= LOOK_EVERY_MS) {
+      this.#lookedMs = nowMs;
+      this.#target = this.#deps.sigtermTarget(life);
+      this.#handles = this.#target === null ? false : this.#deps.handlesSigterm(this.#target);
+    }
+    return this.#handles ?? (sigterm?.pid === this.#target && sigterm.handles);
+  }
+}

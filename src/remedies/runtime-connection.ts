@@ -1,0 +1,114 @@
+import type { AgentLife, Clock } from '../core/ports/ports.ts';
+import { type Reach, ReachError } from '../core/ports/runtime-client.ts';
+import type { Present } from './session-context.ts';
+import type { CareDeps } from './session-deps.ts';
+import { within } from './waiting.ts';
+
+/** Letting a runtime go takes two seconds at most. */
+const RELEASE_MS = 2200;
+/** A refusal that may pass, and what was late, are tried again soon, others ever more rarely: a blocked loop turns at some time. */
+const RETRY_MS = {
+  passing: { first: 100, longest: 10_000 },
+  timeout: { first: 250, longest: 60_000 },
+  refused: { first: 30_000, longest: 600_000 },
+};
+
+/** The hand in the agent's runtime: opened when it is needed, kept, and let go. */
+export class Hand {
+  readonly #present: Present;
+  readonly #reachOf: CareDeps['reach'];
+  readonly #clock: Clock;
+  #reach: Reach | undefined;
+  #reached: AgentLife['worker'] | undefined;
+  /** Let go, or being let go. */
+  #left: Reach | undefined;
+  #occupied = false;
+  /** Of the process that refused, not of the agent: another one below it may be open. */
+  #refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
+  readonly #maySignal: () => boolean;
+
+  constructor(
+    present: Present,
+    { reach, clock }: Pick<CareDeps, 'reach' | 'clock'>,
+    maySignal: () => boolean,
+  ) {
+    this.#present = present;
+    this.#reachOf = reach;
+    this.#clock = clock;
+    this.#maySignal = maySignal;
+  }
+
+  /** The way in that is open now. */
+  get reach(): Reach | undefined {
+    return this.#reach;
+  }
+
+  /** The process that it leads into. */
+  get pid(): number | undefined {
+    return this.#reached?.pid;
+  }
+
+  /** Something that may take long is running: what asks the runtime meanwhile would wait for it. */
+  get occupied(): boolean {
+    return this.#occupied;
+  }
+
+  /** From when on the next try makes sense, in monotonic milliseconds. */
+  get retryMs(): number {
+    const { pid, retryMs } = this.#refusals;
+    return pid === this.#present.life.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * The way in, made anew when another process has become the one that matters.
+   * @throws ReachError
+   * @throws SpillwayError `unavailable` when this life is over
+   */
+  async open(): Promise<Reach> {
+    this.#present.check();
+    const { worker } = this.#present.life;
+    if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
+    const before = this.#reach;
+    this.#reach = undefined;
+    // first: the next process would find the port of the one before in use
+    if (before) await within(this.#clock, RELEASE_MS, before.release());
+    const reach = await this.#reachOf(worker, this.#maySignal);
+    this.#present.check();
+    if (typeof reach === 'string') throw new ReachError('refused', reach);
+    this.#reached = worker;
+    this.#reach = reach;
+    return reach;
+  }
+
+  /** Never throws. */
+  async letGo(): Promise<void> {
+    // the end of the guardian may come while it is being let go: then that is waited for
+    this.#left = this.#reach ?? this.#left;
+    this.#reach = undefined;
+    await within(this.#clock, RELEASE_MS, this.#left?.release());
+  }
+
+  /** Until this ends, the runtime is occupied. */
+  async occupy<T>(work: Promise<T>): Promise<T> {
+    this.#occupied = true;
+    try {
+      return await work;
+    } finally {
+      this.#occupied = false;
+    }
+  }
+
+  answered(): void {
+    this.#refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
+  }
+
+  /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
+  refused({ passing, outcome }: ReachError): number {
+    const { pid } = this.#present.life.worker;
+    const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
+    const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
+    const retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (count - 1));
+    this.#refusals = { pid, count, retryMs };
+    return count;
+  }
+}

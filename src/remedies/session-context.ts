@@ -1,0 +1,39 @@
+import { SpillwayError } from '../core/lib/errors.ts';
+import { heldBytes } from '../core/model/reading.ts';
+import type { AgentLife, Situation } from '../core/ports/ports.ts';
+
+/** One life of the agent as it is now: the latest round of the loop, and whether it is over. */
+export class Present {
+  readonly life: AgentLife;
+  /** As of the latest round; `undefined` before the first. */
+  latest: Situation | undefined;
+  /** The guardian has turned away from this life. */
+  ended = false;
+
+  constructor(life: AgentLife) {
+    this.life = life;
+  }
+
+  /** @throws SpillwayError `unavailable` before the first round */
+  get situation(): Situation {
+    if (!this.latest) throw new SpillwayError('unavailable', 'there is no reading of the agent yet');
+    return this.latest;
+  }
+
+  /** Nothing is to be done or told any more. */
+  get over(): boolean {
+    return this.ended || !this.life.alive();
+  }
+
+  /** @throws SpillwayError `unavailable` when this life is over: what was waited for has come too late */
+  check(): void {
+    if (this.over) throw new SpillwayError('unavailable', 'the agent has ended, or the guardian ends');
+  }
+
+  /** Bytes held now. A glance, as a whole reading would be taken for one that the loop has judged. */
+  held(): number {
+    const { reading } = this.situation;
+    const usedBytes = this.life.glance() ?? reading.usedBytes;
+    return heldBytes({ usedBytes, reclaimableBytes: reading.reclaimableBytes });
+  }
+}

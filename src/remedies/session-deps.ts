@@ -1,0 +1,38 @@
+import type { GcRecord } from '../core/model/gc-record.ts';
+import type { DeathCause } from '../core/model/status.ts';
+import type { AgentLife, Clock } from '../core/ports/ports.ts';
+import type { Profile, Reach } from '../core/ports/runtime-client.ts';
+import type { Finding } from '../core/pressure/judge.ts';
+import type { Thresholds } from '../core/pressure/level.ts';
+import type { ClientConnections } from '../core/proc/client-connections.ts';
+
+export interface CareOptions extends Thresholds {
+  gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
+  /** Share of wall time, 0…1. */
+  gcStallBudget: number;
+  profile: 'auto' | 'off';
+}
+
+/** What care gets from outside, the same for all lives of the agent. */
+export interface CareDeps {
+  options: CareOptions;
+  clock: Clock;
+  /**
+   * A way into the runtime of a process, or in words why there is none.
+   * @param maySignal whether a signal may open it, asked right before one is sent
+   */
+  reach(worker: AgentLife['worker'], maySignal: () => boolean): Promise<Reach | string>;
+  /** The most that the heap of a Node process can be, seen from outside, in bytes; `null` where that cannot be told. */
+  heapFromOutside(pid: number): number | null;
+  /** Connections of clients to the agent's processes, main process first. */
+  connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<ClientConnections>;
+  /** A life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
+  ended(cause: DeathCause): string | undefined;
+  tell(finding: Finding): void;
+  log(level: 'info' | 'warn', message: string): void;
+  collected(record: GcRecord): void;
+  /** Main loop of the agent stood still for something else than a collection, in milliseconds. */
+  stalled(ms: number): void;
+  /** Keeps the file of a profile; resolves to its path, or to `null` where nothing is kept. */
+  keep(profile: NonNullable<Profile['file']>): Promise<string | null>;
+}

@@ -1,0 +1,161 @@
+import { messageOf } from '../../core/lib/errors.ts';
+import { inTurn } from '../../core/lib/in-turn.ts';
+import {
+  type Collection,
+  goneError,
+  type HeapFacts,
+  type Profile,
+  type Reach,
+  ReachError,
+} from '../../core/ports/runtime-client.ts';
+import { startListener } from './attach.ts';
+import { socketExists, socketOf, stoppedMs } from './files.ts';
+import { type JvmFlags, jvmReturnMend, parseHeapInfo, parseJvmFlags } from './parse-heap.ts';
+import { histogramProfile, type JvmHistogram, parseHistogram } from './parse-histogram.ts';
+import { jcmd, NobodyListens } from './protocol.ts';
+import { type Ids, isSame, type JvmTarget, lookAtJvm } from './target.ts';
+
+/** Time limits in milliseconds. */
+export interface JvmTimeouts {
+  /** From SIGQUIT to the socket. Default 3,000; measured 20–60. */
+  attachMs: number;
+  /** A command that only reads. Default 2,000; measured 1–5. */
+  readMs: number;
+  /** A collection or a histogram. Default 10,000. */
+  collectMs: number;
+}
+
+export interface JvmReachOptions {
+  /** `/proc` of the guardian's own pid namespace: `pid` is also whom SIGQUIT goes to. */
+  procRoot: string;
+  pid: number;
+  /** Clock ticks since boot (field 22 of `stat`); without it the process found at the first call counts. */
+  startTime?: number;
+  timeouts?: Partial<JvmTimeouts>;
+  /** Whether SIGQUIT may be sent now to a JVM whose socket is not open. Default: always. */
+  maySignal?(): boolean;
+}
+
+/** A hand in a JVM. */
+export interface JvmReach extends Reach {
+  readonly runtime: 'jvm';
+  /** What to change where a collection freed heap and gave no pages back; known after the first call that got in. */
+  returnMend(): string | null;
+  facts(): Promise<HeapFacts | null>;
+  profile(): Promise<Profile>;
+}
+
+/** A JVM that did not open its socket prints all its threads at each SIGQUIT: that is not done to it again and again. */
+const MAX_SIGNALS = 2;
+
+/**
+ * A hand in a HotSpot JVM by its attach protocol, as `jcmd` does it and without a JDK: `GC.run`, `GC.heap_info`,
+ * `GC.class_histogram`. The socket that the JVM opens at the first call stays until it ends, as after any `jcmd`.
+ *
+ * Needs the agent's uid and gid, or root. SIGQUIT is sent only to a process with libjvm.so that catches it and is past its
+ * start; not at all where the socket is there (also with `-Xrs`, where the JVM opens it by itself).
+ *
+ * The stall is what the JVM counted as time at safepoints; under `-XX:-UsePerfData` the whole time
+ * the command took, which is too much for the collectors that work beside the program (ZGC, Shenandoah).
+ */
+export function createJvmReach(options: JvmReachOptions): JvmReach {
+  const { procRoot, pid } = options;
+  const { attachMs = 3000, readMs = 2000, collectMs = 10_000 } = options.timeouts ?? {};
+  const takeTurn = inTurn();
+  let known: { target: JvmTarget; flags: JvmFlags } | undefined;
+  let startTime = options.startTime;
+  let signals = 0;
+  let baseline: JvmHistogram | undefined;
+
+  const ask = async (target: JvmTarget, command: string, timeoutMs: number): Promise<string> => {
+    if (!isSame(target)) throw goneError(pid);
+    return await jcmd(socketOf(target), command, timeoutMs);
+  };
+
+  const flagsOf = async (target: JvmTarget) => parseJvmFlags(await ask(target, 'VM.flags', readMs));
+
+  const attach = async (): Promise<{ target: JvmTarget; flags: JvmFlags }> => {
+    const target = lookAtJvm(procRoot, pid, startTime, ownIds());
+    startTime = target.startTime;
+    if (socketExists(target)) {
+      try {
+        return { target, flags: await flagsOf(target) };
+      } catch (error) {
+        // a socket left by an earlier process with this pid: the JVM makes it anew
+        if (!(error instanceof NobodyListens)) throw error;
+      }
+    }
+    if (options.maySignal?.() === false)
+      throw new ReachError('refused', `the socket of JVM ${pid} is not open, and it is sent no signal yet`, {
+        deferred: true,
+        passing: true,
+      });
+    if (signals >= MAX_SIGNALS)
+      throw new ReachError('refused', `the JVM did not open its socket when asked ${signals} times`);
+    await startListener(target, attachMs, () => signals++);
+    return { target, flags: await flagsOf(target) };
+  };
+
+  /** One call from outside: attached, alone, and with a second try where the socket vanished since the last. */
+  const session = <T>(work: (target: JvmTarget, flags: JvmFlags) => Promise<T>): Promise<T> =>
+    takeTurn(async () => {
+      for (const last of [false, true]) {
+        try {
+          known ??= await attach();
+          return await work(known.target, known.flags);
+        } catch (error) {
+          if (error instanceof ReachError) throw error;
+          if (!(error instanceof NobodyListens))
+            throw new ReachError('refused', messageOf(error), { cause: error });
+          known = undefined;
+          if (last) break;
+        }
+      }
+      throw new ReachError('refused', 'the JVM does not listen on its socket', { passing: true });
+    });
+
+  const heap = async (target: JvmTarget, flags: JvmFlags) =>
+    parseHeapInfo(await ask(target, 'GC.heap_info', readMs), flags.maxHeapBytes);
+
+  /** Runs a command that stops the program; tells for how long. */
+  const stopping = async (target: JvmTarget, command: string) => {
+    const before = stoppedMs(target);
+    const startMs = performance.now();
+    const output = await ask(target, command, collectMs);
+    const tripMs = performance.now() - startMs;
+    const after = stoppedMs(target);
+    return { output, stallMs: before === null || after === null ? tripMs : after - before };
+  };
+
+  return {
+    runtime: 'jvm',
+    get means() {
+      const collector = known?.flags.collector;
+      return collector ? `attach protocol (${collector} collector)` : 'attach protocol';
+    },
+    returnMend: () => (known ? jvmReturnMend(known.flags.collector) : null),
+    facts: () => session(heap),
+    collect: (way) =>
+      session(async (target, flags): Promise<Collection> => {
+        if (flags.explicitGcDisabled)
+          throw new ReachError('refused', 'the JVM runs with -XX:+DisableExplicitGC', {
+            mend: 'leave -XX:+DisableExplicitGC out',
+          });
+        const before = await heap(target, flags);
+        const { stallMs } = await stopping(target, 'GC.run');
+        return { way, before, after: await heap(target, flags), stallMs, workers: 0 };
+      }),
+    profile: () =>
+      session(async (target): Promise<Profile> => {
+        const { output, stallMs } = await stopping(target, 'GC.class_histogram');
+        const now = parseHistogram(output);
+        baseline ??= now;
+        return { ...histogramProfile(now, baseline), stallMs };
+      }),
+    release: async () => {}, // nothing is held open between calls
+  };
+}
+
+function ownIds(): Ids {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+}

@@ -1,0 +1,49 @@
+import { createConnection } from 'node:net';
+import { errnoOf } from '../../core/lib/errors.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
+
+/** What is kept of an answer: some 3,000 classes of a histogram. The rest is read and dropped, so that the JVM can end. */
+const MAX_BYTES = 256 * 1024;
+
+/** The socket is there and nobody listens: a JVM that ended, or whose `/tmp` was tidied. */
+export class NobodyListens extends Error {}
+
+/**
+ * One diagnostic command to a HotSpot JVM, as `jcmd PID COMMAND` does it: the version `1`, the operation `jcmd` and three
+ * arguments, each ended by a zero byte; the answer is a status line (`0` is good) and text up to the end of the stream.
+ * One command per connection.
+ * @throws ReachError `timeout`; `refused` when the JVM declines. NobodyListens when there is no listener.
+ */
+export function jcmd(socket: string, command: string, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const connection = createConnection({ path: socket });
+    const kept: Buffer[] = [];
+    let keptBytes = 0;
+    const timer = setTimeout(() => {
+      connection.destroy();
+      reject(
+        new ReachError('timeout', `the JVM did not answer ${command} within ${timeoutMs} ms`, {
+          passing: true,
+        }),
+      );
+    }, timeoutMs);
+    connection.on('connect', () => connection.write(`1\0jcmd\0${command}\0\0\0`));
+    connection.on('data', (chunk) => {
+      if (keptBytes < MAX_BYTES) kept.push(chunk);
+      keptBytes += chunk.length;
+    });
+    connection.on('error', (error) => {
+      const errno = errnoOf(error);
+      if (errno === 'ENOENT' || errno === 'ECONNREFUSED') reject(new NobodyListens());
+      else reject(new ReachError('refused', `the JVM's socket: ${errno ?? error.message}`, { cause: error }));
+    });
+    connection.on('close', () => {
+      clearTimeout(timer);
+      const [, status, output] = /^(-?\d+)\n([\s\S]*)$/.exec(Buffer.concat(kept).toString('utf8')) ?? [];
+      if (status === '0' && output !== undefined) resolve(output);
+      else if (status === undefined)
+        reject(new ReachError('refused', `the JVM closed the connection without answering ${command}`));
+      else reject(new ReachError('refused', `the JVM declined ${command}: ${output?.trim().split('\n')[0]}`));
+    });
+  });
+}

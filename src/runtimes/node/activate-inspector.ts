@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../../core/lib/errors.ts';
+import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
+import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
+
+export interface KnockOptions {
+  target: InspectorTarget;
+  signals: NodeSignals;
+  timeouts: NodeTimeouts;
+  /** The inspector has appeared after the time to wait for it was over. */
+  late(found: InspectorEndpoint): Promise<void>;
+}
+
+/** SIGUSR1 opens the inspector of a Node process; to one that does something else with it, it is sent once. */
+export interface Knock {
+  /**
+   * Sends the signal, waits for the inspector while `wanted`.
+   * @throws ReachError
+   */
+  ask(wanted: () => boolean): Promise<InspectorEndpoint>;
+  /** Whether an inspector that is open now is the answer to a signal; asked once it was found. */
+  answered(found: InspectorEndpoint): boolean;
+  /** Whether the signal has opened this one: one that was only too busy to answer before it is the user's, and stays open. */
+  opened(found: InspectorEndpoint): boolean;
+}
+
+const FIRST_LOOK_MS = 20;
+/** An agent that is blocked (`execSync`) opens only afterwards: it is looked for so long, and so often at most. */
+const LATE_MS = { limit: 600_000, every: 2000 };
+
+export function createKnock(options: KnockOptions): Knock {
+  const { target, signals, timeouts } = options;
+  /** When it was sent without an answer yet. */
+  let unanswered: number | undefined;
+  /** What listened before the signal. */
+  let before: ReadonlySet<number> = new Set();
+  const mayAsk = () => {
+    const refusal = signals.refusal();
+    if (refusal) throw refusal;
+  };
+  const opened = ({ inode }: InspectorEndpoint) => !before.has(inode);
+
+  const watch = (delayMs: number) => {
+    setTimeout(() => {
+      if (unanswered === undefined || !target.alive() || performance.now() > unanswered + LATE_MS.limit)
+        return;
+      const again = () => watch(Math.min(delayMs * 2, LATE_MS.every));
+      target
+        .find(timeouts.askMs, true)
+        .then(async (found) => {
+          if (!found) return again();
+          if (unanswered === undefined) return; // found by a call meanwhile
+          unanswered = undefined;
+          signals.answered();
+          await options.late(found);
+        })
+        .catch(again);
+    }, delayMs).unref();
+  };
+
+  return {
+    async ask(wanted) {
+      mayAsk();
+      if (unanswered !== undefined)
+        throw new ReachError('refused', `process ${target.pid} was sent SIGUSR1 and opened no inspector`, {
+          mend: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
+        });
+      const listening = await target.listening();
+      before = new Set(listening.map(({ inode }) => inode));
+      // the table of a busy node takes its time: all may be calm again
+      mayAsk();
+      if (!wanted())
+        throw new ReachError('refused', `process ${target.pid} is not to be reached any more`, {
+          passing: true,
+        });
+      // these two lines belong together: nothing may come between the look and the signal
+      const obstacle = target.signalObstacle(listening);
+      if (obstacle) throw obstacle;
+      send(target.pid);
+      signals.sent();
+      unanswered = performance.now();
+      for (let wait = FIRST_LOOK_MS; wanted(); wait *= 2) {
+        const left = unanswered + timeouts.openMs - performance.now();
+        if (left <= 0) break;
+        await sleep(Math.min(wait, left));
+        const found = await target.find(timeouts.askMs, true);
+        if (!found) continue;
+        unanswered = undefined;
+        signals.answered();
+        return found;
+      }
+      watch(FIRST_LOOK_MS);
+      throw new ReachError(
+        'refused',
+        `process ${target.pid} opened no inspector within ${timeouts.openMs} ms of SIGUSR1`,
+      );
+    },
+    answered(found) {
+      const was = unanswered !== undefined && performance.now() < unanswered + LATE_MS.limit;
+      if (was) signals.answered();
+      unanswered = undefined;
+      return was && opened(found);
+    },
+    opened,
+  };
+}
+
+function send(pid: number): void {
+  try {
+    process.kill(pid, 'SIGUSR1');
+  } catch (cause) {
+    if (errnoOf(cause) !== 'EPERM') throw goneError(pid, cause);
+    const mend = 'run the guardian with the uid of the agent';
+    throw new ReachError('refused', `SIGUSR1 to ${pid} is not permitted`, { mend, cause });
+  }
+}

@@ -1,0 +1,182 @@
+import { messageOf } from '../../core/lib/errors.ts';
+import { inTurn } from '../../core/lib/in-turn.ts';
+import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
+import {
+  type Collection,
+  type HeapFacts,
+  type Profile,
+  type Reach,
+  ReachError,
+} from '../../core/ports/runtime-client.ts';
+import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './collect.ts';
+import { type Isolate, isolateOf } from './evaluator.ts';
+import { createDoor } from './inspector-connection.ts';
+import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './scripts.ts';
+import { takeSnapshot } from './snapshot.ts';
+import { type InspectorTarget, NODE_TIMEOUTS, type NodeSignals, type NodeTimeouts } from './target.ts';
+import { attachWorkers, type Workers } from './workers.ts';
+
+/** A sampling heap profile of the agent's isolates; it ends with the connection. */
+export interface HeapProfiler {
+  start(): Promise<void>;
+  read(): Promise<Profile>;
+}
+
+export interface NodeReachOptions {
+  target: InspectorTarget;
+  connect: ConnectInspector;
+  /** Whether and why not SIGUSR1 may be sent where no inspector is open. */
+  signals: NodeSignals;
+  timeouts?: Partial<NodeTimeouts>;
+  /** Without it there is no profile. `workers` gives the sessions of those worker threads that run when it is asked. */
+  profiler?: (main: InspectorSession, workers: () => readonly InspectorSession[]) => HeapProfiler;
+}
+
+/** A hand in a Node process. */
+export interface NodeReach extends Reach {
+  readonly runtime: 'node';
+  /** Where the inspector listens while it is in use: connections to it are no work. */
+  readonly inspectorPort: number | null;
+  facts(): Promise<HeapFacts>;
+  inFlight(): Promise<number | null>;
+}
+
+/**
+ * A hand in a Node process through its inspector: one that is open, or one that SIGUSR1 opens and `release` closes again.
+ *
+ * Needs the network namespace of the agent, and for the signal its uid and gid. The agent prints `Debugger listening on …`
+ * and `Debugger attached.` to its standard error, as for any debugger.
+ */
+export function createNodeReach(options: NodeReachOptions): NodeReach {
+  const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
+  const oneAtATime = inTurn();
+  const takeTurn = <T>(call: () => Promise<T>) => oneAtATime(() => call().catch(refuse));
+  const door = createDoor({ ...options, timeouts, beat: () => profiling && forgetLogged(profiling.workers) });
+  let profiling: { session: InspectorSession; workers: Workers; profiler: HeapProfiler } | undefined;
+
+  /** Work with the workers; a profile stays attached to them. */
+  const withWorkers = async <T>(
+    main: Isolate,
+    work: (workers: Isolate[]) => Promise<T>,
+    attachMs = timeouts.answerMs,
+  ): Promise<T> => {
+    const held = profiling?.session.open ? profiling.workers : undefined;
+    const workers = held ?? (await attachWorkers(main.session, attachMs));
+    if (door.opened) forgetLogged(workers);
+    try {
+      return await work(workers.sessions.map((session) => isolateOf(session, main.commandLine)));
+    } finally {
+      if (!held) await workers.close();
+    }
+  };
+
+  const startProfiler = async (create: NonNullable<NodeReachOptions['profiler']>) => {
+    const main = await door.enter();
+    if (profiling?.session.open) return profiling.profiler;
+    await awaitTurn(main, timeouts);
+    const workers = await attachWorkers(main.session, timeouts.answerMs);
+    try {
+      const profiler = create(main.session, () => workers.sessions);
+      await profiler.start();
+      profiling = { session: main.session, workers, profiler };
+      return profiler;
+    } catch (error) {
+      await workers.close();
+      throw error;
+    }
+  };
+
+  const { profiler } = options;
+  return {
+    runtime: 'node',
+    get means() {
+      return door.means;
+    },
+    get inspectorPort() {
+      return door.port;
+    },
+    get opened() {
+      return door.opened;
+    },
+    // what need not wait for each other goes out together: a busy agent answers one question between two pieces of work
+    facts: () =>
+      takeTurn(async () => {
+        const ask = (isolate: Isolate) => isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs);
+        const main = await door.enter();
+        const ofWorkers = withWorkers(main, (workers) => settled(workers.map(ask)));
+        return heapFacts(...(await Promise.all([ask(main), ofWorkers])));
+      }),
+    collect: (way) =>
+      takeTurn(async () => {
+        const main = await door.enter();
+        const turned = Promise.all([awaitTurn(main, timeouts), door.tidy()]);
+        const collected = async (workers: Isolate[]): Promise<Collection> => {
+          await turned;
+          const own = await collectIn(main, way, timeouts);
+          const others = await collectInWorkers(workers, way, timeouts);
+          return {
+            way,
+            before: heapFacts(
+              own.before,
+              others.map(({ before }) => before),
+            ),
+            after: heapFacts(
+              own.after,
+              others.map(({ after }) => after),
+            ),
+            stallMs: own.stallMs,
+            workers: others.length,
+          };
+        };
+        // a loop that does not turn attaches nobody either
+        const [, collection] = await Promise.all([turned, withWorkers(main, collected, timeouts.turnMs)]);
+        return collection;
+      }),
+    ...(profiler && {
+      startProfile: () => takeTurn(async () => void (await startProfiler(profiler))),
+      profile: () =>
+        takeTurn(async () => {
+          const running = await startProfiler(profiler);
+          await awaitTurn(await door.enter(), timeouts);
+          return await running.read();
+        }),
+    }),
+    snapshot: (write) =>
+      oneAtATime(async () => {
+        const main = await door.enter();
+        await awaitTurn(main, timeouts);
+        await takeSnapshot(main.session, write);
+      }),
+    inFlight: () =>
+      takeTurn(async () => {
+        if (door.port === null) return null; // nothing is opened for this
+        try {
+          const main = await door.enter();
+          return await main.evaluate<number | null>(IN_FLIGHT, timeouts.answerMs);
+        } catch {
+          return null; // no way in: it cannot tell
+        }
+      }),
+    catchesSigterm: () =>
+      takeTurn(async () => (await door.enter()).evaluate<boolean>(CATCHES_SIGTERM, timeouts.answerMs)),
+    release: () => door.leave(),
+  };
+}
+
+/** A worker that is attached to keeps what it logs, as the main thread does; it is not waited for. */
+function forgetLogged({ sessions }: Workers): void {
+  for (const session of sessions)
+    if (session.open) session.send('Runtime.discardConsoleEntries').catch(() => {}); // busy: the next time will do
+}
+
+/** What `/proc` would not tell is one more reason why there is no way in. */
+function refuse(thrown: unknown): never {
+  if (thrown instanceof ReachError) throw thrown;
+  throw new ReachError('refused', messageOf(thrown), { cause: thrown });
+}
+
+/** Those that came to an end well. */
+async function settled<T>(all: Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(all);
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}

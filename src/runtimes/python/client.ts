@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { goneError, type Reach, ReachError } from '../../core/ports/runtime-client.ts';
+import type { PythonLook } from '../../core/proc/python-look.ts';
+import { askHook } from './hook-client.ts';
+import { type PythonBaseline, type PythonCollection, parseCollection, parseProfile } from './parse-answer.ts';
+import { remoteExec } from './remote-exec.ts';
+
+const REMOTE = 'remote debugging (PEP 768)';
+const HOOK = 'spillway_hook';
+/** A collection under way cannot be stopped; it cleans up after itself when it ends. */
+const RELEASE_MS = 1500;
+
+/** How to reach one life of a Python agent. */
+export interface PythonReachOptions {
+  procRoot: string;
+  pid: number;
+  look: PythonLook;
+  /** Whether an order may be left in the agent's memory now, where it has no hook. Default: always. */
+  mayOrder?(): boolean;
+  /** Until the agent takes the order, in milliseconds. Default 2000. */
+  takeMs?: number;
+  /** Until it has done it, in milliseconds. Default 8000: a full collection takes 0.12–0.2 s per million live containers. */
+  workMs?: number;
+}
+
+/** `Reach` whose collections also tell what Python knows of itself. */
+export interface PythonReach extends Reach {
+  /** Both ways are one here: all generations, then free pages back to the system. */
+  collect(): Promise<PythonCollection>;
+  profile(): ReturnType<NonNullable<Reach['profile']>>;
+}
+
+/**
+ * The way into a Python agent: the hook where the program has imported it, else CPython's remote debugging (3.14 and
+ * newer). Never a signal, never a stop. Python does not tell the size of its heap: `facts` is `null` and costs nothing.
+ */
+export function createPythonReach({
+  procRoot,
+  pid,
+  look,
+  mayOrder = () => true,
+  takeMs = 2000,
+  workMs = 8000,
+}: PythonReachOptions): PythonReach {
+  const startTime = look.startTime();
+  let means = REMOTE;
+  let baseline: PythonBaseline | null = null;
+  let stop = new AbortController();
+  let last: Promise<unknown> = Promise.resolve();
+
+  const ask = async (command: 'collect' | 'profile'): Promise<string> => {
+    if (startTime === null || look.startTime() !== startTime) throw goneError(pid);
+    const hook = look.hookSocket();
+    if (hook !== null) {
+      means = HOOK;
+      return askHook(hook, command === 'collect' ? 'gc' : 'profile', takeMs + workMs);
+    }
+    means = REMOTE;
+    if (!mayOrder())
+      throw new ReachError('refused', 'the Python agent has no hook, and is given no order yet', {
+        deferred: true,
+        passing: true,
+      });
+    return remoteExec(procRoot, pid, look, startTime, { command, takeMs, workMs, signal: stop.signal });
+  };
+  /** One at a time. */
+  const next = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
+  };
+
+  return {
+    runtime: 'python',
+    get means() {
+      return means;
+    },
+    facts: async () => null,
+    collect: () =>
+      next(async () => {
+        const answer = await ask('collect');
+        return parseCollection(answer, means === HOOK ? 'all' : 'main');
+      }),
+    startProfile: async () => undefined, // Python's census needs no preparation
+    profile: () =>
+      next(async () => {
+        const parsed = parseProfile(await ask('profile'), baseline);
+        baseline = parsed.baseline;
+        return parsed.profile;
+      }),
+    async release() {
+      stop.abort();
+      stop = new AbortController();
+      await Promise.race([last, sleep(RELEASE_MS, undefined, { ref: false })]);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { connect } from 'node:net';
+import { messageOf } from '../../core/lib/errors.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
+
+/** The answer to a profile is some 10 KB. */
+const MAX_ANSWER_CHARS = 1_000_000;
+
+/**
+ * Asks the hook in the agent: one line of JSON there, one back.
+ * @param socket abstract address, with its leading zero byte
+ * @throws ReachError
+ */
+export function askHook(
+  socket: string,
+  command: 'facts' | 'gc' | 'profile',
+  timeoutMs: number,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const connection = connect(socket);
+    let answer = '';
+    const fail = (error: ReachError) => {
+      clearTimeout(timer);
+      connection.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(
+      () =>
+        fail(new ReachError('timeout', `the hook had no answer within ${timeoutMs} ms`, { passing: true })),
+      timeoutMs,
+    );
+    connection.setEncoding('utf8');
+    connection.on('connect', () => connection.write(`${JSON.stringify({ do: command })}\n`));
+    connection.on('data', (text) => {
+      answer += text;
+      if (answer.endsWith('\n')) {
+        clearTimeout(timer);
+        connection.destroy();
+        resolve(answer);
+      } else if (answer.length > MAX_ANSWER_CHARS)
+        fail(new ReachError('refused', 'the hook does not end its answer'));
+    });
+    connection.on('error', (cause) =>
+      fail(
+        new ReachError('refused', `the hook cannot be reached: ${messageOf(cause)}`, {
+          cause,
+          passing: true,
+        }),
+      ),
+    );
+    connection.on('close', () =>
+      fail(new ReachError('refused', 'the hook closed the connection', { passing: true })),
+    );
+  });
+}

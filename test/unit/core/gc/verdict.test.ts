@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { type GcFacts, gcFailure, gcVerdict } from '../../../../src/core/gc/verdict.ts';
+import { type HeapFacts, ReachError } from '../../../../src/core/ports/runtime-client.ts';
+
+const MIB = 2 ** 20;
+
+function heap(usedMiB: number, externalMiB: number | null = 0): HeapFacts {
+  return {
+    usedBytes: usedMiB * MIB,
+    committedBytes: usedMiB * MIB,
+    limitBytes: null,
+    limitedBytes: usedMiB * MIB,
+    externalBytes: externalMiB === null ? null : externalMiB * MIB,
+  };
+}
+
+function facts(changes: Partial<GcFacts>): GcFacts {
+  return {
+    runtime: 'node',
+    way: 'thorough',
+    before: heap(500),
+    after: heap(20),
+    stallMs: 61,
+    workers: 0,
+    usedBytesBefore: 560 * MIB,
+    freedCgroupBytes: 480 * MIB,
+    freedRssBytes: 500 * MIB,
+    ...changes,
+  };
+}
+
+describe('the verdict on a collection', () => {
+  it('freed: what left the system, and its price', () => {
+    expect(gcVerdict(facts({ workers: 2 }))).toEqual({
+      verdict: 'freed',
+      note: '500 MiB of 560 MiB given back for 61 ms of stall (thorough, with 2 workers)',
+      mend: null,
+    });
+  });
+
+  it('freed: also where that is little of a large agent, but most of what was garbage', () => {
+    const much = { usedBytesBefore: 2000 * MIB, freedCgroupBytes: 40 * MIB, freedRssBytes: null };
+    expect(gcVerdict(facts({ ...much, before: heap(100), after: heap(60) })).verdict).toBe('freed');
+  });
+
+  it('nothing to free: all of it is live, whatever noise there is', () => {
+    const live = { before: heap(500), after: heap(495), freedCgroupBytes: -3 * MIB, freedRssBytes: 2 * MIB };
+    expect(gcVerdict(facts({ ...live, stallMs: 464 }))).toEqual({
+      verdict: 'nothing to free',
+      note: '2.00 MiB of 560 MiB given back for 464 ms of stall (thorough): what is held is in use',
+      mend: null,
+    });
+  });
+
+  it('nothing to free: where the runtime tells nothing and nothing came back', () => {
+    const blind = { before: null, after: null, freedCgroupBytes: 0, freedRssBytes: null };
+    expect(gcVerdict(facts(blind)).verdict).toBe('nothing to free');
+  });
+
+  const unreturned = { freedCgroupBytes: 1 * MIB, freedRssBytes: 2 * MIB };
+  it.each([
+    ['Buffers', { before: heap(20, 540), after: heap(10, 1) }, /Buffers/, /MALLOC_MMAP_THRESHOLD_=65536/],
+    ['the quick way', { way: 'quick' }, /within about 10 s/, null],
+    ['fragments', {}, /between live ones/, null],
+    ['a JVM', { runtime: 'jvm' }, /keeps its heap/, /UseG1GC/],
+  ] as const)('collected but not returned: %s', (_, changes, why, mend) => {
+    const outcome = gcVerdict(facts({ ...unreturned, ...changes }));
+    expect(outcome.verdict).toBe('collected but not returned');
+    expect(outcome.note).toMatch(/^\d+ MiB collected, 2\.00 MiB given back for 61 ms of stall/);
+    expect(outcome.note).toMatch(why);
+    if (mend) expect(outcome.mend).toMatch(mend);
+    else expect(outcome.mend).toBeNull();
+  });
+
+  it('refused and timeout: the reason and the mend as they come', () => {
+    const error = new ReachError('refused', 'port 9229 is taken', { mend: 'free it' });
+    expect(gcFailure(error)).toEqual({ verdict: 'refused', note: 'port 9229 is taken', mend: 'free it' });
+    expect(gcFailure(new ReachError('timeout', 'no answer')).mend).toBeNull();
+  });
+});

@@ -1,0 +1,334 @@
+import { describe, expect, it } from 'vitest';
+import { levelAt } from '../../../../src/core/pressure/level.ts';
+import {
+  type RecycleInput,
+  RecyclePlan,
+  type RecyclePlanOptions,
+} from '../../../../src/core/recycle/plan.ts';
+import { DEFAULTS } from '../../../support/story.ts';
+
+const MIB = 2 ** 20;
+const LIMIT = 512 * MIB;
+const STEP_MS = 50;
+
+type State = Partial<Omit<RecycleInput, 'nowMs' | 'heldBytes'>> & { ratio?: number };
+
+/** An agent on a clock of its own, which starts an hour after the guardian. */
+class Story {
+  readonly plan: RecyclePlan;
+  nowMs = 3_600_000;
+  recycles: { atMs: number; reason: string }[] = [];
+  why = '';
+  limitBytes = LIMIT;
+
+  constructor(options: Partial<RecyclePlanOptions> = {}) {
+    this.plan = new RecyclePlan({
+      mode: 'auto',
+      restarted: true,
+      thresholds: DEFAULTS,
+      turn: null,
+      ...options,
+    });
+    this.plan.born(this.nowMs);
+  }
+
+  #input(state: State): RecycleInput {
+    const { ratio = 0.5, limitBytes = this.limitBytes, ...rest } = state;
+    return {
+      nowMs: this.nowMs,
+      level: levelAt(ratio, 0, DEFAULTS),
+      heldBytes: ratio * limitBytes,
+      limitBytes,
+      secondsToLimit: null,
+      risingSeconds: 600,
+      collections: 'useless',
+      freeHeapBytes: 0,
+      inFlight: 2,
+      spared: false,
+      handlesSigterm: true,
+      ...rest,
+    };
+  }
+
+  /** For so many seconds it stands like this; the seconds until it was decided to recycle it, or `null`. */
+  stands(seconds: number, state: State | ((second: number) => State)): number | null {
+    const startMs = this.nowMs;
+    while (this.nowMs < startMs + seconds * 1000) {
+      this.nowMs += STEP_MS;
+      const now = typeof state === 'function' ? state((this.nowMs - startMs) / 1000) : state;
+      const decision = this.plan.decide(this.#input(now));
+      if (decision.recycle) {
+        this.recycles.push({ atMs: this.nowMs, reason: decision.reason });
+        return (this.nowMs - startMs) / 1000;
+      }
+      this.why = decision.why;
+    }
+    return null;
+  }
+
+  /** The same, and it gets SIGTERM. */
+  ends(seconds: number, state: State | ((second: number) => State)): number | null {
+    const after = this.stands(seconds, state);
+    if (after !== null) this.plan.terminated(this.nowMs);
+    return after;
+  }
+
+  reconsiders(state: State) {
+    this.nowMs += STEP_MS;
+    return this.plan.reconsider(this.#input(state));
+  }
+
+  old(): this {
+    expect(this.stands(60, {})).toBeNull();
+    return this;
+  }
+
+  reborn(seconds = 60): this {
+    this.plan.born(this.nowMs);
+    expect(this.stands(seconds, {})).toBeNull();
+    return this;
+  }
+}
+
+/** Rises to the limit at this speed, in percent of the limit a second, from this ratio. */
+const rises =
+  (from: number, percentPerSecond: number, more: State = {}) =>
+  (second: number): State => {
+    const ratio = from + (percentPerSecond / 100) * second;
+    return { ratio, secondsToLimit: (1 - ratio) / (percentPerSecond / 100), risingSeconds: second, ...more };
+  };
+/** The same, after it has risen for long. */
+const goesOn = (from: number, percentPerSecond: number, more: State = {}) =>
+  rises(from, percentPerSecond, { risingSeconds: 600, ...more });
+
+describe('a kill that is near', () => {
+  it('is foreseen in time for what is in work to end, and not earlier', () => {
+    // 12 s to the limit: 3 s of work and 1.5 s of margin before that
+    expect(new Story().old().stands(60, goesOn(0.76, 2))).toBeCloseTo(7.5, 0);
+  });
+
+  it('is acted upon earlier at a moment with nothing in work, at the warning level too', () => {
+    expect(new Story().old().stands(60, goesOn(0.76, 1, { inFlight: 0 }))).toBeCloseTo(9, 0);
+    expect(new Story().old().stands(60, rises(0.76, 5, { inFlight: 0 })), 'a burst').toBeCloseTo(3.3, 0);
+  });
+
+  it.each([1, null])('with %s in work is nothing to be drained for at the warning level', (inFlight) => {
+    expect(new Story().old().stands(60, { ratio: 0.8, secondsToLimit: 1, inFlight })).toBeNull();
+  });
+
+  it('is met at critical at the latest, as far ahead as use has risen', () => {
+    expect(new Story().old().stands(600, goesOn(0.9, 0.05))).toBeCloseTo(40, 0);
+    const story = new Story().old();
+    expect(story.stands(600, rises(0.9, 0.05)), 'of a younger rise').toBeCloseTo(100, 0);
+    expect(story.recycles[0]?.reason).toMatch(/^use still rises and meets the limit in about 100 s/);
+  });
+
+  it('is further away where the heap has room inside', () => {
+    const story = new Story().old();
+    const room = { freeHeapBytes: LIMIT, risingSeconds: 600 };
+    expect(story.stands(600, goesOn(0.9, 0.05, room))).toBeCloseTo(200 - 4.5, 0);
+  });
+
+  it('is not believed of a rise shorter than what it has to go on for', () => {
+    const state = { ratio: 0.93, secondsToLimit: 30, risingSeconds: 20 };
+    expect(new Story().old().stands(20, state)).toBeNull();
+    expect(new Story().old().stands(20, { ratio: 0.9, secondsToLimit: 2, risingSeconds: 0.5 })).toBeNull();
+  });
+
+  it('is none while a collection is worth a try, nor in the first second after', () => {
+    const story = new Story().old();
+    const near = { ratio: 0.95, secondsToLimit: 2 };
+    expect(story.stands(3, { ...near, collections: 'pending' })).toBeNull();
+    expect(story.stands(3, { ...near, collections: 'useful' })).toBeNull();
+    expect(story.stands(3, near)).toBeCloseTo(1, 0);
+  });
+});
+
+describe('the turns of replicas that fill alike', () => {
+  const turns = Array.from({ length: 5 }, (_, i) => i / 4);
+
+  it('spread over a minute where there is time', () => {
+    const at = turns.map((turn) => new Story({ turn }).old().stands(300, goesOn(0.8, 0.2)) ?? 0);
+    // 100 s until the limit: from 64.5 s before on, to 4.5 s before, or its turn at critical
+    expect(at.map(Math.round)).toEqual([36, 51, 66, 75, 80]);
+  });
+
+  it('begin with the growth, however long use has rested at critical', () => {
+    const at = turns.map((turn) => {
+      const story = new Story({ turn }).old();
+      expect(story.stands(600, { ratio: 0.93 })).toBeNull();
+      return story.stands(300, rises(0.93, 0.2)) ?? 0;
+    });
+    // 35 s until the limit, believed after half of them
+    expect(at.map(Math.round)).toEqual([18, 21, 24, 27, 31]);
+  });
+
+  it('are not waited for when the kill is next', () => {
+    const at = turns.map((turn) => new Story({ turn }).old().stands(60, goesOn(0.95, 2)) ?? 99);
+    expect(Math.max(...at)).toBeLessThan(0.2);
+  });
+});
+
+describe('nobody is recycled', () => {
+  it.each([0.88, 0.95, 0.99, 1.01])('who rests, at %d', (ratio) => {
+    for (const inFlight of [0, 2, null])
+      expect(new Story().old().stands(4000, { ratio, inFlight })).toBeNull();
+  });
+
+  it('below the warning level', () => {
+    expect(new Story().old().stands(20, { ratio: 0.7, secondsToLimit: 2, inFlight: 0 })).toBeNull();
+  });
+
+  it('younger than 10 s', () => {
+    expect(new Story().stands(60, { ratio: 0.95, secondsToLimit: 3 })).toBeCloseTo(10, 0);
+  });
+
+  const NEAR = { ratio: 0.95, secondsToLimit: 3 };
+  it.each([
+    ['off', {}, {}, /off/],
+    ['on', { restarted: false }, {}, /nobody would start it again/],
+    ['auto', { restarted: false }, {}, /nobody would start it again/],
+    ['auto', { restarted: null }, {}, /not known/],
+    ['auto', {}, { handlesSigterm: false }, /SIGTERM/],
+  ] as const)('with %s and %j, %j', (mode, options, state, why) => {
+    const story = new Story({ mode, ...options }).old();
+    expect(story.stands(60, { ...NEAR, ...state })).toBeNull();
+    expect(story.why).toMatch(why);
+  });
+
+  it('but those asked for by `on`', () => {
+    const story = new Story({ mode: 'on', restarted: null }).old();
+    expect(story.stands(60, { ...NEAR, handlesSigterm: false })).not.toBeNull();
+  });
+});
+
+describe('while it is drained it still has to end', () => {
+  const begun = () => {
+    const story = new Story().old();
+    expect(story.stands(10, { ratio: 0.95, secondsToLimit: 4 })).not.toBeNull();
+    return story;
+  };
+
+  it('as long as the forecast stands, though it moves', () => {
+    expect(begun().reconsiders({ ratio: 0.95, secondsToLimit: 5 })).toMatchObject({ kill: true });
+  });
+
+  it.each([
+    ['the forecast is gone', { ratio: 0.95 }, /does not rise/],
+    [
+      'use has fallen below shedding, whatever the level is held at',
+      { ratio: 0.66, level: 'critical', secondsToLimit: 6 },
+      /not near/,
+    ],
+    [
+      'the limit was raised',
+      { ratio: 0.71, level: 'critical', secondsToLimit: 4, limitBytes: 2 * LIMIT },
+      /not near/,
+    ],
+    [
+      'collections bring memory back',
+      { ratio: 0.95, secondsToLimit: 4, collections: 'useful' },
+      /collections/,
+    ],
+  ] as const)('unless %s', (_, state, why) => {
+    const verdict = begun().reconsiders(state);
+    expect(verdict).toMatchObject({ kill: false, why: expect.stringMatching(why) });
+    expect(verdict).not.toHaveProperty('open');
+  });
+
+  it('which a collection that runs leaves open', () => {
+    const verdict = begun().reconsiders({ ratio: 0.95, secondsToLimit: 4, collections: 'pending' });
+    expect(verdict).toMatchObject({ kill: false, open: true });
+  });
+});
+
+describe('the budget', () => {
+  const NEAR = { ratio: 0.95, secondsToLimit: 3, inFlight: 0 };
+  /** Five are free. */
+  const spent = () => {
+    const story = new Story().old();
+    for (let i = 0; i < 5; i++) {
+      expect(story.ends(60, NEAR)).not.toBeNull();
+      story.reborn(25);
+    }
+    return story;
+  };
+
+  it('lets five go by, and then waits for 30 s, 1, 2, 4 … 30 min between recycles', () => {
+    const story = spent();
+    const waits = Array.from({ length: 9 }, () => {
+      const { atMs = 0 } = story.recycles.at(-1) ?? {};
+      story.ends(4000, NEAR);
+      const wait = Math.round(((story.recycles.at(-1)?.atMs ?? 0) - atMs) / 1000);
+      story.reborn(25);
+      return wait;
+    });
+    expect(waits).toEqual([30, 60, 120, 240, 480, 960, 1800, 1800, 1800]);
+  });
+
+  it('is not spent by one that was called off, nor is anything said of it later', () => {
+    const story = new Story().old();
+    for (let i = 0; i < 20; i++) {
+      expect(story.stands(60, NEAR), 'decided, and called off').toBeLessThan(1);
+      expect(story.stands(2, { ratio: 0.8 })).toBeNull();
+    }
+    story.reborn(12);
+    expect(story.stands(60, NEAR)).toBeLessThan(1);
+    expect(story.plan.needsMore).toBeNull();
+  });
+
+  it('begins anew after two healthy minutes', () => {
+    const story = spent();
+    story.ends(60, NEAR);
+    story.reborn(121);
+    expect(story.ends(60, NEAR)).toBeLessThan(1);
+    story.reborn(25);
+    expect(story.ends(60, NEAR)).toBeLessThan(1);
+  });
+
+  it('is spent where the agent needs more than it has: that is said, and it is left alone', () => {
+    const story = spent();
+    story.ends(60, NEAR);
+    story.reborn(5);
+    expect(story.stands(1000, NEAR)).toBeNull();
+    expect(story.plan.needsMore).toMatch(
+      /^5\.\d s after it was recycled, it holds 486 MiB of 512 MiB again: it needs more memory than it has; raise its limit$/,
+    );
+    expect(story.why).toBe(story.plan.needsMore);
+  });
+
+  it.each([
+    ['a higher limit', 2 * LIMIT, 30],
+    ['two healthy minutes', LIMIT, 121],
+  ])('is there again after %s', (_, limitBytes, seconds) => {
+    const story = spent();
+    story.ends(60, NEAR);
+    story.reborn(5);
+    story.stands(60, NEAR);
+    story.limitBytes = limitBytes;
+    story.stands(seconds, {});
+    expect(story.stands(60, NEAR)).not.toBeNull();
+    expect(story.plan.needsMore).toBeNull();
+  });
+
+  it('ends with an agent that was sent SIGTERM, until its next life', () => {
+    const story = new Story().old();
+    story.ends(60, NEAR);
+    expect(story.stands(4000, NEAR)).toBeNull();
+    expect(story.why).toContain('SIGTERM');
+    story.reborn(25);
+    expect(story.stands(60, NEAR)).not.toBeNull();
+  });
+
+  it('knows how long kubelet waits before the next start', () => {
+    const story = new Story();
+    const waits = Array.from({ length: 8 }, () => {
+      story.reborn(25);
+      return story.plan.kubeletWaitSeconds(story.nowMs);
+    });
+    expect(waits).toEqual([10, 20, 40, 80, 160, 300, 300, 300]);
+    story.stands(600, {});
+    expect(story.plan.kubeletWaitSeconds(story.nowMs)).toBe(0);
+    expect(new Story().plan.kubeletWaitSeconds(3_600_000)).toBe(0);
+  });
+});

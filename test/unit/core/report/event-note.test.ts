@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { GcRecord } from '../../../../src/core/model/gc-record.ts';
+import { cutNote, eventNote, NOTE_BYTES } from '../../../../src/core/report/event-note.ts';
+import { eventOf } from '../../../support/event.ts';
+import { statusWith } from '../../../support/status.ts';
+
+const bytes = (text: string) => Buffer.byteLength(text);
+
+describe('cutNote', () => {
+  it('leaves alone what fits, to the byte', () => {
+    expect(cutNote('ä'.repeat(512))).toBe('ä'.repeat(512));
+    expect(cutNote(`${'ä'.repeat(512)}x`)).not.toContain('x');
+  });
+
+  it('cuts where a thought ends, if that is near', () => {
+    expect(cutNote('One thing. Another thing, which is long', 30)).toBe('One thing. Another thing…');
+    expect(cutNote('It was the first thing. Then more', 30)).toBe('It was the first thing…');
+    expect(cutNote('x'.repeat(50), 30)).toBe(`${'x'.repeat(27)}…`);
+  });
+
+  it('never cuts a character in two, and never gives more', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme', maxLength: 200 }),
+        fc.integer({ min: 3, max: 200 }),
+        (text, max) => {
+          const cut = cutNote(text, max);
+          expect(bytes(cut)).toBeLessThanOrEqual(max);
+          expect(cut).not.toContain('\ufffd');
+          expect(text.startsWith(cut.replace(/…$/, ''))).toBe(true);
+        },
+      ),
+    );
+  });
+});
+
+describe('eventNote', () => {
+  const lastGc: GcRecord = {
+    at: '2026-01-02T03:04:02.000Z',
+    verdict: 'freed',
+    way: 'quick',
+    trigger: '',
+    freedBytes: 40 * 2 ** 20,
+    freedCgroupBytes: 0,
+    freedRssBytes: null,
+    freedHeapBytes: null,
+    stallMs: 26,
+    note: '',
+    mend: null,
+  };
+  const at = '2026-01-02T03:04:05.000Z';
+
+  it('says what was done, when that was lately', () => {
+    const told = (changes: Partial<GcRecord>, reason: 'AgentStuck' | 'GarbageCollected' = 'AgentStuck') =>
+      eventNote(
+        eventOf(reason, { at, note: 'Told.', status: statusWith({ lastGc: { ...lastGc, ...changes } }) }),
+      );
+    expect(told({})).toBe('Told. Done: garbage collected 3.0 s before, 40.0 MiB given back (freed).');
+    expect(told({ at: '2026-01-02T03:00:00.000Z' })).toBe('Told.');
+    expect(told({ way: null })).toBe('Told.');
+    expect(told({}, 'GarbageCollected')).toBe('Told.');
+  });
+
+  it('says what comes after a death', () => {
+    expect(eventNote(eventOf('AgentOOMKilled', { note: 'Killed.' }))).toBe(
+      'Killed. Next: it is guarded again as soon as it is back.',
+    );
+  });
+
+  it('is never longer than an Event may be, and says what comes next all the same', () => {
+    const note = eventNote(eventOf('AgentExited', { note: 'ü '.repeat(341) }));
+    expect(bytes(note)).toBeLessThanOrEqual(NOTE_BYTES);
+    expect(note).toMatch(/ü… Next: it is guarded again as soon as it is back\.$/);
+  });
+});

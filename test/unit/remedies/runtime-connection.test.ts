@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { ReachError } from '../../../src/core/ports/runtime-client.ts';
+import { Hand } from '../../../src/remedies/runtime-connection.ts';
+import { Present } from '../../../src/remedies/session-context.ts';
+import { CareStory, StoryAgent, StoryClock } from '../../support/care-story.ts';
+
+const REFUSAL = new ReachError('refused', 'the inspector cannot be opened');
+
+it('reaches into another process at once when the one before has refused', async () => {
+  const story = await new CareStory().goes(20);
+  story.prepare = (reach) => {
+    if (story.agent.worker.pid === 7) reach.faults.facts = REFUSAL;
+  };
+  story.agent.liveMiB = 430;
+  await story.goes(3);
+  expect(story.reach.times('facts')).toBe(1);
+  story.agent.worker = { pid: 9, runtime: 'node' };
+  await story.goes(1);
+  expect(story.reaches).toHaveLength(2);
+  expect(story.reach.times('facts')).toBeGreaterThan(0);
+});
+
+it('waits after the refusals of each process by itself', () => {
+  const agent = new StoryAgent(7);
+  const clock = new StoryClock();
+  const hand = new Hand(new Present(agent), { clock, reach: async () => 'none' }, () => true);
+  for (let i = 0; i < 5; i++) hand.refused(REFUSAL);
+  expect(hand.retryMs).toBe(480_000);
+  agent.worker = { pid: 9, runtime: 'node' };
+  expect(hand.retryMs).toBe(Number.NEGATIVE_INFINITY);
+  expect(hand.refused(REFUSAL)).toBe(1);
+  expect(hand.retryMs).toBe(30_000);
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ReachError } from '../../../../src/core/ports/runtime-client.ts';
+import { createKnock } from '../../../../src/runtimes/node/activate-inspector.ts';
+import { type InspectorTarget, NODE_TIMEOUTS } from '../../../../src/runtimes/node/target.ts';
+import { start } from '../../../support/started.ts';
+
+describe('SIGUSR1', () => {
+  it.each(['calm', 'let go'])('is not sent to what became %s while its sockets were read', async (change) => {
+    const program = `process.on('SIGUSR1', () => process.exit(9)); setInterval(() => {}, 1000); console.log('up')`;
+    const agent = await start(process.execPath, ['-e', program], { awaitOutput: true });
+    onTestFinished(() => agent.kill());
+    let changed = false;
+    const target: InspectorTarget = {
+      pid: agent.pid,
+      alive: () => true,
+      innerPid: () => agent.pid,
+      clients: async () => ({ own: [], others: 0 }),
+      signalObstacle: () => undefined,
+      async listening() {
+        changed = true;
+        return [];
+      },
+      find: async () => undefined,
+    };
+    const knock = createKnock({
+      target,
+      signals: {
+        refusal: () => (changed && change === 'calm' ? new ReachError('refused', 'all is calm') : undefined),
+        sent() {},
+        answered() {},
+      },
+      timeouts: { ...NODE_TIMEOUTS, openMs: 50 },
+      late: async () => {},
+    });
+    await expect(knock.ask(() => !(changed && change === 'let go'))).rejects.toThrow(
+      /all is calm|not to be reached/,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(agent.child.exitCode).toBeNull();
+  });
+});

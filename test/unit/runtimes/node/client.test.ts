@@ -1,0 +1,428 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ReachError } from '../../../../src/core/ports/runtime-client.ts';
+import type { NodeReach } from '../../../../src/runtimes/node/client.ts';
+import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
+import { createInspectorTarget } from '../../../../src/sources/inspector/target.ts';
+import { readChildren } from '../../../../src/sources/proc-fs.ts';
+import {
+  agentFile,
+  lives,
+  NO_SIGNALS,
+  NODES,
+  OLD_ENOUGH_MS,
+  portsOf,
+  reachOf,
+  startNode,
+} from '../../../support/node-matrix.ts';
+import { type Started, start, until } from '../../../support/started.ts';
+
+const DEBUGGER = fileURLToPath(new URL('../../../support/agents/node-debugger.mjs', import.meta.url));
+/** Any free port: several agents of several tests share one network. */
+const FREE = '--inspect-port=0';
+/** Where two processes must meet: not the usual one, which others on the machine may use. */
+const PORT = 20_000 + (process.pid % 10_000);
+const MIB = 2 ** 20;
+
+/** How a call ended that must not succeed. */
+async function refusal(call: Promise<unknown>): Promise<ReachError> {
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ReachError);
+  return error as ReachError;
+}
+
+/** Collects in both ways, lets go; the agent is as it was. */
+async function usedAndLeft(agent: Started, options: Parameters<typeof reachOf>[1] = {}): Promise<NodeReach> {
+  const ports = portsOf(agent.pid);
+  const reach = reachOf(agent.pid, options);
+  const facts = await reach.facts();
+  expect(facts.limitBytes).toBeGreaterThan(50 * MIB);
+  expect(facts.committedBytes).toBeGreaterThan(facts.limitedBytes);
+  await dropped(agent);
+  const quick = await reach.collect('quick');
+  expect(quick.way).toBe('quick');
+  expect(facts.usedBytes - (quick.after?.usedBytes ?? 0)).toBeGreaterThan(50 * MIB);
+  expect(quick.stallMs).toBeGreaterThan(0);
+  const thorough = await reach.collect('thorough');
+  expect(thorough.after?.usedBytes).toBeLessThan(20 * MIB);
+  expect(thorough.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
+  await reach.release();
+  expect(portsOf(agent.pid)).toEqual(ports);
+  expect(lives(agent.pid)).toBe(true);
+  return reach;
+}
+
+/** What the agent held is garbage now. */
+async function dropped(agent: Started): Promise<void> {
+  process.kill(agent.pid, 'SIGWINCH');
+  await until(() => agent.output().includes('dropped'));
+}
+
+async function debug(port: number, ...args: string[]) {
+  const client = await start(process.execPath, [DEBUGGER, String(port), ...args], { awaitOutput: true });
+  onTestFinished(client.kill);
+  return client;
+}
+
+/** Ends a process; what it held is given back a moment later. */
+async function ended(started: Started): Promise<void> {
+  started.kill();
+  await until(() => started.child.signalCode !== null);
+  await sleep(50);
+}
+
+describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
+  describe.each(['cjs', 'mjs'] as const)('%s', (kind) => {
+    const file = agentFile(kind);
+
+    it('is entered by SIGUSR1, collected, and left as it was, again and again', async () => {
+      const agent = await startNode(bin, [FREE, file, 'garbage=60']);
+      expect(portsOf(agent.pid)).toEqual([]);
+      const reach = await usedAndLeft(agent);
+      expect((await reach.facts()).usedBytes).toBeGreaterThan(0);
+      expect(portsOf(agent.pid)).toEqual([reach.inspectorPort]);
+      expect(reach.means).toMatch(/^SIGUSR1/);
+      await reach.release();
+      expect(portsOf(agent.pid)).toEqual([]);
+    });
+
+    it.each([['--inspect=0'], ['--inspect=127.0.0.1:0']])('keeps its own inspector: %s', async (flag) => {
+      const agent = await startNode(bin, [flag, file, 'garbage=60']);
+      expect(portsOf(agent.pid)).toHaveLength(1);
+      const reach = await usedAndLeft(agent, { signals: NO_SIGNALS });
+      expect(reach.means).toMatch(/^open inspector on 127\.0\.0\.1:/);
+    });
+  });
+
+  const file = agentFile('cjs');
+  const CLOSED: [string, string[], NodeJS.ProcessEnv][] = [
+    ['--disable-sigusr1', ['--disable-sigusr1'], {}],
+    ['--disable-sigusr1 in NODE_OPTIONS', [], { NODE_OPTIONS: '--disable-sigusr1' }],
+    [
+      '--permission',
+      major < 24 ? ['--experimental-permission', '--allow-fs-read=*'] : ['--permission', '--allow-fs-read=*'],
+      {},
+    ],
+  ];
+  it.each(major < 22 ? [] : CLOSED)('refuses what cannot be opened: %s', async (_, flags, env) => {
+    const agent = await startNode(bin, [...flags, file], { env });
+    const error = await refusal(reachOf(agent.pid).facts());
+    expect(error.message).toContain('does not catch SIGUSR1');
+    expect(error.mend).toContain('--inspect');
+    await sleep(100);
+    expect(lives(agent.pid)).toBe(true);
+    expect(portsOf(agent.pid)).toEqual([]);
+  });
+
+  it('sends one signal to a program with a handler of its own', async () => {
+    const agent = await startNode(bin, [FREE, file, 'handler']);
+    const reach = reachOf(agent.pid);
+    expect((await refusal(reach.facts())).message).toContain('opened no inspector');
+    await refusal(reach.collect('quick'));
+    await reach.release();
+    const again = await refusal(reach.facts());
+    expect(again).toMatchObject({ outcome: 'refused', passing: false });
+    expect(agent.output().match(/handled/g)).toHaveLength(1);
+    expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('recognises a program that has changed its title', async () => {
+    // the title takes the place of the command line, and so of the flags in it
+    const agent = await startNode(bin, [file, 'garbage=60', 'title=my agent'], {
+      env: { NODE_OPTIONS: FREE },
+    });
+    await usedAndLeft(agent);
+  });
+
+  it.each<[string[], number]>([
+    [['--max-old-space-size=100'], 100],
+    [['--max-old-space-size=100', '--max-semi-space-size=100'], 100],
+    ...(major >= 22
+      ? [
+          [['--max-old-space-size=100', '--max-old-space-size-percentage=4'], 0.04 * (totalmem() / MIB)] as [
+            string[],
+            number,
+          ],
+        ]
+      : []),
+    [[], 4096],
+  ])('gives up at what flags set, without the young generation: %j', async (flags, mebibytes) => {
+    const agent = await startNode(bin, ['--inspect=0', ...flags, agentFile('cjs')], { settle: false });
+    const { limitBytes } = await reachOf(agent.pid, {}).facts();
+    const expected = flags.length > 0 ? mebibytes : Math.min(4096, Math.max(256, totalmem() / MIB / 2));
+    expect(Math.abs((limitBytes ?? 0) / MIB - expected)).toBeLessThan(2);
+  });
+
+  it('collects in worker threads too', async () => {
+    const agent = await startNode(bin, [FREE, file, 'workers=2']);
+    const reach = reachOf(agent.pid);
+    const facts = await reach.facts();
+    expect(facts.usedBytes - facts.limitedBytes).toBeGreaterThan(50 * MIB);
+    await dropped(agent);
+    const quick = await reach.collect('quick');
+    expect(quick.workers).toBe(2);
+    expect(quick.after?.usedBytes).toBeLessThan(40 * MIB);
+    const thorough = await reach.collect('thorough');
+    expect(thorough.workers).toBe(2);
+    expect(thorough.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([]);
+    expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('enters a worker of a cluster, and its primary only where that opens no other inspector', async () => {
+    const agent = await startNode(bin, [`--inspect-port=${PORT}`, file, 'cluster=1']);
+    await until(() => agent.output().match(/ready/g)?.length === 2);
+    const [worker = 0] = readChildren('/proc', agent.pid, 2) ?? [];
+    const error = await refusal(reachOf(agent.pid).facts());
+    expect(error.message).toContain('primary of a cluster');
+    await sleep(OLD_ENOUGH_MS);
+    const reach = reachOf(worker);
+    expect((await reach.collect('quick')).workers).toBe(0);
+    await reach.release();
+    expect([portsOf(agent.pid), portsOf(worker)]).toEqual([[], []]);
+    expect(lives(agent.pid) && lives(worker)).toBe(true);
+  });
+
+  it('enters the primary of a cluster by its own inspector', async () => {
+    const agent = await startNode(bin, [`--inspect=${PORT}`, file, 'cluster=1']);
+    await until(() => agent.output().match(/ready/g)?.length === 2);
+    const reach = reachOf(agent.pid);
+    await reach.collect('thorough');
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([PORT]);
+  });
+
+  it.each(['busy', 'execSync', 'atomics'])('leaves a blocked program in time: %s', async (block) => {
+    const agent = await startNode(bin, [FREE, file, `block=${block}`, 'garbage=60']);
+    const reach = reachOf(agent.pid);
+    await reach.facts();
+    process.kill(agent.pid, 'SIGUSR2');
+    await until(() => agent.output().includes('blocking'));
+    const startMs = performance.now();
+    expect(await refusal(reach.collect('thorough'))).toMatchObject({ outcome: 'timeout' });
+    expect(performance.now() - startMs).toBeLessThan(900);
+    const leaveMs = performance.now();
+    await reach.release();
+    expect(performance.now() - leaveMs).toBeLessThan(2000);
+    await until(() => agent.output().includes('done') && portsOf(agent.pid).length === 0);
+    expect(lives(agent.pid)).toBe(true);
+    expect((await reach.collect('quick')).before?.usedBytes).toBeGreaterThan(0);
+  });
+
+  it('sends no signal to a program that has come to its end, which would abort it', async () => {
+    for (let i = 0; i < 3; i++) {
+      const agent = spawn(bin, [FREE, '-e', 'console.log("ready"); setTimeout(() => {}, 1000)']);
+      onTestFinished(() => void agent.kill('SIGKILL'));
+      const ended = once(agent, 'exit');
+      await once(agent.stdout, 'data');
+      await sleep(300); // past its start
+      // as the guardian does: a way in that is lost is made anew
+      while (agent.exitCode === null && agent.signalCode === null) {
+        const reach = reachOf(agent.pid ?? 0);
+        while (await reach.facts().catch(() => undefined)) await sleep(20);
+        await sleep(5);
+      }
+      expect(await ended).toEqual([0, null]);
+    }
+  });
+
+  it('closes what a blocked program opens late', async () => {
+    const agent = await startNode(bin, [FREE, file, 'block=execSync']);
+    const reach = reachOf(agent.pid);
+    process.kill(agent.pid, 'SIGUSR2');
+    await until(() => agent.output().includes('blocking'));
+    await refusal(reach.facts());
+    await reach.release();
+    await until(() => agent.output().includes('done'));
+    await sleep(300);
+    await until(() => portsOf(agent.pid).length === 0);
+    expect(lives(agent.pid)).toBe(true);
+    // it did open: another handler would not have answered
+    await reach.facts();
+  });
+
+  it('leaves the inspector of a starved agent open that did not answer before the signal', async () => {
+    const agent = await startNode(bin, ['--inspect=0', file]);
+    const ports = portsOf(agent.pid);
+    const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
+    const find: typeof target.find = async (ms, opening) => (opening ? target.find(ms, true) : undefined);
+    const reach = reachOf(agent.pid, { target: { ...target, find } });
+    await reach.facts();
+    expect(reach.means).toMatch(/^open inspector/);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual(ports);
+  });
+
+  it('does not disturb a program that a debugger has paused', async () => {
+    const agent = await startNode(bin, ['--inspect=0', file]);
+    const [port = 0] = portsOf(agent.pid);
+    const user = await debug(port, 'pause');
+    await until(() => user.output().includes('paused'));
+    const reach = reachOf(agent.pid);
+    expect(await refusal(reach.collect('thorough'))).toMatchObject({ outcome: 'timeout' });
+    await reach.release();
+    await sleep(100);
+    expect(user.output()).not.toMatch(/resumed|closed/);
+    process.kill(user.pid, 'SIGUSR2');
+    await until(() => user.output().includes('resumed'));
+    expect((await reach.collect('quick')).stallMs).toBeGreaterThan(0);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([port]);
+  });
+
+  it('leaves an inspector that it opened to the debugger that came to it, and closes it afterwards', async () => {
+    const agent = await startNode(bin, [FREE, file]);
+    const reach = reachOf(agent.pid);
+    await reach.facts();
+    const port = reach.inspectorPort ?? 0;
+    const user = await debug(port);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([port]);
+    expect(user.output()).not.toContain('closed');
+    await ended(user);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([]);
+  });
+
+  it.each(['--inspect-brk=0', '--inspect-wait=0'])('leaves a program alone that waits: %s', async (flag) => {
+    const agent = await start(bin, [flag, file]);
+    onTestFinished(agent.kill);
+    await until(() => portsOf(agent.pid).length === 1);
+    expect((await refusal(reachOf(agent.pid).collect('quick'))).message).toContain('waits for its debugger');
+    await sleep(100);
+    expect(agent.output()).toBe('');
+    expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('lets go of what was logged while the inspector was open', async () => {
+    const program = `
+      console.log('ready');
+      process.on('SIGUSR2', () => {
+        for (let i = 0; i < 200; i++) console.error(i, { big: new Array(50_000).fill(i) });
+        console.log('logged');
+      });
+      setInterval(() => {}, 1000);`;
+    const agent = await startNode(bin, [FREE, '-e', program]);
+    const reach = reachOf(agent.pid);
+    const held = async () => ((await reach.collect('thorough')).after?.usedBytes ?? 0) / MIB;
+    const before = await held();
+    process.kill(agent.pid, 'SIGUSR2');
+    await until(() => agent.output().includes('logged'));
+    expect(await held()).toBeLessThan(before + 10);
+  });
+
+  it('samples the heap until it is let go', async () => {
+    const agent = await startNode(bin, [FREE, file, 'workers=1']);
+    const reach = reachOf(agent.pid, {
+      profiler: (main, workers) => createHeapProfile(main, { workers, intervalBytes: 1024 }),
+    });
+    await reach.startProfile?.();
+    const collected = await reach.collect('quick');
+    expect(collected.workers).toBe(1);
+    const profile = await reach.profile?.();
+    expect(profile?.file?.extension).toBe('.heapprofile');
+    expect(profile?.sampledBytes).toBeGreaterThan(0);
+    await reach.release();
+    expect(portsOf(agent.pid)).toEqual([]);
+    expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('lets a program end while it is held', async () => {
+    const agent = await startNode(bin, [FREE, '-e', 'console.log("ready"); setTimeout(() => {}, 1500)']);
+    await reachOf(agent.pid).facts();
+    const startMs = performance.now();
+    await until(() => agent.child.exitCode !== null);
+    expect(agent.child.exitCode).toBe(0);
+    expect(performance.now() - startMs).toBeLessThan(1800);
+  });
+
+  it('counts the requests in work', async () => {
+    const agent = await startNode(bin, [FREE, file, 'http']);
+    const port = Number(agent.output().trim().split(' ')[2]);
+    const reach = reachOf(agent.pid);
+    expect(await reach.inFlight(), 'nothing is opened for that').toBeNull();
+    await reach.facts();
+    expect(await reach.inFlight()).toBe(0);
+    const slow = [1, 2].map(() => get({ port, path: '/slow', agent: false }).on('error', () => {}));
+    await until(async () => (await reach.inFlight()) === 2);
+    for (const request of slow) request.destroy();
+    await until(async () => (await reach.inFlight()) === 0);
+  });
+});
+
+const [{ bin }] = NODES as [(typeof NODES)[number]];
+const file = agentFile('cjs');
+
+it('refuses a second agent on the same port, and sends it no signal', async () => {
+  const flag = `--inspect-port=${PORT}`;
+  const [first, second] = await Promise.all([startNode(bin, [flag, file]), startNode(bin, [flag, file])]);
+  const [a, b] = [reachOf(first.pid), reachOf(second.pid)];
+  await a.facts();
+  expect(a.inspectorPort).toBe(PORT);
+  const error = await refusal(b.facts());
+  expect(error).toMatchObject({ outcome: 'refused', passing: true });
+  expect(error.message).toContain(`127.0.0.1:${PORT}`);
+  await a.release();
+  await b.facts();
+  expect([portsOf(first.pid), portsOf(second.pid)]).toEqual([[], [PORT]]);
+  await b.release();
+  expect(portsOf(second.pid)).toEqual([]);
+});
+
+it('never opens an inspector when it may not', async () => {
+  const agent = await startNode(bin, [FREE, file]);
+  const error = await refusal(reachOf(agent.pid, { signals: NO_SIGNALS }).facts());
+  expect(error.mend).toContain('--inspect');
+  expect(portsOf(agent.pid)).toEqual([]);
+});
+
+it('refuses a stopped program, and one that has ended', async () => {
+  const agent = await startNode(bin, [FREE, file]);
+  const reach = reachOf(agent.pid);
+  process.kill(agent.pid, 'SIGSTOP');
+  await until(() => !lives(agent.pid));
+  expect((await refusal(reach.facts())).message).toContain('stopped');
+  agent.kill();
+  await until(() => agent.child.signalCode !== null);
+  expect((await refusal(reach.facts())).message).toContain('ended');
+});
+
+it('does nothing to a process that is not the one that was meant', async () => {
+  const [agent, other] = await Promise.all([
+    startNode(bin, ['--inspect=0', file]),
+    startNode(bin, [FREE, file]),
+  ]);
+  const its = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
+  // what a foreign port forwarded to this address would look like
+  const target = { ...its, innerPid: () => other.pid };
+  const error = await refusal(reachOf(agent.pid, { target }).collect('quick'));
+  expect(error.message).toContain(`that of process ${agent.pid}`);
+  const young = createInspectorTarget({ procRoot: '/proc', pid: other.pid, startTime: 1 });
+  expect((await refusal(reachOf(other.pid, { target: young }).facts())).message).toContain('ended');
+});
+
+const OTHERS: [string, string[]][] = [
+  ['sh', ['-c', 'echo ready; while :; do sleep 1; done']],
+  ['sleep', ['30']],
+  ['python3', ['-c', 'import time; print("ready", flush=True); time.sleep(30)']],
+  ['bash', ['-c', 'exec -a node sleep 30']],
+];
+it.each(OTHERS)('sends no signal to what is not Node: %s %j', async (command, args) => {
+  const other = await start(command, args);
+  onTestFinished(other.kill);
+  await sleep(300);
+  const error = await refusal(reachOf(other.pid).facts());
+  expect(error).toMatchObject({ outcome: 'refused', passing: false });
+  expect(error.message).toContain('not Node');
+  await sleep(50);
+  expect(lives(other.pid)).toBe(true);
+});

@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { createSignalRecord } from '../../../../src/runtimes/node/signal-record.ts';
+
+const ARGS = ['node', 'agent.js', '--key=secret'];
+
+function recordIn(dir: string | undefined, problems: string[] = []) {
+  let nowMs = 0;
+  const clock = { now: () => nowMs, wallMs: () => 0 };
+  const record = createSignalRecord({ dir, clock, onProblem: (message) => problems.push(message) });
+  const endedAt = () => {
+    record.sent(ARGS);
+    nowMs += 300;
+    return record.ended('exit');
+  };
+  return { record, endedAt };
+}
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'spillway-signals-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+it('is known to the next guardian, by a digest and not by the arguments', () => {
+  const dir = folder();
+  const { record, endedAt } = recordIn(dir);
+  expect(endedAt()).toContain('300 ms after');
+  expect(record.refusal(ARGS)).toContain('ended when');
+  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended when');
+  expect(recordIn(dir).record.refusal(['node', 'other.js'])).toBe(undefined);
+  expect(readFileSync(join(dir, 'sigusr1.json'), 'utf8')).not.toContain('secret');
+});
+
+it.each([
+  '',
+  '{}',
+  'null',
+  '[null, 1, {"digest": 7}]',
+  '[{',
+])('makes nothing of a spoilt file: %j', (text) => {
+  const dir = folder();
+  writeFileSync(join(dir, 'sigusr1.json'), text);
+  const { record, endedAt } = recordIn(dir);
+  expect(record.refusal(ARGS)).toBe(undefined);
+  endedAt();
+  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended when');
+});
+
+it('goes on without a place to write to, and says so', () => {
+  const problems: string[] = [];
+  const { record, endedAt } = recordIn('/proc/none', problems);
+  endedAt();
+  expect(record.refusal(ARGS)).toContain('ended when');
+  expect(problems[0]).toContain('/proc/none/sigusr1.json cannot be written');
+});

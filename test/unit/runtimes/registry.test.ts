@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, it, onTestFinished } from 'vitest';
+import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
+import { type ReachOptions, reachOf } from '../../../src/runtimes/registry.ts';
+import { agentFile, portsOf, startNode } from '../../support/node-matrix.ts';
+
+const root = process.getuid?.() === 0;
+
+function reachedBy(pid: number, gc: ReachOptions['gc'], maySignal = true) {
+  const clock = { now: () => performance.now(), wallMs: () => Date.now() };
+  const reach = reachOf(
+    { pid, runtime: 'node' },
+    {
+      procRoot: '/proc',
+      gc,
+      maySignal: () => maySignal,
+      signalRecord: createSignalRecord({ dir: undefined, clock, onProblem: () => {} }),
+      inPod: false,
+      sameFiles: true,
+    },
+  );
+  if (typeof reach === 'string') throw new Error(reach);
+  onTestFinished(() => reach.release());
+  return reach;
+}
+
+const agentWithoutInspector = () => startNode(process.execPath, ['--inspect-port=0', agentFile('cjs')]);
+
+it.skipIf(!root)(
+  'opens no inspector where another user could reach it, but where that is allowed',
+  async () => {
+    const stranger = spawn(
+      'setpriv',
+      ['--reuid=23456', '--clear-groups', 'sh', '-c', 'echo runs; sleep 60'],
+      {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
+    onTestFinished(() => void stranger.kill('SIGKILL'));
+    await once(stranger.stdout, 'data');
+    const agent = await agentWithoutInspector();
+    await expect(reachedBy(agent.pid, 'auto').facts()).rejects.toMatchObject({
+      message: expect.stringMatching(/is not opened: processes of another user/),
+      mend: expect.stringContaining('on-shared-host'),
+    });
+    expect(portsOf(agent.pid)).toEqual([]);
+    expect((await reachedBy(agent.pid, 'on-shared-host').facts())?.usedBytes).toBeGreaterThan(0);
+  },
+);
+
+it.each(['inspect-only', 'off'] as const)('sends no signal with gc %s', async (gc) => {
+  const agent = await agentWithoutInspector();
+  await expect(reachedBy(agent.pid, gc).facts()).rejects.toThrow('has no open inspector');
+  expect(portsOf(agent.pid)).toEqual([]);
+});
+
+it('sends no signal while none may be sent, and asks again later', async () => {
+  const agent = await agentWithoutInspector();
+  await expect(reachedBy(agent.pid, 'on-shared-host', false).facts()).rejects.toMatchObject({
+    deferred: true,
+  });
+  expect(portsOf(agent.pid)).toEqual([]);
+});
