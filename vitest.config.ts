@@ -8,18 +8,19 @@ const expect = { poll: { timeout: 10_000 } };
 
 /** Agents in their real runtimes, entered for real: Node, Python, JVM, Go. */
 const RUNTIMES = [
-  'test/unit/actions/node/**/*.test.ts',
-  'test/unit/actions/{node,python,jvm,go}-*.test.ts',
+  'test/unit/runtimes/{node,python,jvm,go}/!(parse-)*.test.ts',
   'test/unit/sources/inspector*.test.ts',
   'test/unit/commands/doctor-agent.test.ts',
 ];
 
 /** What starts processes, waits for real time, or packs the package. */
 const PROCESSES = [
-  'test/unit/{actions,agent,demo,sources}/**/*.test.ts',
+  'test/unit/{agent,demo,exporters,injector,runtimes,sources,wrap}/!(parse-)*.test.ts',
+  'test/unit/remedies/drain.test.ts',
+  'test/unit/sources/cgroup/*.test.ts',
   'test/unit/adapters/{logger,pidusage,status-stream,webhook}.test.ts',
   'test/unit/commands/{doctor,injector}.test.ts',
-  'test/unit/{image-tool,package-files,reaches}.test.ts',
+  'test/unit/{image-tool,package-files}.test.ts',
 ];
 
 const FLOODS = ['test/robust/{flood,agents,outlets,requests,kubernetes-events}.test.ts'];

@@ -1,8 +1,10 @@
 import { messageOf, SpillwayError } from './core/lib/errors.ts';
+import type { Finding } from './core/model/events.ts';
+import type { ExitFacts } from './core/model/process.ts';
 import { heldBytes, type Reading, ratioOf } from './core/model/reading.ts';
 import type { Level, Status } from './core/model/status.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, Relief, Seek } from './core/ports/ports.ts';
-import { type Finding, Judge, type JudgeOptions } from './core/pressure/judge.ts';
+import type { AgentLife, Clock, Outlets, Relief, Seek } from './core/ports/ports.ts';
+import { Judge, type JudgeOptions } from './core/pressure/judge.ts';
 import { atLeast } from './core/pressure/level.ts';
 import { ProcessLooks } from './core/pressure/process-tree-poller.ts';
 import { Pace, type PaceOptions } from './core/pressure/sampling-interval.ts';

@@ -5,7 +5,7 @@ import type { Config } from '../config/options.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { localUrl } from '../core/lib/loopback.ts';
 import { formatBytes, formatSeconds } from '../core/lib/units.ts';
-import type { ExitFacts } from '../core/ports/ports.ts';
+import type { ExitFacts } from '../core/model/process.ts';
 import { RestartPolicy } from '../core/recycle/restart-policy.ts';
 import { type SignalSource, startChild, startFailureStatus } from '../wrap/child.ts';
 import { leaveProcessOne } from '../wrap/init.ts';

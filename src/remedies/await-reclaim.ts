@@ -1,6 +1,7 @@
 import { freedHeapBytes } from '../core/gc/verdict.ts';
+import type { Collection, GcWay } from '../core/model/heap.ts';
 import type { Clock } from '../core/ports/ports.ts';
-import type { Collection, GcWay, Reach } from '../core/ports/runtime-client.ts';
+import type { Reach } from '../core/ports/runtime-client.ts';
 import { ASK_MS } from './poll-interval.ts';
 import type { Present } from './session-context.ts';
 import { sleep } from './waiting.ts';

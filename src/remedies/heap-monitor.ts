@@ -8,9 +8,10 @@ import {
   isNear,
   UNBOUND,
 } from '../core/gc/near-heap-limit.ts';
+import type { HeapFacts } from '../core/model/heap.ts';
 import { type HeapUse, heldBytes, type Reading } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import type { HeapFacts, ReachError } from '../core/ports/runtime-client.ts';
+import type { ReachError } from '../core/ports/runtime-client.ts';
 import type { Present } from './session-context.ts';
 import type { CareDeps } from './session-deps.ts';
 

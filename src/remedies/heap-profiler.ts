@@ -1,10 +1,11 @@
 import type { GcPlan } from '../core/gc/plan.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
+import type { HeapFacts, Profile } from '../core/model/heap.ts';
 import { heldBytes } from '../core/model/reading.ts';
 import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import { type HeapFacts, type Profile, type Reach, ReachError } from '../core/ports/runtime-client.ts';
+import { type Reach, ReachError } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import { growthKinds, type MemoryFacts, plainSite } from '../core/report/growth-breakdown.ts';
 import type { Hand } from './runtime-connection.ts';

@@ -1,8 +1,8 @@
 import { messageOf } from '../core/lib/errors.ts';
 import { formatSeconds } from '../core/lib/units.ts';
+import type { Finding } from '../core/model/events.ts';
 import { heldBytes, limitedBy, ratioOf } from '../core/model/reading.ts';
 import type { AgentLife, Clock, Situation } from '../core/ports/ports.ts';
-import type { Finding } from '../core/pressure/judge.ts';
 import { atLeast, type Thresholds } from '../core/pressure/level.ts';
 import { type CollectionState, MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
 import { OomVictim } from '../core/recycle/oom-victim.ts';

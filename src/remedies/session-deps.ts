@@ -1,8 +1,9 @@
+import type { Finding } from '../core/model/events.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
+import type { Profile } from '../core/model/heap.ts';
 import type { DeathCause } from '../core/model/status.ts';
 import type { AgentLife, Clock } from '../core/ports/ports.ts';
-import type { Profile, Reach } from '../core/ports/runtime-client.ts';
-import type { Finding } from '../core/pressure/judge.ts';
+import type { Reach } from '../core/ports/runtime-client.ts';
 import type { Thresholds } from '../core/pressure/level.ts';
 import type { ClientConnections } from '../core/proc/client-connections.ts';
 

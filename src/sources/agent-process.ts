@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { heapLimit } from '../core/gc/heap-limit.ts';
+import type { ExitFacts, ProcessShare, TreeSample } from '../core/model/process.ts';
 import type { Reading, Usage } from '../core/model/reading.ts';
 import type { AgentInfo } from '../core/model/status.ts';
-import type { AgentLife, ExitFacts, TreeSample } from '../core/ports/ports.ts';
-import type { ProcessShare } from '../core/report/oom-kill-counter.ts';
+import type { AgentLife } from '../core/ports/ports.ts';
 import { exitCodeFromZombie, watchAlive } from './liveness.ts';
 import { AgentMemory, type AgentMemoryOptions } from './memory.ts';
 import { argsOf, shortName } from './process-table.ts';

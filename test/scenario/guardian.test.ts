@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { GuardianEvent } from '../../src/core/model/events.ts';
 import type { GrowthReport } from '../../src/core/model/growth-report.ts';
+import type { ExitFacts, TreeSample } from '../../src/core/model/process.ts';
 import type { Level } from '../../src/core/model/status.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, Relief, TreeSample } from '../../src/core/ports/ports.ts';
+import type { AgentLife, Clock, Outlets, Relief } from '../../src/core/ports/ports.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';

@@ -1,15 +1,10 @@
 import type { GuardianEvent } from '../../src/core/model/events.ts';
 import type { GcRecord } from '../../src/core/model/gc-record.ts';
+import type { Collection, GcWay, HeapFacts, Profile, Site } from '../../src/core/model/heap.ts';
+import type { ExitFacts, TreeSample } from '../../src/core/model/process.ts';
 import type { Runtime } from '../../src/core/model/status.ts';
-import type { AgentLife, Clock, ExitFacts, Outlets, TreeSample } from '../../src/core/ports/ports.ts';
-import type {
-  Collection,
-  GcWay,
-  HeapFacts,
-  Profile,
-  Reach,
-  Site,
-} from '../../src/core/ports/runtime-client.ts';
+import type { AgentLife, Clock, Outlets } from '../../src/core/ports/ports.ts';
+import type { Reach } from '../../src/core/ports/runtime-client.ts';
 import { ReachError } from '../../src/core/ports/runtime-client.ts';
 import type { ClientConnections } from '../../src/core/proc/client-connections.ts';
 import type { RecycleMode } from '../../src/core/recycle/plan.ts';

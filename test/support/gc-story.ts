@@ -1,7 +1,7 @@
 import type { GcRun } from '../../src/core/gc/decision.ts';
 import { GcPlan, type GcPlanOptions } from '../../src/core/gc/plan.ts';
+import type { GcWay, HeapFacts } from '../../src/core/model/heap.ts';
 import type { Level, Runtime } from '../../src/core/model/status.ts';
-import type { GcWay, HeapFacts } from '../../src/core/ports/runtime-client.ts';
 
 const MB = 1e6;
 const STEP_MS = 100;

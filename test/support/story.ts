@@ -1,5 +1,6 @@
+import type { Finding } from '../../src/core/model/events.ts';
 import type { Reading } from '../../src/core/model/reading.ts';
-import { type Finding, Judge, type JudgeOptions } from '../../src/core/pressure/judge.ts';
+import { Judge, type JudgeOptions } from '../../src/core/pressure/judge.ts';
 
 export const MiB = 2 ** 20;
 export const DEFAULTS: JudgeOptions = {

@@ -1,5 +1,5 @@
 import { formatSeconds } from '../lib/units.ts';
-import type { GcWay } from '../ports/runtime-client.ts';
+import type { GcWay } from '../model/heap.ts';
 import { isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
 import type { GcInput } from './decision.ts';

@@ -1,5 +1,5 @@
+import type { Collection, GcWay, HeapFacts } from '../model/heap.ts';
 import type { Level, Runtime } from '../model/status.ts';
-import type { Collection, GcWay, HeapFacts } from '../ports/runtime-client.ts';
 
 /** How the agent stands. */
 export interface GcInput {

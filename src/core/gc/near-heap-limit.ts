@@ -1,5 +1,5 @@
 import { formatBytes } from '../lib/units.ts';
-import type { HeapFacts } from '../ports/runtime-client.ts';
+import type { HeapFacts } from '../model/heap.ts';
 import { isForeseen } from '../pressure/access.ts';
 import type { Thresholds } from '../pressure/level.ts';
 

@@ -1,5 +1,5 @@
+import type { GcWay } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
-import type { GcWay } from '../ports/runtime-client.ts';
 
 /** What stops the agent. Reading a profile collects first. */
 export type Stop = GcWay | 'profile';

@@ -1,7 +1,8 @@
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { GcVerdict } from '../model/gc-record.ts';
+import type { Collection, HeapFacts } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
-import type { Collection, HeapFacts, ReachError } from '../ports/runtime-client.ts';
+import type { ReachError } from '../ports/runtime-client.ts';
 
 /** A collection that gave back less than this share of use was not worth it (OpenTelemetry's rule). */
 export const WORTHWHILE_SHARE = 0.05;

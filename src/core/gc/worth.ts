@@ -1,5 +1,5 @@
 import { formatBytes } from '../lib/units.ts';
-import type { GcWay, HeapFacts } from '../ports/runtime-client.ts';
+import type { GcWay, HeapFacts } from '../model/heap.ts';
 import { isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
 import type { GcInput, GcRun } from './decision.ts';

@@ -37,3 +37,6 @@ export interface GuardianEvent {
   firstAt?: string;
   status: Status;
 }
+
+/** Something to tell: an event without its time, its status and its number. */
+export type Finding = Pick<GuardianEvent, 'reason' | 'type' | 'note'>;

@@ -1,4 +1,4 @@
-import type { GcWay } from '../ports/runtime-client.ts';
+import type { GcWay } from './heap.ts';
 
 /** What came of a collection. */
 export const GC_VERDICTS = [

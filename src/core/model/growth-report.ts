@@ -1,4 +1,4 @@
-import type { Site } from '../ports/runtime-client.ts';
+import type { Site } from './heap.ts';
 
 /** What kind of memory grew. */
 export type GrowthKind = 'heap' | 'external' | 'children' | 'native' | 'shared';

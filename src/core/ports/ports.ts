@@ -1,30 +1,12 @@
 import type { GuardianEvent } from '../model/events.ts';
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
+import type { Outlook } from '../model/outlook.ts';
+import type { ExitFacts, ProcessShare, TreeSample } from '../model/process.ts';
 import type { HeapUse, Reading } from '../model/reading.ts';
 import type { AgentInfo, DeathCause, Level, Runtime } from '../model/status.ts';
-import type { Outlook } from '../pressure/describe.ts';
 import type { Hope } from '../pressure/readiness.ts';
-import type { ProcessShare } from '../report/oom-kill-counter.ts';
 import type { PostMortem } from '../report/post-mortem.ts';
-
-/** The agent's processes at one look. */
-export interface TreeSample {
-  rssBytes: number;
-  /** 1 = one core busy; `null` before the second look. */
-  cpuCores: number | null;
-  count: number;
-  /** The biggest 20, biggest first. */
-  processes: ProcessShare[];
-  /** All of them, biggest first. */
-  pids: readonly number[];
-}
-
-/** How the agent's process ended, as far as it can be seen from here. */
-export interface ExitFacts {
-  exitCode: number | null;
-  signal: string | null;
-}
 
 /** One life of the agent, from being found to its end. */
 export interface AgentLife {

@@ -1,22 +1,10 @@
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
+import type { Outlook } from '../model/outlook.ts';
 import { containerRatio, heldBytes, limitedBy, type Reading, ratioOf } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
 import { cutNote } from '../report/event-note.ts';
 import { entryRatio, type Thresholds } from './level.ts';
-
-/** How use moves towards the nearer limit, container's or heap's own: what a sentence about the future needs. */
-export interface Outlook {
-  growthBytesPerSecond: number | null;
-  secondsToLimit: number | null;
-  secondsToLimitRange: [low: number, high: number | null] | null;
-}
-
-export const NO_OUTLOOK: Outlook = {
-  growthBytesPerSecond: null,
-  secondsToLimit: null,
-  secondsToLimitRange: null,
-};
 
 const percent = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.0995 ? 1 : 0)} %`;
 

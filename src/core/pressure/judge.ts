@@ -1,16 +1,10 @@
 import { type GrowthOutlook, GrowthTracker } from '../forecast/growth-tracker.ts';
 import { formatBytes, formatSeconds } from '../lib/units.ts';
-import type { EventReason, GuardianEvent } from '../model/events.ts';
+import type { EventReason, Finding } from '../model/events.ts';
+import { NO_OUTLOOK, type Outlook } from '../model/outlook.ts';
 import { type HeapUse, heldBytes, limitedBy, type Reading, ratioOf } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
-import {
-  describeLevel,
-  describeOutlook,
-  describeUse,
-  limitName,
-  NO_OUTLOOK,
-  type Outlook,
-} from './describe.ts';
+import { describeLevel, describeOutlook, describeUse, limitName } from './describe.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
 import { type Hope, isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
 
@@ -32,9 +26,6 @@ export const DEFAULT_JUDGEMENT: JudgeOptions = {
   maxUnready: 60_000,
   onBlind: 'ready',
 };
-
-/** Something to tell: an event without its time, its status and its number. */
-export type Finding = Pick<GuardianEvent, 'reason' | 'type' | 'note'>;
 
 /** Without a valid reading for this long, nothing is known any more. */
 const BLIND_AFTER_MS = 1000;

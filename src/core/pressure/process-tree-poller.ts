@@ -1,4 +1,5 @@
-import type { AgentLife, TreeSample } from '../ports/ports.ts';
+import type { TreeSample } from '../model/process.ts';
+import type { AgentLife } from '../ports/ports.ts';
 
 /** Processes are looked at this often at most while there is no pressure. */
 const CALM_MS = 2000;

@@ -1,4 +1,4 @@
-import type { Outlook } from './describe.ts';
+import type { Outlook } from '../model/outlook.ts';
 
 /** Longest that a client is told to stay away, in seconds: longer, and recovered capacity would lie idle. */
 const LONGEST_SECONDS = 30;

@@ -1,4 +1,4 @@
-import type { ProcessShare } from '../report/oom-kill-counter.ts';
+import type { ProcessShare } from '../model/process.ts';
 
 /** By this share of the agent's memory another process has to exceed it: what is read of them is up to seconds old. */
 const SURELY = 0.1;

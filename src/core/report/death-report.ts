@@ -1,8 +1,7 @@
+import type { ExitFacts, ProcessShare } from '../model/process.ts';
 import { containerRatio } from '../model/reading.ts';
 import type { Status } from '../model/status.ts';
-import type { ExitFacts } from '../ports/ports.ts';
 import type { HistoryReading, RenderedHistory } from './history.ts';
-import type { ProcessShare } from './oom-kill-counter.ts';
 import { judgeDeath, type PostMortem } from './post-mortem.ts';
 
 /** A dying process gives its memory back before it is gone: how it stood is the highest reading of this time. */

@@ -1,10 +1,9 @@
-import type { EventReason } from '../model/events.ts';
+import type { EventReason, Finding } from '../model/events.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Level, Status } from '../model/status.ts';
 import type { Clock, Outlets } from '../ports/ports.ts';
 import { ADVICE } from '../pressure/advice.ts';
 import { noteOf } from '../pressure/describe.ts';
-import type { Finding } from '../pressure/judge.ts';
 import type { HistoryStore } from './history.ts';
 import type { PostMortem } from './post-mortem.ts';
 

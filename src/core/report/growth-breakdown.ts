@@ -1,8 +1,8 @@
 import { clean } from '../lib/text.ts';
 import { formatBytes } from '../lib/units.ts';
 import type { GrowthKind, GrowthReport } from '../model/growth-report.ts';
-import type { HeapFacts, Site } from '../ports/runtime-client.ts';
-import type { ProcessShare } from './oom-kill-counter.ts';
+import type { HeapFacts, Site } from '../model/heap.ts';
+import type { ProcessShare } from '../model/process.ts';
 
 /** What is known of the agent's memory at one moment, in bytes; `null` where nothing tells. */
 export interface MemoryFacts {

@@ -1,20 +1,6 @@
 import { formatBytes } from '../lib/units.ts';
-import type { Finding } from '../pressure/judge.ts';
-
-/** One process of the agent, for reports. */
-export interface ProcessShare {
-  pid: number;
-  name: string;
-  rssBytes: number;
-}
-
-/** The agent's processes at one look. */
-export interface Family {
-  /** The biggest, with their names. */
-  processes: readonly ProcessShare[];
-  /** All of them. */
-  pids: readonly number[];
-}
+import type { Finding } from '../model/events.ts';
+import type { Family, ProcessShare } from '../model/process.ts';
 
 /** After a kill in its cgroup, the agent is dead or seen to be dying within this time; else it was a child that died. */
 const SETTLES_MS = 500;

@@ -1,7 +1,7 @@
 import { formatBytes } from '../lib/units.ts';
+import type { ProcessShare } from '../model/process.ts';
 import type { AgentInfo, DeathCause, Runtime, Status } from '../model/status.ts';
 import type { RenderedHistory } from './history.ts';
-import type { ProcessShare } from './oom-kill-counter.ts';
 
 /** The report of one death. Plain JSON: emitted, served and written as it is. */
 export interface PostMortem extends RenderedHistory {

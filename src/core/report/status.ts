@@ -1,8 +1,9 @@
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
+import type { TreeSample } from '../model/process.ts';
 import { limitedBy, type Reading, ratioOf } from '../model/reading.ts';
 import type { Status } from '../model/status.ts';
-import type { AgentLife, TreeSample } from '../ports/ports.ts';
+import type { AgentLife } from '../ports/ports.ts';
 import type { Judge } from '../pressure/judge.ts';
 import type { PostMortem } from './post-mortem.ts';
 

@@ -1,4 +1,4 @@
-import type { Site } from '../ports/runtime-client.ts';
+import type { Site } from '../model/heap.ts';
 import { packageOf } from './package-of.ts';
 import { type RawSite, siteKey } from './sites.ts';
 

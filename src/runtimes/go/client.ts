@@ -1,13 +1,8 @@
 import { StringDecoder } from 'node:string_decoder';
 import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
-import {
-  type Collection,
-  type HeapFacts,
-  type Profile,
-  type Reach,
-  ReachError,
-} from '../../core/ports/runtime-client.ts';
+import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
+import { type Reach, ReachError } from '../../core/ports/runtime-client.ts';
 import { createEndpoint, type GoProcess } from './endpoint.ts';
 import {
   type GoHeap,

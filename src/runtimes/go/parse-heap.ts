@@ -1,4 +1,4 @@
-import type { HeapFacts, Profile, Site } from '../../core/ports/runtime-client.ts';
+import type { HeapFacts, Profile, Site } from '../../core/model/heap.ts';
 
 /** What Go's runtime tells of itself at the end of a heap profile (`runtime.MemStats`), by field. */
 export type GoMemStats = ReadonlyMap<string, number>;

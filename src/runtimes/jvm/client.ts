@@ -1,13 +1,7 @@
 import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
-import {
-  type Collection,
-  goneError,
-  type HeapFacts,
-  type Profile,
-  type Reach,
-  ReachError,
-} from '../../core/ports/runtime-client.ts';
+import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
+import { goneError, type Reach, ReachError } from '../../core/ports/runtime-client.ts';
 import { startListener } from './attach.ts';
 import { socketExists, socketOf, stoppedMs } from './files.ts';
 import { type JvmFlags, jvmReturnMend, parseHeapInfo, parseJvmFlags } from './parse-heap.ts';

@@ -1,4 +1,4 @@
-import type { HeapFacts } from '../../core/ports/runtime-client.ts';
+import type { HeapFacts } from '../../core/model/heap.ts';
 
 /** HotSpot's garbage collectors, by the flag `-XX:+Use…GC`. */
 export type JvmCollector = 'G1' | 'Serial' | 'Parallel' | 'Z' | 'Shenandoah' | 'ConcMarkSweep' | 'Epsilon';

@@ -1,4 +1,4 @@
-import type { Profile, Site } from '../../core/ports/runtime-client.ts';
+import type { Profile, Site } from '../../core/model/heap.ts';
 
 /** Live bytes by class, the class named as in Java source. */
 export type JvmHistogram = ReadonlyMap<string, { bytes: number; module: string | null }>;

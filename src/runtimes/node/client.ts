@@ -1,13 +1,8 @@
 import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
+import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
-import {
-  type Collection,
-  type HeapFacts,
-  type Profile,
-  type Reach,
-  ReachError,
-} from '../../core/ports/runtime-client.ts';
+import { type Reach, ReachError } from '../../core/ports/runtime-client.ts';
 import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './collect.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { createDoor } from './inspector-connection.ts';

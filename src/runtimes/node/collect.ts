@@ -1,4 +1,5 @@
-import { type GcWay, type HeapFacts, ReachError } from '../../core/ports/runtime-client.ts';
+import type { GcWay, HeapFacts } from '../../core/model/heap.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
 import type { Isolate } from './evaluator.ts';
 import { FACTS, type IsolateFacts, QUICK_GC, type QuickResult, TURN } from './scripts.ts';
 import type { NodeTimeouts } from './target.ts';

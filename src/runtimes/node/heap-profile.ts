@@ -1,5 +1,6 @@
+import type { Profile } from '../../core/model/heap.ts';
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { type Profile, ReachError } from '../../core/ports/runtime-client.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
 import { type RawSite, type SamplingProfile, sitesOf } from '../../core/report/sites.ts';
 import {
   type FindPlaces,

@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/lib/units.ts';
-import { type Collection, type Profile, ReachError, type Site } from '../../core/ports/runtime-client.ts';
+import type { Collection, Profile, Site } from '../../core/model/heap.ts';
+import { ReachError } from '../../core/ports/runtime-client.ts';
 
 /** What a collection brought in a Python agent; sizes in bytes. */
 export interface PythonCollection extends Collection {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GcWay } from '../../../src/core/ports/runtime-client.ts';
+import type { GcWay } from '../../../src/core/model/heap.ts';
 import { reachOf } from '../../../src/runtimes/registry.ts';
 import { makePrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 import { median, spread, table } from '../support/numbers.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { NO_OUTLOOK } from '../../../src/core/model/outlook.ts';
 import type { Situation } from '../../../src/core/ports/ports.ts';
-import { NO_OUTLOOK } from '../../../src/core/pressure/describe.ts';
 import type { ClientConnections } from '../../../src/core/proc/client-connections.ts';
 import { WorkWatch } from '../../../src/remedies/in-flight-monitor.ts';
 import { Hand } from '../../../src/remedies/runtime-connection.ts';

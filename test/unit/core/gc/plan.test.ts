@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GcInput } from '../../../../src/core/gc/decision.ts';
 import { GcPlan } from '../../../../src/core/gc/plan.ts';
-import type { GcWay, HeapFacts } from '../../../../src/core/ports/runtime-client.ts';
+import type { GcWay, HeapFacts } from '../../../../src/core/model/heap.ts';
 
 const MB = 1e6;
 const LIMIT = 512 * MB;

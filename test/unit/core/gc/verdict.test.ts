@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type GcFacts, gcFailure, gcVerdict } from '../../../../src/core/gc/verdict.ts';
-import { type HeapFacts, ReachError } from '../../../../src/core/ports/runtime-client.ts';
+import type { HeapFacts } from '../../../../src/core/model/heap.ts';
+import { ReachError } from '../../../../src/core/ports/runtime-client.ts';
 
 const MIB = 2 ** 20;
 

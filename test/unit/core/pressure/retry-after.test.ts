@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NO_OUTLOOK } from '../../../../src/core/pressure/describe.ts';
+import { NO_OUTLOOK } from '../../../../src/core/model/outlook.ts';
 import { retryAfterSeconds } from '../../../../src/core/pressure/retry-after.ts';
 
 const at = (secondsToLimit: number | null) =>

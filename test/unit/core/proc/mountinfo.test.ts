@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { containerOf } from '../../../../src/core/proc/mountinfo.ts';
 
 const captured = (name: string) =>
-  readFileSync(new URL(`../../fixtures/mountinfo/${name}.txt`, import.meta.url), 'utf8');
+  readFileSync(new URL(`../../../fixtures/mountinfo/${name}.txt`, import.meta.url), 'utf8');
 const line = (root: string) => `194 179 254:0 ${root} /dev/termination-log rw,relatime - ext4 /dev/vda rw\n`;
 
 describe('containerOf', () => {

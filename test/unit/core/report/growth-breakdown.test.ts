@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Site } from '../../../../src/core/ports/runtime-client.ts';
+import type { Site } from '../../../../src/core/model/heap.ts';
 import { growthKinds, type MemoryFacts, plainSite } from '../../../../src/core/report/growth-breakdown.ts';
 
 const MIB = 1024 ** 2;

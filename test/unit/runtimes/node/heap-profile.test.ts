@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Profile } from '../../../../src/core/ports/runtime-client.ts';
+import type { Profile } from '../../../../src/core/model/heap.ts';
 import { growthKinds, type MemoryFacts } from '../../../../src/core/report/growth-breakdown.ts';
 import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
 import { createSourceMaps } from '../../../../src/runtimes/node/source-maps.ts';

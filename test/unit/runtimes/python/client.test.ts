@@ -230,7 +230,7 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
   it('neither keeps a program alive nor prints', () => {
     const run = (code: string) =>
       execFileSync(python, ['-W', 'error', '-c', code], {
-        cwd: `${import.meta.dirname}/../../../src/python`,
+        cwd: `${import.meta.dirname}/../../../../src/python`,
         env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],

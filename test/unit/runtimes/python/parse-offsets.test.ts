@@ -150,7 +150,7 @@ describe('answers', () => {
 });
 
 it('the hook holds the same work as the guardian', () => {
-  expect(readFileSync(`${import.meta.dirname}/../../../src/python/spillway_hook.py`, 'utf8')).toContain(
+  expect(readFileSync(`${import.meta.dirname}/../../../../src/python/spillway_hook.py`, 'utf8')).toContain(
     PYTHON_WORK,
   );
 });
