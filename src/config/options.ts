@@ -93,7 +93,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     type: address,
     default: { host: '127.0.0.1', port: 9798 },
     placeholder: 'address',
-    description: 'Address of what acts on the agent (`POST`); anything but loopback needs `admin-token`',
+    description: 'Address of the admin endpoint (`POST`); any address but loopback needs `admin-token`',
     commands: ALL,
   },
   adminToken: {
@@ -102,7 +102,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     unset: 'none',
     placeholder: 'token',
     description:
-      'Secret that requests to `admin-listen` must bring (`Authorization: Bearer …`); best given by the environment, as command lines can be read by others',
+      'Secret of requests to `admin-listen` (`Authorization: Bearer …`); set it in the environment, as other users can read command lines',
     commands: ALL,
   },
   warnRatio: {
@@ -193,7 +193,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: 'auto',
     placeholder: 'mode',
     description:
-      'Whether garbage of the agent is collected; `on-shared-host` opens its inspector also where other users of the machine or node could reach it, `inspect-only` sends no SIGUSR1 and uses an inspector that is open',
+      'Garbage collection in the agent; `on-shared-host` opens its inspector also where other users of the machine or node could reach it, `inspect-only` sends no SIGUSR1 and uses only an open inspector',
     commands: ALL,
   },
   gcStallBudget: {
@@ -207,7 +207,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     type: choice('auto', 'off'),
     default: 'auto',
     placeholder: 'mode',
-    description: 'Sampling heap profile from the warning level on, which names what grows',
+    description: 'Sampling heap profile from the warning level on; it names what grows',
     commands: ALL,
   },
   maxUnready: {
@@ -222,21 +222,21 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: 'auto',
     placeholder: 'mode',
     description:
-      'Ends the agent gracefully, to be restarted, when it would be killed otherwise; `auto` only one that is known to handle SIGTERM and to be restarted',
+      'Ends the agent gracefully, to be restarted, when it would be killed otherwise; `auto`: only an agent known to handle SIGTERM and to be restarted',
     commands: ALL,
   },
   recycleGrace: {
     type: duration('1s', '1h'),
     default: 30_000,
     placeholder: 'duration',
-    description: 'Time for the agent to end after SIGTERM; one that does not is left alone',
+    description: 'Time for the agent to exit after SIGTERM; after it the agent is left running, un-ready',
     commands: GUARDING,
   },
   restart: {
     type: choice('no', 'on-failure', 'always'),
     default: 'no',
     placeholder: 'policy',
-    description: 'Whether `run` starts the command again when it has ended',
+    description: 'Whether `run` restarts the command after its exit',
     commands: ['run', 'doctor', 'config'],
   },
   recordDir: {
@@ -266,7 +266,7 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     default: undefined,
     unset: 'none',
     placeholder: 'url',
-    description: 'URL that gets each transition as JSON',
+    description: 'URL that receives each event as JSON',
     commands: GUARDING,
   },
   webhookUrlFile: {

@@ -32,15 +32,16 @@ export function renderYaml(
   return lines.map(({ key, line }) => `${line.padEnd(32)}  # ${note(key).replace(/\s+/g, ' ')}\n`).join('');
 }
 
-/** The default in the words of the README: a value in code marks, or what holds when nothing is set. */
+/** The default in the words of the table: a value in code marks, or what holds when nothing is set. */
 function defaultText(key: OptionKey): string {
   const { default: value, unset, type } = OPTIONS[key];
   return value === undefined ? (unset ?? 'none') : `\`${type.render(value as never)}\``;
 }
 
-/** The table of options for the README, in Markdown. */
-export function renderOptionTable(): string {
-  const rows = OPTION_LIST.map(([key, { description, type }]) => {
+/** A table of options in Markdown: all of them, or those given. */
+export function renderOptionTable(keys: readonly OptionKey[] = OPTION_LIST.map(([key]) => key)): string {
+  const rows = keys.map((key) => {
+    const { description, type } = OPTIONS[key];
     const meaning = type.range === undefined ? description : `${description} (${type.range})`;
     return [`\`${flagOf(key).slice(2)}\``, defaultText(key), meaning];
   });

@@ -235,7 +235,7 @@ describe.each(
 
   describe('the URL of a webhook', () => {
     it('should be told to be no secret where it is a value', () => {
-      const words = 'guardian.webhookUrl is for everybody to read';
+      const words = 'Everybody who may read pods can read guardian.webhookUrl';
       expect(notes(helm, { set: ['guardian.webhookUrl=https://a.example/'] })).toContain(words);
       expect(notes(helm, { set: ['sidecar.webhookUrlSecret.name=alerts'] })).not.toContain(words);
     });

@@ -1,30 +1,30 @@
 import { execFile, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Status } from '../../src/core/model/status.ts';
+import { codeBlocks, ROOT, readDocument, sectionOf } from '../support/readme.ts';
 import { IMAGE, TOOLS_IMAGE } from './support/environment.ts';
 
 /*
- * "Install on Kubernetes" of the README, line by line, for somebody who has a namespace `agents` under Pod Security `restricted`
- * with a Deployment `my-agent` in it that knows nothing of Spillway.
+ * "Kubernetes" of the README and the look at the agent of the chart's, line by line, for somebody who has a namespace `agents` under
+ * Pod Security `restricted` with a Deployment `my-agent` in it that knows nothing of Spillway.
  */
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const missing = process.env['KUBECONFIG'] === undefined ? 'KUBECONFIG names no cluster' : '';
 const execute = promisify(execFile);
 const run = async (line: string) =>
   (await execute('bash', ['-euc', line], { cwd: ROOT, timeout: 180_000, maxBuffer: 2 ** 26 })).stdout;
 
-/** The commands of the section, a string for each block. */
-function commands(): string[] {
-  const readme = readFileSync(`${ROOT}/README.md`, 'utf8');
-  const section = readme.slice(readme.indexOf('### Install on Kubernetes')).split(/^### /m)[1] ?? '';
+/** The commands of a section's block, without the comments at their ends. */
+function commands(path: string, section: string, block: number): string[] {
   const at = IMAGE.lastIndexOf(':');
-  return [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) =>
-    block.replace('registry.example/spillway', IMAGE.slice(0, at)).replace('0.1.0', IMAGE.slice(at + 1)),
-  );
+  return (codeBlocks(sectionOf(readDocument(path), section), 'sh')[block] ?? '')
+    .trim()
+    .split(/(?<!\\)\n/)
+    .map((line) => line.replace(/ +# .*$/, ''))
+    .map((line) =>
+      line.replace('registry.example/spillway', IMAGE.slice(0, at)).replace('0.1.0', IMAGE.slice(at + 1)),
+    );
 }
 
 const PROGRAM =
@@ -62,8 +62,13 @@ const AGENT = {
 it.skipIf(missing)(
   `the README's way onto Kubernetes ends with a guarded agent${missing && ` (skipped: ${missing})`}`,
   async () => {
-    const [install = '', label = '', look = '', ...more] = commands();
-    expect(more).toEqual([]);
+    const [install = '', label = '', wait = '', ...more] = commands('README.md', 'Kubernetes', 0);
+    const [check = '', describe = '', forward = '', exec = '', ...others] = commands(
+      'helm/spillway/README.md',
+      'Install',
+      2,
+    );
+    expect([...more, ...others]).toEqual([]);
     onTestFinished(async () => {
       await run('helm uninstall spillway --namespace spillway-system --ignore-not-found --wait');
       await run('kubectl delete namespace agents spillway-system --ignore-not-found');
@@ -74,12 +79,9 @@ it.skipIf(missing)(
     await run('kubectl -n agents rollout status deployment my-agent --timeout=60s');
 
     await run(install);
-    expect(await run(label)).toContain('successfully rolled out');
-
-    const [describe = '', forward = '', exec = ''] = look
-      .trim()
-      .split('\n')
-      .map((line) => line.replace(/ +#.*$/, ''));
+    await run(label);
+    expect(await run(wait)).toContain('successfully rolled out');
+    await run(check);
     await expect.poll(() => run(describe), { timeout: 30_000 }).toMatch(/spillway:\n(.*\n)*.*my-agent/);
     expect(await run(exec)).toMatch(/find the agent/);
 

@@ -40,8 +40,7 @@ export function draw(run: DemoRun): string {
     textStyle: { fontFamily: 'system-ui, Helvetica, Arial, sans-serif' },
     title: {
       text: `npm run demo: an agent in ${limit} MiB under spillway run`,
-      subtext:
-        'Memory that cannot be dropped, in MiB. Red: /readyz answers 503, no new conversation comes in.',
+      subtext: 'Unreclaimable memory, in MiB. Red: /readyz answers 503, no new conversation comes in.',
       left: 20,
       top: 12,
       textStyle: { fontSize: 18, color: COLOR.text },

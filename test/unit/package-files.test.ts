@@ -8,11 +8,14 @@ import { CLI, cleanEnv } from '../support/cli.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The reference that README.md links to, as far as it is about what the package holds. */
+const REFERENCE = ['agent', 'config', 'exporters', 'runtimes'].map((part) => `src/${part}/README.md`);
+
 /** What `npm pack` would put into the package, from what is built. */
 function packed(): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-package-'));
   try {
-    for (const name of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'])
+    for (const name of ['package.json', 'README.md', ...REFERENCE, 'LICENSE', 'CHANGELOG.md'])
       cpSync(join(PROJECT, name), join(folder, name));
     cpSync(dirname(CLI), join(folder, 'dist'), { recursive: true });
     const json = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
@@ -45,6 +48,7 @@ describe('the package', () => {
         'dist/python/spillway_hook.py',
         'LICENSE',
         'README.md',
+        ...REFERENCE,
       ]),
     );
     const hook = (path: string) => readFileSync(path, 'utf8');
@@ -54,7 +58,7 @@ describe('the package', () => {
   });
 
   it('has nothing that is only for development', () => {
-    const usual = /^(?:dist\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/;
+    const usual = /^(?:dist\/|package\.json$|README\.md$|src\/\w+\/README\.md$|LICENSE$|CHANGELOG\.md$)/;
     expect(files.filter((path) => !usual.test(path) || /__pycache__|\.test\.|\.ts\.map$/.test(path))).toEqual(
       [],
     );

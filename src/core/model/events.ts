@@ -20,6 +20,25 @@ export const EVENT_REASONS = [
 
 export type EventReason = (typeof EVENT_REASONS)[number];
 
+/** When each event is emitted, in Markdown. */
+export const EVENT_WHEN: Readonly<Record<EventReason, string>> = {
+  MemoryPressureWarning: 'the agent enters `warning`',
+  MemoryPressureShedding: 'the agent enters `shedding`',
+  MemoryPressureCritical: 'the agent enters `critical`',
+  MemoryPressureRecovered: 'the agent is back to `ok`',
+  MemoryLimitForecast: 'at the present growth the limit is less than a minute away',
+  MemoryLeakSuspected: 'the floor after collections keeps rising while load does not',
+  MemoryGrowthNamed: 'the guardian knows what grows: kinds and sites',
+  HeapLimitTooHigh: 'the heap may outgrow the container, so the runtime never collects it hard',
+  GarbageCollected: 'a collection returned memory, or began to have another result than before',
+  AgentOOMKilled: 'the kernel killed the agent, or a child of it, for memory',
+  AgentExited: 'the agent ended otherwise: exit code, signal, V8’s own heap limit',
+  AgentStuck:
+    'shedding cannot help, so the agent is ready again; or it was not recycled because it needs more memory than its limit',
+  AgentRecycled: 'the agent was ended gracefully: why, how long its work in flight took, the result',
+  GuardianBlind: 'there is no valid reading for 5 s; `on-blind` decides readiness',
+};
+
 /** One thing worth telling: emitted on transitions only. */
 export interface GuardianEvent {
   /** Unique, also across restarts of the guardian; receivers can drop repeats by it. */

@@ -38,7 +38,7 @@ export const METRICS = [
   {
     name: 'spillway_memory_reclaimable_bytes',
     type: 'gauge',
-    help: 'Charged memory the kernel can drop at once.',
+    help: 'Charged memory that the kernel can reclaim at once.',
     labels: [],
     of: (s) => s.reclaimableBytes,
   },
@@ -73,14 +73,14 @@ export const METRICS = [
   {
     name: 'spillway_memory_ratio',
     type: 'gauge',
-    help: 'Share of the limit taken by memory that cannot be dropped.',
+    help: 'Unreclaimable memory as a share of the limit.',
     labels: [],
     of: (s) => s.ratio,
   },
   {
     name: 'spillway_memory_growth_bytes_per_second',
     type: 'gauge',
-    help: 'Growth of memory that cannot be dropped.',
+    help: 'Growth of unreclaimable memory.',
     labels: [],
     of: (s) => s.growthBytesPerSecond,
   },
@@ -108,7 +108,7 @@ export const METRICS = [
   {
     name: 'spillway_recycling',
     type: 'gauge',
-    help: '1 while the agent is being ended in order.',
+    help: '1 while the agent is recycled: drained, then ended gracefully.',
     labels: [],
     of: (s) => flag(s.recycling),
   },
@@ -154,37 +154,37 @@ export const METRICS = [
   {
     name: 'spillway_gc_runs_total',
     type: 'counter',
-    help: 'Collections in the agent by what came of them.',
+    help: 'Garbage collections triggered, by result.',
     labels: ['result'],
   },
   {
     name: 'spillway_gc_freed_bytes_total',
     type: 'counter',
-    help: 'Memory that collections gave back to the system.',
+    help: 'Memory that collections returned to the system.',
     labels: [],
   },
   {
     name: 'spillway_gc_stall_seconds',
     type: 'histogram',
-    help: "Time the agent's main loop stood still for one collection or for reading a profile.",
+    help: "Time for which one collection, or the reading of a profile, paused the agent's main loop.",
     labels: [],
   },
   {
     name: 'spillway_recycles_total',
     type: 'counter',
-    help: 'Times the agent was asked to end in order, by how that ended.',
+    help: 'Recycles of the agent, by result.',
     labels: ['result'],
   },
   {
     name: 'spillway_events_total',
     type: 'counter',
-    help: 'Events by sink and what became of them.',
+    help: 'Events, by sink and result.',
     labels: ['sink', 'result'],
   },
   {
     name: 'spillway_admissions_total',
     type: 'counter',
-    help: 'Answers of /admit: admitted or refused.',
+    help: 'Answers of /admit, by result: admitted or refused.',
     labels: ['result'],
   },
   {
@@ -193,11 +193,11 @@ export const METRICS = [
     help: "Processes of the agent's cgroup killed by the kernel for memory.",
     labels: [],
   },
-  { name: 'spillway_agent_restarts_total', type: 'counter', help: 'Times the agent came back.', labels: [] },
+  { name: 'spillway_agent_restarts_total', type: 'counter', help: 'Restarts of the agent.', labels: [] },
   {
     name: 'spillway_tick_duration_seconds',
     type: 'histogram',
-    help: 'Time one round of reading, judging and deciding takes.',
+    help: 'Duration of one round of reading, judging and deciding.',
     labels: [],
   },
   {

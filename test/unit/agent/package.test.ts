@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI, cleanEnv, startCli } from '../../support/cli.ts';
 import { startServer } from '../../support/http-server.ts';
+import { codeBlocks, readDocument } from '../../support/readme.ts';
 
 // The library as it is built and installed: a program of its own that imports it by its name.
 
@@ -125,20 +126,30 @@ describe('the types', () => {
   ])('serve a consumer under %s, .%s, without the types of Node', (module, extension) => {
     const file = `use-${module}.${extension}`;
     writeFileSync(join(app, file), `${HEAD}\n${USE}`);
-    const tsc = join(project, 'node_modules/typescript/bin/tsc');
-    const args = [
-      tsc,
-      '--ignoreConfig',
-      '--noEmit',
-      '--strict',
-      '--module',
-      module,
-      '--target',
-      'es2022',
-      '--types',
-      '',
-      file,
-    ];
-    expect(execFileSync(process.execPath, args, { cwd: app, encoding: 'utf8' })).toBe('');
+    expect(compile(file, '--module', module, '--types', '')).toBe('');
+  });
+
+  const BLOCKS = codeBlocks(readDocument('src/agent/README.md'), 'ts');
+
+  it.each(
+    BLOCKS.map((code, i) => [i + 1, code] as const),
+  )('serve the code of the README, block %i', (i, code) => {
+    const file = `readme-${i}.mts`;
+    writeFileSync(join(app, file), code);
+    const types = ['--typeRoots', join(project, 'node_modules/@types'), '--types', 'node'];
+    expect(compile(file, '--module', 'nodenext', ...types)).toBe('');
+  });
+
+  it('serve all code of the README: it has blocks, and no other language', () => {
+    expect(BLOCKS.length).toBeGreaterThan(0);
+    expect(readDocument('src/agent/README.md').match(/^```/gm)).toHaveLength(2 * BLOCKS.length);
   });
 });
+
+/** What the compiler finds in a file of the program's folder. */
+function compile(file: string, ...flags: string[]): string {
+  const tsc = join(project, 'node_modules/typescript/bin/tsc');
+  const args = ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', ...flags, file];
+  const { stdout, stderr } = spawnSync(process.execPath, [tsc, ...args], { cwd: app, encoding: 'utf8' });
+  return stdout + stderr;
+}
