@@ -13,7 +13,7 @@ import { createWebhook } from './adapters/webhook.ts';
 import type { Config } from './config/options.ts';
 import { messageOf, SpillwayError } from './core/lib/errors.ts';
 import type { GcRecord } from './core/model/gc-record.ts';
-import type { AgentLife, Clock, Seek } from './core/ports/ports.ts';
+import type { AgentProcess, Clock, FindAgent } from './core/ports/ports.ts';
 import { Admission } from './core/pressure/admission.ts';
 import { retryAfterSeconds } from './core/pressure/retry-after.ts';
 import { turnOf } from './core/recycle/turn.ts';
@@ -21,14 +21,14 @@ import { HistoryStore } from './core/report/history.ts';
 import { historyReport, withCollection } from './core/report/history-report.ts';
 import { createKubernetesEvents, type KubernetesEventsSink } from './exporters/kubernetes-events/sink.ts';
 import { createNotifier, type Notifier } from './exporters/notifier.ts';
-import { createRecorder, type Recorder } from './exporters/post-mortem-store.ts';
+import { createPostMortemStore, type PostMortemStore } from './exporters/post-mortem-store.ts';
 import { keepFile, roomForSnapshot } from './exporters/profile-files.ts';
 import { Guardian } from './guardian.ts';
 import { aimSigterm, startRecycle } from './remedies/drain.ts';
 import { Recycler } from './remedies/recycler.ts';
-import { PressureRelief } from './remedies/remediation.ts';
+import { PressureRemediation } from './remedies/remediation.ts';
 import { createSignalRecord } from './runtimes/node/signal-record.ts';
-import { type AgentLifeOptions, startLife } from './sources/agent-process.ts';
+import { type AgentProcessOptions, watchAgent } from './sources/agent-process.ts';
 import { findCluster } from './sources/kubernetes-pod.ts';
 import { endsWholeGroups, oomAdjustment } from './sources/proc-fs.ts';
 import { argsOf, shortName } from './sources/process-table.ts';
@@ -40,14 +40,14 @@ import { countInFlight } from './sources/work-in-flight.ts';
 /** A guardian with all it reads, does and tells. */
 export interface Assembly {
   guardian: Guardian;
-  relief: PressureRelief;
+  relief: PressureRemediation;
   http: HttpServer;
   admin: AdminServer;
   logger: Logger;
   notifier: Notifier;
-  recorder: Recorder;
+  recorder: PostMortemStore;
   /** Follows a process with the sources of this machine. */
-  life(options: Whom): AgentLife;
+  life(options: Whom): AgentProcess;
 }
 
 /** What differs between the sidecar and wrap mode. */
@@ -63,7 +63,7 @@ export interface Mode {
 /** The page at `/`: the build says where it lies, as seen from the bundle's chunk that this becomes part of. */
 const PAGE = fileURLToPath(new URL(process.env['SPILLWAY_PAGE'] ?? '../dist/page.html', import.meta.url));
 
-type Whom = Pick<AgentLifeOptions, 'pid' | 'restarts' | 'sameGroup'> & Partial<AgentLifeOptions>;
+type Whom = Pick<AgentProcessOptions, 'pid' | 'restarts' | 'sameGroup'> & Partial<AgentProcessOptions>;
 
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -81,8 +81,8 @@ function stamp(wallMs: number): string {
 }
 
 /** Follows a process with the sources of this machine. */
-export function follow(config: Pick<Config, 'limit' | 'downwardLimit'>, whom: Whom): AgentLife {
-  return startLife({
+export function follow(config: Pick<Config, 'limit' | 'downwardLimit'>, whom: Whom): AgentProcess {
+  return watchAgent({
     procRoot: '/proc',
     platform: process.platform,
     machineBytes: totalmem(),
@@ -122,7 +122,7 @@ export async function assemble(
   config: Config,
   version: string,
   mode: Mode,
-  makeSeek: (assembly: Pick<Assembly, 'life' | 'logger'>) => Seek,
+  makeSeek: (assembly: Pick<Assembly, 'life' | 'logger'>) => FindAgent,
 ): Promise<Assembly> {
   const clock = systemClock;
   const logger = await createLogger({
@@ -140,7 +140,7 @@ export async function assemble(
     streams: () => http.streams(),
     probes: () => http.probes(),
   });
-  const recorder = createRecorder({
+  const recorder = createPostMortemStore({
     dir: config.recordDir,
     lives: ({ pid, name }) => shortName(argsOf('/proc', pid), '') === name,
     onProblem: (error) => logger.warn(error.message),
@@ -193,12 +193,12 @@ export async function assemble(
     onProblem: (message) => logger.warn(message),
   });
   const reaches = () => import('./runtimes/registry.ts'); // 7 MiB that only an agent under pressure needs
-  const relief = new PressureRelief(
+  const relief = new PressureRemediation(
     {
       options: config,
       clock,
       reach: async (worker, maySignal) =>
-        (await reaches()).reachOf(worker, {
+        (await reaches()).runtimeClientOf(worker, {
           procRoot: '/proc',
           gc: config.gc,
           maySignal,
@@ -300,7 +300,7 @@ export async function assemble(
     async snapshot() {
       if (recordDir === undefined)
         throw new SpillwayError('unavailable', 'there is nowhere to keep a heap snapshot', {
-          mend: 'set --record-dir',
+          hint: 'set --record-dir',
         });
       const file = await keepFile(recordDir, 'heap', `${stamp(clock.wallMs())}.heapsnapshot`);
       try {

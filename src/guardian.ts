@@ -1,29 +1,29 @@
 import { messageOf, SpillwayError } from './core/lib/errors.ts';
 import type { Finding } from './core/model/events.ts';
 import type { ExitFacts } from './core/model/process.ts';
-import { heldBytes, type Reading, ratioOf } from './core/model/reading.ts';
+import { type Reading, ratioOf, unreclaimableBytes } from './core/model/reading.ts';
 import type { Level, Status } from './core/model/status.ts';
-import type { AgentLife, Clock, Outlets, Relief, Seek } from './core/ports/ports.ts';
+import type { AgentProcess, Clock, Exporters, FindAgent, Remediation } from './core/ports/ports.ts';
 import { Judge, type JudgeOptions } from './core/pressure/judge.ts';
 import { atLeast } from './core/pressure/level.ts';
-import { ProcessLooks } from './core/pressure/process-tree-poller.ts';
-import { Pace, type PaceOptions } from './core/pressure/sampling-interval.ts';
+import { ProcessTreePoller } from './core/pressure/process-tree-poller.ts';
+import { SamplingInterval, type SamplingOptions } from './core/pressure/sampling-interval.ts';
 import { ChangeCount } from './core/report/change-count.ts';
 import { composeReport } from './core/report/death-report.ts';
-import { Teller } from './core/report/event-recorder.ts';
+import { EventRecorder } from './core/report/event-recorder.ts';
 import type { HistoryStore } from './core/report/history.ts';
-import { Kills } from './core/report/oom-kill-counter.ts';
+import { OomKillCounter } from './core/report/oom-kill-counter.ts';
 import type { PostMortem } from './core/report/post-mortem.ts';
 import { composeStatus } from './core/report/status.ts';
 
-export type GuardianOptions = JudgeOptions & PaceOptions;
+export type GuardianOptions = JudgeOptions & SamplingOptions;
 
 export interface GuardianDeps {
   options: GuardianOptions;
-  seek: Seek;
-  outlets: Outlets;
-  relief: Relief;
-  /** What else should be set otherwise, each with its mend. */
+  seek: FindAgent;
+  outlets: Exporters;
+  relief: Remediation;
+  /** What else should be set otherwise, each with its hint. */
   advice?(): string[];
   history: HistoryStore;
   clock: Clock;
@@ -47,11 +47,11 @@ const REPORT_MS = 120_000;
 export class Guardian {
   readonly judge: Judge;
   readonly #deps: GuardianDeps;
-  readonly #kills = new Kills();
-  readonly #pace: Pace;
-  readonly #looks: ProcessLooks;
-  readonly #teller: Teller;
-  #life: AgentLife | undefined;
+  readonly #kills = new OomKillCounter();
+  readonly #pace: SamplingInterval;
+  readonly #tree: ProcessTreePoller;
+  readonly #recorder: EventRecorder;
+  #life: AgentProcess | undefined;
   #reading: Reading | undefined;
   #lastDeath: PostMortem | undefined;
   #noAgent = 'no agent found yet';
@@ -75,14 +75,14 @@ export class Guardian {
     this.#tickMs = deps.clock.now();
     const judge = new Judge(deps.options, this.#tickMs);
     this.judge = judge;
-    this.#pace = new Pace(deps.options);
+    this.#pace = new SamplingInterval(deps.options);
     const { outlets, history, clock } = deps;
-    this.#teller = new Teller({
+    this.#recorder = new EventRecorder({
       ...{ outlets, history, clock },
       status: () => this.status(),
       growth: () => deps.relief.growth,
     });
-    this.#looks = new ProcessLooks({
+    this.#tree = new ProcessTreePoller({
       now: () => deps.clock.now(),
       pressed: () => atLeast(judge.level, 'warning'),
       seen({ cpuCores }) {
@@ -102,15 +102,18 @@ export class Guardian {
     if (!this.#running) return;
     this.#running = false;
     this.#timer?.cancel();
-    if (this.#life && !this.#life.alive()) this.#bury(this.#life, this.#deps.clock.now());
+    if (this.#life && !this.#life.alive()) this.#handleExit(this.#life, this.#deps.clock.now());
     this.#life?.close();
-    this.#teller.land();
+    this.#recorder.stopFlightRecording();
   }
 
   /** Tells of an end that an earlier guardian did not live to see. */
   tellVanished(report: PostMortem): void {
     this.#lastDeath ??= report;
-    this.#teller.event({ reason: 'AgentExited', type: 'Warning', note: report.reason }, report.status.growth);
+    this.#recorder.event(
+      { reason: 'AgentExited', type: 'Warning', note: report.reason },
+      report.status.growth,
+    );
   }
 
   /** Takes the sample that is due. Called from every request, so that a flood of requests cannot put it off. */
@@ -131,7 +134,7 @@ export class Guardian {
     const { judge } = this;
     const { relief } = this.#deps;
     return this.#changes.of([
-      ...[this.#rounds, this.#looks.latest, this.#lastDeath, relief.lastGc, relief.growth],
+      ...[this.#rounds, this.#tree.latest, this.#lastDeath, relief.lastGc, relief.growth],
       ...[judge.level, judge.ready, judge.blind, judge.blindReason, judge.recycling],
       ...this.#advice(),
     ]);
@@ -144,7 +147,7 @@ export class Guardian {
     this.#tickMs = now;
     this.#timer?.cancel();
     try {
-      if (!this.#calm(now)) this.#round(now);
+      if (!this.#isCalm(now)) this.#round(now);
       if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
       this.#tickFailure = undefined;
     } catch (error) {
@@ -167,40 +170,40 @@ export class Guardian {
     const before = this.judge.level;
     const findings = this.judge.miss(failure, now);
     if (this.judge.level !== before) this.#changed(before, now);
-    for (const finding of findings) this.#teller.event(finding);
+    for (const finding of findings) this.#recorder.event(finding);
   }
 
   #round(now: number): void {
     this.#rounds++;
     this.#watchLife(now);
     const before = this.judge.level; // a death has told its own change of level
-    const findings = this.#look(now);
+    const findings = this.#read(now);
     if (this.judge.level !== before) this.#changed(before, now);
-    for (const finding of findings) this.#teller.event(finding);
+    for (const finding of findings) this.#recorder.event(finding);
     if (this.#life && this.#reading && this.#judgedMs === now && !this.judge.blind)
       this.#relieve(this.#life, this.#reading, now);
   }
 
-  #relieve(life: AgentLife, reading: Reading, nowMs: number): void {
+  #relieve(life: AgentProcess, reading: Reading, nowMs: number): void {
     const { level, outlook, risingSeconds, ready, stuck } = this.judge;
-    const { processes = [], pids = [] } = this.#looks.latest ?? {};
+    const { processes = [], pids = [] } = this.#tree.latest ?? {};
     const now = { nowMs, life, reading, level, outlook, risingSeconds, processes, pids, ready, stuck };
     this.#deps.relief.attend(now);
   }
 
   /** Whether a glance shows that nothing has moved: then there is nothing to judge. */
-  #calm(now: number): boolean {
+  #isCalm(now: number): boolean {
     const reading = this.#reading;
     if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
     if (!this.#life.alive()) return false; // a death is looked into at once: its cgroup may soon be gone
     if (reading.heap !== this.#deps.relief.heap) return false; // the agent has said something new of it
-    const used = this.#life.glance();
+    const used = this.#life.usageOnly();
     return used !== null && this.#pace.glanced(used, reading, now);
   }
 
   /** Notices a death, and looks for the agent while there is none. */
   #watchLife(now: number): void {
-    if (this.#life && !this.#life.alive()) this.#bury(this.#life, now);
+    if (this.#life && !this.#life.alive()) this.#handleExit(this.#life, now);
     if (this.#life || now - this.#soughtMs < SEEK_EVERY_MS) return;
     this.#soughtMs = now;
     const found = this.#deps.seek(this.#lives);
@@ -212,10 +215,10 @@ export class Guardian {
     if (found.info.restarts > 0) this.#deps.outlets.restarted();
     this.#life = found;
     this.judge.agentFound();
-    this.#looks.follow(found);
+    this.#tree.follow(found);
     this.#deps.relief.follow(found);
     this.#secondMs = now;
-    this.#deps.clock.setTimer(() => this.#running && this.#looks.lookIfDue(), FIRST_LOOK_MS);
+    this.#deps.clock.setTimer(() => this.#running && this.#tree.sampleIfDue(), FIRST_LOOK_MS);
     this.#deps.outlets.log(
       'info',
       `guarding pid ${found.info.pid} (${found.info.name}, ${found.info.runtime})`,
@@ -223,7 +226,7 @@ export class Guardian {
   }
 
   /** One reading, judged; or the reason why there is none. */
-  #look(now: number): Finding[] {
+  #read(now: number): Finding[] {
     const { clock, outlets, history, relief } = this.#deps;
     const life = this.#life;
     if (!life) return this.judge.miss(this.#noAgent, now);
@@ -235,21 +238,21 @@ export class Guardian {
       outlets.readFailed(error instanceof SpillwayError ? error.code : 'read');
       return this.judge.miss(messageOf(error), now);
     }
-    reading.rssBytes = this.#looks.latest?.rssBytes ?? 0;
+    reading.rssBytes = this.#tree.latest?.rssBytes ?? 0;
     reading.heap = relief.heap;
     this.#reading = reading;
     this.#pace.read(reading, now);
     const kills = this.#kills;
-    const family = this.#looks.latest ?? { processes: [], pids: [] };
+    const family = this.#tree.latest ?? { processes: [], pids: [] };
     const waited = kills.pending;
     const childKilled = kills.settle(life.info.pid, family, now, () => life.dying(), life.sharesGroup);
     const survived = waited && !kills.pending;
-    if (kills.count(life.oomKills(), now, family)) clock.setTimer(() => this.#looks.look(), GONE_AFTER_MS);
-    const held = heldBytes(reading);
+    if (kills.count(life.oomKills(), now, family)) clock.setTimer(() => this.#tree.sample(), GONE_AFTER_MS);
+    const held = unreclaimableBytes(reading);
     let findings: Finding[] = [];
     // what a kill gives back is no recovery: it may be the agent itself that is dying
     if (!kills.pending || survived || held >= this.#judgedBytes) {
-      findings = this.judge.step(reading, now, relief.hope);
+      findings = this.judge.step(reading, now, relief.reclaimOutlook);
       this.#judgedBytes = held;
       this.#judgedMs = now;
     }
@@ -257,7 +260,7 @@ export class Guardian {
     return childKilled ? [...findings, childKilled] : findings;
   }
 
-  #bury(life: AgentLife, now: number): void {
+  #handleExit(life: AgentProcess, now: number): void {
     const { outlets } = this.#deps;
     this.#kills.count(life.oomKills(), now, { processes: [], pids: [] });
     const seen = this.#report(life.exit(), this.#kills.takeForDeath());
@@ -272,7 +275,7 @@ export class Guardian {
     const calm =
       done === undefined &&
       (report.exitCode === 0 || (report.cause === 'unknown' && !atLeast(this.judge.level, 'warning')));
-    this.#teller.event({
+    this.#recorder.event({
       reason: report.cause === 'oom-killed' ? 'AgentOOMKilled' : 'AgentExited',
       type: calm ? 'Normal' : 'Warning',
       note: report.reason,
@@ -281,31 +284,31 @@ export class Guardian {
     const before = this.judge.level;
     const findings = this.judge.agentGone(this.#noAgent, now);
     if (this.judge.level !== before) this.#changed(before, now);
-    for (const finding of findings) this.#teller.event(finding);
-    this.#teller.land();
+    for (const finding of findings) this.#recorder.event(finding);
+    this.#recorder.stopFlightRecording();
     this.#reading = undefined;
-    this.#looks.follow(undefined);
+    this.#tree.follow(undefined);
     this.#deps.relief.follow(undefined);
     this.#pace.lost();
   }
 
   #changed(before: Level, now: number): void {
-    this.#teller.transition(before, this.judge.level, now);
-    this.#fly();
+    this.#recorder.transition(before, this.judge.level, now);
+    this.#recordFlight();
   }
 
   #everySecond(now: number): void {
     this.#secondMs = now;
-    this.#teller.reading();
-    this.#fly();
-    this.#looks.lookIfDue();
+    this.#recorder.reading();
+    this.#recordFlight();
+    this.#tree.sampleIfDue();
   }
 
   /** While pressure lasts there is a recording of the flight. */
-  #fly(): void {
+  #recordFlight(): void {
     if (this.#life && atLeast(this.judge.level, 'warning'))
-      this.#teller.fly(() => this.#report({ exitCode: null, signal: null }, null));
-    else this.#teller.land();
+      this.#recorder.startFlightRecording(() => this.#report({ exitCode: null, signal: null }, null));
+    else this.#recorder.stopFlightRecording();
   }
 
   #report(exit: ExitFacts, oomKillsDelta: number | null): PostMortem {
@@ -319,14 +322,14 @@ export class Guardian {
       heapLimitBytes: this.#life?.heapLimitBytes ?? null,
       status: this.status(),
       history: history.render(REPORT_MS),
-      processes: this.#looks.latest?.processes ?? [],
+      processes: this.#tree.latest?.processes ?? [],
       guardianVersion: version,
     });
   }
 
   /** Tells something that was found beside the loop. */
   tell(finding: Finding): void {
-    this.#teller.event(finding);
+    this.#recorder.event(finding);
   }
 
   /** Ratio of the last valid reading, or `null` when blind. */
@@ -345,9 +348,9 @@ export class Guardian {
     return composeStatus({
       judge: this.judge,
       reading: this.#reading,
-      tree: this.#looks.latest,
+      tree: this.#tree.latest,
       life: this.#life,
-      since: this.#teller.since,
+      since: this.#recorder.since,
       oomKills: this.#kills.total,
       lastDeath: this.#lastDeath,
       lastGc: relief.lastGc,

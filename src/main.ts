@@ -65,7 +65,7 @@ command('run', 'Starts a command, guards it and ends with its status')
     );
   });
 
-command('doctor', 'Says which powers it has here and how to get the missing ones')
+command('doctor', 'Checks what works here, with a hint for each check that fails')
   .option('--json', 'Print JSON')
   .action(async (flags, self: Command) => {
     const { config } = await configOf(flags, self);
@@ -175,8 +175,8 @@ function write(text: string): void {
 }
 
 function explain(error: unknown): void {
-  const mend = error instanceof SpillwayError && error.mend !== undefined ? `\n  ${error.mend}` : '';
-  process.stderr.write(`spillway: ${messageOf(error)}${mend}\n`);
+  const hint = error instanceof SpillwayError && error.hint !== undefined ? `\n  ${error.hint}` : '';
+  process.stderr.write(`spillway: ${messageOf(error)}${hint}\n`);
 }
 
 try {

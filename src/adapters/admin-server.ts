@@ -117,8 +117,8 @@ function failBusy(response: ServerResponse, message: string): void {
 
 /** With what can be done about it, where that is known. */
 function reasonOf(error: unknown): string {
-  const mend = error instanceof SpillwayError ? error.mend : undefined;
-  return mend === undefined ? messageOf(error) : `${messageOf(error)}; ${mend}`;
+  const hint = error instanceof SpillwayError ? error.hint : undefined;
+  return hint === undefined ? messageOf(error) : `${messageOf(error)}; ${hint}`;
 }
 
 /** Reads a body to its end, or up to the bound: then the connection is cut. False when it says itself that it is larger. */

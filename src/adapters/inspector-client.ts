@@ -1,7 +1,7 @@
 import WebSocket from 'ws';
 import { messageOf } from '../core/lib/errors.ts';
 import type { ConnectInspector, InspectorSession } from '../core/ports/inspector.ts';
-import { ReachError } from '../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../core/ports/runtime-client.ts';
 
 const ANSWER_MS = 2000;
 const CLOSE_MS = 500;
@@ -13,7 +13,7 @@ const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
 interface Waiting {
   resolve(result: never): void;
-  reject(error: ReachError): void;
+  reject(error: RuntimeClientError): void;
   timer: NodeJS.Timeout;
 }
 interface Message {
@@ -39,7 +39,9 @@ export const connectInspector: ConnectInspector = (url, timeoutMs) =>
     const fail = (cause: Error) => {
       const late = /timed out/.test(cause.message);
       reject(
-        new ReachError(late ? 'timeout' : 'refused', `inspector at ${url}: ${messageOf(cause)}`, { cause }),
+        new RuntimeClientError(late ? 'timeout' : 'refused', `inspector at ${url}: ${messageOf(cause)}`, {
+          cause,
+        }),
       );
     };
     socket.once('error', fail);
@@ -53,7 +55,7 @@ function session(socket: WebSocket): InspectorSession {
   const lost = (why: string) => {
     for (const { reject, timer } of waiting.values()) {
       clearTimeout(timer);
-      reject(new ReachError('refused', why, { passing: true }));
+      reject(new RuntimeClientError('refused', why, { passing: true }));
     }
     waiting.clear();
   };
@@ -76,7 +78,7 @@ function session(socket: WebSocket): InspectorSession {
     waiting.delete(message.id);
     clearTimeout(asked.timer);
     if (message.error)
-      asked.reject(new ReachError('refused', `the inspector answers: ${message.error.message}`));
+      asked.reject(new RuntimeClientError('refused', `the inspector answers: ${message.error.message}`));
     else asked.resolve((message.result ?? {}) as never);
   });
 
@@ -89,13 +91,13 @@ function session(socket: WebSocket): InspectorSession {
         const id = ++lastId;
         const timer = setTimeout(() => {
           waiting.delete(id);
-          reject(new ReachError('timeout', `${method} had no answer within ${timeoutMs} ms`));
+          reject(new RuntimeClientError('timeout', `${method} had no answer within ${timeoutMs} ms`));
         }, timeoutMs);
         waiting.set(id, { resolve, reject, timer });
         socket.send(JSON.stringify({ id, method, params }), (error) => {
           if (!error || !waiting.delete(id)) return;
           clearTimeout(timer);
-          reject(new ReachError('refused', `${method}: ${messageOf(error)}`, { passing: true }));
+          reject(new RuntimeClientError('refused', `${method}: ${messageOf(error)}`, { passing: true }));
         });
       }),
     on(event, listener) {

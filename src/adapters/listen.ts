@@ -15,7 +15,7 @@ interface Address {
 /**
  * Binds a server; port 0 takes a free one. `::` is every address of this host: IPv6 and IPv4, and IPv4 alone where the kernel
  * has no IPv6.
- * @param flag the option that says where, for the mend: `--listen`
+ * @param flag the option that says where, for the hint: `--listen`
  * @param example an address for it
  * @returns the address it is bound to
  * @throws SpillwayError `listen`
@@ -41,17 +41,17 @@ function listenError({ host, port }: Address, cause: Error, flag: string, exampl
   switch (errnoOf(cause)) {
     case 'EADDRINUSE':
       return new SpillwayError('listen', `cannot listen on ${where}: another process does`, {
-        mend: `end that process, or choose another port with ${flag}`,
+        hint: `end that process, or choose another port with ${flag}`,
         cause,
       });
     case 'EACCES':
       return new SpillwayError('listen', `cannot listen on ${where}: not permitted`, {
-        mend: `choose a port from 1024 up with ${flag}`,
+        hint: `choose a port from 1024 up with ${flag}`,
         cause,
       });
     default:
       return new SpillwayError('listen', `cannot listen on ${where}: ${cause.message}`, {
-        mend: `give an address of this host with ${flag}, for example ${example}`,
+        hint: `give an address of this host with ${flag}, for example ${example}`,
         cause,
       });
   }

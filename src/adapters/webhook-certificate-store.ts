@@ -79,7 +79,7 @@ export function createWebhookCertificateStore(
           'kubernetes',
           `the Secret ${objects.namespace}/${objects.secret} is missing`,
           {
-            mend: 'run helm upgrade (or apply the manifest again): the chart makes it, empty',
+            hint: 'run helm upgrade (or apply the manifest again): the chart makes it, empty',
           },
         );
       const found = body as Secret;
@@ -127,18 +127,18 @@ export function createWebhookCertificateStore(
   };
 }
 
-const MENDS: Readonly<Record<number, string>> = {
+const HINTS: Readonly<Record<number, string>> = {
   401: "check the service account's token",
   403: 'give the injector the rights of the chart: get and update its Secret, get and patch its MutatingWebhookConfiguration',
   404: 'install the chart with the webhook, or name the right one with --webhook-configuration',
 };
 
 function refused(method: string, path: string, answer: { status: number; body: string }): SpillwayError {
-  const mend = MENDS[answer.status];
+  const hint = HINTS[answer.status];
   return new SpillwayError(
     'kubernetes',
     `${method} ${path} was answered ${answer.status}: ${reasonIn(answer.body)}`,
-    mend === undefined ? {} : { mend },
+    hint === undefined ? {} : { hint },
   );
 }
 

@@ -97,7 +97,7 @@ function judge(place: string, answer: IncomingMessage): void {
     const origin = URL.canParse(to) ? ` to ${new URL(to).origin}` : '';
     throw new DeliveryError(`${said}: redirects${origin} are not followed`, {
       permanent: true,
-      mend: 'set webhook-url to where it redirects',
+      hint: 'set webhook-url to where it redirects',
     });
   }
   if (status >= 400 && status < 500 && !PASSING.has(status))

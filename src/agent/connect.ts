@@ -158,7 +158,7 @@ class ConnectedPressure implements Pressure {
     if (/^http:/i.test(stream) && URL.canParse(stream)) return new URL(stream);
     this.#listeners.complain(
       new SpillwayError('config', `"${base}" is no address of a sidecar: own readings are used`, {
-        mend: `give an http URL in SPILLWAY_URL or as the option url, for example ${DEFAULT_URL}`,
+        hint: `give an http URL in SPILLWAY_URL or as the option url, for example ${DEFAULT_URL}`,
       }),
     );
     return undefined;

@@ -6,26 +6,26 @@ import type { Config } from '../config/options.ts';
 import { messageOf } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';
 import { type Reading, ratioOf } from '../core/model/reading.ts';
-import type { AgentLife } from '../core/ports/ports.ts';
+import type { AgentProcess } from '../core/ports/ports.ts';
 import { makeDirectory } from '../exporters/make-directory.ts';
-import type { AgentLifeOptions } from '../sources/agent-process.ts';
+import type { AgentProcessOptions } from '../sources/agent-process.ts';
 import { findAgent } from '../sources/find-agent.ts';
 import { makePrivateCgroup } from '../wrap/private-cgroup.ts';
-import { agentPowers } from './doctor/agent-powers.ts';
-import { commandPowers } from './doctor/command-powers.ts';
+import { adminEndpoint } from './doctor/admin-endpoint.ts';
+import { agentChecks } from './doctor/agent-checks.ts';
+import { type Check, fail, hintOf, inPod, type Outcome, pass, warn } from './doctor/check.ts';
+import { commandChecks } from './doctor/command-checks.ts';
 import { asTold, guardianBeside } from './doctor/guardian-beside.ts';
-import { containerOf, podPowers, withManifest, withVolume } from './doctor/in-pod.ts';
+import { containerOf, podChecks, withManifest, withVolume } from './doctor/in-pod.ts';
 import { memoryLimit } from './doctor/manifest.ts';
-import { type Ability, inPod, mendOf, no, type Power, partly, yes } from './doctor/power.ts';
-import { takingRequests } from './doctor/requests.ts';
 
-const LIMIT_POWER = 'read its memory limit';
+const LIMIT_CHECK = 'memory limit';
 
 export interface Diagnosis {
   /** Whether the guardian can do its main job here: judge an agent's memory against a limit. */
   canGuard: boolean;
   mode: 'sidecar' | 'wrap';
-  powers: Power[];
+  checks: Check[];
 }
 
 /** Prints what the guardian can do here and how to get what is missing. @returns 0 when it can guard, else 1 */
@@ -46,70 +46,70 @@ async function diagnose(given: Config, env: NodeJS.ProcessEnv): Promise<Diagnosi
   const agent = lookForAgent(config);
   const sidecar = cluster || config.agent.kind !== 'auto';
   const mode = agent.life || sidecar ? 'sidecar' : 'wrap';
-  const powers: Power[] = [];
+  const checks: Check[] = [];
   let canGuard = true;
   if (mode === 'sidecar') {
     const found = cluster ? withManifest(agent.found, config, process.pid) : agent.found;
-    powers.push({ power: 'find the agent', ...found });
+    checks.push({ check: 'agent', ...found });
     canGuard = agent.life !== undefined;
   }
   // without an agent, what a command started from here would meet is what we meet ourselves
   const subject = agent.life ?? { pid: process.pid, sameGroup: false };
   if (mode === 'wrap' || agent.life) {
-    const memory = await memoryPowers(config, subject, (life, reading) =>
+    const memory = await memoryChecks(config, subject, (life, reading) =>
       agent.life
-        ? agentPowers(config, life, reading, { inPod: cluster })
-        : commandPowers(config, env, reading),
+        ? agentChecks(config, life, reading, { inPod: cluster })
+        : commandChecks(config, env, reading),
     );
-    powers.push(
+    checks.push(
       ...(cluster
-        ? memory.powers.map((power) => withLimit(power, config, { ...memory, pid: subject.pid }))
-        : memory.powers),
+        ? memory.checks.map((check) => withLimit(check, config, { ...memory, pid: subject.pid }))
+        : memory.checks),
     );
     canGuard &&= memory.canRead;
   }
-  if (cluster) powers.push(...(await podPowers(config, { env, agentPid: agent.life?.pid, beside })));
-  if (!sidecar) powers.push(enforcement());
-  powers.push({
-    power: 'take requests to act',
-    ...(await takingRequests(config, { beside: agent.life !== undefined })),
+  if (cluster) checks.push(...(await podChecks(config, { env, agentPid: agent.life?.pid, beside })));
+  if (!sidecar) checks.push(enforcement());
+  checks.push({
+    check: 'admin endpoint',
+    ...(await adminEndpoint(config, { beside: agent.life !== undefined })),
   });
   const reports = await recording(config);
-  powers.push({ power: 'keep reports of deaths', ...(cluster ? withVolume(reports, config) : reports) });
-  return { canGuard, mode, powers };
+  checks.push({ check: 'post-mortem directory', ...(cluster ? withVolume(reports, config) : reports) });
+  return { canGuard, mode, checks };
 }
 
 function lookForAgent(config: Config): {
   life?: { pid: number; startTime: number; sameGroup: boolean };
-  found: Ability;
+  found: Outcome;
 } {
   try {
     const search = findAgent({ procRoot: '/proc', selfPid: process.pid, selector: config.agent });
-    if (search.kind !== 'found') return { found: no(search.reason, search.mend) };
+    if (search.kind !== 'found') return { found: fail(search.reason, search.hint) };
     const { pid, startTime, name } = search;
     return {
       life: { pid, startTime, sameGroup: config.agent.kind === 'auto' || config.agent.kind === 'container' },
-      found: yes(`pid ${pid} (${name})`),
+      found: pass(`pid ${pid} (${name})`),
     };
   } catch (error) {
-    return { found: no(messageOf(error), mendOf(error)) };
+    return { found: fail(messageOf(error), hintOf(error)) };
   }
 }
 
 /** As much of the machine's memory is the node's own limit, which bounds all pods together, and none of the agent's. */
 const NODE_SHARE = 0.8;
 
-/** Where the agent has no limit, the lines that set it: the next power of two above twice what is used. */
-function withLimit(power: Power, config: Config, { pid, reading, rssBytes }: Seen & { pid: number }): Power {
-  if (power.power !== LIMIT_POWER || !reading) return power;
+/** Where the agent has no limit, the lines that set it: the next check of two above twice what is used. */
+function withLimit(check: Check, config: Config, { pid, reading, rssBytes }: Seen & { pid: number }): Check {
+  if (check.check !== LIMIT_CHECK || !reading) return check;
   const { limitBytes, usageSource } = reading;
   // what it has cannot be seen where its cgroup cannot
-  if (usageSource === 'rss' || limitBytes < NODE_SHARE * totalmem()) return power;
+  if (usageSource === 'rss' || limitBytes < NODE_SHARE * totalmem()) return check;
   const mebibytes = Math.max(256, 2 ** Math.ceil(Math.log2((2 * rssBytes) / 2 ** 20)));
   return {
-    power: power.power,
+    check: check.check,
     ...inPod(
-      partly(
+      warn(
         `none of its own: ${formatBytes(limitBytes)} are the node's`,
         'set a memory limit on its container',
       ),
@@ -125,17 +125,17 @@ interface Seen {
   rssBytes: number;
 }
 
-async function memoryPowers(
+async function memoryChecks(
   config: Config,
-  subject: Pick<AgentLifeOptions, 'pid' | 'sameGroup'>,
-  more: (life: AgentLife, reading: Reading) => Promise<Power[]> | Power[],
-): Promise<{ powers: Power[]; canRead: boolean } & Seen> {
+  subject: Pick<AgentProcessOptions, 'pid' | 'sameGroup'>,
+  more: (life: AgentProcess, reading: Reading) => Promise<Check[]> | Check[],
+): Promise<{ checks: Check[]; canRead: boolean } & Seen> {
   const life = follow(config, { restarts: 0, ...subject });
   try {
     const tree = await life.tree();
     const reading = life.read(performance.now());
     return {
-      powers: [
+      checks: [
         ...readingPowers(reading, life.degraded(), life.oomKills()),
         processPower(tree.count, tree.rssBytes),
         ...(await more(life, reading)),
@@ -146,7 +146,7 @@ async function memoryPowers(
     };
   } catch (error) {
     return {
-      powers: [{ power: 'read its memory', has: 'no', detail: messageOf(error), mend: mendOf(error) }],
+      checks: [{ check: 'memory', status: 'fail', detail: messageOf(error), hint: hintOf(error) }],
       canRead: false,
       reading: undefined,
       rssBytes: 0,
@@ -156,83 +156,88 @@ async function memoryPowers(
   }
 }
 
-function readingPowers(reading: Reading, degraded: string[], oomKills: number | null): Power[] {
+function readingPowers(reading: Reading, degraded: string[], oomKills: number | null): Check[] {
   const why = (about: RegExp) => degraded.filter((reason) => about.test(reason)).join('; ');
   const fromCgroup = reading.usageSource !== 'rss';
   const realLimit = reading.limitSource !== 'machine';
   return [
     {
-      power: LIMIT_POWER,
-      has: realLimit ? 'yes' : 'partly',
+      check: LIMIT_CHECK,
+      status: realLimit ? 'pass' : 'warn',
       detail: `${formatBytes(reading.limitBytes)} from ${reading.limitSource}`,
-      mend: realLimit ? why(/--limit .* above/) : why(/limit/),
+      hint: realLimit ? why(/--limit .* above/) : why(/limit/),
     },
     {
-      power: 'read its memory use',
-      has: fromCgroup ? 'yes' : 'partly',
+      check: 'memory usage',
+      status: fromCgroup ? 'pass' : 'warn',
       detail: `${formatBytes(reading.usedBytes)} from ${reading.usageSource}, ratio ${ratioOf(reading).toFixed(2)}`,
-      mend: fromCgroup ? '' : why(/cgroup/),
+      hint: fromCgroup ? '' : why(/cgroup/),
     },
     {
-      power: 'see OOM kills',
-      has: oomKills === null ? 'no' : 'yes',
+      check: 'OOM kill counter',
+      status: oomKills === null ? 'fail' : 'pass',
       detail: oomKills === null ? 'the kernel counter cannot be read' : `${oomKills} so far in its cgroup`,
-      mend: oomKills === null ? why(/cgroup/) : '',
+      hint: oomKills === null ? why(/cgroup/) : '',
     },
   ];
 }
 
-function processPower(count: number, rssBytes: number): Power {
-  const has = count > 0 ? 'yes' : 'no';
+function processPower(count: number, rssBytes: number): Check {
+  const has = count > 0 ? 'pass' : 'fail';
   return {
-    power: 'see its processes',
-    has,
+    check: 'process tree',
+    status: has,
     detail: `${count}, ${formatBytes(rssBytes)} RSS`,
-    mend: has === 'yes' ? '' : 'mount /proc',
+    hint: has === 'pass' ? '' : 'mount /proc',
   };
 }
 
 /** Makes a group and removes it again: nothing else shows whether it would work. */
-function enforcement(): Power {
-  const power = 'enforce --limit';
+function enforcement(): Check {
+  const check = 'limit enforcement';
   if (process.platform !== 'linux')
     return {
-      power,
-      has: 'no',
+      check,
+      status: 'fail',
       detail: 'needs Linux cgroups',
-      mend: 'none: the number is guarded, not enforced',
+      hint: 'none: the number is guarded, not enforced',
     };
   const { group, reasons } = makePrivateCgroup({ limitBytes: 64 * 2 ** 20 });
   if (!group)
-    return { power, has: 'partly', detail: reasons.slice(0, -1).join('; '), mend: reasons.at(-1) ?? '' };
+    return {
+      check,
+      status: 'warn',
+      detail: reasons.slice(0, -1).join('; '),
+      hint: reasons.at(-1) ?? '',
+    };
   void group.remove().catch(() => {}); // empty: gone with the next start's clean-up at the latest
   return {
-    power,
-    has: 'yes',
+    check,
+    status: 'pass',
     detail: `cgroup v${group.version} under ${group.directory.replace(/\/[^/]+$/, '')}`,
-    mend: '',
+    hint: '',
   };
 }
 
-async function recording({ recordDir }: Config): Promise<Ability> {
+async function recording({ recordDir }: Config): Promise<Outcome> {
   if (recordDir === undefined)
-    return partly('in memory only', 'set --record-dir to a writable directory that outlives the guardian');
+    return warn('in memory only', 'set --record-dir to a writable directory that outlives the guardian');
   try {
     await makeDirectory(recordDir);
     await access(recordDir, constants.W_OK);
-    return yes(recordDir);
+    return pass(recordDir);
   } catch (error) {
-    return no(messageOf(error), `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`);
+    return fail(messageOf(error), `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`);
   }
 }
 
-function render({ canGuard, mode, powers }: Diagnosis): string {
-  const mark = { yes: '✓', partly: '~', no: '✗' };
-  const width = Math.max(...powers.map(({ power }) => power.length));
+function render({ canGuard, mode, checks }: Diagnosis): string {
+  const mark = { pass: '✓', warn: '~', fail: '✗' };
+  const width = Math.max(...checks.map(({ check }) => check.length));
   const below = ' '.repeat(width + 4);
-  const lines = powers.flatMap(({ power, has, detail, mend, why, yaml }) => [
-    `${mark[has]} ${power.padEnd(width)}  ${detail}`,
-    ...(mend ? [`${below}→ ${mend}`] : []),
+  const lines = checks.flatMap(({ check, status, detail, hint, why, yaml }) => [
+    `${mark[status]} ${check.padEnd(width)}  ${detail}`,
+    ...(hint ? [`${below}→ ${hint}`] : []),
     ...(why ? [`${below}  ${why}`] : []),
     ...(yaml
       ? yaml

@@ -25,7 +25,7 @@ export async function guardCommand(config: Config, version: string, ended: Promi
             selector: config.agent,
             cache,
           });
-          if (search.kind !== 'found') return `${search.reason}; ${search.mend}`;
+          if (search.kind !== 'found') return `${search.reason}; ${search.hint}`;
           const { pid, startTime, name, container } = search;
           const restarts = restartsOf(container, followed);
           if (search.remark && lives === 0) logger.warn(search.remark);

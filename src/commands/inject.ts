@@ -132,6 +132,6 @@ function joined(texts: readonly string[]): string {
   }, '');
 }
 
-function problemLine({ place, message, mend }: Problem): string {
-  return `${place}: ${message}; ${mend}`;
+function problemLine({ place, message, hint }: Problem): string {
+  return `${place}: ${message}; ${hint}`;
 }

@@ -132,7 +132,7 @@ export async function runCommand(
       return status;
     } catch (error) {
       if (!(error instanceof SpillwayError)) throw error;
-      logger.error(error.message, { mend: error.mend });
+      logger.error(error.message, { hint: error.hint });
       return startFailureStatus(error);
     } finally {
       await clear();

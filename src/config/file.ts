@@ -28,7 +28,7 @@ export interface FileResult {
   problems: Problem[];
 }
 
-const READ_FAILURES: Record<string, readonly [message: string, mend: string]> = {
+const READ_FAILURES: Record<string, readonly [message: string, hint: string]> = {
   ENOENT: ['the file does not exist', 'give the path of an existing file'],
   ENOTDIR: ['the file does not exist', 'give the path of an existing file'],
   EISDIR: ['this is a directory', 'give the path of a file in it'],
@@ -48,11 +48,11 @@ export async function readTextFile(path: string, maxBytes: number = MAX_FILE_BYT
   try {
     return decoded(await readAtMost(path, maxBytes + 1), path, maxBytes);
   } catch (thrown) {
-    const [message, mend] = READ_FAILURES[errnoOf(thrown) ?? ''] ?? [
+    const [message, hint] = READ_FAILURES[errnoOf(thrown) ?? ''] ?? [
       `the file cannot be read: ${messageOf(thrown)}`,
       'give the path of a readable file',
     ];
-    return { problem: { place: path, message, mend } };
+    return { problem: { place: path, message, hint } };
   }
 }
 
@@ -72,7 +72,7 @@ export async function readTextStream(
     }
   } catch (thrown) {
     return {
-      problem: { place: name, message: `cannot be read: ${messageOf(thrown)}`, mend: 'pipe a file into it' },
+      problem: { place: name, message: `cannot be read: ${messageOf(thrown)}`, hint: 'pipe a file into it' },
     };
   }
   return decoded(Buffer.concat(chunks), name, maxBytes);
@@ -81,13 +81,13 @@ export async function readTextStream(
 function decoded(bytes: Uint8Array, place: string, maxBytes: number): TextResult {
   if (bytes.length > maxBytes) {
     const message = `the file is larger than ${maxBytes / 2 ** 20} MiB`;
-    return { problem: { place, message, mend: 'give a smaller file' } };
+    return { problem: { place, message, hint: 'give a smaller file' } };
   }
   try {
     // a byte order mark stays: who writes the text back writes it as it was
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    return { problem: { place, message: 'the file is not UTF-8 text', mend: 'save it as UTF-8' } };
+    return { problem: { place, message: 'the file is not UTF-8 text', hint: 'save it as UTF-8' } };
   }
 }
 
@@ -105,7 +105,7 @@ export async function readConfigFile(path: string): Promise<FileResult> {
     const message = `the file cannot be parsed: ${messageOf(thrown)}`;
     return {
       entries: undefined,
-      problems: [{ place: path, message, mend: 'write a flat mapping of options' }],
+      problems: [{ place: path, message, hint: 'write a flat mapping of options' }],
     };
   }
 }
@@ -147,17 +147,17 @@ async function parseConfigText(text: string, path: string): Promise<FileResult> 
   const problems: Problem[] = syntax.map(({ message, pos }) => ({
     place: place(pos[0]),
     message: message.replace(/\s+/g, ' '),
-    mend: 'correct the YAML',
+    hint: 'correct the YAML',
   }));
   if (problems.length > 0) return { entries: undefined, problems };
 
   const { contents } = document;
   if (contents === null || (isScalar(contents) && contents.value === null)) return { entries: [], problems };
   if (!isMap<Node, Node | null>(contents)) {
-    const mend = 'write `option: value`, a line for each option';
+    const hint = 'write `option: value`, a line for each option';
     return {
       entries: undefined,
-      problems: [{ place: place(offsetOf(contents)), message: 'this is not a mapping', mend }],
+      problems: [{ place: place(offsetOf(contents)), message: 'this is not a mapping', hint }],
     };
   }
 
@@ -170,7 +170,7 @@ async function parseConfigText(text: string, path: string): Promise<FileResult> 
     const first = firstLines.get(key);
     if (first !== undefined) {
       const message = `${key} stands twice, first in line ${first}`;
-      problems.push({ place: keyPlace, message, mend: 'remove one of them' });
+      problems.push({ place: keyPlace, message, hint: 'remove one of them' });
     } else firstLines.set(key, line);
 
     const resolved = isAlias(valueNode) ? valueNode.resolve(document) : valueNode;

@@ -1,4 +1,4 @@
-import { mendUnknown, type Problem } from './problems.ts';
+import { hintUnknown, type Problem } from './problems.ts';
 
 /**
  * What stands on a command line and means nothing there: unknown flags, and words that are no flag's value. All of it at
@@ -22,7 +22,7 @@ export function strayArguments(
     const [flag = ''] = word.split('=', 1);
     if (!word.startsWith('-')) {
       if (wraps && border < 0) break;
-      if (!mayBeValue) stray.push({ place: word, message: 'means nothing here', mend: 'remove it' });
+      if (!mayBeValue) stray.push({ place: word, message: 'means nothing here', hint: 'remove it' });
       mayBeValue = false;
     } else if (takesValue.has(flag)) {
       mayBeValue = false;
@@ -32,7 +32,7 @@ export function strayArguments(
       stray.push({
         place: flag,
         message: 'is not a known flag',
-        mend: mendUnknown(flag, [...takesValue.keys()]),
+        hint: hintUnknown(flag, [...takesValue.keys()]),
       });
     }
   }

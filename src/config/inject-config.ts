@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { type AnnotationOptions, defaultInjectConfig, type InjectConfig } from '../core/inject/config.ts';
 import { recordDirProblem } from '../core/inject/record-dir.ts';
 import { flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
-import { mendUnknown, type Problem } from './problems.ts';
+import { hintUnknown, type Problem } from './problems.ts';
 import { checkConfig } from './resolve.ts';
 import { ANNOTATED_OPTIONS, SET_BY_INJECTOR, SIDECAR_OPTIONS } from './sidecar-options.ts';
 import { readYamlFile } from './yaml-file.ts';
@@ -159,7 +159,7 @@ export async function readInjectConfig(
     problems.push({
       place: read?.place(path) ?? '',
       message: `${path.join('.') || 'the file'}: ${issue.message}`,
-      mend: mendOf(path),
+      hint: hintOf(path),
     });
   }
   const given: v.InferOutput<typeof SCHEMA> = result.success ? result.output : { options: readable(value) };
@@ -172,12 +172,12 @@ export async function readInjectConfig(
   const place = file ?? '--record-dir';
   const recordDir = options['recordDir']?.trim();
   const message = recordDir === undefined ? undefined : recordDirProblem(recordDir);
-  if (message !== undefined) problems.push({ place, message: `recordDir: ${message}`, mend: 'correct it' });
+  if (message !== undefined) problems.push({ place, message: `recordDir: ${message}`, hint: 'correct it' });
   if (given.webhookUrlSecret && options['webhookUrl'] !== undefined)
     problems.push({
       place: file ?? '--webhook-url',
       message: 'webhookUrlSecret and the option webhookUrl are both set',
-      mend: 'leave out one of them',
+      hint: 'leave out one of them',
     });
   if (problems.length > 0) return { ok: false, problems };
   const fallback = defaultInjectConfig(version);
@@ -214,15 +214,15 @@ function amountOf(quantity: string): number {
   return Number(number) * (binary ? 1024 : 1000) ** power;
 }
 
-function mendOf(path: readonly (string | number)[]): string {
+function hintOf(path: readonly (string | number)[]): string {
   const [first, second] = path.map(String);
   if (first === 'options' && second !== undefined && !isOption(second))
-    return mendUnknown(
+    return hintUnknown(
       second,
       SIDECAR_OPTIONS.map(([name]) => name),
     );
   return path.length === 1 && first !== undefined && !(first in SCHEMA.entries)
-    ? mendUnknown(first, Object.keys(SCHEMA.entries))
+    ? hintUnknown(first, Object.keys(SCHEMA.entries))
     : 'correct it';
 }
 

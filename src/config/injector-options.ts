@@ -41,7 +41,7 @@ export async function resolveInjectorOptions(
   const value = <T>(type: ValueType<T>, flag: string, text: string, otherwise: T): T => {
     const result = v.safeParse(type.schema, text);
     if (result.success) return result.output;
-    problems.push({ place: flag, message: result.issues[0].message, mend: `write ${type.form}` });
+    problems.push({ place: flag, message: result.issues[0].message, hint: `write ${type.form}` });
     return otherwise;
   };
   const format = flags['logFormat'];
@@ -78,18 +78,18 @@ async function certificateOf(
         problems.push({
           place,
           message: 'is for a certificate that it makes itself',
-          mend: 'leave out this or --cert-dir',
+          hint: 'leave out this or --cert-dir',
         });
     return { directory };
   }
   for (const [place, name] of Object.entries(own)) {
     if (name === undefined)
-      problems.push({ place, message: 'is missing', mend: 'give it, or --cert-dir with a certificate' });
+      problems.push({ place, message: 'is missing', hint: 'give it, or --cert-dir with a certificate' });
     else if (!NAME.test(name))
       problems.push({
         place,
         message: `${JSON.stringify(name)} is no name of an object`,
-        mend: 'write lower-case letters, digits, - and .',
+        hint: 'write lower-case letters, digits, - and .',
       });
   }
   const host = env['KUBERNETES_SERVICE_HOST'];
@@ -97,11 +97,11 @@ async function certificateOf(
     problems.push({
       place: 'KUBERNETES_SERVICE_HOST',
       message: 'is not set: there is no API server to ask',
-      mend: 'run it in a cluster, or give --cert-dir',
+      hint: 'run it in a cluster, or give --cert-dir',
     });
   const namespace = env['POD_NAMESPACE'] || (await readTextFile(`${ACCOUNT}/namespace`)).text?.trim();
   if (!namespace)
-    problems.push({ place: 'POD_NAMESPACE', message: 'is not set', mend: 'set it by the downward API' });
+    problems.push({ place: 'POD_NAMESPACE', message: 'is not set', hint: 'set it by the downward API' });
   return {
     namespace: namespace ?? '',
     secret: flags['secret'] ?? '',

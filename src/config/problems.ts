@@ -7,23 +7,23 @@ export interface Problem {
   /** The thing and what is wrong with it. */
   message: string;
   /** What to do about it. */
-  mend: string;
+  hint: string;
 }
 
 /** All problems as the one error that is thrown, a line for each. */
 export function configError(problems: readonly Problem[]): SpillwayError {
-  const lines = problems.map(({ place, message, mend }) => `${place}: ${message}; ${mend}`);
+  const lines = problems.map(({ place, message, hint }) => `${place}: ${message}; ${hint}`);
   return new SpillwayError(
     'config',
     lines.length === 1
       ? `the configuration is wrong: ${lines[0]}`
       : `the configuration has ${lines.length} problems:\n  ${lines.join('\n  ')}`,
-    { mend: '`spillway config --schema` prints what a configuration file may hold' },
+    { hint: '`spillway config --schema` prints what a configuration file may hold' },
   );
 }
 
 /** What to do about a name that is not known: use the nearest one, or leave it out. */
-export function mendUnknown(name: string, known: readonly string[]): string {
+export function hintUnknown(name: string, known: readonly string[]): string {
   let nearest: string | undefined;
   // A third of the letters wrong is still taken for a slip, or a known name with more behind it; case and dashes do not count.
   let least = Math.floor(bare(name).length / 3) + 1;

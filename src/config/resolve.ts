@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { isLoopback } from '../core/lib/loopback.ts';
 import { readConfigFile } from './file.ts';
 import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
-import { configError, mendUnknown, type Problem } from './problems.ts';
+import { configError, hintUnknown, type Problem } from './problems.ts';
 
 /** Where values may come from; a flag beats the environment, that beats the file, that beats the default. */
 export interface ConfigSources {
@@ -65,7 +65,7 @@ export async function checkConfig({
     } else {
       doubtful.add(key);
       for (const { message } of result.issues)
-        problems.push({ place, message: `${key}: ${message}`, mend: `write ${type.form}` });
+        problems.push({ place, message: `${key}: ${message}`, hint: `write ${type.form}` });
     }
   }
 
@@ -83,7 +83,7 @@ export async function checkConfig({
 
 /**
  * Reads all sources into one configuration.
- * @throws {SpillwayError} `config`, which lists every problem with its place and mend
+ * @throws {SpillwayError} `config`, which lists every problem with its place and hint
  */
 export async function resolveConfig(sources: ConfigSources): Promise<Resolved> {
   const result = await checkConfig(sources);
@@ -100,8 +100,8 @@ async function readFileLayer(path: string, problems: Problem[]): Promise<Given[]
   problems.push(...found);
   return entries?.flatMap(({ key, value, line, keyPlace, valuePlace }) => {
     if (isOption(key)) return [{ key, value, place: valuePlace, origin: `file ${path}:${line}` }];
-    const mend = mendUnknown(key, Object.keys(OPTIONS));
-    problems.push({ place: keyPlace, message: `${key} is not an option`, mend });
+    const hint = hintUnknown(key, Object.keys(OPTIONS));
+    problems.push({ place: keyPlace, message: `${key} is not an option`, hint });
     return [];
   });
 }
@@ -124,8 +124,8 @@ function readEnvLayer(env: Readonly<Record<string, string | undefined>>, problem
     const key = BY_ENV.get(name);
     if (key !== undefined) return [{ key, value, place: name, origin: `environment ${name}` }];
     if (isServiceLink(name, value)) return [];
-    const mend = mendUnknown(name, [...BY_ENV.keys()]);
-    problems.push({ place: name, message: 'this is not an option', mend });
+    const hint = hintUnknown(name, [...BY_ENV.keys()]);
+    problems.push({ place: name, message: 'this is not an option', hint });
     return [];
   });
 }
@@ -154,7 +154,7 @@ function misordered(
       {
         place: given.join(', '),
         message: `${low} ${lowText}${source(low)} must be ${relation} ${high} ${highText}${source(high)}`,
-        mend: `lower ${low} or raise ${high}`,
+        hint: `lower ${low} or raise ${high}`,
       },
     ];
   });
@@ -172,7 +172,7 @@ function exposed(
     {
       place: places['adminListen'] ?? flagOf('adminListen'),
       message: `adminListen ${OPTIONS.adminListen.type.render(adminListen)} is open to others and adminToken is not set`,
-      mend: `set ${envOf('adminToken')}, or listen on 127.0.0.1`,
+      hint: `set ${envOf('adminToken')}, or listen on 127.0.0.1`,
     },
   ];
 }
@@ -186,7 +186,7 @@ function twice({ webhookUrl, webhookUrlFile }: Config, places: Readonly<Record<s
         .filter((place) => place !== undefined)
         .join(', '),
       message: 'webhookUrl and webhookUrlFile are both set',
-      mend: 'leave out one of them',
+      hint: 'leave out one of them',
     },
   ];
 }

@@ -34,7 +34,7 @@ export async function readYamlFile(file: string): Promise<YamlFile> {
         syntax.map(({ message, pos }) => ({
           place: at(pos[0]),
           message: message.replace(/\s+/g, ' '),
-          mend: 'correct the YAML',
+          hint: 'correct the YAML',
         })),
       );
     return {
@@ -51,7 +51,7 @@ export async function readYamlFile(file: string): Promise<YamlFile> {
     };
   } catch (thrown) {
     return failed([
-      { place: file, message: `the file cannot be parsed: ${messageOf(thrown)}`, mend: 'correct the YAML' },
+      { place: file, message: `the file cannot be parsed: ${messageOf(thrown)}`, hint: 'correct the YAML' },
     ]);
   }
 }

@@ -53,9 +53,9 @@ export async function enforcement(): Promise<{ possible: boolean; detail: string
     text += chunk;
   });
   await once(doctor, 'close');
-  const { powers } = JSON.parse(text) as { powers: { power: string; has: string; detail: string }[] };
-  const found = powers.find(({ power }) => power === 'enforce --limit');
-  return { possible: found?.has === 'yes', detail: found?.detail ?? 'there is an agent of its own here' };
+  const { checks } = JSON.parse(text) as { checks: { check: string; status: string; detail: string }[] };
+  const found = checks.find(({ check }) => check === 'limit enforcement');
+  return { possible: found?.status === 'pass', detail: found?.detail ?? 'there is an agent of its own here' };
 }
 
 /** @throws when guardian or agent end before they listen */

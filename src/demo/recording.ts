@@ -1,4 +1,4 @@
-import { heldBytes } from '../core/model/reading.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
 import type { Level } from '../core/model/status.ts';
 import type { PostMortem } from '../core/report/post-mortem.ts';
 import type { LogLine, Probe } from './guarded-agent.ts';
@@ -48,7 +48,7 @@ export class Recording {
       const last = readings.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY;
       if (seconds < 0 || (reading.level === level && seconds - last < APART_SECONDS)) continue;
       level = reading.level;
-      readings.push([seconds, heldBytes(reading)]);
+      readings.push([seconds, unreclaimableBytes(reading)]);
     }
     const run: DemoRun = {
       node: process.version,

@@ -223,8 +223,8 @@ class SinkQueue {
   }
 
   #problem(message: string, error: unknown): void {
-    const mend = error instanceof SpillwayError ? error.mend : undefined;
-    this.#options.onProblem?.(this.#sink.name, mend === undefined ? message : `${message}. ${mend}`);
+    const hint = error instanceof SpillwayError ? error.hint : undefined;
+    this.#options.onProblem?.(this.#sink.name, hint === undefined ? message : `${message}. ${hint}`);
   }
 
   #count(result: DeliveryResult, n = 1): void {

@@ -6,7 +6,7 @@ import type { AgentInfo } from '../core/model/status.ts';
 import { judgeVanished, type PostMortem } from '../core/report/post-mortem.ts';
 import { makeDirectory } from './make-directory.ts';
 
-export interface RecorderOptions {
+export interface PostMortemStoreOptions {
   /** Where reports are kept, created when missing; without it they live in memory only. One guardian per directory. */
   dir?: string | undefined;
   /** How many reports are kept, in memory and on disk. Default 10. */
@@ -18,7 +18,7 @@ export interface RecorderOptions {
 }
 
 /** Keeps post-mortems. Nothing here throws, and nothing but `open` and `close` makes anybody wait. */
-export interface Recorder {
+export interface PostMortemStore {
   /**
    * Loads the reports of earlier runs; call once, at the start.
    * @returns the report of an end that the guardian did not live to see, still to be told; already recorded
@@ -51,7 +51,7 @@ const MAX_FILES = 100;
 const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
 
 /** Makes the keeper of post-mortems; call `open` before anything else. */
-export function createRecorder(options: RecorderOptions): Recorder {
+export function createPostMortemStore(options: PostMortemStoreOptions): PostMortemStore {
   const { dir, keep = 10 } = options;
   /** Newest first. */
   let reports: PostMortem[] = [];

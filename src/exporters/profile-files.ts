@@ -31,7 +31,7 @@ export async function keepFile(dir: string, kind: string, name: string): Promise
   const part = `${path}.tmp`;
   const failed = (cause: unknown) =>
     new SpillwayError('record', `${path} cannot be written: ${messageOf(cause)}`, {
-      mend: 'give --record-dir a directory that the guardian may write to, with room',
+      hint: 'give --record-dir a directory that the guardian may write to, with room',
       cause,
     });
   let bytes = 0;

@@ -143,6 +143,6 @@ export class CertificateKeeper {
 }
 
 function textOf(error: unknown): string {
-  const mend = error instanceof SpillwayError && error.mend !== undefined ? `; ${error.mend}` : '';
-  return `${messageOf(error)}${mend}`;
+  const hint = error instanceof SpillwayError && error.hint !== undefined ? `; ${error.hint}` : '';
+  return `${messageOf(error)}${hint}`;
 }

@@ -1,4 +1,4 @@
-import { heldBytes } from '../core/model/reading.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
 import type { Status } from '../core/model/status.ts';
 import type { Past, Point } from './model.ts';
 
@@ -75,7 +75,7 @@ export function picture(
       gaps.push([before.atMs / 1000, point.atMs / 1000]);
     }
     const { usedBytes: used, anonBytes: anon, limitBytes } = point;
-    add(point.atMs, { used, anon, held: heldBytes(point), ...limits(limitBytes) });
+    add(point.atMs, { used, anon, held: unreclaimableBytes(point), ...limits(limitBytes) });
     before = point;
   }
 
@@ -86,7 +86,7 @@ export function picture(
     if (blind) gaps.push([last.atMs / 1000, nowMs / 1000]);
     const path = blind ? null : forecastPath(last, outlook, toMs);
     if (path) {
-      columns.forecast[columns.forecast.length - 1] = heldBytes(last);
+      columns.forecast[columns.forecast.length - 1] = unreclaimableBytes(last);
       add(path.endMs, { forecast: path.endBytes, ...limits(last.limitBytes) });
       if (path.reaches) limitAt = path.endMs / 1000;
     }
@@ -124,7 +124,7 @@ function forecastPath(last: Point, outlook: Outlook, toMs: number) {
   if (growth == null || secondsToLimit == null || growth <= 0) return null;
   const limitMs = last.atMs + secondsToLimit * 1000;
   const endMs = Math.max(last.atMs + 1, Math.min(limitMs, toMs));
-  const held = heldBytes(last);
+  const held = unreclaimableBytes(last);
   const share = secondsToLimit > 0 ? (endMs - last.atMs) / 1000 / secondsToLimit : 1;
   return {
     endMs,

@@ -1,6 +1,6 @@
 import { formatBytes, formatSeconds } from '../core/lib/units.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
-import { heldBytes } from '../core/model/reading.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
 import type { DeathCause, Level, Status } from '../core/model/status.ts';
 import type { Point } from './model.ts';
 
@@ -141,23 +141,23 @@ export function describeChart(points: readonly Point[], live: boolean): string {
   const last = points.at(-1);
   const [first] = points;
   if (!last || !first) return 'Memory over time: no reading yet.';
-  const held = points.map(heldBytes);
+  const held = points.map(unreclaimableBytes);
   const lowest = held.reduce((a, b) => Math.min(a, b));
   const highest = held.reduce((a, b) => Math.max(a, b));
   const span = formatSeconds((last.atMs - first.atMs) / 1000);
-  return `Memory that cannot be dropped, over ${span}: between ${formatBytes(lowest)} and ${formatBytes(highest)}, ${live ? 'now' : 'last'} ${formatBytes(heldBytes(last))} of ${formatBytes(last.limitBytes)}. The table below has the numbers.`;
+  return `Memory that cannot be dropped, over ${span}: between ${formatBytes(lowest)} and ${formatBytes(highest)}, ${live ? 'now' : 'last'} ${formatBytes(unreclaimableBytes(last))} of ${formatBytes(last.limitBytes)}. The table below has the numbers.`;
 }
 
 /** What a collection brought: `38 MiB freed in 210 ms`, or why nothing. */
 export function collection({ verdict, freedBytes, stallMs }: GcRecord): string {
   const stall = stallMs > 0 ? `, stood still ${formatSeconds(stallMs / 1000)}` : '';
-  return verdict === 'freed' ? `freed ${formatBytes(freedBytes)}${stall}` : `${verdict}${stall}`;
+  return verdict === 'freed' ? `freed ${formatBytes(freedBytes)}${stall}` : `${verdict.replaceAll('_', ' ')}${stall}`;
 }
 
 /** Why there was a collection, how, and what came in its way. */
-export function collectionDetail({ trigger, way, verdict, note, mend }: GcRecord): string {
+export function collectionDetail({ trigger, way, verdict, note, hint }: GcRecord): string {
   const hindrance = verdict === 'refused' || verdict === 'timeout' ? note : null;
-  return [trigger, way && `${way} way`, hindrance, mend].filter(Boolean).join(' · ');
+  return [trigger, way && `${way} way`, hindrance, hint].filter(Boolean).join(' · ');
 }
 
 /** A place in a program: `src/memory.ts:40`. */

@@ -1,13 +1,13 @@
 import { freedHeapBytes } from '../core/gc/verdict.ts';
 import type { Collection, GcWay } from '../core/model/heap.ts';
 import type { Clock } from '../core/ports/ports.ts';
-import type { Reach } from '../core/ports/runtime-client.ts';
-import { ASK_MS } from './poll-interval.ts';
-import type { Present } from './session-context.ts';
+import type { RuntimeClient } from '../core/ports/runtime-client.ts';
+import { POLL_MS } from './poll-interval.ts';
+import type { SessionContext } from './session-context.ts';
 import { sleep } from './waiting.ts';
 
 /** Pages come back to the system a while after the collection: how long is waited for them. */
-const WAIT_MS: Readonly<Record<GcWay, number>> = { thorough: 250, quick: 1000 };
+const WAIT_MS: Readonly<Record<GcWay, number>> = { full: 250, fast: 1000 };
 const WAIT_OTHER_MS = 3500;
 const STEP_MS = 25;
 const ENOUGH_SHARE = 0.8;
@@ -28,10 +28,10 @@ export interface Use {
  * @param before use just before the collection
  * @param meanwhile done as often as the runtime is asked while shedding
  */
-export async function settled(
-  present: Present,
+export async function awaitReclaim(
+  present: SessionContext,
   clock: Clock,
-  { runtime }: Reach,
+  { runtime }: RuntimeClient,
   run: Collection,
   before: Use,
   meanwhile: () => Promise<void>,
@@ -47,7 +47,7 @@ export async function settled(
     const rssNow = present.life.rssBytes();
     if (low.rss !== null && rssNow !== null) low.rss = Math.min(low.rss, rssNow);
     if (before.held - low.held >= enough || heldNow > low.held + rise) break;
-    if (waited % ASK_MS.shedding === 0) await meanwhile();
+    if (waited % POLL_MS.shedding === 0) await meanwhile();
     await sleep(clock, STEP_MS);
   }
   return low;

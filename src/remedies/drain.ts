@@ -107,7 +107,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     try {
       options.aim.send();
     } catch (error) {
-      if (errnoOf(error) === 'ESRCH') done('ended before', 'it had ended before SIGTERM');
+      if (errnoOf(error) === 'ESRCH') done('ended_before', 'it had ended before SIGTERM');
       else done('refused', `SIGTERM could not be sent: ${messageOf(error)}`);
       return;
     }
@@ -121,12 +121,12 @@ export function startRecycle(options: RecycleOptions): Recycling {
     const now = clock.now();
     if (termMs !== null && goneMs === null && !options.aim.there()) goneMs = now;
     if (!options.alive()) {
-      if (termMs === null) done('ended before', 'it ended before SIGTERM');
+      if (termMs === null) done('ended_before', 'it ended before SIGTERM');
       else done('ended', `it ended ${formatSeconds(((goneMs ?? now) - termMs) / 1000)} after SIGTERM`);
     } else if (termMs === null) {
-      if (!drain.judged()) done('called off', 'called off: how the agent stands is no longer known');
+      if (!drain.judged()) done('cancelled', 'called off: how the agent stands is no longer known');
       else if (closed >= QUIET_LOOKS)
-        done('called off', 'called off: it has closed its port, so it ends already');
+        done('cancelled', 'called off: it has closed its port, so it ends already');
       else if (drained(now) && drain.needed()) terminate();
       else look();
     } else if (goneMs !== null) {
@@ -136,7 +136,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
           `it ended ${formatSeconds((goneMs - termMs) / 1000)} after SIGTERM, and what started it runs on`,
         );
     } else if (now - termMs >= graceMs)
-      done('left alone', `${formatSeconds(graceMs / 1000)} after SIGTERM it still runs and is left alone`);
+      done('left_running', `${formatSeconds(graceMs / 1000)} after SIGTERM it still runs and is left alone`);
     if (step !== 'done') timer = clock.setTimer(poll, POLL_MS);
   };
 
@@ -149,7 +149,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     outcome,
     callOff(why) {
       if (step !== 'draining') return false;
-      done('called off', `called off: ${why}`);
+      done('cancelled', `called off: ${why}`);
       return true;
     },
   };

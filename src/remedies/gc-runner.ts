@@ -3,17 +3,17 @@ import type { GcPlan } from '../core/gc/plan.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
-import { heldBytes, ratioOf } from '../core/model/reading.ts';
+import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import type { Reach, ReachError } from '../core/ports/runtime-client.ts';
+import type { RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
-import { settled, type Use } from './await-reclaim.ts';
-import type { HeapWatch } from './heap-monitor.ts';
-import { ASK_MS } from './poll-interval.ts';
-import type { Hand } from './runtime-connection.ts';
-import type { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import { awaitReclaim, type Use } from './await-reclaim.ts';
+import type { HeapMonitor } from './heap-monitor.ts';
+import { POLL_MS } from './poll-interval.ts';
+import type { RuntimeConnection } from './runtime-connection.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 
 /** The same outcome again is told this much later: `lastGc` and the metrics have every run. */
 const TELL_AGAIN_MS = 60_000;
@@ -35,20 +35,20 @@ const NOTHING_FREED = {
 };
 
 /** What the parts of one life share with its collections. */
-export interface CollectingDeps extends CareDeps {
-  present: Present;
-  hand: Hand;
+export interface GcRunnerDeps extends SessionDeps {
+  present: SessionContext;
+  hand: RuntimeConnection;
   plan: GcPlan;
-  heap: HeapWatch;
+  heap: HeapMonitor;
   /** Whoever wants to know what the runtime said of its heap. */
   see(facts: HeapFacts | null): void;
 }
 
 /** Collections in one life of the agent: when, what came of them, and what they can do for it. */
-export class Collecting {
+export class GcRunner {
   last: GcRecord | undefined;
 
-  readonly #deps: CollectingDeps;
+  readonly #deps: GcRunnerDeps;
   #running = false;
   #shedSinceMs: number | null = null;
   /** When the last try ended, and the last collection. */
@@ -63,7 +63,7 @@ export class Collecting {
   #waitUntilMs = 0;
   readonly #toldMs = new Map<GcVerdict, number>();
 
-  constructor(deps: CollectingDeps) {
+  constructor(deps: GcRunnerDeps) {
     this.#deps = deps;
   }
 
@@ -72,7 +72,7 @@ export class Collecting {
   }
 
   attend({ nowMs, level, reading }: Situation): void {
-    this.#deps.plan.follow(heldBytes(reading));
+    this.#deps.plan.follow(unreclaimableBytes(reading));
     this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
   }
 
@@ -81,11 +81,11 @@ export class Collecting {
     if (this.#deps.options.gc === 'off') return 'impossible';
     const nowMs = this.#deps.clock.now();
     // one after another that frees nothing is no hope: it would put off the graceful end until the kill
-    const futile = this.last?.verdict === 'nothing to free' && nowMs - this.#collectedMs < TELLS_FOR_MS;
+    const futile = this.last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
     if (this.#running && !futile) return 'pending';
     const sinceMs = this.#shedSinceMs ?? nowMs;
     const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
-    if (!triedHere && nowMs - sinceMs < 2 * ASK_MS.warning) return 'pending';
+    if (!triedHere && nowMs - sinceMs < 2 * POLL_MS.warning) return 'pending';
     const { last } = this;
     if (this.#mayPass) return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
@@ -106,8 +106,8 @@ export class Collecting {
   /** What has grown since the last collection may be garbage, and the next one is due. */
   #maySoonHelp(nowMs: number): boolean {
     const { reading } = this.#deps.present.situation;
-    const grownShare = (heldBytes(reading) - this.#leftBytes) / reading.limitBytes;
-    return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < ASK_MS.warning;
+    const grownShare = (unreclaimableBytes(reading) - this.#leftBytes) / reading.limitBytes;
+    return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < POLL_MS.warning;
   }
 
   /** What to do under pressure. `inFlight` is the requests in work; `null` is not known. */
@@ -126,7 +126,7 @@ export class Collecting {
       // relieved: work comes in while the level is held, and would feel a long stop
       level: level === 'shedding' && ready && !stuck ? 'warning' : level,
       ratio: ratioOf({ ...reading, heap: watch.use }), // what was just told, and not yet read by the loop
-      heldBytes: heldBytes(reading),
+      heldBytes: unreclaimableBytes(reading),
       limitBytes: reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
       heap,
@@ -137,7 +137,7 @@ export class Collecting {
   }
 
   /** @throws ReachError, SpillwayError `unavailable` */
-  async collect(reach: Reach, way: GcWay, trigger: string): Promise<GcRecord> {
+  async collect(reach: RuntimeClient, way: GcWay, trigger: string): Promise<GcRecord> {
     const { present, hand, clock } = this.#deps;
     present.check();
     const at = new Date(clock.wallMs()).toISOString();
@@ -151,7 +151,12 @@ export class Collecting {
     }
   }
 
-  async #collect(reach: Reach, way: GcWay, { held, rss }: Use, asked: Pick<GcRecord, 'at' | 'trigger'>) {
+  async #collect(
+    reach: RuntimeClient,
+    way: GcWay,
+    { held, rss }: Use,
+    asked: Pick<GcRecord, 'at' | 'trigger'>,
+  ) {
     const { present, plan, clock, heap, see } = this.#deps;
     const run = await reach.collect(way);
     const endedMs = clock.now();
@@ -164,7 +169,7 @@ export class Collecting {
     const watchHeap = async () => {
       if (heap.use) see(await reach.facts().catch(() => null));
     };
-    const low = await settled(present, clock, reach, run, { held, rss }, watchHeap);
+    const low = await awaitReclaim(present, clock, reach, run, { held, rss }, watchHeap);
     present.check(); // what a dying process gives back was not collected
     const freed = {
       freedCgroupBytes: Math.max(0, held - low.held),
@@ -174,13 +179,13 @@ export class Collecting {
     const back = freedBytes(freed);
     this.#leftBytes = low.held;
     plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
-    if (outcome.verdict === 'collected but not returned') outcome.mend = reach.returnMend?.() ?? outcome.mend;
+    if (outcome.verdict === 'not_returned') outcome.hint = reach.returnHint?.() ?? outcome.hint;
     const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs: run.stallMs };
     return this.#record({ ...asked, ...outcome, way: run.way, ...sums });
   }
 
   /** The runtime could not be reached, so often in a row. */
-  failed(refusal: ReachError, times: number, trigger: string): void {
+  failed(refusal: RuntimeClientError, times: number, trigger: string): void {
     const { clock, options, plan } = this.#deps;
     this.#triedMs = clock.now();
     if (options.gc === 'off') return;
@@ -201,7 +206,7 @@ export class Collecting {
     const toldMs = this.#toldMs.get(record.verdict) ?? Number.NEGATIVE_INFINITY;
     if (known || nowMs - toldMs < TELL_AGAIN_MS) return record;
     this.#toldMs.set(record.verdict, nowMs);
-    const note = record.mend ? `${record.note}; ${record.mend}.` : `${record.note}.`;
+    const note = record.hint ? `${record.note}; ${record.hint}.` : `${record.note}.`;
     tell({ reason: 'GarbageCollected', type: 'Normal', note });
     return record;
   }

@@ -9,11 +9,11 @@ import {
   UNBOUND,
 } from '../core/gc/near-heap-limit.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
-import { type HeapUse, heldBytes, type Reading } from '../core/model/reading.ts';
+import { type HeapUse, type Reading, unreclaimableBytes } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import type { ReachError } from '../core/ports/runtime-client.ts';
-import type { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import type { RuntimeClientError } from '../core/ports/runtime-client.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 
 /** What the heap was is no longer what it is, when the agent has not answered for so long. */
 const STALE_MS = 10_000;
@@ -30,13 +30,13 @@ const UNMEASURED = { nextMs: Number.NEGATIVE_INFINITY, far: false };
 const FELL_SHARE = 0.1;
 
 /** Watches the heap against its own limit: what of it counts, how often it is to be asked for, what to set otherwise. */
-export class HeapWatch {
+export class HeapMonitor {
   /** What counts against the limit; `null` while that is not known. */
   use: HeapUse | null = null;
   advice: string[] = [];
 
-  readonly #present: Present;
-  readonly #deps: CareDeps;
+  readonly #present: SessionContext;
+  readonly #deps: SessionDeps;
   #confirmation = UNCROSSED;
   #collected = { atMs: Number.NEGATIVE_INFINITY, leftBytes: 0 };
   #limitBytes: number | null = null;
@@ -54,7 +54,7 @@ export class HeapWatch {
   /** What the advice is about; it is worked out anew only when that changes. */
   #advised = { bytes: 0, limitBytes: 0 };
 
-  constructor(present: Present, deps: CareDeps) {
+  constructor(present: SessionContext, deps: SessionDeps) {
     this.#present = present;
     this.#deps = deps;
   }
@@ -99,7 +99,7 @@ export class HeapWatch {
     const heapLimitBytes = this.#limitBytes ?? this.#present.life.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { options: thresholds } = this.#deps;
-    const anonBytes = reading.anonBytes ?? heldBytes(reading);
+    const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
     // what was freed since the look was of Buffers, or of the heap: from here on the look says nothing of what grows
     const fell = this.#look !== null && this.#look.anonBytes - anonBytes > FELL_SHARE * heapLimitBytes;
     if (fell && !(this.use && nowMs - this.use.atMs < FRESH_MS)) {
@@ -132,7 +132,7 @@ export class HeapWatch {
     if (heapLimitBytes === null) return;
     const { clock, options: thresholds } = this.#deps;
     const { reading } = this.#present.situation;
-    const anonBytes = reading.anonBytes ?? heldBytes(reading);
+    const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
     const input = { nowMs: clock.now(), anonBytes, heapLimitBytes, thresholds };
     this.#bound = askedHeap(this.#bound, input, this.#look?.usedBytes ?? null);
     this.#due = false;
@@ -144,7 +144,7 @@ export class HeapWatch {
     if (limitBytes === null) return;
     this.#limitBytes = limitBytes;
     const { reading } = this.#present.situation;
-    this.#look = { usedBytes, anonBytes: reading.anonBytes ?? heldBytes(reading) };
+    this.#look = { usedBytes, anonBytes: reading.anonBytes ?? unreclaimableBytes(reading) };
     const { clock, options } = this.#deps;
     const use = {
       atMs: clock.now(),
@@ -175,13 +175,13 @@ export class HeapWatch {
   rest(nowMs: number, reading: Reading): void {
     const { use } = this;
     if (!use || nowMs - use.atMs < FRESH_MS) return;
-    const anonBytes = reading.anonBytes ?? heldBytes(reading);
+    const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
     const fell = (this.#look?.anonBytes ?? anonBytes) - anonBytes > FELL_SHARE * use.limitBytes;
     if (fell || use.usedBytes < this.#deps.options.warnRatio * use.limitBytes) this.#drop();
   }
 
   /** Nobody asks any more, or another process is asked. */
-  forget(): void {
+  reset(): void {
     this.#drop();
     this.#look = null;
     this.#looks = [];
@@ -202,7 +202,7 @@ export class HeapWatch {
   }
 
   /** The runtime did not answer. One that is late is busy, perhaps with its own collections: what it said last stands. */
-  unanswered({ outcome }: ReachError): void {
+  unanswered({ outcome }: RuntimeClientError): void {
     this.#unanswered = true;
     if (outcome === 'refused') this.#drop();
   }

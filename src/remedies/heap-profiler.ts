@@ -2,15 +2,15 @@ import type { GcPlan } from '../core/gc/plan.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import type { HeapFacts, Profile } from '../core/model/heap.ts';
-import { heldBytes } from '../core/model/reading.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
 import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import { type Reach, ReachError } from '../core/ports/runtime-client.ts';
+import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import { growthKinds, type MemoryFacts, plainSite } from '../core/report/growth-breakdown.ts';
-import type { Hand } from './runtime-connection.ts';
-import type { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import type { RuntimeConnection } from './runtime-connection.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 import { within } from './waiting.ts';
 
 /** A reading stops the agent as a collection does: the first one after so much growth (of the limit) since sampling began … */
@@ -21,11 +21,11 @@ const RETRY_MS = 30_000;
 /** A directory that does not answer must not hold up the next collection. */
 const KEEP_MS = 5000;
 
-type ProfilingReach = Reach & Required<Pick<Reach, 'profile'>>;
+type ProfilingReach = RuntimeClient & Required<Pick<RuntimeClient, 'profile'>>;
 
 interface Sampling {
   /** It ends with the way in that it was begun by. */
-  reach: Reach;
+  reach: RuntimeClient;
   /** The beginning, or the last reading: when it was, and what was held. */
   sinceMs: number;
   heldBytes: number;
@@ -34,20 +34,20 @@ interface Sampling {
 }
 
 /** From the warning level on: allocations are sampled, and what grew gets its name. */
-export class GrowthWatch {
+export class HeapProfiler {
   report: GrowthReport | undefined;
 
-  readonly #present: Present;
-  readonly #hand: Hand;
+  readonly #present: SessionContext;
+  readonly #hand: RuntimeConnection;
   readonly #plan: GcPlan;
-  readonly #deps: CareDeps;
+  readonly #deps: SessionDeps;
   /** When things were still calm: growth is told against it. */
   #baseline: MemoryFacts | undefined;
   #sampling: Sampling | undefined;
   #told = false;
   #retryMs = Number.NEGATIVE_INFINITY;
 
-  constructor(present: Present, hand: Hand, plan: GcPlan, deps: CareDeps) {
+  constructor(present: SessionContext, hand: RuntimeConnection, plan: GcPlan, deps: SessionDeps) {
     this.#present = present;
     this.#hand = hand;
     this.#plan = plan;
@@ -71,7 +71,7 @@ export class GrowthWatch {
    * Begins to sample, or reads, when that is due. What grows may stay without a name.
    * @throws ReachError only where the way in is kept for a more serious moment
    */
-  async follow(reach: Reach, heap: HeapFacts | null): Promise<void> {
+  async follow(reach: RuntimeClient, heap: HeapFacts | null): Promise<void> {
     const { options, clock, log } = this.#deps;
     const { level } = this.#present.situation;
     if (options.profile === 'off' || !canProfile(reach) || !atLeast(level, 'warning')) return;
@@ -81,7 +81,7 @@ export class GrowthWatch {
       else if (this.#isDue(this.#sampling, heap)) await this.read();
     } catch (error) {
       if (this.#present.over) return;
-      if (error instanceof ReachError && error.deferred) throw error; // the moment for it has not come
+      if (error instanceof RuntimeClientError && error.deferred) throw error; // the moment for it has not come
       this.#retryMs = clock.now() + RETRY_MS;
       this.#sampling = undefined;
       log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
@@ -106,7 +106,11 @@ export class GrowthWatch {
     stalled(profile.stallMs);
     this.#present.check();
     const { situation } = this.#present;
-    this.#plan.looked(facts?.usedBytes ?? heldBytes(situation.reading), profile.stallMs, clock.now());
+    this.#plan.looked(
+      facts?.usedBytes ?? unreclaimableBytes(situation.reading),
+      profile.stallMs,
+      clock.now(),
+    );
     if (this.#sampling?.reach === reach) this.#sampling = { reach, ...this.#now(), read: true };
     const growth = this.#name(profile, this.#memory(situation, facts));
     this.report = growth;
@@ -126,14 +130,14 @@ export class GrowthWatch {
 
   #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {
     const { level, reading } = this.#present.situation;
-    return { sinceMs: this.#deps.clock.now(), heldBytes: heldBytes(reading), level };
+    return { sinceMs: this.#deps.clock.now(), heldBytes: unreclaimableBytes(reading), level };
   }
 
   #isDue(last: Sampling, heap: HeapFacts | null): boolean {
     const { life, situation } = this.#present;
     const { level, reading } = situation;
     const nowMs = this.#deps.clock.now();
-    const held = heldBytes(reading);
+    const held = unreclaimableBytes(reading);
     const { share, ms } = last.read ? NAME_AGAIN : NAME_AFTER;
     if (held - last.heldBytes < share * reading.limitBytes) return false;
     const rose = last.read && level !== last.level && atLeast(level, last.level);
@@ -159,6 +163,6 @@ export class GrowthWatch {
   }
 }
 
-function canProfile(reach: Reach): reach is ProfilingReach {
+function canProfile(reach: RuntimeClient): reach is ProfilingReach {
   return reach.profile !== undefined;
 }

@@ -1,10 +1,10 @@
 import type { GcPlan } from '../core/gc/plan.ts';
 import { snapshotRoom } from '../core/gc/snapshot-room.ts';
 import { SpillwayError } from '../core/lib/errors.ts';
-import { heldBytes } from '../core/model/reading.ts';
-import type { Hand } from './runtime-connection.ts';
-import type { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
+import type { RuntimeConnection } from './runtime-connection.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 
 /** Where a snapshot goes. */
 export interface SnapshotFile {
@@ -19,10 +19,10 @@ export interface SnapshotFile {
  * @throws SpillwayError `unavailable`
  */
 export async function takeSnapshot(
-  present: Present,
-  hand: Hand,
+  present: SessionContext,
+  hand: RuntimeConnection,
   plan: GcPlan,
-  { clock, stalled }: CareDeps,
+  { clock, stalled }: SessionDeps,
   { room: onDisk, write }: SnapshotFile,
 ): Promise<void> {
   const reach = await hand.open();
@@ -33,7 +33,7 @@ export async function takeSnapshot(
   const room = snapshotRoom({
     heapUsedBytes: heap.usedBytes,
     limitBytes: reading.limitBytes,
-    heldBytes: heldBytes(reading),
+    heldBytes: unreclaimableBytes(reading),
   });
   if (room !== 'ok') throw new SpillwayError('unavailable', room);
   const disk = await onDisk(heap.usedBytes);

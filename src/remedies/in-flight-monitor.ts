@@ -1,8 +1,8 @@
 import type { Situation } from '../core/ports/ports.ts';
 import { atLeast } from '../core/pressure/level.ts';
-import type { Hand } from './runtime-connection.ts';
-import type { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import type { RuntimeConnection } from './runtime-connection.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 
 const EVERY_MS = 250;
 /** So that counting takes at most 1 % of a core, or 10 % for the seconds in which somebody waits for the work to end. */
@@ -12,20 +12,24 @@ const ASKED_COST_FACTOR = 10;
 const NEAR_SECONDS = 15;
 
 /** Watches how many requests the agent has in work, while that matters. */
-export class WorkWatch {
+export class InFlightMonitor {
   /** As last seen while shedding; `null` is not known. */
   inFlight: number | null = null;
 
-  readonly #present: Present;
-  readonly #hand: Hand;
-  readonly #connections: CareDeps['connections'];
-  readonly #clock: CareDeps['clock'];
+  readonly #present: SessionContext;
+  readonly #hand: RuntimeConnection;
+  readonly #connections: SessionDeps['connections'];
+  readonly #clock: SessionDeps['clock'];
   #counting: Promise<number | null> | undefined;
   #seenMs = Number.NEGATIVE_INFINITY;
   /** What the last count came to and cost. */
   #last = { count: null as number | null, costMs: 0, endMs: Number.NEGATIVE_INFINITY };
 
-  constructor(present: Present, hand: Hand, { connections, clock }: Pick<CareDeps, 'connections' | 'clock'>) {
+  constructor(
+    present: SessionContext,
+    hand: RuntimeConnection,
+    { connections, clock }: Pick<SessionDeps, 'connections' | 'clock'>,
+  ) {
     this.#present = present;
     this.#hand = hand;
     this.#connections = connections;

@@ -1,8 +1,8 @@
 import { messageOf } from '../core/lib/errors.ts';
 import { formatSeconds } from '../core/lib/units.ts';
 import type { Finding } from '../core/model/events.ts';
-import { heldBytes, limitedBy, ratioOf } from '../core/model/reading.ts';
-import type { AgentLife, Clock, Situation } from '../core/ports/ports.ts';
+import { limitedBy, ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
+import type { AgentProcess, Clock, Situation } from '../core/ports/ports.ts';
 import { atLeast, type Thresholds } from '../core/pressure/level.ts';
 import { type CollectionState, MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
 import { OomVictim } from '../core/recycle/oom-victim.ts';
@@ -27,12 +27,12 @@ export interface RecyclerDeps {
   oomAdjustment(pid: number): number;
   clock: Clock;
   /** Which process of the agent SIGTERM is for; `null` where none can be told. */
-  sigtermTarget(life: AgentLife): number | null;
+  sigtermTarget(life: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
   handlesSigterm(pid: number): boolean | null;
   /** Ends it in order by SIGTERM to `target`, beside the loop. */
   start(
-    life: AgentLife,
+    life: AgentProcess,
     target: number,
     work: RecycleWork,
   ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
@@ -70,7 +70,7 @@ export class Recycler {
   readonly #deps: RecyclerDeps;
   readonly #plan: RecyclePlan;
   readonly #victim: OomVictim;
-  #life: AgentLife | undefined;
+  #life: AgentProcess | undefined;
   #latest: Situation | undefined;
   #running: ReturnType<RecyclerDeps['start']> | undefined;
   #neededMs = Number.NEGATIVE_INFINITY;
@@ -94,7 +94,7 @@ export class Recycler {
   }
 
   /** From here on it is this life; `undefined` when there is none. */
-  follow(life: AgentLife | undefined): void {
+  follow(life: AgentProcess | undefined): void {
     this.#life = life;
     this.#latest = undefined;
     this.#running?.callOff('the guardian ends, or the agent is gone');
@@ -150,7 +150,7 @@ export class Recycler {
     return {
       nowMs,
       level,
-      heldBytes: heap?.usedBytes ?? heldBytes(reading),
+      heldBytes: heap?.usedBytes ?? unreclaimableBytes(reading),
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
       risingSeconds,
@@ -164,10 +164,10 @@ export class Recycler {
 
   /** Where the kernel ends one process, a tool that the agent started may be that. */
   #isSpared({ life, level, reading, processes }: Situation): boolean {
-    if (!atLeast(level, 'warning')) this.#victim.forget();
+    if (!atLeast(level, 'warning')) this.#victim.reset();
     if (this.#deps.endsAll || !atLeast(level, 'warning')) return false;
     const { limitBytes } = reading;
-    const leftBytes = limitBytes - heldBytes(reading);
+    const leftBytes = limitBytes - unreclaimableBytes(reading);
     return this.#victim.isTool({
       agentPid: this.#target ?? life.info.pid,
       processes,
@@ -193,7 +193,7 @@ export class Recycler {
     return this.#listens && inFlight === null;
   }
 
-  async #recycle(life: AgentLife, inside: Inside, reason: string): Promise<void> {
+  async #recycle(life: AgentProcess, inside: Inside, reason: string): Promise<void> {
     const { clock, close, log, tell, recycled } = this.#deps;
     const target = this.#target;
     if (target === null) {
@@ -237,7 +237,7 @@ export class Recycler {
     if (outcome.result === 'refused') this.#plan.refused();
     if (this.#life === life && life.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
-    if (outcome.result === 'called off' || outcome.result === 'ended before') log('info', outcome.note);
+    if (outcome.result === 'cancelled' || outcome.result === 'ended_before') log('info', outcome.note);
     else
       tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
   }
@@ -245,14 +245,14 @@ export class Recycler {
   /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */
   #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
     const { close, clock } = this.#deps;
-    if (result === 'left alone')
+    if (result === 'left_running')
       close(`SIGTERM was sent to it, and ${formatSeconds((endedMs ?? 0) / 1000)} later it had not ended`);
     else close(undefined);
     if (sent && result === 'ended') {
       this.#plan.born(clock.now());
       this.#terminated = false;
     }
-    if (result === 'ended before') this.#plan.refused(); // what was read of it is not to be trusted
+    if (result === 'ended_before') this.#plan.refused(); // what was read of it is not to be trusted
   }
 
   #kubeletWait(nowMs: number): string {
@@ -272,7 +272,7 @@ export class Recycler {
     return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);
   }
 
-  #handlesSigterm(life: AgentLife, { sigterm }: Inside, nowMs: number): boolean {
+  #handlesSigterm(life: AgentProcess, { sigterm }: Inside, nowMs: number): boolean {
     if (nowMs - this.#lookedMs >= LOOK_EVERY_MS) {
       this.#lookedMs = nowMs;
       this.#target = this.#deps.sigtermTarget(life);

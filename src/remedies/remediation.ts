@@ -3,34 +3,34 @@ import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import { ratioOf } from '../core/model/reading.ts';
 import type { DeathCause } from '../core/model/status.ts';
-import type { AgentLife, Relief, Situation } from '../core/ports/ports.ts';
+import type { AgentProcess, Remediation, Situation } from '../core/ports/ports.ts';
 import type { SnapshotFile } from './heap-snapshot.ts';
 import type { Recycler } from './recycler.ts';
-import { Care } from './session.ts';
-import type { CareDeps } from './session-deps.ts';
+import { RuntimeSession } from './session.ts';
+import type { SessionDeps } from './session-deps.ts';
 
 /** From this share of the limit on, pressure may come. */
 const PREPARE_FROM = 0.4;
 const HASTE_SECONDS = 0.3;
 
 /** What is done about pressure over all lives of the agent, and what may be asked for from outside. */
-export class PressureRelief implements Relief {
-  readonly #deps: CareDeps;
+export class PressureRemediation implements Remediation {
+  readonly #deps: SessionDeps;
   readonly #recycler: Recycler;
   readonly #prepare: () => Promise<unknown>;
   #prepared = false;
-  #care: Care | undefined;
+  #care: RuntimeSession | undefined;
 
   /** @param prepare loads what reaches into the agent */
-  constructor(deps: CareDeps, recycler: Recycler, prepare: () => Promise<unknown>) {
+  constructor(deps: SessionDeps, recycler: Recycler, prepare: () => Promise<unknown>) {
     this.#prepare = prepare;
     this.#deps = deps;
     this.#recycler = recycler;
   }
 
-  follow(life: AgentLife | undefined): void {
+  follow(life: AgentProcess | undefined): void {
     void this.#care?.end();
-    this.#care = life && new Care(life, this.#deps);
+    this.#care = life && new RuntimeSession(life, this.#deps);
     this.#recycler.follow(life);
   }
 
@@ -47,7 +47,7 @@ export class PressureRelief implements Relief {
   get heap() {
     return this.#care?.heap ?? null;
   }
-  get hope() {
+  get reclaimOutlook() {
     return this.#care?.hope;
   }
   get lastGc() {
@@ -104,7 +104,7 @@ export class PressureRelief implements Relief {
     await this.#care?.end();
   }
 
-  #present(): Care {
+  #present(): RuntimeSession {
     if (!this.#care) throw new SpillwayError('unavailable', 'there is no agent now');
     return this.#care;
   }

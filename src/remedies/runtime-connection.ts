@@ -1,7 +1,7 @@
-import type { AgentLife, Clock } from '../core/ports/ports.ts';
-import { type Reach, ReachError } from '../core/ports/runtime-client.ts';
-import type { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import type { AgentProcess, Clock } from '../core/ports/ports.ts';
+import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 import { within } from './waiting.ts';
 
 /** Letting a runtime go takes two seconds at most. */
@@ -14,22 +14,22 @@ const RETRY_MS = {
 };
 
 /** The hand in the agent's runtime: opened when it is needed, kept, and let go. */
-export class Hand {
-  readonly #present: Present;
-  readonly #reachOf: CareDeps['reach'];
+export class RuntimeConnection {
+  readonly #present: SessionContext;
+  readonly #reachOf: SessionDeps['reach'];
   readonly #clock: Clock;
-  #reach: Reach | undefined;
-  #reached: AgentLife['worker'] | undefined;
+  #reach: RuntimeClient | undefined;
+  #reached: AgentProcess['worker'] | undefined;
   /** Let go, or being let go. */
-  #left: Reach | undefined;
+  #left: RuntimeClient | undefined;
   #occupied = false;
   /** Of the process that refused, not of the agent: another one below it may be open. */
   #refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
   readonly #maySignal: () => boolean;
 
   constructor(
-    present: Present,
-    { reach, clock }: Pick<CareDeps, 'reach' | 'clock'>,
+    present: SessionContext,
+    { reach, clock }: Pick<SessionDeps, 'reach' | 'clock'>,
     maySignal: () => boolean,
   ) {
     this.#present = present;
@@ -39,7 +39,7 @@ export class Hand {
   }
 
   /** The way in that is open now. */
-  get reach(): Reach | undefined {
+  get reach(): RuntimeClient | undefined {
     return this.#reach;
   }
 
@@ -64,7 +64,7 @@ export class Hand {
    * @throws ReachError
    * @throws SpillwayError `unavailable` when this life is over
    */
-  async open(): Promise<Reach> {
+  async open(): Promise<RuntimeClient> {
     this.#present.check();
     const { worker } = this.#present.life;
     if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
@@ -74,7 +74,7 @@ export class Hand {
     if (before) await within(this.#clock, RELEASE_MS, before.release());
     const reach = await this.#reachOf(worker, this.#maySignal);
     this.#present.check();
-    if (typeof reach === 'string') throw new ReachError('refused', reach);
+    if (typeof reach === 'string') throw new RuntimeClientError('refused', reach);
     this.#reached = worker;
     this.#reach = reach;
     return reach;
@@ -103,7 +103,7 @@ export class Hand {
   }
 
   /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
-  refused({ passing, outcome }: ReachError): number {
+  refused({ passing, outcome }: RuntimeClientError): number {
     const { pid } = this.#present.life.worker;
     const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
     const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];

@@ -1,5 +1,5 @@
 /** One thing at a time: what the loop does, and what is asked for from outside. */
-export class Turns {
+export class SerialQueue {
   #running: Promise<unknown> | undefined;
   readonly #failed: (error: unknown) => void;
 

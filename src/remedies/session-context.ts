@@ -1,16 +1,16 @@
 import { SpillwayError } from '../core/lib/errors.ts';
-import { heldBytes } from '../core/model/reading.ts';
-import type { AgentLife, Situation } from '../core/ports/ports.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
+import type { AgentProcess, Situation } from '../core/ports/ports.ts';
 
 /** One life of the agent as it is now: the latest round of the loop, and whether it is over. */
-export class Present {
-  readonly life: AgentLife;
+export class SessionContext {
+  readonly life: AgentProcess;
   /** As of the latest round; `undefined` before the first. */
   latest: Situation | undefined;
   /** The guardian has turned away from this life. */
   ended = false;
 
-  constructor(life: AgentLife) {
+  constructor(life: AgentProcess) {
     this.life = life;
   }
 
@@ -33,7 +33,7 @@ export class Present {
   /** Bytes held now. A glance, as a whole reading would be taken for one that the loop has judged. */
   held(): number {
     const { reading } = this.situation;
-    const usedBytes = this.life.glance() ?? reading.usedBytes;
-    return heldBytes({ usedBytes, reclaimableBytes: reading.reclaimableBytes });
+    const usedBytes = this.life.usageOnly() ?? reading.usedBytes;
+    return unreclaimableBytes({ usedBytes, reclaimableBytes: reading.reclaimableBytes });
   }
 }

@@ -2,12 +2,12 @@ import type { Finding } from '../core/model/events.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { Profile } from '../core/model/heap.ts';
 import type { DeathCause } from '../core/model/status.ts';
-import type { AgentLife, Clock } from '../core/ports/ports.ts';
-import type { Reach } from '../core/ports/runtime-client.ts';
+import type { AgentProcess, Clock } from '../core/ports/ports.ts';
+import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import type { Thresholds } from '../core/pressure/level.ts';
 import type { ClientConnections } from '../core/proc/client-connections.ts';
 
-export interface CareOptions extends Thresholds {
+export interface SessionOptions extends Thresholds {
   gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
   /** Share of wall time, 0…1. */
   gcStallBudget: number;
@@ -15,14 +15,14 @@ export interface CareOptions extends Thresholds {
 }
 
 /** What care gets from outside, the same for all lives of the agent. */
-export interface CareDeps {
-  options: CareOptions;
+export interface SessionDeps {
+  options: SessionOptions;
   clock: Clock;
   /**
    * A way into the runtime of a process, or in words why there is none.
    * @param maySignal whether a signal may open it, asked right before one is sent
    */
-  reach(worker: AgentLife['worker'], maySignal: () => boolean): Promise<Reach | string>;
+  reach(worker: AgentProcess['worker'], maySignal: () => boolean): Promise<RuntimeClient | string>;
   /** The most that the heap of a Node process can be, seen from outside, in bytes; `null` where that cannot be told. */
   heapFromOutside(pid: number): number | null;
   /** Connections of clients to the agent's processes, main process first. */

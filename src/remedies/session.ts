@@ -4,22 +4,22 @@ import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
 import { type HeapUse, limitedBy, ratioOf } from '../core/model/reading.ts';
-import type { AgentLife, Situation } from '../core/ports/ports.ts';
-import { type Reach, ReachError } from '../core/ports/runtime-client.ts';
+import type { AgentProcess, Situation } from '../core/ports/ports.ts';
+import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
 import { type Access, accessAt, isForeseen } from '../core/pressure/access.ts';
 import { atLeast, withoutHold } from '../core/pressure/level.ts';
-import type { Hope } from '../core/pressure/readiness.ts';
+import type { ReclaimOutlook } from '../core/pressure/readiness.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
-import { Collecting } from './gc-runner.ts';
-import { HeapWatch, LOOKS_APART_MS } from './heap-monitor.ts';
-import { GrowthWatch } from './heap-profiler.ts';
+import { GcRunner } from './gc-runner.ts';
+import { HeapMonitor, LOOKS_APART_MS } from './heap-monitor.ts';
+import { HeapProfiler } from './heap-profiler.ts';
 import { type SnapshotFile, takeSnapshot } from './heap-snapshot.ts';
-import { WorkWatch } from './in-flight-monitor.ts';
-import { askEveryMs } from './poll-interval.ts';
-import { Hand } from './runtime-connection.ts';
-import { Turns } from './serial-queue.ts';
-import { Present } from './session-context.ts';
-import type { CareDeps } from './session-deps.ts';
+import { InFlightMonitor } from './in-flight-monitor.ts';
+import { pollIntervalMs } from './poll-interval.ts';
+import { RuntimeConnection } from './runtime-connection.ts';
+import { SerialQueue } from './serial-queue.ts';
+import { SessionContext } from './session-context.ts';
+import type { SessionDeps } from './session-deps.ts';
 import { sleep, within } from './waiting.ts';
 
 /** The runtime is let go when nothing was asked of it for so long. */
@@ -38,21 +38,21 @@ const END_MS = 500;
  * What is done for one life of the agent from inside its runtime: its garbage collected, its heap asked for, its growth
  * named. One thing at a time, each beside the loop, each with an end; what fails is recorded and tried again later.
  */
-export class Care {
+export class RuntimeSession {
   /** What the runtime of a process says: whether its program handles SIGTERM; `null` before it was asked. */
   sigterm: { pid: number; handles: boolean } | null = null;
   /** Charged, but free inside the heap, as last told; 0 where that is not known. */
   freeHeapBytes = 0;
 
-  readonly #deps: CareDeps;
+  readonly #deps: SessionDeps;
   readonly #plan: GcPlan;
-  readonly #present: Present;
-  readonly #hand: Hand;
-  readonly #heap: HeapWatch;
-  readonly #work: WorkWatch;
-  readonly #growth: GrowthWatch;
-  readonly #collecting: Collecting;
-  readonly #turns: Turns;
+  readonly #present: SessionContext;
+  readonly #hand: RuntimeConnection;
+  readonly #heap: HeapMonitor;
+  readonly #work: InFlightMonitor;
+  readonly #growth: HeapProfiler;
+  readonly #collecting: GcRunner;
+  readonly #turns: SerialQueue;
 
   #actedMs = Number.NEGATIVE_INFINITY;
   #lingering: { cancel(): void } | undefined;
@@ -64,24 +64,24 @@ export class Care {
   /** When a signal was last allowed by the level. */
   #signalMs = Number.NEGATIVE_INFINITY;
 
-  constructor(life: AgentLife, deps: CareDeps) {
+  constructor(life: AgentProcess, deps: SessionDeps) {
     const { options, clock, log } = deps;
     const plan = new GcPlan({
       stallBudgetShare: options.gcStallBudget,
       warnRatio: options.warnRatio,
       sinceMs: clock.now(),
     });
-    const present = new Present(life);
-    const hand = new Hand(present, deps, () => this.#mayOpen || this.#access === 'signal');
-    const heap = new HeapWatch(present, deps);
+    const present = new SessionContext(life);
+    const hand = new RuntimeConnection(present, deps, () => this.#mayOpen || this.#access === 'signal');
+    const heap = new HeapMonitor(present, deps);
     this.#deps = deps;
     this.#plan = plan;
     this.#present = present;
     this.#hand = hand;
     this.#heap = heap;
-    this.#work = new WorkWatch(present, hand, deps);
-    this.#growth = new GrowthWatch(present, hand, plan, deps);
-    this.#collecting = new Collecting({
+    this.#work = new InFlightMonitor(present, hand, deps);
+    this.#growth = new HeapProfiler(present, hand, plan, deps);
+    this.#collecting = new GcRunner({
       ...deps,
       present,
       hand,
@@ -89,7 +89,7 @@ export class Care {
       heap,
       see: (facts) => this.#see(facts),
     });
-    this.#turns = new Turns((error) => log('warn', `unexpected: ${messageOf(error)}`));
+    this.#turns = new SerialQueue((error) => log('warn', `unexpected: ${messageOf(error)}`));
   }
 
   /** At each round of the loop; returns at once. */
@@ -109,7 +109,7 @@ export class Care {
     }
     if (nowMs < this.#hand.retryMs) return;
     if (reason === 'heap') this.#turns.start(() => this.#askForHeap());
-    else if (nowMs - this.#actedMs >= askEveryMs(situation)) this.#turns.start(() => this.#act());
+    else if (nowMs - this.#actedMs >= pollIntervalMs(situation)) this.#turns.start(() => this.#act());
   }
 
   /** The heap against its own limit, while that is near. */
@@ -130,7 +130,7 @@ export class Care {
   }
 
   /** What refusing work may still bring: asked at each reading. */
-  get hope(): Hope {
+  get hope(): ReclaimOutlook {
     const { collections, inFlight } = this;
     return {
       collecting: collections === 'pending' || collections === 'useful',
@@ -164,7 +164,7 @@ export class Care {
         if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
         return await this.#collecting.collect(reach, decision.collect, 'request');
       } catch (error) {
-        if (error instanceof ReachError) this.#failed(error, 'request');
+        if (error instanceof RuntimeClientError) this.#failed(error, 'request');
         throw error;
       }
     });
@@ -195,7 +195,7 @@ export class Care {
     this.#lingering?.cancel();
     const running = Promise.allSettled([this.#turns.running, this.#work.counting]);
     await within(this.#deps.clock, END_MS, running);
-    this.#heap.forget();
+    this.#heap.reset();
     await this.#hand.letGo();
   }
 
@@ -254,7 +254,7 @@ export class Care {
           await this.#askForSigterm(reach);
       }
     } catch (error) {
-      if (error instanceof ReachError && error.deferred)
+      if (error instanceof RuntimeClientError && error.deferred)
         this.#deferredUntilMs = clock.now() + LOOK_FOR_OPEN_MS;
       else this.#failed(error, 'pressure');
     } finally {
@@ -303,17 +303,17 @@ export class Care {
   }
 
   /** The runtime of the process that matters now. What was known of the one before says nothing about it. */
-  async #reached(): Promise<Reach> {
+  async #reached(): Promise<RuntimeClient> {
     const before = this.#hand.pid;
     const reach = await this.#hand.open();
     if (before !== undefined && before !== this.#hand.pid) {
       this.#plan.another();
-      this.#heap.forget();
+      this.#heap.reset();
     }
     return reach;
   }
 
-  async #askForSigterm(reach: Reach): Promise<void> {
+  async #askForSigterm(reach: RuntimeClient): Promise<void> {
     const { pid } = this.#hand;
     if (pid === undefined || !reach.catchesSigterm) return;
     const handles = await reach.catchesSigterm().catch(() => null);
@@ -333,7 +333,9 @@ export class Care {
     // its end is told, and is no refusal
     if (this.#present.over || this.#present.life.dying()) return;
     const refusal =
-      error instanceof ReachError ? error : new ReachError('refused', messageOf(error), { cause: error });
+      error instanceof RuntimeClientError
+        ? error
+        : new RuntimeClientError('refused', messageOf(error), { cause: error });
     const times = this.#hand.refused(refusal);
     this.#heap.unanswered(refusal);
     this.#collecting.failed(refusal, times, trigger);
@@ -352,10 +354,10 @@ export class Care {
         }
       });
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
+      if (!(error instanceof RuntimeClientError)) throw error;
       throw new SpillwayError('unavailable', error.message, {
         cause: error,
-        ...(error.mend === undefined ? {} : { mend: error.mend }),
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
       });
     }
   }

@@ -1,22 +1,22 @@
 import { connectInspector } from '../adapters/inspector-client.ts';
-import type { AgentLife } from '../core/ports/ports.ts';
-import { type Reach, ReachError } from '../core/ports/runtime-client.ts';
+import type { AgentProcess } from '../core/ports/ports.ts';
+import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
 import { createInspectorTarget } from '../sources/inspector/target.ts';
 import { listeningSockets } from '../sources/listening-ports.ts';
 import { argsOf } from '../sources/process-table.ts';
 import { pythonLook } from '../sources/python/look.ts';
 import { sharedHost } from '../sources/shared-host.ts';
-import { createGoReach } from './go/client.ts';
-import { createJvmReach } from './jvm/client.ts';
-import { createNodeReach } from './node/client.ts';
+import { createGoClient } from './go/client.ts';
+import { createJvmClient } from './jvm/client.ts';
+import { createNodeClient } from './node/client.ts';
 import { createHeapProfile } from './node/heap-profile.ts';
 import type { SignalRecord } from './node/signal-record.ts';
 import { createSourceMaps } from './node/source-maps.ts';
 import type { NodeSignals } from './node/target.ts';
-import { createPythonReach } from './python/client.ts';
+import { createPythonClient } from './python/client.ts';
 
 /** How a runtime may be entered. */
-export interface ReachOptions {
+export interface RuntimeClientOptions {
   procRoot: string;
   /** How far the user lets the guardian go. */
   gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
@@ -31,12 +31,15 @@ export interface ReachOptions {
 }
 
 /** The way into a process' runtime, or in words why there is none. */
-export function reachOf({ pid, runtime }: AgentLife['worker'], options: ReachOptions): Reach | string {
+export function runtimeClientOf(
+  { pid, runtime }: AgentProcess['worker'],
+  options: RuntimeClientOptions,
+): RuntimeClient | string {
   const { procRoot, sameFiles } = options;
   switch (runtime) {
     case 'node': {
       const findPlaces = createSourceMaps({ procRoot, pid, sameFiles });
-      return createNodeReach({
+      return createNodeClient({
         target: createInspectorTarget({ procRoot, pid }),
         connect: connectInspector,
         signals: nodeSignals(pid, options),
@@ -44,14 +47,14 @@ export function reachOf({ pid, runtime }: AgentLife['worker'], options: ReachOpt
       });
     }
     case 'python':
-      return createPythonReach({
+      return createPythonClient({
         ...{ procRoot, pid, look: pythonLook(procRoot, pid) },
         mayOrder: options.maySignal,
       });
     case 'jvm':
-      return createJvmReach({ procRoot, pid, maySignal: options.maySignal });
+      return createJvmClient({ procRoot, pid, maySignal: options.maySignal });
     case 'go':
-      return createGoReach({ procRoot, pid, listening: listeningSockets });
+      return createGoClient({ procRoot, pid, listening: listeningSockets });
     default:
       return 'this program has no runtime that could be asked to collect its garbage';
   }
@@ -59,31 +62,31 @@ export function reachOf({ pid, runtime }: AgentLife['worker'], options: ReachOpt
 
 function nodeSignals(
   pid: number,
-  { procRoot, gc, maySignal, signalRecord, inPod }: ReachOptions,
+  { procRoot, gc, maySignal, signalRecord, inPod }: RuntimeClientOptions,
 ): NodeSignals {
   const args = () => argsOf(procRoot, pid);
   return {
     refusal() {
       // `off` sends no signal for a profile either
       if (gc === 'inspect-only' || gc === 'off')
-        return new ReachError('refused', `process ${pid} has no open inspector`, {
-          mend: 'start the agent with --inspect, or allow SIGUSR1 with --gc auto',
+        return new RuntimeClientError('refused', `process ${pid} has no open inspector`, {
+          hint: 'start the agent with --inspect, or allow SIGUSR1 with --gc auto',
         });
       if (!maySignal())
-        return new ReachError(
+        return new RuntimeClientError(
           'refused',
           `process ${pid} has no open inspector, and is sent SIGUSR1 only while work is turned away`,
           { deferred: true, passing: true },
         );
       const others = gc === 'auto' ? sharedHost({ procRoot, sysRoot: '/sys', inPod, pid }) : undefined;
       if (others !== undefined)
-        return new ReachError('refused', `the inspector of process ${pid} is not opened: ${others}`, {
-          mend: 'allow it with --gc on-shared-host, or start the agent with --inspect',
+        return new RuntimeClientError('refused', `the inspector of process ${pid} is not opened: ${others}`, {
+          hint: 'allow it with --gc on-shared-host, or start the agent with --inspect',
         });
       const barred = signalRecord.refusal(args());
       if (barred === undefined) return undefined;
-      return new ReachError('refused', `process ${pid} is not sent SIGUSR1: ${barred}`, {
-        mend: 'start the agent with --inspect',
+      return new RuntimeClientError('refused', `process ${pid} is not sent SIGUSR1: ${barred}`, {
+        hint: 'start the agent with --inspect',
       });
     },
     sent: () => signalRecord.sent(args()),

@@ -3,17 +3,17 @@ import { heapLimit } from '../core/gc/heap-limit.ts';
 import type { ExitFacts, ProcessShare, TreeSample } from '../core/model/process.ts';
 import type { Reading, Usage } from '../core/model/reading.ts';
 import type { AgentInfo } from '../core/model/status.ts';
-import type { AgentLife } from '../core/ports/ports.ts';
+import type { AgentProcess } from '../core/ports/ports.ts';
 import { exitCodeFromZombie, watchAlive } from './liveness.ts';
 import { AgentMemory, type AgentMemoryOptions } from './memory.ts';
 import { argsOf, shortName } from './process-table.ts';
-import { createProcessTree, LookPace, type ReadUsage } from './processes.ts';
+import { createProcessTree, type ReadUsage, SamplePace } from './processes.ts';
 import { createRssReader } from './rss-reader.ts';
 import { runtimeOf, runtimeOfTree } from './runtime.ts';
 import { SharedPages } from './shared-pages.ts';
 import { isDying } from './signals.ts';
 
-export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
+export interface AgentProcessOptions extends Omit<AgentMemoryOptions, 'rss'> {
   pid: number;
   readUsage: ReadUsage;
   platform: NodeJS.Platform;
@@ -29,7 +29,7 @@ export interface AgentLifeOptions extends Omit<AgentMemoryOptions, 'rss'> {
 }
 
 /** Follows one process, and all it started, from being found to its end. */
-export function startLife(options: AgentLifeOptions): AgentLife {
+export function watchAgent(options: AgentProcessOptions): AgentProcess {
   const { procRoot, pid, platform, child } = options;
   const linux = platform !== 'darwin';
   const info: AgentInfo = {
@@ -80,7 +80,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     kernelBytes: null,
   };
   let sample: TreeSample | undefined;
-  const pace = new LookPace(performance.now());
+  const pace = new SamplePace(performance.now());
 
   const memory = new AgentMemory({
     ...options,
@@ -118,7 +118,7 @@ export function startLife(options: AgentLifeOptions): AgentLife {
     },
     dying: () => isDying(procRoot, pid),
     read: (nowMs): Reading => memory.read(nowMs),
-    glance: () => memory.glance(),
+    usageOnly: () => memory.glance(),
     oomKills: () => memory.readOomKills(),
     get sharesGroup() {
       return memory.shared;
@@ -167,8 +167,8 @@ export function workerOf(
   procRoot: string,
   agent: AgentInfo,
   processes: readonly ProcessShare[],
-  before: AgentLife['worker'],
-): AgentLife['worker'] {
+  before: AgentProcess['worker'],
+): AgentProcess['worker'] {
   const { pid, runtime } = agent;
   const same = processes.slice(0, CANDIDATES).find((each) => runtimeOf(procRoot, each.pid) === runtime);
   const rssOf = (of: number) => processes.find((each) => each.pid === of)?.rssBytes ?? 0;

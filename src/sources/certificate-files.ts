@@ -12,7 +12,7 @@ export async function readCertificateFiles(directory: string): Promise<KeyPair> 
     const path = join(directory, name);
     return readFile(path, 'utf8').catch((cause: unknown) => {
       throw new SpillwayError('read', `the certificate cannot be read: ${messageOf(cause)}`, {
-        mend: `mount a Secret of type kubernetes.io/tls at ${directory}`,
+        hint: `mount a Secret of type kubernetes.io/tls at ${directory}`,
         cause,
       });
     });

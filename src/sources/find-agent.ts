@@ -32,11 +32,11 @@ export interface FoundAgent {
   remark?: string;
 }
 
-/** What the search found. `reason` says in words why there is no agent, `mend` what to do about it. */
+/** What the search found. `reason` says in words why there is no agent, `hint` what to do about it. */
 export type AgentSearch =
   | ({ kind: 'found' } & FoundAgent)
-  | { kind: 'none'; reason: string; mend: string }
-  | { kind: 'ambiguous'; candidates: FoundAgent[]; reason: string; mend: string };
+  | { kind: 'none'; reason: string; hint: string }
+  | { kind: 'ambiguous'; candidates: FoundAgent[]; reason: string; hint: string };
 
 export interface FindAgentOptions {
   /** `/proc`, or a tree that looks like it. */
@@ -73,7 +73,7 @@ export function findAgent(options: FindAgentOptions): AgentSearch {
   const self = rows.get(selfPid);
   if (!self)
     throw new SpillwayError('read', `${procRoot} does not show this process (pid ${selfPid})`, {
-      mend: 'mount the proc file system of its own process namespace',
+      hint: 'mount the proc file system of its own process namespace',
     });
   const eligible = [...rows.values()].filter((row) => isProgram(row) && !isFamily(row, selfPid, rows));
   if (selector.kind === 'match') return byText(selector.text, eligible, rows);
@@ -215,14 +215,14 @@ function rootOf(members: ProcessRow[]): ProcessRow[] {
     .slice(0, 1);
 }
 
-function choose(tops: ProcessRow[], what: string, mend: string, otherwise: () => AgentSearch): AgentSearch {
+function choose(tops: ProcessRow[], what: string, hint: string, otherwise: () => AgentSearch): AgentSearch {
   const [first, second] = tops.sort(byAge);
   if (!first) return otherwise();
   if (!second) return { kind: 'found', ...foundOf(first) };
   const named = tops.slice(0, NAMED).map((row) => `pid ${row.pid} ${clean(row.args.join(' '), 60)}`);
   const more = tops.length > NAMED ? `, and ${tops.length - NAMED} more` : '';
   const reason = `${tops.length} processes ${what}: ${named.join(', ')}${more}`;
-  return { kind: 'ambiguous', candidates: tops.map(foundOf), reason, mend };
+  return { kind: 'ambiguous', candidates: tops.map(foundOf), reason, hint };
 }
 
 function isProgram(row: ProcessRow): boolean {
@@ -267,6 +267,6 @@ function foundOf(row: ProcessRow): FoundAgent {
   return { pid: row.pid, startTime: row.stat.startTime, name: shortName(row.args, row.stat.comm) };
 }
 
-function none(reason: string, mend: string): AgentSearch {
-  return { kind: 'none', reason, mend };
+function none(reason: string, hint: string): AgentSearch {
+  return { kind: 'none', reason, hint };
 }

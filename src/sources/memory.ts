@@ -131,7 +131,7 @@ export class AgentMemory {
     return this.#lastOomKills;
   }
 
-  /** Why better sources are not in use, each with its mend; empty when all is well. */
+  /** Why better sources are not in use, each with its hint; empty when all is well. */
   degraded(): string[] {
     const reasons: string[] = [];
     if (this.#locateFailure !== undefined) reasons.push(this.#locateFailure);
@@ -233,6 +233,6 @@ export class AgentMemory {
 }
 
 function explain(error: unknown): string {
-  const mend = error instanceof SpillwayError && error.mend !== undefined ? `; ${error.mend}` : '';
-  return `the agent's cgroup cannot be used: ${messageOf(error)}${errnoOf(error) === 'EACCES' ? ' (run with the same uid and gid as the agent)' : ''}${mend}`;
+  const hint = error instanceof SpillwayError && error.hint !== undefined ? `; ${error.hint}` : '';
+  return `the agent's cgroup cannot be used: ${messageOf(error)}${errnoOf(error) === 'EACCES' ? ' (run with the same uid and gid as the agent)' : ''}${hint}`;
 }

@@ -37,7 +37,7 @@ export function readProc(file: string): Outcome<string> {
 export function listPids(procRoot: string): number[] {
   const listed = attempt(procRoot, () => readdirSync(procRoot));
   if (listed.kind !== 'value')
-    throw new SpillwayError('read', `${procRoot} cannot be listed`, { mend: 'mount proc there' });
+    throw new SpillwayError('read', `${procRoot} cannot be listed`, { hint: 'mount proc there' });
   return listed.value.map(Number).filter((pid) => Number.isInteger(pid) && pid > 0);
 }
 

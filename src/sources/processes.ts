@@ -23,7 +23,7 @@ export interface TreeSample {
   processes: TreeProcess[];
   /** All of them, biggest first. */
   pids: readonly number[];
-  /** CPU time this process spent while it looked, in milliseconds: what {@link LookPace} goes by. */
+  /** CPU time this process spent while it looked, in milliseconds: what {@link SamplePace} goes by. */
   costMs: number;
 }
 
@@ -73,7 +73,7 @@ const AHEAD_MS = 200;
  * parent. A process that was both started and orphaned between two looks is only found with `sameGroup`.
  *
  * One look at 1 / 50 / 500 small processes costs 1 / 7 / 29 ms of CPU (Node 20), in slices of about 2 ms, so the sampling in
- * between stays on time; with {@link LookPace} that is 0.1 / 0.7 / 1 % of a core. pidusage keeps one file open for each.
+ * between stays on time; with {@link SamplePace} that is 0.1 / 0.7 / 1 % of a core. pidusage keeps one file open for each.
  */
 export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   const {
@@ -152,7 +152,7 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
  * cost several times what later ones do (100 ms at 140 small processes, 29 ms at 500 once the code is warm), so some of it may
  * be spent ahead: an agent that starts hundreds of processes is seen whole within seconds.
  */
-export class LookPace {
+export class SamplePace {
   #creditMs = AHEAD_MS;
   #paidMs: number;
 

@@ -1,6 +1,6 @@
 import { SpillwayError } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';
-import { heldBytes, type Reading } from '../core/model/reading.ts';
+import { type Reading, unreclaimableBytes } from '../core/model/reading.ts';
 
 /** What a sum of RSS was made of. */
 export interface RssOrigin {
@@ -22,7 +22,7 @@ export class RssDoubt {
 
   /** @throws SpillwayError `read`, with the hint, as long as the sum is not to be believed */
   check(reading: Reading, { exact = true, processes = 1 }: RssOrigin): void {
-    const held = heldBytes(reading);
+    const held = unreclaimableBytes(reading);
     const { limitBytes, limitSource } = reading;
     const mayBe = limitSource === 'option' && exact;
     if (mayBe || held <= BELIEVED_SHARE * limitBytes) this.#doubted = false;

@@ -10,8 +10,8 @@ const MAX_BYTES = 8192;
  * @throws SpillwayError `read`
  */
 export async function readWebhookUrl(path: string): Promise<string> {
-  const failed = (why: string, mend: string, cause?: unknown) =>
-    new SpillwayError('read', `webhook-url-file: ${path}: ${why}`, { mend, cause });
+  const failed = (why: string, hint: string, cause?: unknown) =>
+    new SpillwayError('read', `webhook-url-file: ${path}: ${why}`, { hint, cause });
   const bytes = Buffer.alloc(MAX_BYTES + 1);
   let length = 0;
   try {

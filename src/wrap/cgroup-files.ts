@@ -76,7 +76,7 @@ export async function removeGroup(directory: string): Promise<number> {
           'unavailable',
           `cannot remove the cgroup ${directory}: ${messageOf(thrown)}`,
           {
-            mend: `end the processes in ${directory}/cgroup.procs, then: rmdir ${directory}`,
+            hint: `end the processes in ${directory}/cgroup.procs, then: rmdir ${directory}`,
             cause: thrown,
           },
         );

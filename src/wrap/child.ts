@@ -134,18 +134,18 @@ function startFailure(command: string, cause: unknown): SpillwayError {
   const isPath = command.includes('/');
   if (errnoOf(cause) === 'ENOENT' && !(isPath && existsSync(command)))
     return new SpillwayError('command', `command not found: ${command}`, {
-      mend: isPath
+      hint: isPath
         ? 'check the path; it is seen from the working directory'
         : 'check its spelling and PATH, or give its full path',
       cause,
     });
   if (errnoOf(cause) === 'ENOENT')
     return new SpillwayError('command', `cannot start ${command}: the interpreter it names does not exist`, {
-      mend: 'check its first line (#!), or for a binary that its loader is installed',
+      hint: 'check its first line (#!), or for a binary that its loader is installed',
       cause,
     });
   return new SpillwayError('command', `cannot start ${command}: ${messageOf(cause)}`, {
-    mend:
+    hint:
       errnoOf(cause) === 'EACCES'
         ? `make it an executable file: chmod +x ${command}`
         : 'run it without Spillway to see more',

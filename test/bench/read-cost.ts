@@ -6,7 +6,7 @@ import { readProcessUsage } from '../../src/adapters/pidusage.ts';
 import { DEFAULT_JUDGEMENT } from '../../src/core/pressure/judge.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import { Guardian } from '../../src/guardian.ts';
-import { startLife } from '../../src/sources/agent-process.ts';
+import { watchAgent } from '../../src/sources/agent-process.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 
 /** What one of something takes. */
@@ -27,7 +27,7 @@ new PerformanceObserver((list) => {
   collections += list.getEntries().length;
 }).observe({ entryTypes: ['gc'] });
 
-const life = startLife({
+const life = watchAgent({
   procRoot: '/proc',
   platform: process.platform,
   machineBytes: totalmem(),

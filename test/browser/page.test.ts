@@ -354,11 +354,11 @@ async function openWith(browser: Browser, changes: Parameters<typeof statusWith>
         {
           at: AT,
           verdict: 'freed',
-          way: 'quick',
+          way: 'fast',
           trigger: 'use is at 76 %',
           freedBytes: 38 * MIB,
           stallMs: 90,
-          mend: null,
+          hint: null,
         },
       ],
       deaths: [{ id: 'a', at: AT, cause: 'oom-killed', reason: 'Killed.' }],

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import type { Power } from '../../src/commands/doctor/power.ts';
+import type { Check } from '../../src/commands/doctor/check.ts';
 import type { Diagnosis } from '../../src/commands/doctor.ts';
 import { ask, call, create, pathOf, until } from './support/api.ts';
 import { IMAGE, PATIENCE, TOOLS_IMAGE } from './support/environment.ts';
@@ -68,15 +68,15 @@ function pod(
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: NAMESPACE }, spec };
 }
 
-/** What is wrong with a pod, and what the doctor has to say of it: the power that is missing and a part of its YAML. */
+/** What is wrong with a pod, and what the doctor has to say of it: the check that is missing and a part of its YAML. */
 const FAULTS: Record<
   string,
-  { change: Parameters<typeof pod>[1]; power: string; has?: string; yaml: RegExp }
+  { change: Parameters<typeof pod>[1]; check: string; status?: string; yaml: RegExp }
 > = {
   'uid-differs': {
     change: ({ sidecar }) =>
       (sidecar.securityContext = { ...sidecar.securityContext, runAsUser: 1001, runAsGroup: 1001 }),
-    power: 'look into the agent',
+    check: 'process access',
     yaml: /- name: spillway\n {4}securityContext:\n {6}runAsUser: 1000\n {6}runAsGroup: 1000\n$/,
   },
   'root-with-capabilities': {
@@ -84,17 +84,17 @@ const FAULTS: Record<
       agent.securityContext = { runAsUser: 0, runAsGroup: 0 };
       sidecar.securityContext = { ...sidecar.securityContext, runAsUser: 0, runAsGroup: 0 };
     },
-    power: 'look into the agent',
+    check: 'process access',
     yaml: /runAsUser: 0\n.*\n.*\n {6}capabilities:\n {8}drop: \[ALL\]\n {8}add: \[CHOWN, DAC_OVERRIDE, .*\]\n$/,
   },
   privileged: {
     change: ({ agent }) => (agent.securityContext = { runAsUser: 0, privileged: true }),
-    power: 'look into the agent',
+    check: 'process access',
     yaml: /- name: worker\n {4}securityContext:\n {6}privileged: false\n$/,
   },
   'processes-not-shared': {
     change: ({ spec }) => delete spec.shareProcessNamespace,
-    power: 'find the agent',
+    check: 'agent',
     yaml: /^spec:\n {2}shareProcessNamespace: true\n$/,
   },
   'host-pid': {
@@ -102,18 +102,18 @@ const FAULTS: Record<
       delete spec.shareProcessNamespace;
       spec.hostPID = true;
     },
-    power: 'find the agent',
+    check: 'agent',
     yaml: /^spec:\n {2}hostPID: false\n {2}shareProcessNamespace: true\n$/,
   },
   'no-such-container': {
     change: ({ sidecar }) => (sidecar.args = ['guard', '--agent=container:other']),
-    power: 'find the agent',
+    check: 'agent',
     yaml: /- name: SPILLWAY_AGENT\n {6}value: container:worker\n$/,
   },
   'no-limit': {
     change: ({ agent }) => delete agent.resources,
-    power: 'read its memory limit',
-    has: 'partly',
+    check: 'memory limit',
+    status: 'warn',
     yaml: /- name: worker\n {4}resources:\n {6}limits:\n {8}memory: 256Mi\n$/,
   },
   'no-token': {
@@ -121,40 +121,40 @@ const FAULTS: Record<
       spec.volumes = [];
       sidecar.volumeMounts = [];
     },
-    power: 'tell Events',
+    check: 'Kubernetes Events',
     yaml: /serviceAccountToken:[\s\S]*mountPath: \/var\/run\/secrets\/kubernetes.io\/serviceaccount\n/,
   },
   'no-rights': {
     change: ({ spec }) => (spec.serviceAccountName = 'default'),
-    power: 'tell Events',
+    check: 'Kubernetes Events',
     yaml: /kind: RoleBinding[\s\S]*name: default, namespace: spillway-doctor-/,
   },
   'api-server-out-of-reach': {
     change: ({ sidecar }) => sidecar.env?.push({ name: 'KUBERNETES_SERVICE_HOST', value: '203.0.113.1' }),
-    power: 'tell Events',
+    check: 'Kubernetes Events',
     yaml: /kind: NetworkPolicy/,
   },
   'no-readiness-probe': {
     change: ({ sidecar }) => delete sidecar.readinessProbe,
-    power: 'be probed',
-    has: 'partly',
+    check: 'readiness probe',
+    status: 'warn',
     yaml: /readinessProbe:\n {6}httpGet:\n {8}path: \/readyz\n {8}port: 9797\n/,
   },
   'little-memory': {
     change: ({ sidecar }) => (sidecar.resources = { limits: { memory: '112Mi' } }),
-    power: 'have memory of its own',
-    has: 'partly',
+    check: 'own memory',
+    status: 'warn',
     yaml: /limits:\n {8}memory: 128Mi\n$/,
   },
   'little-cpu': {
     change: ({ sidecar }) => (sidecar.resources = { limits: { memory: '128Mi', cpu: '90m' } }),
-    power: 'run when it has to',
-    has: 'partly',
+    check: 'own CPU',
+    status: 'warn',
     yaml: /cpu: null/,
   },
   'nowhere-to-keep-reports': {
     change: ({ sidecar }) => sidecar.args?.push('--record-dir=/records'),
-    power: 'keep reports of deaths',
+    check: 'post-mortem directory',
     yaml: /name: spillway-records\n {6}mountPath: \/records\n$/,
   },
 };
@@ -177,17 +177,17 @@ function doctor(name: string, ...flags: string[]): Promise<Ran> {
 
 interface Findings {
   canGuard: boolean;
-  powers: Record<string, Power>;
+  checks: Record<string, Check>;
 }
 
 /** Asks once nothing is too early to be told any more: a program's start, the first probes. */
-async function powersOf(name: string): Promise<Findings> {
+async function checksOf(name: string): Promise<Findings> {
   for (const end = Date.now() + 60_000 * PATIENCE; ; await sleep(1000)) {
     const { out, err } = await doctor(name, '--json');
     if (out === '') throw new Error(err);
-    const { canGuard, powers } = JSON.parse(out) as Diagnosis;
-    if (powers.some(({ mend }) => mend === 'ask again in a moment') && Date.now() < end) continue;
-    return { canGuard, powers: Object.fromEntries(powers.map((power) => [power.power, power])) };
+    const { canGuard, checks } = JSON.parse(out) as Diagnosis;
+    if (checks.some(({ hint }) => hint === 'ask again in a moment') && Date.now() < end) continue;
+    return { canGuard, checks: Object.fromEntries(checks.map((check) => [check.check, check])) };
   }
 }
 
@@ -243,15 +243,15 @@ describe.skipIf(lacks !== '')(
 
     it('should find nothing amiss where nothing is, and leave agent and guardian alone', async (context) => {
       await start(context, 'well', () => {});
-      const { canGuard, powers } = await powersOf('well');
+      const { canGuard, checks } = await checksOf('well');
       expect(canGuard).toBe(true);
-      for (const { has, power, detail, yaml } of Object.values(powers)) {
-        expect(yaml, `${power}: ${detail}`).toBe(undefined);
+      for (const { status, check, detail, yaml } of Object.values(checks)) {
+        expect(yaml, `${check}: ${detail}`).toBe(undefined);
         // what a Node program makes of SIGTERM is asked of it at run time; reports are kept where one says where
-        expect([power, detail, has]).toEqual([
-          power,
+        expect([check, detail, status]).toEqual([
+          check,
           detail,
-          /end it|reports/.test(power) ? 'partly' : 'yes',
+          /recycle|post-mortem/.test(check) ? 'warn' : 'pass',
         ]);
       }
       const { status } = await ask<V1Pod>('GET', pathOf('Pod', NAMESPACE, 'well'));
@@ -274,29 +274,29 @@ describe.skipIf(lacks !== '')(
     )('should name what is missing, and the lines that give it: %s', async ([name, fault], context) => {
       const { expect } = context;
       await start(context, name, fault.change);
-      const { powers } = await powersOf(name);
-      expect(powers[fault.power]).toMatchObject({
-        has: fault.has ?? 'no',
+      const { checks } = await checksOf(name);
+      expect(checks[fault.check]).toMatchObject({
+        status: fault.status ?? 'fail',
         detail: expect.stringMatching(/\w/),
-        mend: expect.stringMatching(/\w/),
+        hint: expect.stringMatching(/\w/),
         why: expect.stringMatching(/\w/),
         yaml: expect.stringMatching(fault.yaml),
       });
       // one fault, one finding: nothing else gets lines to change
-      const others = Object.values(powers).filter(
-        ({ yaml, power }) => yaml !== undefined && power !== fault.power,
+      const others = Object.values(checks).filter(
+        ({ yaml, check }) => yaml !== undefined && check !== fault.check,
       );
-      expect(others.map(({ power, detail }) => `${power}: ${detail}`)).toEqual([]);
+      expect(others.map(({ check, detail }) => `${check}: ${detail}`)).toEqual([]);
       const { out } = await doctor(name);
-      for (const line of (powers[fault.power]?.yaml ?? '').trimEnd().split('\n'))
+      for (const line of (checks[fault.check]?.yaml ?? '').trimEnd().split('\n'))
         expect(out).toContain(`  ${line}\n`);
     });
 
     it('should give rights that suffice', async (context) => {
       await start(context, 'rightless', FAULTS['no-rights']?.change ?? (() => {}));
-      const before = await powersOf('rightless');
-      await apply(before.powers['tell Events']?.yaml ?? '');
-      expect((await powersOf('rightless')).powers['tell Events']).toMatchObject({ has: 'yes' });
+      const before = await checksOf('rightless');
+      await apply(before.checks['Kubernetes Events']?.yaml ?? '');
+      expect((await checksOf('rightless')).checks['Kubernetes Events']).toMatchObject({ status: 'pass' });
     });
   },
 );

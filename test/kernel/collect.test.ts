@@ -23,7 +23,7 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
       await until(() => guarded.text.out.includes('ready'), 'the memory is taken');
       const pid = await guarded.agentPid();
       process.kill(pid, 'SIGWINCH');
-      // a quick one may come first, which leaves the pages to the next one, or to be given back unseen on a slow machine
+      // a fast one may come first, which leaves the pages to the next one, or to be given back unseen on a slow machine
       await until(
         async () => {
           const { ratio, lastGc } = await guarded.status();

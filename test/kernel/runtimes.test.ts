@@ -79,7 +79,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
         flags: SHEDDING,
       });
       expect(lastGc).toMatchObject({ freedBytes: 0 });
-      expect(lastGc.mend).toContain('spillway_hook');
+      expect(lastGc.hint).toContain('spillway_hook');
       expect(alive).toBe(true);
     },
   );
@@ -124,7 +124,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
 
   for (const [serves, outcome, verdict, args] of [
     // on a slow machine Go takes longer to give its pages back than is waited for
-    ['pprof', 'collected', ['freed', 'collected but not returned'], ['pprof']],
+    ['pprof', 'collected', ['freed', 'not_returned'], ['pprof']],
     ['no pprof', 'refused', ['refused'], ['plain']],
   ] as const)
     itWhere(`in Go that serves ${serves} is ${outcome}`, GO ? undefined : 'no Go compiler', async () => {
@@ -136,7 +136,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
         // its agent takes 330 MiB on the way up
         flags: ['--limit', '420Mi', '--warn-ratio', '0.5'],
       });
-      if (outcome === 'refused') expect(lastGc.mend).toContain('net/http/pprof');
+      if (outcome === 'refused') expect(lastGc.hint).toContain('net/http/pprof');
       else expect(lastGc.freedHeapBytes).toBeGreaterThan(200 * MIB);
       expect(alive).toBe(true);
       guarded.child.stdin?.write('echo on\n');

@@ -27,7 +27,7 @@ describe('a port in use', () => {
   it.each([
     ['run', 125],
     ['guard', 1],
-  ] as const)('should end %s with status %i and a message with its mend, and start nothing', async (command, status) => {
+  ] as const)('should end %s with status %i and a message with its hint, and start nothing', async (command, status) => {
     const other = await startTidal();
     const marker = join(directory, `started-${command}`);
     const args = command === 'run' ? ['--', 'touch', marker] : [];

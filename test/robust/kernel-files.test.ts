@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/core/ports/ports.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import { Guardian } from '../../src/guardian.ts';
-import { startLife } from '../../src/sources/agent-process.ts';
+import { watchAgent } from '../../src/sources/agent-process.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../support/fake-cgroup.ts';
 import { procFiles } from '../support/fake-proc.ts';
 import { random } from '../support/memory-stories.ts';
@@ -65,7 +65,7 @@ function guardianOf(procRoot: string) {
   const guardian = new Guardian({
     options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
     seek: (lives) =>
-      startLife({
+      watchAgent({
         procRoot,
         platform: 'linux',
         pid: 7,

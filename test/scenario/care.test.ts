@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createAdminServer } from '../../src/adapters/admin-server.ts';
-import { ReachError } from '../../src/core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
 import { CareStory, StoryAgent } from '../support/care-story.ts';
 import { startServer } from '../support/http-server.ts';
 import { MiB } from '../support/story.ts';
 
 const refusal = (message = 'the inspector cannot be opened') =>
-  new ReachError('refused', message, { mend: 'leave --disable-sigusr1 out' });
-const late = () => new ReachError('timeout', 'the agent did not answer within 500 ms');
+  new RuntimeClientError('refused', message, { hint: 'leave --disable-sigusr1 out' });
+const late = () => new RuntimeClientError('timeout', 'the agent did not answer within 500 ms');
 
 let rejections: unknown[];
 const onRejection = (error: unknown) => void rejections.push(error);
@@ -186,7 +186,7 @@ describe('garbage', () => {
     expect(story.unreadyMs).toBe(0);
     expect(story.reach.mostAtOnce).toBe(1);
     expect(story.notes('GarbageCollected'), 'told once a minute at most').toHaveLength(1);
-    expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'freed', way: 'quick' });
+    expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'freed', way: 'fast' });
   });
 
   it('that came in one burst is collected while shedding, and the agent is ready within a second', async () => {
@@ -225,12 +225,12 @@ describe('garbage', () => {
     story.agent.inFlight = null;
     story.agent.liveMiB = 380;
     await story.goes(120);
-    expect(story.verdicts).toEqual(['nothing to free']);
+    expect(story.verdicts).toEqual(['nothing_freed']);
     story.agent.liveMiB = 430;
     await story.goes(120);
     expect(story.verdicts.length).toBeGreaterThanOrEqual(3);
     expect(story.verdicts.length).toBeLessThanOrEqual(8);
-    expect(new Set(story.verdicts)).toEqual(new Set(['nothing to free']));
+    expect(new Set(story.verdicts)).toEqual(new Set(['nothing_freed']));
   });
 
   it('being collected, or asked for in vain, puts off no 503', async () => {
@@ -735,7 +735,7 @@ describe('a runtime that was reached', () => {
     expect(story.reach.times('release')).toBe(1);
   });
 
-  it('that refuses is told with the mend, once, and asked ever more rarely', async () => {
+  it('that refuses is told with the hint, once, and asked ever more rarely', async () => {
     const story = await old();
     story.prepare = (reach) => {
       reach.faults.facts = refusal();
@@ -930,7 +930,7 @@ describe('a request', () => {
     };
     await expect(story.relief.profile(0)).rejects.toMatchObject({
       code: 'unavailable',
-      mend: 'leave --disable-sigusr1 out',
+      hint: 'leave --disable-sigusr1 out',
     });
     expect(story.records).toEqual([]);
     await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });

@@ -3,13 +3,13 @@ import { GcPlan } from '../../src/core/gc/plan.ts';
 import { GcStory } from '../support/gc-story.ts';
 
 describe('an agent full of garbage', () => {
-  it('is collected at the warning level the quick way, and is left alone after', () => {
+  it('is collected at the warning level the fast way, and is left alone after', () => {
     const story = new GcStory().goes(30);
     expect(story.runs).toEqual([]);
     story.goes(60, (s) => {
       story.garbage = Math.max(story.garbage, 0) + (s < 20 ? 1.8 : 0);
     });
-    expect(story.runs).toMatchObject([{ way: 'quick', reason: 'use is at 75 % of the limit' }]);
+    expect(story.runs).toMatchObject([{ way: 'fast', reason: 'use is at 75 % of the limit' }]);
     expect(story.held / story.limit, 'its pages come back by themselves').toBeLessThan(0.3);
   });
 
@@ -17,7 +17,7 @@ describe('an agent full of garbage', () => {
     const story = new GcStory().goes(30);
     story.garbage = 370;
     story.goes(1);
-    expect(story.runs).toMatchObject([{ way: 'thorough', freedMB: 370 }]);
+    expect(story.runs).toMatchObject([{ way: 'full', freedMB: 370 }]);
   });
 
   it('is collected again and again while it makes more, never for more than a tenth of the time', () => {
@@ -41,12 +41,12 @@ describe('an agent full of garbage', () => {
     expect(story.runs).toMatchObject([{ reason: 'the limit is about 4.0 s away' }]);
   });
 
-  it('is collected the quick way when the thorough one would take too much of the time that is left', () => {
+  it('is collected the fast way when the full one would take too much of the time that is left', () => {
     const story = new GcStory().goes(10);
     story.garbage = 350;
     story.secondsToLimit = 1;
     story.goes(0.1);
-    expect(story.runs).toMatchObject([{ way: 'quick' }]);
+    expect(story.runs).toMatchObject([{ way: 'fast' }]);
   });
 });
 
@@ -211,7 +211,7 @@ describe('idle at 0.88 after a burst', () => {
     story.loadGone = true;
     story.goes(2);
     expect(story.runs.slice(during)).toMatchObject([
-      { way: 'thorough', reason: 'the load is gone and may have left garbage', freedMB: 400 },
+      { way: 'full', reason: 'the load is gone and may have left garbage', freedMB: 400 },
     ]);
     story.goes(600);
     expect(story.runs.length, 'once').toBe(during + 1);
@@ -250,12 +250,12 @@ describe('idle at 0.88 after a burst', () => {
 });
 
 describe("V8's own limit", () => {
-  it('asks for the heap to be freed, not for pages: the quick way', () => {
+  it('asks for the heap to be freed, not for pages: the fast way', () => {
     const story = new GcStory().goes(60);
     story.heapLimit = 260;
     story.garbage = 150;
     story.goes(1);
-    expect(story.runs).toMatchObject([{ way: 'quick', freedMB: 0 }]);
+    expect(story.runs).toMatchObject([{ way: 'fast', freedMB: 0 }]);
     // the heap was freed, and that is what counts: no back-off
     story.goes(2, () => {
       story.garbage = 150;
@@ -297,11 +297,11 @@ describe('the budget', () => {
     expect(story.wait).toBe('the stall budget is 0 %');
   });
 
-  it('that is short takes the quick way', () => {
+  it('that is short takes the fast way', () => {
     const story = new GcStory({ stallBudgetShare: 0.005 }).goes(60); // 300 ms in a minute
     story.garbage = 390;
     story.goes(1);
-    expect(story.runs[0]).toMatchObject({ way: 'quick' });
+    expect(story.runs[0]).toMatchObject({ way: 'fast' });
     expect(story.runs.reduce((sum, { stallMs }) => sum + stallMs, 0)).toBeLessThan(300);
   });
 
@@ -320,7 +320,7 @@ describe('the budget', () => {
     expect(story.runs).toEqual([]);
     story.goes(4);
     // first what can be paid for, then what that left: its pages
-    expect(story.runs.map(({ way }) => way)).toEqual(['quick', 'thorough']);
+    expect(story.runs.map(({ way }) => way)).toEqual(['fast', 'full']);
   });
 });
 

@@ -3,7 +3,7 @@ import type { GuardianEvent } from '../../src/core/model/events.ts';
 import type { GrowthReport } from '../../src/core/model/growth-report.ts';
 import type { ExitFacts, TreeSample } from '../../src/core/model/process.ts';
 import type { Level } from '../../src/core/model/status.ts';
-import type { AgentLife, Clock, Outlets, Relief } from '../../src/core/ports/ports.ts';
+import type { AgentProcess, Clock, Exporters, Remediation } from '../../src/core/ports/ports.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';
@@ -44,7 +44,7 @@ class FakeClock implements Clock {
 }
 
 /** An agent whose memory, kills and end the story decides. */
-class FakeLife implements AgentLife {
+class FakeLife implements AgentProcess {
   heldMiB = 100;
   kills: number | null = 0;
   dead: ExitFacts | undefined;
@@ -73,7 +73,7 @@ class FakeLife implements AgentLife {
   /** Whether a glance is enough to tell that nothing has moved; a whole reading is counted. */
   glances = false;
   reads = 0;
-  glance = () => (this.glances ? this.heldMiB * 2 ** 20 : null);
+  usageOnly = () => (this.glances ? this.heldMiB * 2 ** 20 : null);
   oomKills = () => this.kills;
   degraded = () => [];
   tree = async (): Promise<TreeSample> => ({
@@ -100,7 +100,7 @@ let flights: string[];
 let logged: string[];
 let levels: Level[];
 let restarted: number;
-let relief: Relief & { growth: GrowthReport | undefined };
+let relief: Remediation & { growth: GrowthReport | undefined };
 let guardian: Guardian;
 
 beforeEach(() => {
@@ -114,7 +114,7 @@ beforeEach(() => {
   levels = [];
   restarted = 0;
   relief = { ...NO_RELIEF, growth: undefined };
-  const outlets: Outlets = {
+  const outlets: Exporters = {
     emit: (event) => void events.push(event),
     log: (_level, message) => void logged.push(message),
     stream: (event) => void streamed.push(event),

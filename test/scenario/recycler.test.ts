@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ReachError } from '../../src/core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
 import { CareStory, type CareStoryOptions, StoryAgent } from '../support/care-story.ts';
 import { MiB } from '../support/story.ts';
 
@@ -155,7 +155,7 @@ describe('an agent that grows until it would be killed', () => {
     story.restarts(new StoryAgent(8));
     await story.goes(1);
     // whichever notices first, the drain or the loop
-    expect(['called off', 'ended before']).toContain(story.recycled.join());
+    expect(['cancelled', 'ended_before']).toContain(story.recycled.join());
     expect(story.notes('AgentRecycled')).toEqual([]);
     expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
     expect(story.recycler.terminated).toBe(false);
@@ -167,7 +167,7 @@ describe('an agent that grows until it would be killed', () => {
     });
     await grow(60, signalled(story));
     await story.goes(6);
-    expect(story.recycled).toEqual(['left alone']);
+    expect(story.recycled).toEqual(['left_running']);
     await story.goes(400);
     expect(story.agent.signals).toEqual(SIGTERM);
     expect(story.notes('AgentRecycled')).toHaveLength(1);
@@ -196,7 +196,7 @@ describe('an agent that grows until it would be killed', () => {
 
   it.each([
     ['when ending it fails in a way nobody thought of', 'no such thing', []],
-    ['when what is read of it looks like its end', 'process 7 is gone', ['ended before']],
+    ['when what is read of it looks like its end', 'process 7 is gone', ['ended_before']],
   ] as const)('is not shut out %s', async (_, message, results) => {
     const { story, grow } = await growing({}, (it) => {
       if (results.length === 0)
@@ -279,7 +279,7 @@ describe('an agent that is being drained', () => {
     const { story } = await drained();
     Object.assign(story.agent, change);
     await story.goes(9);
-    expect(story.recycled).toEqual(['called off']);
+    expect(story.recycled).toEqual(['cancelled']);
     story.agent.inFlight = 0;
     await story.goes(60);
     expect(story.agent.signals).toEqual([]);
@@ -299,7 +299,7 @@ describe('an agent that is being drained', () => {
     await grow(4);
     await collected;
     await grow(6);
-    expect(story.recycled).toEqual(['called off']);
+    expect(story.recycled).toEqual(['cancelled']);
     expect(story.agent.signals).toEqual([]);
   });
 
@@ -324,7 +324,7 @@ describe('an agent that is being drained', () => {
     passed.story.agent.inFlight = 0;
     await passed.grow(20);
     expect(passed.story.agent.signals).toEqual([]);
-    expect(passed.story.recycled).toEqual(['called off']);
+    expect(passed.story.recycled).toEqual(['cancelled']);
   });
 });
 
@@ -390,10 +390,10 @@ describe('an agent that does not have to die', () => {
     const { story, grow } = await growing({ mibPerSecond: 10, profile: 'off' });
     story.agent.inFlight = 2;
     story.prepare = (reach) => {
-      reach.faults.collect = new ReachError('timeout', 'its loop is busy');
+      reach.faults.collect = new RuntimeClientError('timeout', 'its loop is busy');
     };
     await grow(60, () => story.verdicts.includes('timeout'));
-    expect(story.relief.hope).toMatchObject({ collecting: true });
+    expect(story.relief.reclaimOutlook).toMatchObject({ collecting: true });
     await grow(2);
     expect(story.recycled).toEqual([]);
     expect(story.agent.signals).toEqual([]);

@@ -3,9 +3,9 @@ import type { GcRecord } from '../../src/core/model/gc-record.ts';
 import type { Collection, GcWay, HeapFacts, Profile, Site } from '../../src/core/model/heap.ts';
 import type { ExitFacts, TreeSample } from '../../src/core/model/process.ts';
 import type { Runtime } from '../../src/core/model/status.ts';
-import type { AgentLife, Clock, Outlets } from '../../src/core/ports/ports.ts';
-import type { Reach } from '../../src/core/ports/runtime-client.ts';
-import { ReachError } from '../../src/core/ports/runtime-client.ts';
+import type { AgentProcess, Clock, Exporters } from '../../src/core/ports/ports.ts';
+import type { RuntimeClient } from '../../src/core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
 import type { ClientConnections } from '../../src/core/proc/client-connections.ts';
 import type { RecycleMode } from '../../src/core/recycle/plan.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
@@ -13,8 +13,8 @@ import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import { Guardian } from '../../src/guardian.ts';
 import { startRecycle } from '../../src/remedies/drain.ts';
 import { Recycler } from '../../src/remedies/recycler.ts';
-import { PressureRelief } from '../../src/remedies/remediation.ts';
-import type { CareOptions } from '../../src/remedies/session-deps.ts';
+import { PressureRemediation } from '../../src/remedies/remediation.ts';
+import type { SessionOptions } from '../../src/remedies/session-deps.ts';
 import { DEFAULTS, MiB, readingOf } from './story.ts';
 
 /** A clock that moves only when told to; all that a timer sets going runs before the next one. */
@@ -50,7 +50,7 @@ export class StoryClock implements Clock {
 }
 
 /** An agent whose memory, in MiB, the story decides. */
-export class StoryAgent implements AgentLife {
+export class StoryAgent implements AgentProcess {
   liveMiB = 60;
   garbageMiB = 0;
   /** Neither heap nor garbage. */
@@ -77,7 +77,7 @@ export class StoryAgent implements AgentLife {
   served = false;
   readonly heapLimitSet = false;
   readonly info;
-  worker: AgentLife['worker'];
+  worker: AgentProcess['worker'];
 
   constructor(pid: number, runtime: Runtime = 'node') {
     this.info = { pid, name: 'agent.js', runtime, restarts: 0 };
@@ -112,7 +112,7 @@ export class StoryAgent implements AgentLife {
   alive = () => this.dead === undefined;
   dying = () => false;
   read = (nowMs: number) => ({ ...readingOf(this.heldMiB, this.limitMiB), atMs: nowMs });
-  glance = () => this.heldMiB * MiB;
+  usageOnly = () => this.heldMiB * MiB;
   oomKills = () => this.kills;
   degraded = () => [];
   tree = async (): Promise<TreeSample> => {
@@ -149,7 +149,7 @@ export const SITE: Site = {
 };
 
 /** The hand in a runtime, of plain objects; its faults are the story's. */
-export class StoryReach implements Reach {
+export class StoryReach implements RuntimeClient {
   readonly runtime: Runtime;
   readonly means = 'a story';
   readonly calls: { what: Call; atMs: number }[] = [];
@@ -231,7 +231,8 @@ export class StoryReach implements Reach {
   #connect(): void {
     if (this.#connected) return;
     if (!this.#agent.inspectorOpen) {
-      if (!this.maySignal()) throw new ReachError('refused', 'not open', { deferred: true, passing: true });
+      if (!this.maySignal())
+        throw new RuntimeClientError('refused', 'not open', { deferred: true, passing: true });
       this.#agent.signals.push('SIGUSR1');
       this.opened = true;
     }
@@ -239,7 +240,7 @@ export class StoryReach implements Reach {
   }
 }
 
-export interface CareStoryOptions extends Partial<Pick<CareOptions, 'gc' | 'profile' | 'gcStallBudget'>> {
+export interface CareStoryOptions extends Partial<Pick<SessionOptions, 'gc' | 'profile' | 'gcStallBudget'>> {
   recycle?: RecycleMode;
   restarted?: boolean | null;
   turn?: number | null;
@@ -256,7 +257,7 @@ export interface CareStoryOptions extends Partial<Pick<CareOptions, 'gc' | 'prof
 export class CareStory {
   readonly clock = new StoryClock();
   readonly guardian: Guardian;
-  readonly relief: PressureRelief;
+  readonly relief: PressureRemediation;
   readonly recycler: Recycler;
   readonly events: GuardianEvent[] = [];
   readonly deaths: PostMortem[] = [];
@@ -319,7 +320,7 @@ export class CareStory {
       log: (_level, message) => void this.logged.push(message),
       recycled: (result) => void this.recycled.push(result),
     });
-    this.relief = new PressureRelief(
+    this.relief = new PressureRemediation(
       {
         options: all,
         clock,
@@ -345,7 +346,7 @@ export class CareStory {
       this.recycler,
       async () => {},
     );
-    const outlets: Outlets = {
+    const outlets: Exporters = {
       emit: (event) => void this.events.push(event),
       log: () => {},
       stream: () => {},
@@ -416,6 +417,6 @@ export class CareStory {
   }
 }
 
-function expectSame(life: AgentLife, agent: StoryAgent): void {
+function expectSame(life: AgentProcess, agent: StoryAgent): void {
   if (life !== agent) throw new Error('another life than the present one is being ended');
 }

@@ -5,7 +5,7 @@ import type { Level, Runtime } from '../../src/core/model/status.ts';
 
 const MB = 1e6;
 const STEP_MS = 100;
-/** Quick collections leave pages that come back after this time (Node 24). */
+/** Fast collections leave pages that come back after this time (Node 24). */
 const QUICK_RETURNS_MS = 6000;
 
 /** An agent's memory in MB: what is live, what is garbage by now, and pages that the heap has not given back. */
@@ -27,7 +27,7 @@ export class GcStory {
   secondsToLimit: number | null = null;
   answers = true;
   runtime: Runtime = 'node';
-  /** Milliseconds that a thorough collection takes for each MB that is live; a quick one takes a third. */
+  /** Milliseconds that a full collection takes for each MB that is live; a fast one takes a third. */
   msPerMB = 0.93;
   readonly runs: {
     atS: number;
@@ -121,14 +121,14 @@ export class GcStory {
   #collect(way: GcWay, heldBefore: number): GcRun {
     const before = this.heap();
     const stallMs =
-      way === 'thorough'
+      way === 'full'
         ? this.#leastMs + this.msPerMB * (this.live + 0.2 * this.garbage)
         : 4 + (this.msPerMB / 3) * (this.live + 0.2 * this.garbage);
     this.nowMs += Math.round(stallMs);
     if (this.keeps) this.kept += this.external;
     this.external = 0;
     this.garbage = 0;
-    if (way === 'thorough') this.#committed = this.live;
+    if (way === 'full') this.#committed = this.live;
     else this.#returnMs = this.nowMs + QUICK_RETURNS_MS;
     const freed = Math.max(0, heldBefore - this.held);
     return {

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
-import { ReachError } from '../../src/core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
 import { parseListening } from '../../src/core/proc/socket-table.ts';
-import { createNodeReach, type NodeReach, type NodeReachOptions } from '../../src/runtimes/node/client.ts';
+import { createNodeClient, type NodeClient, type NodeClientOptions } from '../../src/runtimes/node/client.ts';
 import type { NodeSignals } from '../../src/runtimes/node/target.ts';
 import { createInspectorTarget } from '../../src/sources/inspector/target.ts';
 import { type Started, start, until } from './started.ts';
@@ -53,12 +53,12 @@ const ALLOWED: NodeSignals = { refusal: () => undefined, sent: () => {}, answere
 /** `gc: inspect-only`. */
 export const NO_SIGNALS: NodeSignals = {
   ...ALLOWED,
-  refusal: () => new ReachError('refused', 'no open inspector', { mend: 'start it with --inspect' }),
+  refusal: () => new RuntimeClientError('refused', 'no open inspector', { hint: 'start it with --inspect' }),
 };
 
 /** A hand in a process, let go with the test. */
-export function reachOf(pid: number, options: Partial<NodeReachOptions> = {}): NodeReach {
-  const reach = createNodeReach({
+export function reachOf(pid: number, options: Partial<NodeClientOptions> = {}): NodeClient {
+  const reach = createNodeClient({
     target: createInspectorTarget({ procRoot: '/proc', pid }),
     connect: connectInspector,
     signals: ALLOWED,

@@ -2,7 +2,7 @@ import { execFileSync, type SpawnOptions } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { statusBytes } from '../../src/core/proc/proc-text.ts';
-import { createPythonReach, type PythonReach } from '../../src/runtimes/python/client.ts';
+import { createPythonClient, type PythonReach } from '../../src/runtimes/python/client.ts';
 import { readProc } from '../../src/sources/proc-fs.ts';
 import { pythonLook } from '../../src/sources/python/look.ts';
 import { type Started, start, until } from './started.ts';
@@ -43,7 +43,7 @@ export async function pythonAgent(
   return {
     ...started,
     agentPid: pid,
-    reach: createPythonReach({ procRoot: '/proc', pid, look: pythonLook('/proc', pid), mayOrder, takeMs }),
+    reach: createPythonClient({ procRoot: '/proc', pid, look: pythonLook('/proc', pid), mayOrder, takeMs }),
     rssBytes() {
       const status = readProc(`/proc/${pid}/status`);
       return status.kind === 'value' ? statusBytes(status.value, 'VmRSS') : 0;

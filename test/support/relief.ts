@@ -1,12 +1,12 @@
-import type { Relief } from '../../src/core/ports/ports.ts';
+import type { Remediation } from '../../src/core/ports/ports.ts';
 
 /** Nobody acts on pressure: what is tested is the loop alone. */
-export const NO_RELIEF: Relief = {
+export const NO_RELIEF: Remediation = {
   follow() {},
   attend() {},
   ended: () => undefined,
   heap: null,
-  hope: undefined,
+  reclaimOutlook: undefined,
   lastGc: undefined,
   growth: undefined,
   advice: [],

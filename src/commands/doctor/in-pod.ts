@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../../config/options.ts';
 import { containerPlace } from '../../sources/container-name.ts';
 import { type ProcessRow, scanProcesses } from '../../sources/process-table.ts';
+import { type Check, inPod, type Outcome } from './check.ts';
 import type { Beside } from './guardian-beside.ts';
-import { lookingInside } from './look-inside.ts';
+import { kubernetesEvents } from './kubernetes-events.ts';
 import { agentNamed, type Mesh, ownProcesses, recordVolume, sharedProcesses } from './manifest.ts';
-import { ownCpuPower, ownMemoryPower } from './own-limits.ts';
-import { type Ability, inPod, type Power } from './power.ts';
-import { beingProbed } from './probed.ts';
-import { tellingEvents } from './telling-events.ts';
+import { ownCpuCheck, ownMemoryCheck } from './own-limits.ts';
+import { processAccess } from './process-access.ts';
+import { probeCheck } from './readiness-probe.ts';
 
 /** Clock ticks in a second of `/proc`: USER_HZ, 100 on every Linux that runs Node. */
 const TICKS_PER_SECOND = 100;
@@ -30,33 +30,33 @@ export function containerOf({ agent }: Pick<Config, 'agent'>, pid: number, procR
 }
 
 /** What only a pod can lack: what its manifest, its cluster and its own limits give the guardian. */
-export async function podPowers(config: Config, options: PodOptions): Promise<Power[]> {
+export async function podChecks(config: Config, options: PodOptions): Promise<Check[]> {
   const { env, agentPid, beside, procRoot = '/proc' } = options;
-  const powers: Power[] = [];
+  const checks: Check[] = [];
   if (agentPid !== undefined)
-    powers.push({
-      power: 'look into the agent',
-      ...lookingInside(procRoot, agentPid, containerOf(config, agentPid, procRoot)),
+    checks.push({
+      check: 'process access',
+      ...processAccess(procRoot, agentPid, containerOf(config, agentPid, procRoot)),
     });
-  powers.push({ power: 'tell Events', ...(await tellingEvents(config, { env, procRoot })) });
+  checks.push({ check: 'Kubernetes Events', ...(await kubernetesEvents(config, { env, procRoot })) });
   if (beside)
-    powers.push({
-      power: 'be probed',
-      ...(await beingProbed(config.listen, ageS(procRoot, beside), meshIn(procRoot))),
+    checks.push({
+      check: 'readiness probe',
+      ...(await probeCheck(config.listen, ageS(procRoot, beside), meshIn(procRoot))),
     });
-  powers.push({ power: 'have memory of its own', ...ownMemoryPower() });
-  powers.push({ power: 'run when it has to', ...ownCpuPower() });
-  return powers;
+  checks.push({ check: 'own memory', ...ownMemoryCheck() });
+  checks.push({ check: 'own CPU', ...ownCpuCheck() });
+  return checks;
 }
 
 /** What the manifest lacks where no agent was found, or several: told by what else is to be seen. */
 export function withManifest(
-  found: Ability,
+  found: Outcome,
   config: Pick<Config, 'agent'>,
   selfPid: number,
   procRoot = '/proc',
-): Ability {
-  if (found.has === 'yes') return found;
+): Outcome {
+  if (found.status === 'pass') return found;
   const why = 'without it nothing is guarded';
   const rows = [...scanProcesses(procRoot, new Map())];
   if (seesHost(rows, selfPid))
@@ -80,8 +80,8 @@ export function withManifest(
 }
 
 /** The lines that make room for reports of deaths. */
-export function withVolume(recording: Ability, { recordDir }: Pick<Config, 'recordDir'>): Ability {
-  if (recordDir === undefined || recording.has === 'yes') return recording;
+export function withVolume(recording: Outcome, { recordDir }: Pick<Config, 'recordDir'>): Outcome {
+  if (recordDir === undefined || recording.status === 'pass') return recording;
   return inPod(recording, 'without it the reports of deaths go with the guardian', recordVolume(recordDir));
 }
 

@@ -1,8 +1,8 @@
 import { clean } from '../../core/lib/text.ts';
 import { scanProcesses } from '../../sources/process-table.ts';
+import { type Outcome, pass, warn } from './check.ts';
 import { identityOf } from './identity.ts';
 import { isHolder } from './in-pod.ts';
-import { type Ability, partly, yes } from './power.ts';
 
 /** As many are named. */
 const NAMED = 3;
@@ -11,7 +11,7 @@ const NAMED = 3;
  * Who beside the agent's own user reaches 127.0.0.1, where a Node agent's inspector listens while it is open: it asks for no password, and
  * gives out and runs whatever the agent could. Root is left out, who can do that anyway, and so are processes that cannot be seen from here.
  */
-export function inspectorReach(procRoot: string, agentPid: number): Ability {
+export function inspectorReach(procRoot: string, agentPid: number): Outcome {
   const agent = identityOf(procRoot, agentPid);
   const strangers = new Set<string>();
   for (const row of scanProcesses(procRoot, new Map())) {
@@ -20,10 +20,10 @@ export function inspectorReach(procRoot: string, agentPid: number): Ability {
     if (uid === undefined || uid === 0 || uid === agent?.uid) continue;
     strangers.add(clean(`${row.args[0]?.split('/').at(-1)} (uid ${uid})`));
   }
-  if (strangers.size === 0) return yes('only root and its own user run here');
+  if (strangers.size === 0) return pass('only root and its own user run here');
   const names = [...strangers];
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
-  return partly(
+  return warn(
     `while it is open, also ${names.slice(0, NAMED).join(', ')}${more} may use it at 127.0.0.1`,
     'where these are not trusted, run them elsewhere, or set --gc inspect-only, which never opens it',
   );

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { formatBytes } from '../../core/lib/units.ts';
+import { fail, inPod, type Outcome, pass, warn } from './check.ts';
 import { noCpuLimit, ownMemory } from './manifest.ts';
-import { type Ability, inPod, no, partly, yes } from './power.ts';
 
 const MIB = 2 ** 20;
 /** What the chart gives; measured with the image: see test/image/memory.test.ts. */
@@ -16,7 +16,7 @@ const LITTLE_CPU = 0.1;
 const UNLIMITED = 2 ** 60;
 
 /** Whether the guardian's own memory limit leaves it room. @param root its `/sys/fs/cgroup` */
-export function ownMemoryPower(root = '/sys/fs/cgroup'): Ability {
+export function ownMemoryCheck(root = '/sys/fs/cgroup'): Outcome {
   const limit = numberIn(`${root}/memory.max`) ?? numberIn(`${root}/memory/memory.limit_in_bytes`);
   const kills =
     counter(`${root}/memory.events`, 'oom_kill') ??
@@ -25,19 +25,19 @@ export function ownMemoryPower(root = '/sys/fs/cgroup'): Ability {
   const said = limit === undefined || limit > UNLIMITED ? 'no limit' : `limit ${formatBytes(limit)}`;
   const why = 'a guardian that is killed or thrashes un-readies a healthy agent';
   const lines = ownMemory('128Mi', '128Mi');
-  const mend = `give the sidecar ${formatBytes(RECOMMENDED_BYTES)}`;
-  if (kills > 0) return inPod(no(`${said}, and the kernel killed in it ${kills} times`, mend), why, lines);
+  const hint = `give the sidecar ${formatBytes(RECOMMENDED_BYTES)}`;
+  if (kills > 0) return inPod(fail(`${said}, and the kernel killed in it ${kills} times`, hint), why, lines);
   if (limit !== undefined && limit < SMALLEST_BYTES)
-    return inPod(no(`${said}: it needs ${formatBytes(SMALLEST_BYTES)} to work well`, mend), why, lines);
+    return inPod(fail(`${said}: it needs ${formatBytes(SMALLEST_BYTES)} to work well`, hint), why, lines);
   if (limit !== undefined && limit < RECOMMENDED_BYTES)
-    return inPod(partly(`${said}: tight under a flood of requests`, mend), why, lines);
-  return yes(said);
+    return inPod(warn(`${said}: tight under a flood of requests`, hint), why, lines);
+  return pass(said);
 }
 
 /** Whether the guardian is kept from running when it has to. @param root its `/sys/fs/cgroup` */
-export function ownCpuPower(root = '/sys/fs/cgroup'): Ability {
+export function ownCpuCheck(root = '/sys/fs/cgroup'): Outcome {
   const [quota, period] = cpuQuota(root);
-  if (quota === undefined) return yes('no limit');
+  if (quota === undefined) return pass('no limit');
   const share = quota / period;
   const [stat] = [`${root}/cpu.stat`, `${root}/cpu/cpu.stat`, `${root}/cpu,cpuacct/cpu.stat`].filter(
     (file) => counter(file, 'nr_periods') !== undefined,
@@ -45,9 +45,9 @@ export function ownCpuPower(root = '/sys/fs/cgroup'): Ability {
   const periods = counter(stat ?? '', 'nr_periods') ?? 0;
   const throttled = periods > 0 ? (counter(stat ?? '', 'nr_throttled') ?? 0) / periods : 0;
   const detail = `limit ${Math.round(share * 1000)}m, throttled in ${(throttled * 100).toFixed(1)} % of its periods`;
-  if (share >= LITTLE_CPU && throttled <= THROTTLED) return yes(detail);
+  if (share >= LITTLE_CPU && throttled <= THROTTLED) return pass(detail);
   return inPod(
-    partly(detail, 'leave limits.cpu of the sidecar out, or set it to 500m where a quota asks for one'),
+    warn(detail, 'leave limits.cpu of the sidecar out, or set it to 500m where a quota asks for one'),
     'each throttled period delays readings and answers by up to 100 ms: a burst is over in 26',
     noCpuLimit(),
   );

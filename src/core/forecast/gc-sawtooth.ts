@@ -18,7 +18,7 @@ export function visibleDropBytes(limitBytes: number): number {
 }
 
 /** The saw-tooth of a collected heap: each visible fall leaves a floor, the memory that collection could not free. */
-export class Teeth {
+export class GcSawtooth {
   /** Floors: time and bytes. */
   readonly floors = new Series(FLOORS);
   /** Size of the fall to each floor, at the same indices. */

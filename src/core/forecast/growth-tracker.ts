@@ -1,5 +1,5 @@
 import { type Forecast, forecast } from './forecast.ts';
-import { Teeth, visibleDropBytes } from './gc-sawtooth.ts';
+import { GcSawtooth, visibleDropBytes } from './gc-sawtooth.ts';
 import { type LeakVerdict, leakEnded, suspectLeak } from './leak.ts';
 import { type Points, Series, Windows } from './series.ts';
 import { deviation, leastSquares, type Slope } from './statistics.ts';
@@ -77,7 +77,7 @@ export class GrowthTracker {
   readonly #recent = new Series(256);
   readonly #windows = new Windows(WINDOW_MS, TREND_MS / WINDOW_MS);
   readonly #coarse = new Windows(LEAK_WINDOW_MS, 60);
-  readonly #teeth = new Teeth();
+  readonly #teeth = new GcSawtooth();
   readonly #load = new Series(600);
   #startMs: number | null = null;
   #held = 0;

@@ -23,17 +23,17 @@ export function waysOf(
   input: GcInput,
   estimate: StallEstimate,
   afterLoad: boolean,
-  thoroughPays: boolean,
+  fullPays: boolean,
 ): GcWay[] {
   const { level, heap, heldBytes, limitBytes, secondsToLimit, runtime, forced } = input;
-  if (runtime !== 'node') return ['thorough'];
-  if (!forced && !atLeast(level, 'shedding')) return ['quick'];
-  const thoroughMs = estimate.worst('thorough', heap?.usedBytes ?? heldBytes);
+  if (runtime !== 'node') return ['full'];
+  if (!forced && !atLeast(level, 'shedding')) return ['fast'];
+  const thoroughMs = estimate.worst('full', heap?.usedBytes ?? heldBytes);
   const late = secondsToLimit !== null && thoroughMs > TIMELY_SHARE * secondsToLimit * 1000;
-  // to return pages is what the thorough way is for, and here there is time: tried again where it did not pay before
-  if ((afterLoad || forced) && !late) return ['thorough', 'quick'];
+  // to return pages is what the full way is for, and here there is time: tried again where it did not pay before
+  if ((afterLoad || forced) && !late) return ['full', 'fast'];
   const near = nearerLimit(heap, heldBytes, limitBytes);
-  return late || near === 'heap' || !thoroughPays ? ['quick'] : ['thorough', 'quick'];
+  return late || near === 'heap' || !fullPays ? ['fast'] : ['full', 'fast'];
 }
 
 /** How long a stop may take now, in milliseconds. */

@@ -71,7 +71,7 @@ export class GcPlan {
     if (!forced && nowMs < this.#retryMs) return { wait: 'the last attempt failed', untilMs: this.#retryMs };
 
     const { reason, afterLoad } = trigger;
-    const ways = waysOf(input, estimate, afterLoad, this.#worth.thoroughPays);
+    const ways = waysOf(input, estimate, afterLoad, this.#worth.fullPays);
     let firstWait: GcDecision | undefined;
     for (const way of ways) {
       const stallMs = expectedStallMs(way, input, estimate, way === ways.at(-1));

@@ -20,8 +20,8 @@ interface Price {
  * - Go collects beside the program, and stops for less than 1 ms.
  */
 const NODE: Readonly<Record<Stop, Price>> = {
-  thorough: { perMB: 1.3, least: 26 },
-  quick: { perMB: 0.36, least: 7 },
+  full: { perMB: 1.3, least: 26 },
+  fast: { perMB: 0.36, least: 7 },
   profile: { perMB: 0.7, least: 20 },
 };
 const PRICES: Readonly<Record<Runtime, Readonly<Record<Stop, Price>>>> = {
@@ -122,8 +122,8 @@ export class StallEstimate {
 
   /** What one stop told of this heap and machine holds for the others more than nothing does. */
   #factorOf(stop: Stop): number {
-    const { thorough, quick } = this.#factors;
-    return this.#factors[stop] ?? thorough ?? quick ?? 1;
+    const { full, fast } = this.#factors;
+    return this.#factors[stop] ?? full ?? fast ?? 1;
   }
 }
 
@@ -136,5 +136,5 @@ function eased(before: number | undefined, seen: number): number {
 }
 
 function all(price: Price): Readonly<Record<Stop, Price>> {
-  return { thorough: price, quick: price, profile: price };
+  return { full: price, fast: price, profile: price };
 }

@@ -2,7 +2,7 @@ import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { GcVerdict } from '../model/gc-record.ts';
 import type { Collection, HeapFacts } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
-import type { ReachError } from '../ports/runtime-client.ts';
+import type { RuntimeClientError } from '../ports/runtime-client.ts';
 
 /** A collection that gave back less than this share of use was not worth it (OpenTelemetry's rule). */
 export const WORTHWHILE_SHARE = 0.05;
@@ -24,7 +24,7 @@ export interface GcOutcome {
   verdict: GcVerdict;
   note: string;
   /** What would make it come out better; `null` where nothing is known to. */
-  mend: string | null;
+  hint: string | null;
 }
 
 /** Given back to the system: what left the cgroup or, where that is more, the resident memory. Never negative. */
@@ -52,48 +52,48 @@ export function gcVerdict(facts: GcFacts): GcOutcome {
     return {
       verdict: 'freed',
       note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} given back for ${price}`,
-      mend: null,
+      hint: null,
     };
   if (!much)
     return {
-      verdict: 'nothing to free',
+      verdict: 'nothing_freed',
       note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} given back for ${price}: what is held is in use`,
-      mend: null,
+      hint: null,
     };
-  const { why, mend } = keptBy(facts);
+  const { why, hint } = keptBy(facts);
   return {
-    verdict: 'collected but not returned',
+    verdict: 'not_returned',
     note: `${formatBytes(collected)} collected, ${formatBytes(freed)} given back for ${price}: ${why}`,
-    mend,
+    hint,
   };
 }
 
 /** The same for a collection that did not come to pass. */
-export function gcFailure({ outcome, message, mend }: ReachError): GcOutcome {
-  return { verdict: outcome, note: message, mend: mend ?? null };
+export function gcFailure({ outcome, message, hint }: RuntimeClientError): GcOutcome {
+  return { verdict: outcome, note: message, hint: hint ?? null };
 }
 
 /** Who keeps what was collected, and how to have it back. */
-function keptBy({ runtime, way, before, after }: GcFacts): { why: string; mend: string | null } {
+function keptBy({ runtime, way, before, after }: GcFacts): { why: string; hint: string | null } {
   const outside = (before?.externalBytes ?? 0) - (after?.externalBytes ?? 0);
   const inside = (before?.usedBytes ?? 0) - (after?.usedBytes ?? 0);
   if (outside > inside)
     return {
       why: 'it was memory outside the heap (Buffers), of which the C library keeps freed pieces for itself',
-      mend: 'set MALLOC_MMAP_THRESHOLD_=65536 in the environment of the agent (glibc), with many threads also MALLOC_ARENA_MAX=2, or run it with jemalloc',
+      hint: 'set MALLOC_MMAP_THRESHOLD_=65536 in the environment of the agent (glibc), with many threads also MALLOC_ARENA_MAX=2, or run it with jemalloc',
     };
   if (runtime === 'jvm')
-    return { why: 'this collector of the JVM keeps its heap', mend: 'run it with -XX:+UseG1GC' };
-  if (runtime === 'go') return { why: 'Go gives its pages back little by little', mend: null };
-  // V8 gives pages back later after a quick collection: within 1 s on Node 20, 5–10 s on Node 24
-  if (way === 'quick' && runtime === 'node')
+    return { why: 'this collector of the JVM keeps its heap', hint: 'run it with -XX:+UseG1GC' };
+  if (runtime === 'go') return { why: 'Go gives its pages back little by little', hint: null };
+  // V8 gives pages back later after a fast collection: within 1 s on Node 20, 5–10 s on Node 24
+  if (way === 'fast' && runtime === 'node')
     return {
       why: 'the pages come back within about 10 s, and are used again before more is taken',
-      mend: null,
+      hint: null,
     };
   return {
     why: 'the free pieces lie between live ones; they are used again before more is taken',
-    mend: null,
+    hint: null,
   };
 }
 

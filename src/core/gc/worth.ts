@@ -43,17 +43,17 @@ export interface Worth {
   /** `undefined` before the first: nothing is known, so it is worth a try. */
   readonly left: Left | undefined;
   readonly waitMs: number;
-  /** Pages that the heap keeps unused also after a thorough collection. */
+  /** Pages that the heap keeps unused also after a full collection. */
   readonly keptBytes: number;
-  /** Pages came back by the thorough way, or it was not tried. */
-  readonly thoroughPays: boolean;
+  /** Pages came back by the full way, or it was not tried. */
+  readonly fullPays: boolean;
 }
 
 export const UNTRIED: Worth = {
   left: undefined,
   waitMs: WAIT_MS.first,
   keptBytes: 0,
-  thoroughPays: true,
+  fullPays: true,
 };
 
 /** What the heap shrank by; 0 where the runtime does not tell. */
@@ -82,15 +82,15 @@ export function afterRun(worth: Worth, run: GcRun, good: boolean, underLoad: boo
     ...{ heldBytes: usedBytesAfter, lowestBytes: usedBytesAfter },
   };
   const waitMs = good ? WAIT_MS.first : Math.min(WAIT_MS.longest, worth.waitMs * 2);
-  if (way === 'quick') return { ...worth, left, waitMs };
+  if (way === 'fast') return { ...worth, left, waitMs };
   const freedInside = heapFreedBytes(run);
-  // a heap that shrank by much while next to nothing came back: the stall of the thorough way was for nothing
+  // a heap that shrank by much while next to nothing came back: the stall of the full way was for nothing
   const tells = freedInside >= WORTHWHILE_SHARE * usedBytesBefore;
   return {
     left,
     waitMs,
     keptBytes: after ? after.committedBytes - after.usedBytes : 0,
-    thoroughPays: tells ? freedBytes >= freedInside / 4 : worth.thoroughPays,
+    fullPays: tells ? freedBytes >= freedInside / 4 : worth.fullPays,
   };
 }
 
@@ -145,5 +145,5 @@ function mayBeGarbage(worth: Worth, left: Left, input: GcInput, way: GcWay, urge
   const grown = Math.max(0, heap.usedBytes - left.heap.usedBytes);
   const outside = Math.max(0, (heap.externalBytes ?? 0) - (left.heap.externalBytes ?? 0));
   const unused = Math.max(0, heap.committedBytes - heap.usedBytes - worth.keptBytes);
-  return grown + outside + (way === 'thorough' ? unused : 0);
+  return grown + outside + (way === 'full' ? unused : 0);
 }

@@ -15,17 +15,17 @@ export type ErrorCode =
   | 'record'; // a post-mortem could not be written or read
 
 /**
- * The one error class. `message` names the thing and the place; `mend` says what to do about it.
+ * The one error class. `message` names the thing and the place; `hint` says what to do about it.
  */
 export class SpillwayError extends Error {
   override readonly name = 'SpillwayError';
   readonly code: ErrorCode;
-  readonly mend: string | undefined;
+  readonly hint: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { mend?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.mend = options.mend;
+    this.hint = options.hint;
   }
 }
 

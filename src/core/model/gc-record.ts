@@ -1,13 +1,7 @@
 import type { GcWay } from './heap.ts';
 
 /** What came of a collection. */
-export const GC_VERDICTS = [
-  'freed',
-  'nothing to free',
-  'collected but not returned',
-  'refused',
-  'timeout',
-] as const;
+export const GC_VERDICTS = ['freed', 'nothing_freed', 'not_returned', 'refused', 'timeout'] as const;
 export type GcVerdict = (typeof GC_VERDICTS)[number];
 
 /** One collection, or the attempt at one, as `lastGc`, the event and `POST /v1/gc` tell it. */
@@ -29,5 +23,5 @@ export interface GcRecord {
   stallMs: number;
   /** In words, with what can be done about it. */
   note: string;
-  mend: string | null;
+  hint: string | null;
 }

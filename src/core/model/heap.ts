@@ -1,8 +1,8 @@
 /**
- * How to collect. `quick` stalls least and leaves pages to be returned later; `thorough` gives them back at once and
+ * How to collect. `fast` stalls least and leaves pages to be returned later; `full` gives them back at once and
  * stalls three to four times as long (Node). A runtime that knows only one way takes both for that one.
  */
-export type GcWay = 'quick' | 'thorough';
+export type GcWay = 'fast' | 'full';
 
 /** What a runtime says of its own heap at one moment, in bytes. `null` is "this runtime does not tell". */
 export interface HeapFacts {

@@ -46,7 +46,7 @@ export interface Reading extends Usage {
 }
 
 /** Memory that cannot be dropped, in bytes. Never negative: the kernel does not update its counters atomically. */
-export function heldBytes(usage: Pick<Usage, 'usedBytes' | 'reclaimableBytes'>): number {
+export function unreclaimableBytes(usage: Pick<Usage, 'usedBytes' | 'reclaimableBytes'>): number {
   return Math.max(0, usage.usedBytes - usage.reclaimableBytes);
 }
 
@@ -54,7 +54,7 @@ export function heldBytes(usage: Pick<Usage, 'usedBytes' | 'reclaimableBytes'>):
 export function containerRatio(
   reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'>,
 ): number {
-  return reading.limitBytes > 0 ? heldBytes(reading) / reading.limitBytes : 1;
+  return reading.limitBytes > 0 ? unreclaimableBytes(reading) / reading.limitBytes : 1;
 }
 
 /** How near the end is: the share taken of the limit that is nearer, the container's or the heap's own. */

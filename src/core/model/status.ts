@@ -52,9 +52,9 @@ export interface Status {
   heapLimitBytes: number | null;
   /** The agent is being ended in order: no new work, what is in flight may end. */
   recycling: boolean;
-  /** What keeps a better source from being used, each with its mend; empty when the best is in use. */
+  /** What keeps a better source from being used, each with its hint; empty when the best is in use. */
   degraded: string[];
-  /** What about the agent should be set otherwise, each with its mend: a heap limit that its container cannot hold. */
+  /** What about the agent should be set otherwise, each with its hint: a heap limit that its container cannot hold. */
   advice: string[];
   agent: AgentInfo | null;
   oomKills: number;

@@ -5,11 +5,11 @@ import type { Outlook } from '../model/outlook.ts';
 import type { ExitFacts, ProcessShare, TreeSample } from '../model/process.ts';
 import type { HeapUse, Reading } from '../model/reading.ts';
 import type { AgentInfo, DeathCause, Level, Runtime } from '../model/status.ts';
-import type { Hope } from '../pressure/readiness.ts';
+import type { ReclaimOutlook } from '../pressure/readiness.ts';
 import type { PostMortem } from '../report/post-mortem.ts';
 
 /** One life of the agent, from being found to its end. */
-export interface AgentLife {
+export interface AgentProcess {
   readonly info: AgentInfo;
   /** V8's own heap limit in bytes, where it can be told from outside. */
   readonly heapLimitBytes: number | null;
@@ -21,12 +21,12 @@ export interface AgentLife {
   /** @throws SpillwayError when nothing can be read */
   read(nowMs: number): Reading;
   /** Bytes in use, without breakdown and at next to no cost; `null` when only `read` can tell. */
-  glance(): number | null;
+  usageOnly(): number | null;
   /** Kills counted by the kernel for the agent's cgroup; `null` where it does not tell. */
   oomKills(): number | null;
   /** Others than the agent are charged to that cgroup: a kill counted there may be theirs. Default false. */
   readonly sharesGroup?: boolean;
-  /** Why better sources are not in use, each with its mend. */
+  /** Why better sources are not in use, each with its hint. */
   degraded(): string[];
   tree(): Promise<TreeSample>;
   /** RSS of the agent's processes now, in bytes; `null` where only `tree` can tell. */
@@ -42,7 +42,7 @@ export interface AgentLife {
 /** What is known at one round of the loop, for whoever acts on it. */
 export interface Situation {
   nowMs: number;
-  life: AgentLife;
+  life: AgentProcess;
   reading: Reading;
   level: Level;
   outlook: Outlook;
@@ -57,27 +57,27 @@ export interface Situation {
 }
 
 /** What is done about pressure. Every method returns at once and never throws; what takes time runs beside the loop. */
-export interface Relief {
+export interface Remediation {
   /** From here on it is this life; `undefined` when there is none. */
-  follow(life: AgentLife | undefined): void;
+  follow(life: AgentProcess | undefined): void;
   attend(situation: Situation): void;
   /** The life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
   ended(cause: DeathCause): string | undefined;
   /** The agent's heap against its own limit, while that is near. */
   readonly heap: HeapUse | null;
   /** What refusing work may still bring; `undefined` when that is not known. */
-  readonly hope: Hope | undefined;
+  readonly reclaimOutlook: ReclaimOutlook | undefined;
   readonly lastGc: GcRecord | undefined;
   readonly growth: GrowthReport | undefined;
-  /** What should be set otherwise, each with its mend. */
+  /** What should be set otherwise, each with its hint. */
   readonly advice: string[];
 }
 
 /** Looks for the agent: a life, or in words why there is none. `lives` is how many there were before. */
-export type Seek = (lives: number) => AgentLife | string;
+export type FindAgent = (lives: number) => AgentProcess | string;
 
 /** Whom the guardian tells; each of these returns at once and never throws. */
-export interface Outlets {
+export interface Exporters {
   emit(event: GuardianEvent): void;
   /** A log line that is no event. */
   log(level: 'info' | 'warn', message: string): void;

@@ -5,11 +5,11 @@ import type { Runtime } from '../model/status.ts';
 const MOST_MESSAGE = 500;
 
 /** A way into the agent's runtime that did not open, or not in time. Nothing was changed in the agent. */
-export class ReachError extends Error {
+export class RuntimeClientError extends Error {
   override readonly name = 'ReachError';
   /** `refused`: it cannot be done here; `timeout`: the agent did not answer in time. */
   readonly outcome: 'refused' | 'timeout';
-  readonly mend: string | undefined;
+  readonly hint: string | undefined;
   /** Whether asking again soon may do: a start-up, a port in use for the moment. */
   readonly passing: boolean;
   /** There is a way in, by a signal, and it is kept for a more serious moment. */
@@ -18,27 +18,27 @@ export class ReachError extends Error {
   constructor(
     outcome: 'refused' | 'timeout',
     message: string,
-    options: { mend?: string; passing?: boolean; deferred?: boolean; cause?: unknown } = {},
+    options: { hint?: string; passing?: boolean; deferred?: boolean; cause?: unknown } = {},
   ) {
     // it may quote what the agent answered
     super(clean(message, MOST_MESSAGE), options.cause === undefined ? undefined : { cause: options.cause });
     this.outcome = outcome;
-    this.mend = options.mend;
+    this.hint = options.hint;
     this.passing = options.passing ?? false;
     this.deferred = options.deferred ?? false;
   }
 }
 
 /** What a process that has ended, or whose pid is another's by now, is refused with. */
-export function goneError(pid: number, cause?: unknown): ReachError {
-  return new ReachError('refused', `process ${pid} has ended`, { cause });
+export function goneError(pid: number, cause?: unknown): RuntimeClientError {
+  return new RuntimeClientError('refused', `process ${pid} has ended`, { cause });
 }
 
 /**
  * The guardian's hand in one life of the agent's runtime. Opens what it needs at the first call that needs it, stays
  * open until `release`. One call at a time: a second waits for the first. Every call ends within its time limit.
  */
-export interface Reach {
+export interface RuntimeClient {
   readonly runtime: Runtime;
   /** How it gets in, in words: `open inspector on 127.0.0.1:9229`, `SIGUSR1`, `attach protocol`, `pprof at :6060`. */
   readonly means: string;
@@ -74,7 +74,7 @@ export interface Reach {
   /** Where the runtime listens for us while it is in use: connections to it are no work. */
   readonly inspectorPort?: number | null;
   /** What to change where a collection freed heap and gave no pages back; `null` where nothing is known. */
-  returnMend?(): string | null;
+  returnHint?(): string | null;
   /** Leaves the agent as it was found; never throws, at most two seconds. May be called again, and be used again after. */
   release(): Promise<void>;
 }

@@ -21,7 +21,7 @@ export interface Sink {
   readonly maxWaitMs?: number;
 }
 
-/** One attempt to deliver that failed; `mend` is logged with it. */
+/** One attempt to deliver that failed; `hint` is logged with it. */
 export class DeliveryError extends SpillwayError {
   /** The same event will never be taken: do not try again. */
   readonly permanent: boolean;
@@ -30,7 +30,7 @@ export class DeliveryError extends SpillwayError {
 
   constructor(
     message: string,
-    options: { permanent?: boolean; retryAfterMs?: number | undefined; mend?: string; cause?: unknown } = {},
+    options: { permanent?: boolean; retryAfterMs?: number | undefined; hint?: string; cause?: unknown } = {},
   ) {
     super('sink', message, options);
     this.permanent = options.permanent ?? false;

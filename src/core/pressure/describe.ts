@@ -1,7 +1,7 @@
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Outlook } from '../model/outlook.ts';
-import { containerRatio, heldBytes, limitedBy, type Reading, ratioOf } from '../model/reading.ts';
+import { containerRatio, limitedBy, type Reading, ratioOf, unreclaimableBytes } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
 import { cutNote } from '../report/event-note.ts';
 import { entryRatio, type Thresholds } from './level.ts';
@@ -13,7 +13,7 @@ export function describeUse(reading: Reading): string {
   const { heap, limitBytes } = reading;
   if (heap && limitedBy(reading) === 'heap')
     return `${percent(ratioOf(reading))} of the heap's own limit: ${formatBytes(heap.usedBytes)} of ${formatBytes(heap.limitBytes)} in use (container: ${percent(containerRatio(reading))} of ${formatBytes(limitBytes)})`;
-  const held = `${formatBytes(heldBytes(reading))} of ${formatBytes(limitBytes)} cannot be dropped`;
+  const held = `${formatBytes(unreclaimableBytes(reading))} of ${formatBytes(limitBytes)} cannot be dropped`;
   return `${percent(containerRatio(reading))} of ${reading.limitName ?? 'the limit'}: ${held}`;
 }
 

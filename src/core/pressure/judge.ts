@@ -2,11 +2,11 @@ import { type GrowthOutlook, GrowthTracker } from '../forecast/growth-tracker.ts
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { EventReason, Finding } from '../model/events.ts';
 import { NO_OUTLOOK, type Outlook } from '../model/outlook.ts';
-import { type HeapUse, heldBytes, limitedBy, type Reading, ratioOf } from '../model/reading.ts';
+import { type HeapUse, limitedBy, type Reading, ratioOf, unreclaimableBytes } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
 import { describeLevel, describeOutlook, describeUse, limitName } from './describe.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
-import { type Hope, isReady, nextReadiness, READY, type ReadinessState } from './readiness.ts';
+import { isReady, nextReadiness, READY, type ReadinessState, type ReclaimOutlook } from './readiness.ts';
 
 /** The options the judgement depends on; durations in milliseconds. */
 export interface JudgeOptions extends Thresholds {
@@ -139,12 +139,12 @@ export class Judge {
    * Judges one valid reading.
    * @param hope what refusing work may still bring, where that is known
    */
-  step(reading: Reading, nowMs: number, hope?: Hope): Finding[] {
+  step(reading: Reading, nowMs: number, hope?: ReclaimOutlook): Finding[] {
     this.#unseenMs += Math.max(0, nowMs - this.#lastReadingMs - OBSERVED_MS);
     this.#lastReadingMs = nowMs;
     this.#blindReason = undefined;
     this.#blindTold = false;
-    const held = heldBytes(reading);
+    const held = unreclaimableBytes(reading);
     this.#growth.add(nowMs, held, reading.limitBytes);
     this.#followHeap(reading.heap);
 
@@ -166,8 +166,8 @@ export class Judge {
     return findings;
   }
 
-  #judgeReadiness(reading: Reading, nowMs: number, hope: Hope | undefined): void {
-    const held = heldBytes(reading);
+  #judgeReadiness(reading: Reading, nowMs: number, hope: ReclaimOutlook | undefined): void {
+    const held = unreclaimableBytes(reading);
     // what falls or rests is the use of the limit that is near
     const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
     const [bytes, limit] = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
@@ -206,12 +206,12 @@ export class Judge {
     this.#heapGrowth.add(heap.atMs, heap.usedBytes, heap.limitBytes);
   }
 
-  /** Called instead of `step` when nothing could be read; `reason` says why, with the mend. */
+  /** Called instead of `step` when nothing could be read; `reason` says why, with the hint. */
   miss(reason: string, nowMs: number): Finding[] {
     if (!this.blind) {
       if (nowMs - this.#lastReadingMs < BLIND_AFTER_MS) return [];
       this.#blindSinceMs = nowMs;
-      this.#forget(nowMs);
+      this.#reset(nowMs);
     }
     this.#blindReason = reason;
     if (this.#blindTold || nowMs - this.#blindSinceMs < TELL_BLIND_AFTER_MS) return [];
@@ -242,7 +242,7 @@ export class Judge {
               note: `Nothing is left of level ${this.level}: ${reason}.`,
             },
           ];
-    this.#forget(nowMs);
+    this.#reset(nowMs);
     this.#absent = true;
     this.#recycling = undefined; // not forgotten when blind: it is being ended all the same
     this.#blindReason = reason;
@@ -258,7 +258,7 @@ export class Judge {
     return describeLevel(this.level, reading, this.#outlook, this.#options, stance);
   }
 
-  #forget(nowMs: number): void {
+  #reset(nowMs: number): void {
     this.#growth.reset();
     this.#heapGrowth = new GrowthTracker();
     this.#level = { level: 'ok', sinceMs: nowMs };

@@ -1,11 +1,11 @@
 import type { TreeSample } from '../model/process.ts';
-import type { AgentLife } from '../ports/ports.ts';
+import type { AgentProcess } from '../ports/ports.ts';
 
 /** Processes are looked at this often at most while there is no pressure. */
 const CALM_MS = 2000;
 
 /** What is told of each look at the agent's processes. */
-export interface LookReports {
+export interface ProcessTreeReports {
   now(): number;
   /** Under pressure, looks come as often as their cost allows. */
   pressed(): boolean;
@@ -14,30 +14,30 @@ export interface LookReports {
 }
 
 /** Looks at the agent's processes beside the loop: one look at a time, the next when its cost allows. */
-export class ProcessLooks {
+export class ProcessTreePoller {
   /** As last seen; `undefined` before the first look at this life. */
   latest: TreeSample | undefined;
-  readonly #reports: LookReports;
-  #life: AgentLife | undefined;
+  readonly #reports: ProcessTreeReports;
+  #life: AgentProcess | undefined;
   #dueMs = 0;
   #busy = false;
 
-  constructor(reports: LookReports) {
+  constructor(reports: ProcessTreeReports) {
     this.#reports = reports;
   }
 
   /** From here on it is this life's processes; `undefined` when there is none. */
-  follow(life: AgentLife | undefined): void {
+  follow(life: AgentProcess | undefined): void {
     this.#life = life;
     this.latest = undefined;
     this.#dueMs = Number.NEGATIVE_INFINITY;
   }
 
-  lookIfDue(): void {
-    if (this.#reports.now() >= this.#dueMs) this.look();
+  sampleIfDue(): void {
+    if (this.#reports.now() >= this.#dueMs) this.sample();
   }
 
-  look(): void {
+  sample(): void {
     const life = this.#life;
     if (!life || this.#busy) return;
     const startMs = this.#reports.now();

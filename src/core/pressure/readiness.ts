@@ -30,7 +30,7 @@ export const READY: ReadinessState = {
 };
 
 /** What refusing work may still bring. */
-export interface Hope {
+export interface ReclaimOutlook {
   /** Collections help, one runs, or none has been tried yet. */
   collecting: boolean;
   /** A collection has just made room: what falls for that reason does not come back at once. */
@@ -48,7 +48,7 @@ export interface ShedBounds {
 }
 
 /** Without knowledge of the agent only time tells that refusing brings nothing. */
-const NO_KNOWLEDGE: Hope = { collecting: true, collected: false, working: null };
+const NO_KNOWLEDGE: ReclaimOutlook = { collecting: true, collected: false, working: null };
 
 /** A fall or rise smaller than this share of the limit is noise. */
 const MOVE_SHARE = 0.01;
@@ -72,7 +72,7 @@ export function nextReadiness(
   limitBytes: number,
   nowMs: number,
   maxUnreadyMs: number,
-  hope: Hope = NO_KNOWLEDGE,
+  hope: ReclaimOutlook = NO_KNOWLEDGE,
   shed: ShedBounds = { enterBytes: 0, leaveBytes: 0, calmBytes: 0 },
 ): ReadinessState {
   if (!atLeast(level, 'shedding'))

@@ -1,24 +1,24 @@
-import { heldBytes, type Reading } from '../model/reading.ts';
+import { type Reading, unreclaimableBytes } from '../model/reading.ts';
 import type { Thresholds } from './level.ts';
 import { canWait, nextIntervalMs, risePerSecond } from './sampling.ts';
 
 /** The thresholds and, in milliseconds, the bounds of the sampling interval. */
-export interface PaceOptions extends Thresholds {
+export interface SamplingOptions extends Thresholds {
   sampleMin: number;
   sampleMax: number;
 }
 
 /** How soon to look at memory again, and whether a glance was enough. */
-export class Pace {
+export class SamplingInterval {
   /** Until the next tick, in milliseconds. */
   intervalMs: number;
-  readonly #options: PaceOptions;
+  readonly #options: SamplingOptions;
   #heldBytes = 0;
   #risePerSecond = 0;
   /** When memory was last read or glanced at. */
   #seenMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: PaceOptions) {
+  constructor(options: SamplingOptions) {
     this.#options = options;
     this.intervalMs = options.sampleMax;
   }
@@ -35,7 +35,7 @@ export class Pace {
   /** Sets the interval after a whole reading. */
   read(reading: Reading, nowMs: number): void {
     const { sampleMin, sampleMax } = this.#options;
-    const held = heldBytes(reading);
+    const held = unreclaimableBytes(reading);
     this.#risePerSecond = risePerSecond(this.#risePerSecond, held - this.#heldBytes, nowMs - this.#seenMs);
     this.#heldBytes = held;
     this.#seenMs = nowMs;

@@ -59,7 +59,7 @@ export class OomVictim {
   }
 
   /** What grew since then is not asked for: the next look is the first. */
-  forget(): void {
+  reset(): void {
     this.#seen = [];
   }
 

@@ -1,10 +1,10 @@
 export type RecycleStep = 'draining' | 'terminating' | 'done';
 
 /**
- * How it came out. `ended`: after SIGTERM. `ended before`: by itself while it was drained. `left alone`: SIGTERM was sent
- * and the grace is over; nothing more is done. `refused`: SIGTERM could not be sent. `called off`: before SIGTERM.
+ * How it came out. `ended`: after SIGTERM. `ended_before`: by itself while it was drained. `left_running`: SIGTERM was sent
+ * and the grace is over; nothing more is done. `refused`: SIGTERM could not be sent. `cancelled`: before SIGTERM.
  */
-export type RecycleResult = 'ended' | 'ended before' | 'left alone' | 'refused' | 'called off';
+export type RecycleResult = 'ended' | 'ended_before' | 'left_running' | 'refused' | 'cancelled';
 
 /** What was seen and how long it took, for the event and the record. Times in milliseconds. */
 export interface RecycleOutcome {

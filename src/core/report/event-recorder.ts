@@ -1,7 +1,7 @@
 import type { EventReason, Finding } from '../model/events.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Level, Status } from '../model/status.ts';
-import type { Clock, Outlets } from '../ports/ports.ts';
+import type { Clock, Exporters } from '../ports/ports.ts';
 import { ADVICE } from '../pressure/advice.ts';
 import { noteOf } from '../pressure/describe.ts';
 import type { HistoryStore } from './history.ts';
@@ -18,8 +18,8 @@ const WITH_GROWTH: ReadonlySet<EventReason> = new Set<EventReason>([
   'AgentExited',
 ]);
 
-export interface TellerDeps {
-  outlets: Outlets;
+export interface EventRecorderDeps {
+  outlets: Exporters;
   history: HistoryStore;
   clock: Clock;
   /** What is known now. */
@@ -29,12 +29,12 @@ export interface TellerDeps {
 }
 
 /** Puts what the guardian finds into the words and the order in which the outlets tell it. */
-export class Teller {
-  readonly #deps: TellerDeps;
+export class EventRecorder {
+  readonly #deps: EventRecorderDeps;
   #flying = false;
   #sinceWallMs: number;
 
-  constructor(deps: TellerDeps) {
+  constructor(deps: EventRecorderDeps) {
     this.#deps = deps;
     this.#sinceWallMs = deps.clock.wallMs();
   }
@@ -80,13 +80,13 @@ export class Teller {
   }
 
   /** What is known goes to disk: the kernel may take the guardian together with the agent. */
-  fly(report: () => PostMortem): void {
+  startFlightRecording(report: () => PostMortem): void {
     this.#flying = true;
     this.#deps.outlets.flight(report);
   }
 
   /** Nothing threatens any more, or all has been told. */
-  land(): void {
+  stopFlightRecording(): void {
     if (!this.#flying) return;
     this.#flying = false;
     this.#deps.outlets.flightDone();

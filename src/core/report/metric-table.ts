@@ -252,10 +252,10 @@ export const BUCKETS = {
 
 const RECYCLE_RESULTS: Record<RecycleResult, true> = {
   ended: true,
-  'ended before': true,
-  'left alone': true,
+  ended_before: true,
+  left_running: true,
   refused: true,
-  'called off': true,
+  cancelled: true,
 };
 
 /** Label values that are known beforehand: such a series starts at 0, so that its first count is seen as a rise. */

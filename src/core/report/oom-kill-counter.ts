@@ -12,7 +12,7 @@ const NAMED = 5;
  * The kernel's count of OOM kills in the agent's cgroup, and whom each belongs to: the agent, whose death follows at
  * once, or a child of it, which nobody else would report.
  */
-export class Kills {
+export class OomKillCounter {
   /** Kills seen since the guardian started. */
   total = 0;
   #counter: number | null = null;

@@ -3,7 +3,7 @@ import type { GrowthReport } from '../model/growth-report.ts';
 import type { TreeSample } from '../model/process.ts';
 import { limitedBy, type Reading, ratioOf } from '../model/reading.ts';
 import type { Status } from '../model/status.ts';
-import type { AgentLife } from '../ports/ports.ts';
+import type { AgentProcess } from '../ports/ports.ts';
 import type { Judge } from '../pressure/judge.ts';
 import type { PostMortem } from './post-mortem.ts';
 
@@ -12,14 +12,14 @@ export interface StatusParts {
   judge: Judge;
   reading: Reading | undefined;
   tree: TreeSample | undefined;
-  life: AgentLife | undefined;
+  life: AgentProcess | undefined;
   /** ISO time at which the level was entered. */
   since: string;
   oomKills: number;
   lastDeath: PostMortem | undefined;
   lastGc: GcRecord | undefined;
   growth: GrowthReport | undefined;
-  /** What is known of the runtime and is worth a change, with its mend. */
+  /** What is known of the runtime and is worth a change, with its hint. */
   advice: string[];
 }
 

@@ -94,10 +94,10 @@ class PodEvents implements KubernetesEventsSink {
       if (!(await this.#continue(api, event, signal))) await this.#create(api, event, signal);
     } catch (error) {
       const known = error instanceof DeliveryError;
-      const { permanent, retryAfterMs, mend } = known ? error : {};
+      const { permanent, retryAfterMs, hint } = known ? error : {};
       throw new DeliveryError(`Kubernetes Event ${event.reason}: ${messageOf(error)}`, {
         ...(permanent === undefined ? {} : { permanent }),
-        ...(mend === undefined ? {} : { mend }),
+        ...(hint === undefined ? {} : { hint }),
         retryAfterMs,
         cause: error,
       });

@@ -31,12 +31,12 @@ export function failureOf(answer: ApiAnswer, pod: PodIdentity): DeliveryError {
   const said = `the API server answered ${status}${answer.message && `: ${answer.message}`}`;
   if (status === 401)
     return new DeliveryError(said, {
-      mend: 'Its token is not taken: it may have expired, with the file not renewed, or its pod or service account be gone',
+      hint: 'Its token is not taken: it may have expired, with the file not renewed, or its pod or service account be gone',
     });
   if (lacksRight(answer))
     return new DeliveryError(said, {
       retryAfterMs: RIGHTS_AGAIN_MS,
-      mend: rightsAdvice(answer, pod),
+      hint: rightsAdvice(answer, pod),
     });
   if (status === 403 && QUOTA.test(answer.message))
     return new DeliveryError(said, { retryAfterMs: RIGHTS_AGAIN_MS });

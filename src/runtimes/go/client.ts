@@ -2,7 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
-import { type Reach, ReachError } from '../../core/ports/runtime-client.ts';
+import { type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { createEndpoint, type GoProcess } from './endpoint.ts';
 import {
   type GoHeap,
@@ -11,7 +11,7 @@ import {
   goHeapFacts,
   goPausesMs,
   goProfile,
-  goReturnMend,
+  goReturnHint,
 } from './parse-heap.ts';
 import { getPprof } from './pprof.ts';
 import { ageMs, memoryLimitOf } from './process.ts';
@@ -31,10 +31,10 @@ export interface GoReachOptions extends GoProcess {
 }
 
 /** A hand in a Go program. */
-export interface GoReach extends Reach {
+export interface GoReach extends RuntimeClient {
   readonly runtime: 'go';
   /** What to change where a collection freed heap and gave no pages back. */
-  returnMend(): string;
+  returnHint(): string;
   facts(): Promise<HeapFacts | null>;
   profile(): Promise<Profile>;
 }
@@ -52,7 +52,7 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
  * The stall is what Go counted as pauses of the collections. Pages come back in the background: look at RSS after
  * 3 s.
  */
-export function createGoReach(options: GoReachOptions): GoReach {
+export function createGoClient(options: GoReachOptions): GoReach {
   const { procRoot, pid } = options;
   const { probeMs = 500, readMs = 2000, collectMs = 10_000 } = options.timeouts ?? {};
   const takeTurn = inTurn();
@@ -64,7 +64,7 @@ export function createGoReach(options: GoReachOptions): GoReach {
     const answer = await getPprof({ socket, path, timeoutMs, maxBytes, onChunk });
     if ('status' in answer && answer.status === 200) return;
     const what = 'status' in answer ? `status ${answer.status}` : answer.notHttp;
-    throw new ReachError('refused', `pprof at :${socket.port} answers ${path} with ${what}`);
+    throw new RuntimeClientError('refused', `pprof at :${socket.port} answers ${path} with ${what}`);
   };
 
   const readHeap = async (query: string, timeoutMs: number): Promise<GoHeap> => {
@@ -73,7 +73,7 @@ export function createGoReach(options: GoReachOptions): GoReach {
     await ask(`${HEAP}?${query}`, timeoutMs, MAX_TEXT_BYTES, lines.add);
     lines.end();
     const heap = reader.end();
-    if (!heap) throw new ReachError('refused', 'what pprof answers is no heap profile');
+    if (!heap) throw new RuntimeClientError('refused', 'what pprof answers is no heap profile');
     return heap;
   };
 
@@ -82,8 +82,8 @@ export function createGoReach(options: GoReachOptions): GoReach {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof ReachError) throw error;
-        throw new ReachError('refused', messageOf(error), { cause: error });
+        if (error instanceof RuntimeClientError) throw error;
+        throw new RuntimeClientError('refused', messageOf(error), { cause: error });
       }
     });
 
@@ -93,7 +93,7 @@ export function createGoReach(options: GoReachOptions): GoReach {
       const port = endpoint.port();
       return port === undefined ? 'pprof' : `pprof at :${port}`;
     },
-    returnMend: () => goReturnMend(memoryLimitOf(procRoot, pid)),
+    returnHint: () => goReturnHint(memoryLimitOf(procRoot, pid)),
     facts: () => session(async () => goHeapFacts(await readHeap('debug=1', readMs))),
     collect: (way) =>
       session(async (): Promise<Collection> => {

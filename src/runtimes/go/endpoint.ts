@@ -1,4 +1,4 @@
-import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 import { getPprof } from './pprof.ts';
 import { linkOf, startTimeOf } from './process.ts';
@@ -53,10 +53,10 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
     lives(); // what has ended meanwhile has no open files
     const network = linkOf(`${procRoot}/${pid}/ns/net`);
     if (open === null || network === undefined)
-      throw new ReachError('refused', "the agent's open files may not be seen", { mend: SAME_USER });
+      throw new RuntimeClientError('refused', "the agent's open files may not be seen", { hint: SAME_USER });
     if (network !== linkOf(`${procRoot}/self/ns/net`))
-      throw new ReachError('refused', 'the agent has a network namespace of its own', {
-        mend: 'run the guardian in the same pod',
+      throw new RuntimeClientError('refused', 'the agent has a network namespace of its own', {
+        hint: 'run the guardian in the same pod',
       });
     return open;
   };
@@ -82,7 +82,7 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
       .filter(({ inode }) => !others.has(inode))
       .sort((a, b) => usualFirst(a) - usualFirst(b))
       .slice(0, MAX_ASKED);
-    let slow: ReachError | undefined;
+    let slow: RuntimeClientError | undefined;
     for (const socket of open) {
       try {
         if (await servesPprof(socket)) return socket;
@@ -90,12 +90,12 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
       } catch (error) {
         const times = (late.get(socket.inode) ?? 0) + 1;
         late.set(socket.inode, times);
-        if (error instanceof ReachError && error.passing && times < MAX_LATE) slow = error;
+        if (error instanceof RuntimeClientError && error.passing && times < MAX_LATE) slow = error;
         else others.add(socket.inode);
       }
     }
     if (slow) throw slow;
-    throw new ReachError('refused', 'the agent serves no pprof on its ports', { mend: SERVE_PPROF });
+    throw new RuntimeClientError('refused', 'the agent serves no pprof on its ports', { hint: SERVE_PPROF });
   };
 
   /** The socket to ask, which is still the agent's. */

@@ -163,7 +163,7 @@ function sum(sites: GoSites): number {
  * What to change where Go collected and kept the pages for more than a few seconds.
  * @param memoryLimit `GOMEMLIMIT` of the agent's environment
  */
-export function goReturnMend(memoryLimit: string | undefined): string {
+export function goReturnHint(memoryLimit: string | undefined): string {
   return memoryLimit
     ? 'lower GOMEMLIMIT: above it Go gives pages back at once, below it in the background'
     : "set GOMEMLIMIT to 90 % of the container's limit: above it Go gives pages back at once";

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
 import { errnoOf } from '../../core/lib/errors.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 
 /** One request to the agent's pprof endpoint. */
@@ -40,7 +40,11 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
     };
     const timer = setTimeout(
       () =>
-        fail(new ReachError('timeout', `${where} did not answer within ${timeoutMs} ms`, { passing: true })),
+        fail(
+          new RuntimeClientError('timeout', `${where} did not answer within ${timeoutMs} ms`, {
+            passing: true,
+          }),
+        ),
       timeoutMs,
     );
     const onError = (error: Error) => {
@@ -49,7 +53,10 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
       if (errno.startsWith('HPE_') || errno === 'ECONNRESET') resolve({ notHttp: errno });
       else
         fail(
-          new ReachError('refused', `${where}: ${errno || error.message}`, { passing: true, cause: error }),
+          new RuntimeClientError('refused', `${where}: ${errno || error.message}`, {
+            passing: true,
+            cause: error,
+          }),
         );
     };
     asked.on('error', onError);
@@ -57,7 +64,8 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
       let bytes = 0;
       answer.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > maxBytes) fail(new ReachError('refused', `${where} answers more than ${maxBytes} bytes`));
+        if (bytes > maxBytes)
+          fail(new RuntimeClientError('refused', `${where} answers more than ${maxBytes} bytes`));
         else onChunk(chunk);
       });
       answer.on('error', onError);

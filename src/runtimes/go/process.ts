@@ -28,7 +28,7 @@ export function memoryLimitOf(procRoot: string, pid: number): string | undefined
     const entries = parseCmdline(readFileSync(`${procRoot}/${pid}/environ`, 'utf8'));
     return entries.find((entry) => entry.startsWith('GOMEMLIMIT='))?.slice('GOMEMLIMIT='.length);
   } catch {
-    return undefined; // the mend is then the general one
+    return undefined; // the hint is then the general one
   }
 }
 

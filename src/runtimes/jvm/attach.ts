@@ -1,7 +1,7 @@
 import { closeSync, fchownSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../core/lib/errors.ts';
-import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { openTmp, socketExists } from './files.ts';
 import { checkSignal, isSame, type JvmTarget } from './target.ts';
 
@@ -34,7 +34,7 @@ export async function startListener(
     for (const end = performance.now() + timeoutMs; !socketExists(target); await sleep(POLL_MS)) {
       if (!isSame(target)) throw goneError(target.pid);
       if (performance.now() > end)
-        throw new ReachError('timeout', `the JVM did not open its socket within ${timeoutMs} ms`, {
+        throw new RuntimeClientError('timeout', `the JVM did not open its socket within ${timeoutMs} ms`, {
           passing: true,
         });
     }
@@ -65,9 +65,9 @@ function makeTrigger(trigger: string, { uid, gid }: JvmTarget): boolean {
     const found = errno === 'EEXIST' ? lstatSync(trigger, { throwIfNoEntry: false }) : undefined;
     // another tool attaches right now, or died doing it
     if (found?.uid === uid || found?.uid === 0) return Date.now() - found.mtimeMs > STALE_MS;
-    throw new ReachError('refused', `the agent's /tmp takes no file: ${errno ?? String(error)}`, {
+    throw new RuntimeClientError('refused', `the agent's /tmp takes no file: ${errno ?? String(error)}`, {
       cause: error,
-      mend: 'the agent needs a writable /tmp (an emptyDir where its root is read-only)',
+      hint: 'the agent needs a writable /tmp (an emptyDir where its root is read-only)',
     });
   }
 }
@@ -76,7 +76,7 @@ function sendQuit(pid: number): void {
   try {
     process.kill(pid, 'SIGQUIT');
   } catch (error) {
-    throw new ReachError('refused', `SIGQUIT to ${pid}: ${errnoOf(error) ?? String(error)}`, {
+    throw new RuntimeClientError('refused', `SIGQUIT to ${pid}: ${errnoOf(error) ?? String(error)}`, {
       cause: error,
     });
   }

@@ -1,7 +1,7 @@
 import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
-import { goneError, type Reach, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { startListener } from './attach.ts';
 import { socketExists, socketOf, stoppedMs } from './files.ts';
 import { type JvmFlags, jvmReturnMend, parseHeapInfo, parseJvmFlags } from './parse-heap.ts';
@@ -31,10 +31,10 @@ export interface JvmReachOptions {
 }
 
 /** A hand in a JVM. */
-export interface JvmReach extends Reach {
+export interface JvmReach extends RuntimeClient {
   readonly runtime: 'jvm';
   /** What to change where a collection freed heap and gave no pages back; known after the first call that got in. */
-  returnMend(): string | null;
+  returnHint(): string | null;
   facts(): Promise<HeapFacts | null>;
   profile(): Promise<Profile>;
 }
@@ -52,7 +52,7 @@ const MAX_SIGNALS = 2;
  * The stall is what the JVM counted as time at safepoints; under `-XX:-UsePerfData` the whole time
  * the command took, which is too much for the collectors that work beside the program (ZGC, Shenandoah).
  */
-export function createJvmReach(options: JvmReachOptions): JvmReach {
+export function createJvmClient(options: JvmReachOptions): JvmReach {
   const { procRoot, pid } = options;
   const { attachMs = 3000, readMs = 2000, collectMs = 10_000 } = options.timeouts ?? {};
   const takeTurn = inTurn();
@@ -80,12 +80,16 @@ export function createJvmReach(options: JvmReachOptions): JvmReach {
       }
     }
     if (options.maySignal?.() === false)
-      throw new ReachError('refused', `the socket of JVM ${pid} is not open, and it is sent no signal yet`, {
-        deferred: true,
-        passing: true,
-      });
+      throw new RuntimeClientError(
+        'refused',
+        `the socket of JVM ${pid} is not open, and it is sent no signal yet`,
+        {
+          deferred: true,
+          passing: true,
+        },
+      );
     if (signals >= MAX_SIGNALS)
-      throw new ReachError('refused', `the JVM did not open its socket when asked ${signals} times`);
+      throw new RuntimeClientError('refused', `the JVM did not open its socket when asked ${signals} times`);
     await startListener(target, attachMs, () => signals++);
     return { target, flags: await flagsOf(target) };
   };
@@ -98,14 +102,14 @@ export function createJvmReach(options: JvmReachOptions): JvmReach {
           known ??= await attach();
           return await work(known.target, known.flags);
         } catch (error) {
-          if (error instanceof ReachError) throw error;
+          if (error instanceof RuntimeClientError) throw error;
           if (!(error instanceof NobodyListens))
-            throw new ReachError('refused', messageOf(error), { cause: error });
+            throw new RuntimeClientError('refused', messageOf(error), { cause: error });
           known = undefined;
           if (last) break;
         }
       }
-      throw new ReachError('refused', 'the JVM does not listen on its socket', { passing: true });
+      throw new RuntimeClientError('refused', 'the JVM does not listen on its socket', { passing: true });
     });
 
   const heap = async (target: JvmTarget, flags: JvmFlags) =>
@@ -127,13 +131,13 @@ export function createJvmReach(options: JvmReachOptions): JvmReach {
       const collector = known?.flags.collector;
       return collector ? `attach protocol (${collector} collector)` : 'attach protocol';
     },
-    returnMend: () => (known ? jvmReturnMend(known.flags.collector) : null),
+    returnHint: () => (known ? jvmReturnMend(known.flags.collector) : null),
     facts: () => session(heap),
     collect: (way) =>
       session(async (target, flags): Promise<Collection> => {
         if (flags.explicitGcDisabled)
-          throw new ReachError('refused', 'the JVM runs with -XX:+DisableExplicitGC', {
-            mend: 'leave -XX:+DisableExplicitGC out',
+          throw new RuntimeClientError('refused', 'the JVM runs with -XX:+DisableExplicitGC', {
+            hint: 'leave -XX:+DisableExplicitGC out',
           });
         const before = await heap(target, flags);
         const { stallMs } = await stopping(target, 'GC.run');

@@ -1,5 +1,5 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { readAgentFile } from '../../sources/agent-file.ts';
 import { parsePerfData, safepointMs } from './parse-perf-data.ts';
 import type { JvmTarget } from './target.ts';
@@ -55,9 +55,9 @@ export function openTmp({ procRoot, pid }: JvmTarget): OpenFolder {
     const fd = openSync(`${procRoot}/${pid}/root/tmp`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     return { path: (name) => `${procRoot}/self/fd/${fd}/${name}`, close: () => closeSync(fd) };
   } catch (error) {
-    throw new ReachError('refused', 'the agent has no /tmp, where a JVM makes its socket', {
+    throw new RuntimeClientError('refused', 'the agent has no /tmp, where a JVM makes its socket', {
       cause: error,
-      mend: 'mount an emptyDir at /tmp of the agent',
+      hint: 'mount an emptyDir at /tmp of the agent',
     });
   }
 }

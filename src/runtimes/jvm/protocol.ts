@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net';
 import { errnoOf } from '../../core/lib/errors.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** What is kept of an answer: some 3,000 classes of a histogram. The rest is read and dropped, so that the JVM can end. */
 const MAX_BYTES = 256 * 1024;
@@ -22,7 +22,7 @@ export function jcmd(socket: string, command: string, timeoutMs: number): Promis
     const timer = setTimeout(() => {
       connection.destroy();
       reject(
-        new ReachError('timeout', `the JVM did not answer ${command} within ${timeoutMs} ms`, {
+        new RuntimeClientError('timeout', `the JVM did not answer ${command} within ${timeoutMs} ms`, {
           passing: true,
         }),
       );
@@ -35,15 +35,23 @@ export function jcmd(socket: string, command: string, timeoutMs: number): Promis
     connection.on('error', (error) => {
       const errno = errnoOf(error);
       if (errno === 'ENOENT' || errno === 'ECONNREFUSED') reject(new NobodyListens());
-      else reject(new ReachError('refused', `the JVM's socket: ${errno ?? error.message}`, { cause: error }));
+      else
+        reject(
+          new RuntimeClientError('refused', `the JVM's socket: ${errno ?? error.message}`, { cause: error }),
+        );
     });
     connection.on('close', () => {
       clearTimeout(timer);
       const [, status, output] = /^(-?\d+)\n([\s\S]*)$/.exec(Buffer.concat(kept).toString('utf8')) ?? [];
       if (status === '0' && output !== undefined) resolve(output);
       else if (status === undefined)
-        reject(new ReachError('refused', `the JVM closed the connection without answering ${command}`));
-      else reject(new ReachError('refused', `the JVM declined ${command}: ${output?.trim().split('\n')[0]}`));
+        reject(
+          new RuntimeClientError('refused', `the JVM closed the connection without answering ${command}`),
+        );
+      else
+        reject(
+          new RuntimeClientError('refused', `the JVM declined ${command}: ${output?.trim().split('\n')[0]}`),
+        );
     });
   });
 }

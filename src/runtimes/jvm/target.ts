@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { errnoOf } from '../../core/lib/errors.ts';
-import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { hasEnded, parseCmdline, parseStat } from '../../core/proc/proc-text.ts';
 
 /** A HotSpot JVM as seen from outside. */
@@ -52,15 +52,15 @@ export function lookAtJvm(
   if (startTime !== undefined && started !== startTime) throw goneError(pid);
   // the JVM itself answers only its own user and root
   if (self.uid !== 0 && (self.uid !== uid || self.gid !== gid))
-    throw new ReachError(
+    throw new RuntimeClientError(
       'refused',
       `the JVM runs as ${uid}:${gid} and answers only that user, not ${self.uid}:${self.gid}`,
-      { mend: SAME_USER },
+      { hint: SAME_USER },
     );
   const libraries = text(`${procRoot}/${pid}/maps`);
   if (libraries === '') throw goneError(pid); // it has given its memory back and only waits for its threads or parent
   if (!/\/libjvm\.so(?: \(deleted\))?$/m.test(libraries) || /\/libj9vm/.test(libraries))
-    throw new ReachError('refused', `process ${pid} has no HotSpot JVM loaded`, {
+    throw new RuntimeClientError('refused', `process ${pid} has no HotSpot JVM loaded`, {
       passing: ageS(procRoot, started) < OLD_ENOUGH_S, // its launcher may be about to load one
     });
   return { procRoot, pid, startTime: started, innerPid, uid, gid };
@@ -74,23 +74,25 @@ export function checkSignal(target: JvmTarget): void {
   const { procRoot, pid } = target;
   const stat = parseStat(text(`${procRoot}/${pid}/stat`), `${procRoot}/${pid}/stat`);
   if (stat.startTime !== target.startTime || hasEnded(stat)) throw goneError(pid);
-  if (/^[Tt]$/.test(stat.state)) throw new ReachError('refused', 'the agent is stopped', { passing: true });
+  if (/^[Tt]$/.test(stat.state))
+    throw new RuntimeClientError('refused', 'the agent is stopped', { passing: true });
   const caught = /^SigCgt:\t([0-9a-f]+)$/m.exec(text(`${procRoot}/${pid}/status`))?.[1] ?? '0';
   const switches = switchesOf(target);
   if (/-Xrs\b|-XX:\+ReduceSignalUsage\b/.test(switches))
-    throw new ReachError('refused', 'the JVM runs with -Xrs: SIGQUIT would end it', {
-      mend: 'leave -Xrs out',
+    throw new RuntimeClientError('refused', 'the JVM runs with -Xrs: SIGQUIT would end it', {
+      hint: 'leave -Xrs out',
     });
   if (switches.includes('-XX:+DisableAttachMechanism'))
-    throw new ReachError('refused', 'the JVM runs with -XX:+DisableAttachMechanism', {
-      mend: 'leave -XX:+DisableAttachMechanism out',
+    throw new RuntimeClientError('refused', 'the JVM runs with -XX:+DisableAttachMechanism', {
+      hint: 'leave -XX:+DisableAttachMechanism out',
     });
   if ((BigInt(`0x${caught}`) & SIGQUIT_BIT) === 0n)
-    throw new ReachError('refused', 'the JVM does not catch SIGQUIT: it starts, or runs with -Xrs', {
-      mend: 'leave -Xrs out',
+    throw new RuntimeClientError('refused', 'the JVM does not catch SIGQUIT: it starts, or runs with -Xrs', {
+      hint: 'leave -Xrs out',
       passing: true,
     });
-  if (!pastItsStart(target)) throw new ReachError('refused', 'the JVM is starting', { passing: true });
+  if (!pastItsStart(target))
+    throw new RuntimeClientError('refused', 'the JVM is starting', { passing: true });
 }
 
 /**
@@ -143,9 +145,9 @@ function text(file: string): string {
   } catch (error) {
     const errno = errnoOf(error);
     const denied = errno === 'EACCES' || errno === 'EPERM';
-    throw new ReachError('refused', `${file} cannot be read: ${errno ?? String(error)}`, {
+    throw new RuntimeClientError('refused', `${file} cannot be read: ${errno ?? String(error)}`, {
       cause: error,
-      ...(denied ? { mend: SAME_USER } : {}),
+      ...(denied ? { hint: SAME_USER } : {}),
     });
   }
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../core/lib/errors.ts';
-import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
 
-export interface KnockOptions {
+export interface ActivateInspectorOptions {
   target: InspectorTarget;
   signals: NodeSignals;
   timeouts: NodeTimeouts;
@@ -12,7 +12,7 @@ export interface KnockOptions {
 }
 
 /** SIGUSR1 opens the inspector of a Node process; to one that does something else with it, it is sent once. */
-export interface Knock {
+export interface InspectorActivation {
   /**
    * Sends the signal, waits for the inspector while `wanted`.
    * @throws ReachError
@@ -28,7 +28,7 @@ const FIRST_LOOK_MS = 20;
 /** An agent that is blocked (`execSync`) opens only afterwards: it is looked for so long, and so often at most. */
 const LATE_MS = { limit: 600_000, every: 2000 };
 
-export function createKnock(options: KnockOptions): Knock {
+export function createInspectorActivation(options: ActivateInspectorOptions): InspectorActivation {
   const { target, signals, timeouts } = options;
   /** When it was sent without an answer yet. */
   let unanswered: number | undefined;
@@ -62,15 +62,19 @@ export function createKnock(options: KnockOptions): Knock {
     async ask(wanted) {
       mayAsk();
       if (unanswered !== undefined)
-        throw new ReachError('refused', `process ${target.pid} was sent SIGUSR1 and opened no inspector`, {
-          mend: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
-        });
+        throw new RuntimeClientError(
+          'refused',
+          `process ${target.pid} was sent SIGUSR1 and opened no inspector`,
+          {
+            hint: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
+          },
+        );
       const listening = await target.listening();
       before = new Set(listening.map(({ inode }) => inode));
       // the table of a busy node takes its time: all may be calm again
       mayAsk();
       if (!wanted())
-        throw new ReachError('refused', `process ${target.pid} is not to be reached any more`, {
+        throw new RuntimeClientError('refused', `process ${target.pid} is not to be reached any more`, {
           passing: true,
         });
       // these two lines belong together: nothing may come between the look and the signal
@@ -90,7 +94,7 @@ export function createKnock(options: KnockOptions): Knock {
         return found;
       }
       watch(FIRST_LOOK_MS);
-      throw new ReachError(
+      throw new RuntimeClientError(
         'refused',
         `process ${target.pid} opened no inspector within ${timeouts.openMs} ms of SIGUSR1`,
       );
@@ -110,7 +114,7 @@ function send(pid: number): void {
     process.kill(pid, 'SIGUSR1');
   } catch (cause) {
     if (errnoOf(cause) !== 'EPERM') throw goneError(pid, cause);
-    const mend = 'run the guardian with the uid of the agent';
-    throw new ReachError('refused', `SIGUSR1 to ${pid} is not permitted`, { mend, cause });
+    const hint = 'run the guardian with the uid of the agent';
+    throw new RuntimeClientError('refused', `SIGUSR1 to ${pid} is not permitted`, { hint, cause });
   }
 }

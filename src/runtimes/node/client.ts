@@ -2,33 +2,33 @@ import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
-import { type Reach, ReachError } from '../../core/ports/runtime-client.ts';
+import { type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './collect.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
-import { createDoor } from './inspector-connection.ts';
+import { createInspectorConnection } from './inspector-connection.ts';
 import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './scripts.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { type InspectorTarget, NODE_TIMEOUTS, type NodeSignals, type NodeTimeouts } from './target.ts';
 import { attachWorkers, type Workers } from './workers.ts';
 
 /** A sampling heap profile of the agent's isolates; it ends with the connection. */
-export interface HeapProfiler {
+export interface NodeHeapProfiler {
   start(): Promise<void>;
   read(): Promise<Profile>;
 }
 
-export interface NodeReachOptions {
+export interface NodeClientOptions {
   target: InspectorTarget;
   connect: ConnectInspector;
   /** Whether and why not SIGUSR1 may be sent where no inspector is open. */
   signals: NodeSignals;
   timeouts?: Partial<NodeTimeouts>;
   /** Without it there is no profile. `workers` gives the sessions of those worker threads that run when it is asked. */
-  profiler?: (main: InspectorSession, workers: () => readonly InspectorSession[]) => HeapProfiler;
+  profiler?: (main: InspectorSession, workers: () => readonly InspectorSession[]) => NodeHeapProfiler;
 }
 
 /** A hand in a Node process. */
-export interface NodeReach extends Reach {
+export interface NodeClient extends RuntimeClient {
   readonly runtime: 'node';
   /** Where the inspector listens while it is in use: connections to it are no work. */
   readonly inspectorPort: number | null;
@@ -42,12 +42,16 @@ export interface NodeReach extends Reach {
  * Needs the network namespace of the agent, and for the signal its uid and gid. The agent prints `Debugger listening on …`
  * and `Debugger attached.` to its standard error, as for any debugger.
  */
-export function createNodeReach(options: NodeReachOptions): NodeReach {
+export function createNodeClient(options: NodeClientOptions): NodeClient {
   const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
   const oneAtATime = inTurn();
   const takeTurn = <T>(call: () => Promise<T>) => oneAtATime(() => call().catch(refuse));
-  const door = createDoor({ ...options, timeouts, beat: () => profiling && forgetLogged(profiling.workers) });
-  let profiling: { session: InspectorSession; workers: Workers; profiler: HeapProfiler } | undefined;
+  const door = createInspectorConnection({
+    ...options,
+    timeouts,
+    beat: () => profiling && forgetLogged(profiling.workers),
+  });
+  let profiling: { session: InspectorSession; workers: Workers; profiler: NodeHeapProfiler } | undefined;
 
   /** Work with the workers; a profile stays attached to them. */
   const withWorkers = async <T>(
@@ -65,8 +69,8 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
     }
   };
 
-  const startProfiler = async (create: NonNullable<NodeReachOptions['profiler']>) => {
-    const main = await door.enter();
+  const startProfiler = async (create: NonNullable<NodeClientOptions['profiler']>) => {
+    const main = await door.connect();
     if (profiling?.session.open) return profiling.profiler;
     await awaitTurn(main, timeouts);
     const workers = await attachWorkers(main.session, timeouts.answerMs);
@@ -97,13 +101,13 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
     facts: () =>
       takeTurn(async () => {
         const ask = (isolate: Isolate) => isolate.evaluate<IsolateFacts>(FACTS, timeouts.answerMs);
-        const main = await door.enter();
+        const main = await door.connect();
         const ofWorkers = withWorkers(main, (workers) => settled(workers.map(ask)));
         return heapFacts(...(await Promise.all([ask(main), ofWorkers])));
       }),
     collect: (way) =>
       takeTurn(async () => {
-        const main = await door.enter();
+        const main = await door.connect();
         const turned = Promise.all([awaitTurn(main, timeouts), door.tidy()]);
         const collected = async (workers: Isolate[]): Promise<Collection> => {
           await turned;
@@ -132,13 +136,13 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
       profile: () =>
         takeTurn(async () => {
           const running = await startProfiler(profiler);
-          await awaitTurn(await door.enter(), timeouts);
+          await awaitTurn(await door.connect(), timeouts);
           return await running.read();
         }),
     }),
     snapshot: (write) =>
       oneAtATime(async () => {
-        const main = await door.enter();
+        const main = await door.connect();
         await awaitTurn(main, timeouts);
         await takeSnapshot(main.session, write);
       }),
@@ -146,15 +150,15 @@ export function createNodeReach(options: NodeReachOptions): NodeReach {
       takeTurn(async () => {
         if (door.port === null) return null; // nothing is opened for this
         try {
-          const main = await door.enter();
+          const main = await door.connect();
           return await main.evaluate<number | null>(IN_FLIGHT, timeouts.answerMs);
         } catch {
           return null; // no way in: it cannot tell
         }
       }),
     catchesSigterm: () =>
-      takeTurn(async () => (await door.enter()).evaluate<boolean>(CATCHES_SIGTERM, timeouts.answerMs)),
-    release: () => door.leave(),
+      takeTurn(async () => (await door.connect()).evaluate<boolean>(CATCHES_SIGTERM, timeouts.answerMs)),
+    release: () => door.disconnect(),
   };
 }
 
@@ -166,8 +170,8 @@ function forgetLogged({ sessions }: Workers): void {
 
 /** What `/proc` would not tell is one more reason why there is no way in. */
 function refuse(thrown: unknown): never {
-  if (thrown instanceof ReachError) throw thrown;
-  throw new ReachError('refused', messageOf(thrown), { cause: thrown });
+  if (thrown instanceof RuntimeClientError) throw thrown;
+  throw new RuntimeClientError('refused', messageOf(thrown), { cause: thrown });
 }
 
 /** Those that came to an end well. */

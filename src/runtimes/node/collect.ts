@@ -1,11 +1,11 @@
 import type { GcWay, HeapFacts } from '../../core/model/heap.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { Isolate } from './evaluator.ts';
-import { FACTS, type IsolateFacts, QUICK_GC, type QuickResult, TURN } from './scripts.ts';
+import { FACTS, FAST_GC, type FastResult, type IsolateFacts, TURN } from './scripts.ts';
 import type { NodeTimeouts } from './target.ts';
 
 /** What a collection did to one isolate. */
-export interface IsolateCollection extends QuickResult {
+export interface IsolateCollection extends FastResult {
   stallMs: number;
 }
 
@@ -17,8 +17,8 @@ export async function awaitTurn(isolate: Isolate, timeouts: NodeTimeouts): Promi
   try {
     await isolate.evaluate<true>(TURN, timeouts.turnMs, true);
   } catch (cause) {
-    if (!(cause instanceof ReachError && cause.outcome === 'timeout')) throw cause;
-    throw new ReachError('timeout', `the event loop did not turn within ${timeouts.turnMs} ms`, {
+    if (!(cause instanceof RuntimeClientError && cause.outcome === 'timeout')) throw cause;
+    throw new RuntimeClientError('timeout', `the event loop did not turn within ${timeouts.turnMs} ms`, {
       passing: true,
       cause,
     });
@@ -26,7 +26,7 @@ export async function awaitTurn(isolate: Isolate, timeouts: NodeTimeouts): Promi
 }
 
 /**
- * Collects in one isolate whose loop turns: `quick` by itself, `thorough` by the inspector.
+ * Collects in one isolate whose loop turns: `fast` by itself, `full` by the inspector.
  * @throws ReachError
  */
 export async function collectIn(
@@ -34,8 +34,8 @@ export async function collectIn(
   way: GcWay,
   timeouts: NodeTimeouts,
 ): Promise<IsolateCollection> {
-  if (way === 'quick') {
-    const result = await isolate.evaluate<QuickResult>(QUICK_GC, timeouts.collectMs);
+  if (way === 'fast') {
+    const result = await isolate.evaluate<FastResult>(FAST_GC, timeouts.collectMs);
     return { ...result, stallMs: result.after.atMs - result.before.atMs };
   }
   let startMs = 0;
@@ -50,8 +50,8 @@ export async function collectIn(
 }
 
 /**
- * Collects in worker threads, one after the other: the flag that a quick collection needs for a moment is one for the whole
- * process. A worker that computes or waits in `Atomics.wait` answers the quick way still; one that answers nothing, or ends
+ * Collects in worker threads, one after the other: the flag that a fast collection needs for a moment is one for the whole
+ * process. A worker that computes or waits in `Atomics.wait` answers the fast way still; one that answers nothing, or ends
  * meanwhile, is left out.
  */
 export async function collectInWorkers(
@@ -62,12 +62,12 @@ export async function collectInWorkers(
   const done: IsolateCollection[] = [];
   for (const worker of workers) {
     try {
-      const turns = way === 'thorough' && (await doesTurn(worker));
+      const turns = way === 'full' && (await doesTurn(worker));
       done.push(
-        await collectIn(worker, turns ? 'thorough' : 'quick', { ...timeouts, collectMs: WORKER_MS.collect }),
+        await collectIn(worker, turns ? 'full' : 'fast', { ...timeouts, collectMs: WORKER_MS.collect }),
       );
     } catch (error) {
-      if (!(error instanceof ReachError)) throw error;
+      if (!(error instanceof RuntimeClientError)) throw error;
     }
   }
   return done;

@@ -1,5 +1,5 @@
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** One isolate of the agent: its main thread or a worker. */
 export interface Isolate {
@@ -37,7 +37,7 @@ export function isolateOf(session: InspectorSession, commandLine = false): Isola
       );
       if (!exceptionDetails) return result.value as T;
       const { text, exception } = exceptionDetails;
-      throw new ReachError('refused', `evaluated in the agent: ${exception?.description ?? text}`);
+      throw new RuntimeClientError('refused', `evaluated in the agent: ${exception?.description ?? text}`);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Profile } from '../../core/model/heap.ts';
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { type RawSite, type SamplingProfile, sitesOf } from '../../core/report/sites.ts';
 import {
   type FindPlaces,
@@ -127,7 +127,7 @@ async function runningProfile(
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof ReachError && error.outcome === 'refused';
+  return error instanceof RuntimeClientError && error.outcome === 'refused';
 }
 
 async function profileOf(session: InspectorSession, timeoutMs: number): Promise<SamplingProfile> {

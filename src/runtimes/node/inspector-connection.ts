@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
-import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
-import { createKnock } from './activate-inspector.ts';
+import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { createInspectorActivation } from './activate-inspector.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
-import { armSwitch, closeInspector, GREETING, type Greeting } from './scripts.ts';
+import { armWatchdog, closeInspector, HANDSHAKE, type Handshake } from './scripts.ts';
 import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
 
-export interface DoorOptions {
+export interface InspectorConnectionOptions {
   target: InspectorTarget;
   connect: ConnectInspector;
   signals: NodeSignals;
@@ -16,7 +16,7 @@ export interface DoorOptions {
 }
 
 /** The way into a Node process through its inspector, and out again. */
-export interface Door {
+export interface InspectorConnection {
   readonly means: string;
   /** Where the inspector listens while it is in use. */
   readonly port: number | null;
@@ -26,14 +26,14 @@ export interface Door {
    * The agent's main thread: connected, known to be the one that is meant.
    * @throws ReachError
    */
-  enter(): Promise<Isolate>;
+  connect(): Promise<Isolate>;
   /**
    * Lets the agent forget what it holds only because its inspector was opened here.
    * @throws ReachError
    */
   tidy(): Promise<void>;
   /** Leaves, and closes what was opened; within two seconds, never throws. */
-  leave(): Promise<void>;
+  disconnect(): Promise<void>;
 }
 
 /** All of `leave` fits into two seconds: an opening underway, the request to close, a look whether it was done. */
@@ -52,7 +52,7 @@ function isEnding(pid: number): boolean {
   return ENDING.has(pid);
 }
 
-export function createDoor(options: DoorOptions): Door {
+export function createInspectorConnection(options: InspectorConnectionOptions): InspectorConnection {
   const { target, connect, timeouts } = options;
   let endpoint: InspectorEndpoint | undefined;
   let inside: Isolate | undefined;
@@ -62,7 +62,7 @@ export function createDoor(options: DoorOptions): Door {
   let entering: Promise<Isolate> | undefined;
   let leaving: Promise<void> | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
-  const knock = createKnock({
+  const knock = createInspectorActivation({
     ...options,
     async late(found) {
       endpoint = found;
@@ -73,7 +73,7 @@ export function createDoor(options: DoorOptions): Door {
 
   const renewSwitch = async (session: InspectorSession, at: InspectorEndpoint, pid: number) => {
     const { own, others } = await target.clients(at);
-    const script = armSwitch(pid, timeouts.switchMs, own, others);
+    const script = armWatchdog(pid, timeouts.switchMs, own, others);
     return isolateOf(session, true).evaluate<boolean | undefined>(script, timeouts.answerMs);
   };
 
@@ -87,25 +87,27 @@ export function createDoor(options: DoorOptions): Door {
       void session.close();
     });
     const [greeting, , armed] = await Promise.all([
-      isolateOf(session).evaluate<Greeting>(GREETING, timeouts.answerMs),
+      isolateOf(session).evaluate<Handshake>(HANDSHAKE, timeouts.answerMs),
       session.send('NodeRuntime.notifyWhenWaitingForDisconnect', { enabled: true }, timeouts.answerMs),
       // without waiting for the answer: what is opened here must close even if the guardian ends now
       opened ? renewSwitch(session, at, pid) : undefined,
     ]);
     if (greeting.pid === undefined)
-      throw new ReachError('refused', `process ${target.pid} waits for its debugger`, { passing: true });
+      throw new RuntimeClientError('refused', `process ${target.pid} waits for its debugger`, {
+        passing: true,
+      });
     if (greeting.pid !== pid)
-      throw new ReachError(
+      throw new RuntimeClientError(
         'refused',
         `the inspector at ${at.address}:${at.port} is that of process ${greeting.pid}`,
       );
     const inherited = greeting.armed && !opened;
     opened ||= inherited;
     if ((inherited ? await renewSwitch(session, at, pid) : armed) === false)
-      throw new ReachError(
+      throw new RuntimeClientError(
         'refused',
         `process ${pid} has frozen its global objects: its inspector would not close by itself if the guardian ended`,
-        { mend: 'start the agent with --inspect' },
+        { hint: 'start the agent with --inspect' },
       );
     if (opened) {
       clearInterval(heartbeat);
@@ -123,7 +125,7 @@ export function createDoor(options: DoorOptions): Door {
     const found = await target.find(timeouts.askMs);
     if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered(found);
     if (!found && isEnding(target.pid))
-      throw new ReachError('refused', `process ${target.pid} has come to its end`, { passing: true });
+      throw new RuntimeClientError('refused', `process ${target.pid} has come to its end`, { passing: true });
     endpoint = found ?? (await knock.ask(() => wanted));
     if (!found) opened = knock.opened(endpoint);
     const session = await connect(endpoint.url, timeouts.connectMs);
@@ -203,11 +205,11 @@ export function createDoor(options: DoorOptions): Door {
     get opened() {
       return opened && inside?.session.open === true;
     },
-    enter,
+    connect: enter,
     async tidy() {
       const pid = target.innerPid();
       if (opened && endpoint && inside && pid !== undefined) await renewSwitch(inside.session, endpoint, pid);
     },
-    leave,
+    disconnect: leave,
   };
 }

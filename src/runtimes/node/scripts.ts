@@ -23,14 +23,14 @@ const SWITCH = `Symbol.for('spillway.inspector')`;
 const HELD = `(globalThis[${SWITCH}] ?? (typeof process === 'object' ? process[${SWITCH}] : undefined))`;
 
 /** Who answers, and whether a guardian has opened the inspector. */
-export interface Greeting {
+export interface Handshake {
   pid: number | undefined;
   /** Without it the command line's `require` is needed. */
   builtin: boolean;
   armed: boolean;
 }
 /** `process` is not there yet in an agent that waits for its debugger at the start (`--inspect-brk`). */
-export const GREETING = `({
+export const HANDSHAKE = `({
   pid: typeof process === 'object' ? process.pid : undefined,
   builtin: typeof process === 'object' && typeof process.getBuiltinModule === 'function',
   armed: ${HELD} !== undefined,
@@ -47,7 +47,7 @@ const FORGET_EVERY_MS = 250;
  * @param own local ports of the guardian's connections, which are no other client
  * @param others how many other clients are connected: while there are any, logged objects are theirs to see
  */
-export const armSwitch = (pid: number, limitMs: number, own: readonly number[], others: number) => `(() => {
+export const armWatchdog = (pid: number, limitMs: number, own: readonly number[], others: number) => `(() => {
   ${MODULE}
   ${FORGET}
   if (process.pid !== ${pid}) return;
@@ -154,7 +154,7 @@ export const FACTS = `(() => {
 })()`;
 
 /** What one isolate looked like before and after a collection by itself. */
-export interface QuickResult {
+export interface FastResult {
   before: IsolateFacts;
   after: IsolateFacts;
 }
@@ -162,7 +162,7 @@ export interface QuickResult {
  * A full collection by `gc()`, the agent's own or one from a context made for it with the flag set for that moment. Bare:
  * on Node 20 the forms with options collected nothing.
  */
-export const QUICK_GC = `(() => {
+export const FAST_GC = `(() => {
   ${MODULE}
   ${FACTS_OF}
   const before = facts();

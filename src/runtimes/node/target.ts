@@ -1,4 +1,4 @@
-import type { ReachError } from '../../core/ports/runtime-client.ts';
+import type { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 
 /** Where the agent's inspector listens. */
@@ -25,7 +25,7 @@ export interface InspectorTarget {
    * Why SIGUSR1 must not be sent, looked at now and without a pause.
    * @param listening from {@link listening}, not long ago
    */
-  signalObstacle(listening: readonly ListeningSocket[]): ReachError | undefined;
+  signalObstacle(listening: readonly ListeningSocket[]): RuntimeClientError | undefined;
   /** All sockets that listen where its inspector would: what is among them before the signal was not opened by it. */
   listening(): Promise<readonly ListeningSocket[]>;
   /** Local ports of the guardian's own connections, and how many others there are. */
@@ -35,7 +35,7 @@ export interface InspectorTarget {
 /** What decides beside the process itself whether it is sent SIGUSR1. */
 export interface NodeSignals {
   /** Why not; `undefined` where it may be sent now. */
-  refusal(): ReachError | undefined;
+  refusal(): RuntimeClientError | undefined;
   sent(): void;
   /** The inspector has opened. */
   answered(): void;

@@ -1,5 +1,5 @@
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** The agent's worker threads, each as a connection of its own within that to the main thread. */
 export interface Workers {
@@ -11,7 +11,7 @@ export interface Workers {
 
 interface Waiting {
   resolve(result: never): void;
-  reject(error: ReachError): void;
+  reject(error: RuntimeClientError): void;
 }
 interface Message {
   id?: number;
@@ -76,11 +76,17 @@ function workerSession(outer: InspectorSession, sessionId: string) {
       let timer: NodeJS.Timeout | undefined;
       try {
         return await new Promise((resolve, reject) => {
-          if (!session.open) reject(new ReachError('refused', 'the worker has ended', { passing: true }));
+          if (!session.open)
+            reject(new RuntimeClientError('refused', 'the worker has ended', { passing: true }));
           waiting.set(id, { resolve, reject });
           timer = setTimeout(
             () =>
-              reject(new ReachError('timeout', `${method} in a worker had no answer within ${timeoutMs} ms`)),
+              reject(
+                new RuntimeClientError(
+                  'timeout',
+                  `${method} in a worker had no answer within ${timeoutMs} ms`,
+                ),
+              ),
             timeoutMs,
           );
           outer.send('NodeWorker.sendMessageToWorker', { sessionId, message }, timeoutMs).catch(reject);
@@ -113,13 +119,13 @@ function workerSession(outer: InspectorSession, sessionId: string) {
       }
       const asked = waiting.get(message.id);
       if (message.error)
-        asked?.reject(new ReachError('refused', `a worker answers: ${message.error.message}`));
+        asked?.reject(new RuntimeClientError('refused', `a worker answers: ${message.error.message}`));
       else asked?.resolve((message.result ?? {}) as never);
     },
     end() {
       open = false;
       for (const { reject } of waiting.values())
-        reject(new ReachError('refused', 'the worker has ended', { passing: true }));
+        reject(new RuntimeClientError('refused', 'the worker has ended', { passing: true }));
     },
   };
 }

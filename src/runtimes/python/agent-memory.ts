@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { errnoOf, messageOf } from '../../core/lib/errors.ts';
-import { goneError, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** The memory of one process. It stays that of the program that ran when it was opened, whatever the pid is used for later. */
 export interface AgentMemory {
@@ -26,8 +26,8 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === 'ENOENT' || errno === 'ESRCH') throw goneError(pid, cause);
-    throw new ReachError('refused', `the agent's memory may not be written to: ${messageOf(cause)}`, {
-      mend: restricted
+    throw new RuntimeClientError('refused', `the agent's memory may not be written to: ${messageOf(cause)}`, {
+      hint: restricted
         ? 'kernel.yama.ptrace_scope allows it to ancestors only: start the agent with `spillway run`, or import spillway_hook in it'
         : 'run the guardian with the uid and gid of the agent, or import spillway_hook in it',
       cause,
@@ -38,10 +38,15 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
     try {
       count = done();
     } catch (cause) {
-      throw new ReachError('refused', `${what} at 0x${address.toString(16)}: ${messageOf(cause)}`, { cause });
+      throw new RuntimeClientError('refused', `${what} at 0x${address.toString(16)}: ${messageOf(cause)}`, {
+        cause,
+      });
     }
     if (count !== bytes)
-      throw new ReachError('refused', `${what} at 0x${address.toString(16)}: the agent's program has ended`);
+      throw new RuntimeClientError(
+        'refused',
+        `${what} at 0x${address.toString(16)}: the agent's program has ended`,
+      );
   };
   const read = (address: number, bytes: number): Buffer => {
     const buffer = Buffer.alloc(bytes);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { goneError, type Reach, ReachError } from '../../core/ports/runtime-client.ts';
+import { goneError, type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { PythonLook } from '../../core/proc/python-look.ts';
 import { askHook } from './hook-client.ts';
 import { type PythonBaseline, type PythonCollection, parseCollection, parseProfile } from './parse-answer.ts';
@@ -24,17 +24,17 @@ export interface PythonReachOptions {
 }
 
 /** `Reach` whose collections also tell what Python knows of itself. */
-export interface PythonReach extends Reach {
+export interface PythonReach extends RuntimeClient {
   /** Both ways are one here: all generations, then free pages back to the system. */
   collect(): Promise<PythonCollection>;
-  profile(): ReturnType<NonNullable<Reach['profile']>>;
+  profile(): ReturnType<NonNullable<RuntimeClient['profile']>>;
 }
 
 /**
  * The way into a Python agent: the hook where the program has imported it, else CPython's remote debugging (3.14 and
  * newer). Never a signal, never a stop. Python does not tell the size of its heap: `facts` is `null` and costs nothing.
  */
-export function createPythonReach({
+export function createPythonClient({
   procRoot,
   pid,
   look,
@@ -57,7 +57,7 @@ export function createPythonReach({
     }
     means = REMOTE;
     if (!mayOrder())
-      throw new ReachError('refused', 'the Python agent has no hook, and is given no order yet', {
+      throw new RuntimeClientError('refused', 'the Python agent has no hook, and is given no order yet', {
         deferred: true,
         passing: true,
       });

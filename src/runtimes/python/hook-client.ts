@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { messageOf } from '../../core/lib/errors.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** The answer to a profile is some 10 KB. */
 const MAX_ANSWER_CHARS = 1_000_000;
@@ -18,14 +18,18 @@ export function askHook(
   return new Promise((resolve, reject) => {
     const connection = connect(socket);
     let answer = '';
-    const fail = (error: ReachError) => {
+    const fail = (error: RuntimeClientError) => {
       clearTimeout(timer);
       connection.destroy();
       reject(error);
     };
     const timer = setTimeout(
       () =>
-        fail(new ReachError('timeout', `the hook had no answer within ${timeoutMs} ms`, { passing: true })),
+        fail(
+          new RuntimeClientError('timeout', `the hook had no answer within ${timeoutMs} ms`, {
+            passing: true,
+          }),
+        ),
       timeoutMs,
     );
     connection.setEncoding('utf8');
@@ -37,18 +41,18 @@ export function askHook(
         connection.destroy();
         resolve(answer);
       } else if (answer.length > MAX_ANSWER_CHARS)
-        fail(new ReachError('refused', 'the hook does not end its answer'));
+        fail(new RuntimeClientError('refused', 'the hook does not end its answer'));
     });
     connection.on('error', (cause) =>
       fail(
-        new ReachError('refused', `the hook cannot be reached: ${messageOf(cause)}`, {
+        new RuntimeClientError('refused', `the hook cannot be reached: ${messageOf(cause)}`, {
           cause,
           passing: true,
         }),
       ),
     );
     connection.on('close', () =>
-      fail(new ReachError('refused', 'the hook closed the connection', { passing: true })),
+      fail(new RuntimeClientError('refused', 'the hook closed the connection', { passing: true })),
     );
   });
 }

@@ -1,6 +1,6 @@
 import { formatBytes } from '../../core/lib/units.ts';
 import type { Collection, Profile, Site } from '../../core/model/heap.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** What a collection brought in a Python agent; sizes in bytes. */
 export interface PythonCollection extends Collection {
@@ -21,13 +21,13 @@ export interface PythonCollection extends Collection {
 export function parseCollection(answer: string, stopped: 'main' | 'all'): PythonCollection {
   const fields = parseAnswer(answer);
   if (typeof fields['shared'] === 'number')
-    throw new ReachError(
+    throw new RuntimeClientError(
       'refused',
       `a collection would copy what the Python agent shares with processes forked from the same one: ${formatBytes(fields['shared'])} at least`,
-      { mend: 'call gc.freeze() before the fork (gunicorn with preload_app: in a when_ready hook)' },
+      { hint: 'call gc.freeze() before the fork (gunicorn with preload_app: in a when_ready hook)' },
     );
   return {
-    way: 'thorough',
+    way: 'full',
     before: null,
     after: null,
     stallMs: size(fields, stopped === 'main' ? 'stallMs' : 'collectMs'),
@@ -97,7 +97,7 @@ function keyOf(site: Record<string, unknown>): string {
 function size(fields: Record<string, unknown>, key: string): number {
   const value = fields[key];
   if (typeof value === 'number' && value >= 0) return value;
-  throw new ReachError('refused', `the Python agent's answer has no ${key}`);
+  throw new RuntimeClientError('refused', `the Python agent's answer has no ${key}`);
 }
 
 function parseAnswer(text: string): Record<string, unknown> {
@@ -105,10 +105,10 @@ function parseAnswer(text: string): Record<string, unknown> {
   try {
     answer = JSON.parse(text);
   } catch (cause) {
-    throw new ReachError('refused', "the Python agent's answer is no JSON", { cause });
+    throw new RuntimeClientError('refused', "the Python agent's answer is no JSON", { cause });
   }
   const { ok, error, again } = (answer ?? {}) as { ok?: unknown; error?: unknown; again?: unknown };
   if (typeof ok === 'object' && ok !== null) return ok as Record<string, unknown>;
   const why = again === true ? 'a signal handler of its own came between' : String(error);
-  throw new ReachError('refused', `in the Python agent: ${why}`, { passing: again === true });
+  throw new RuntimeClientError('refused', `in the Python agent: ${why}`, { passing: again === true });
 }

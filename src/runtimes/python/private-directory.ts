@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { messageOf } from '../../core/lib/errors.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { PythonLook } from '../../core/proc/python-look.ts';
 import { readAgentFile } from '../../sources/agent-file.ts';
 
@@ -63,8 +63,8 @@ export function privateDirectory(look: PythonLook): PrivateDirectory {
       why = messageOf(error);
     }
   }
-  throw new ReachError('refused', `no directory of the agent can be written to: ${why}`, {
-    mend: 'give the agent a writable /tmp (an emptyDir), or import spillway_hook in it',
+  throw new RuntimeClientError('refused', `no directory of the agent can be written to: ${why}`, {
+    hint: 'give the agent a writable /tmp (an emptyDir), or import spillway_hook in it',
   });
 }
 
@@ -79,7 +79,7 @@ function directory(parent: number, here: string, path: string, uid: number, gid:
       if (!existsSync(`${here}/${name}`)) return null;
       const content = readAgentFile(`${here}/${name}`, MOST_BYTES, uid);
       if (content) return content.toString();
-      throw new ReachError(
+      throw new RuntimeClientError(
         'refused',
         `the answer of the Python agent is larger than ${MOST_BYTES} bytes, or not its own`,
       );

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { PythonLook } from '../../core/proc/python-look.ts';
 import { privateDirectory } from './private-directory.ts';
 import { HOOK_MEND, openOrder, type RemoteOrder } from './remote-order.ts';
@@ -59,15 +59,17 @@ export async function remoteExec(
         const why = job.signal.aborted
           ? 'taken back'
           : `not taken within ${job.takeMs} ms: its main thread ran no Python`;
-        throw new ReachError('timeout', `the order to the Python agent was ${why}`, {
-          mend: HOOK_MEND,
+        throw new RuntimeClientError('timeout', `the order to the Python agent was ${why}`, {
+          hint: HOOK_MEND,
           passing: true,
         });
       }
       await until(job.workMs, () => directory.has(RESULT));
       const answer = directory.read(RESULT);
       if (answer === null)
-        throw new ReachError('timeout', `the agent had no answer within ${job.workMs} ms`, { passing: true });
+        throw new RuntimeClientError('timeout', `the agent had no answer within ${job.workMs} ms`, {
+          passing: true,
+        });
       return answer;
     } finally {
       directory.remove();

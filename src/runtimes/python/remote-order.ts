@@ -1,4 +1,4 @@
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import type { PythonLook } from '../../core/proc/python-look.ts';
 import { isWritable } from '../../core/proc/python-maps.ts';
 import { type AgentMemory, openMemory } from './agent-memory.ts';
@@ -83,7 +83,7 @@ function mainThread(memory: AgentMemory, runtime: number, offsets: PythonOffsets
     refuse('its interpreter does not run in the main thread of the process');
   if (memory.int32(interpreter + of.remoteDebuggingEnabled) !== 1)
     refuse('remote debugging is switched off there', {
-      mend: `start it without PYTHON_DISABLE_REMOTE_DEBUG and -X disable-remote-debug, or ${HOOK_MEND}`,
+      hint: `start it without PYTHON_DISABLE_REMOTE_DEBUG and -X disable-remote-debug, or ${HOOK_MEND}`,
     });
   return thread;
 }
@@ -116,9 +116,9 @@ function orderIn(memory: AgentMemory, offsets: PythonOffsets, thread: number): R
   };
 }
 
-function refuse(why: string, options: { mend?: string; passing?: boolean } = {}): never {
-  throw new ReachError('refused', `the Python agent cannot be reached: ${why}`, {
-    mend: HOOK_MEND,
+function refuse(why: string, options: { hint?: string; passing?: boolean } = {}): never {
+  throw new RuntimeClientError('refused', `the Python agent cannot be reached: ${why}`, {
+    hint: HOOK_MEND,
     ...options,
   });
 }

@@ -25,7 +25,7 @@ export function groupOf(procRoot: string, pid: number | 'self'): MemoryGroupName
   const group = parseProcCgroup(read(`${procRoot}/${pid}/cgroup`));
   if (group) return group;
   throw new SpillwayError('read', `${procRoot}/${pid}/cgroup names no memory cgroup`, {
-    mend: 'the kernel or sandbox offers no memory accounting here; set --limit',
+    hint: 'the kernel or sandbox offers no memory accounting here; set --limit',
   });
 }
 
@@ -34,7 +34,7 @@ export function groupOf(procRoot: string, pid: number | 'self'): MemoryGroupName
  * root directory (a container beside us: its own mount shows its own group, on v1 and v2 alike).
  * The latter is a ptrace-read access: same uid and gid, or it is refused.
  *
- * @throws SpillwayError `read`, with the mend, when the group cannot be seen from here
+ * @throws SpillwayError `read`, with the hint, when the group cannot be seen from here
  */
 export function locateCgroup(procRoot: string, pid: number | 'self'): CgroupPlace {
   const group = groupOf(procRoot, pid);
@@ -57,13 +57,13 @@ export function locateCgroup(procRoot: string, pid: number | 'self'): CgroupPlac
   }
   if (refused !== undefined)
     throw new SpillwayError('read', `${refused} may not be read (permission denied)`, {
-      mend: 'run the guardian with the same uid and gid as the agent (runAsUser, runAsGroup)',
+      hint: 'run the guardian with the same uid and gid as the agent (runAsUser, runAsGroup)',
     });
   throw new SpillwayError(
     'read',
     `cgroup ${group.path} of pid ${pid} is mounted nowhere that can be seen from here`,
     {
-      mend: 'mount /sys/fs/cgroup in the agent, or share its process namespace (shareProcessNamespace: true)',
+      hint: 'mount /sys/fs/cgroup in the agent, or share its process namespace (shareProcessNamespace: true)',
     },
   );
 }

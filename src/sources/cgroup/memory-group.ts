@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { messageOf } from '../../core/lib/errors.ts';
-import { heldBytes, type Limit, type Usage } from '../../core/model/reading.ts';
+import { type Limit, type Usage, unreclaimableBytes } from '../../core/model/reading.ts';
 import { DIALECTS } from './dialect.ts';
 import type { HugePool } from './huge-pages.ts';
 import type { CgroupPlace } from './locate.ts';
@@ -151,5 +151,5 @@ export class MemoryGroup {
 
 function ratioOf({ limit, usage }: Pick<MemoryLevel, 'limit' | 'usage'>): number {
   if (limit === 'unlimited') return -1;
-  return limit > 0 ? heldBytes(usage) / limit : 1;
+  return limit > 0 ? unreclaimableBytes(usage) / limit : 1;
 }

@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '../../core/lib/errors.ts';
 import { clean } from '../../core/lib/text.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { readAgentFile } from '../agent-file.ts';
 import { argsOf } from '../process-table.ts';
 import { signalFlag } from './flags.ts';
@@ -89,9 +89,9 @@ function pathIn(root: string, path: string): string {
 const MOST_OPTION_BYTES = 256 * 1024;
 
 /** Node takes options from files, too, of which its environment shows nothing. */
-export function optionFileObstacle(procRoot: string, pid: number): ReachError | undefined {
+export function optionFileObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
   for (const { path, optional, kind } of optionFiles(argsOf(procRoot, pid))) {
-    const mend = 'start the agent with --inspect';
+    const hint = 'start the agent with --inspect';
     try {
       const seen = pathIn(
         `${procRoot}/${pid}/root`,
@@ -101,11 +101,14 @@ export function optionFileObstacle(procRoot: string, pid: number): ReachError | 
       const flag = text === undefined ? 'more than can be read' : signalFlagIn(text, kind);
       if (flag === undefined) continue;
       const what = `process ${pid} was started with ${clean(path)}, which holds ${clean(flag)}`;
-      return new ReachError('refused', `${what}: SIGUSR1 may mean something else to it`, { mend });
+      return new RuntimeClientError('refused', `${what}: SIGUSR1 may mean something else to it`, { hint });
     } catch (cause) {
       if (optional && errnoOf(cause) === 'ENOENT') continue;
       const what = `process ${pid} was started with ${clean(path)}, which cannot be read`;
-      return new ReachError('refused', `${what}: what SIGUSR1 means to it is not known`, { mend, cause });
+      return new RuntimeClientError('refused', `${what}: what SIGUSR1 means to it is not known`, {
+        hint,
+        cause,
+      });
     }
   }
   return undefined;

@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { hasEnded } from '../../core/proc/proc-text.ts';
 import { readProc, readStat } from '../proc-fs.ts';
 import { baseName } from '../process-table.ts';
@@ -17,32 +17,42 @@ const MIN_AGE_MS = 600;
  * it: any other would die of it. Reads only, without a pause: send right after it.
  * @param startTime field 22 of `stat`, as found with the pid
  */
-export function signalObstacle(procRoot: string, pid: number, startTime: number): ReachError | undefined {
+export function signalObstacle(
+  procRoot: string,
+  pid: number,
+  startTime: number,
+): RuntimeClientError | undefined {
   const exe = executable(`${procRoot}/${pid}/exe`);
-  if (exe instanceof ReachError) return exe;
+  if (exe instanceof RuntimeClientError) return exe;
   if (!/^node(?:js)?[\d.]*$/.test(exe))
-    return new ReachError('refused', `process ${pid} runs ${exe}, not Node`);
+    return new RuntimeClientError('refused', `process ${pid} runs ${exe}, not Node`);
   const ageMs = ageOf(procRoot, startTime);
   if (ageMs === undefined || ageMs < MIN_AGE_MS)
-    return new ReachError('refused', `process ${pid} has only just started`, { passing: true });
+    return new RuntimeClientError('refused', `process ${pid} has only just started`, { passing: true });
   const stat = readStat(procRoot, pid);
   if (stat.kind !== 'value' || hasEnded(stat.value) || stat.value.startTime !== startTime)
-    return new ReachError('refused', `process ${pid} has ended`);
+    return new RuntimeClientError('refused', `process ${pid} has ended`);
   if (/[TtZ]/.test(stat.value.state))
-    return new ReachError('refused', `process ${pid} is stopped (${stat.value.state})`, { passing: true });
+    return new RuntimeClientError('refused', `process ${pid} is stopped (${stat.value.state})`, {
+      passing: true,
+    });
   // last, so that as little time as can be passes between this look and the signal
   if (catchesSigusr1(procRoot, pid)) return undefined;
-  return new ReachError('refused', `process ${pid} does not catch SIGUSR1, which opens Node's inspector`, {
-    mend: 'start the agent with --inspect, or without --disable-sigusr1 and --permission',
-  });
+  return new RuntimeClientError(
+    'refused',
+    `process ${pid} does not catch SIGUSR1, which opens Node's inspector`,
+    {
+      hint: 'start the agent with --inspect, or without --disable-sigusr1 and --permission',
+    },
+  );
 }
 
-function executable(link: string): string | ReachError {
+function executable(link: string): string | RuntimeClientError {
   try {
     return baseName(readlinkSync(link).replace(/ \(deleted\)$/, ''));
   } catch (cause) {
-    return new ReachError('refused', `${link} cannot be read: what it runs is not known`, {
-      mend: 'run the guardian with the uid and gid of the agent',
+    return new RuntimeClientError('refused', `${link} cannot be read: what it runs is not known`, {
+      hint: 'run the guardian with the uid and gid of the agent',
       cause,
     });
   }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { clean } from '../../core/lib/text.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { hasEnded } from '../../core/proc/proc-text.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 import { listeningSockets } from '../listening-ports.ts';
@@ -44,7 +44,7 @@ export interface InspectorTarget {
    * Why SIGUSR1 must not be sent, looked at now and without a pause.
    * @param listening from {@link listening}, not long ago
    */
-  signalObstacle(listening: readonly ListeningSocket[]): ReachError | undefined;
+  signalObstacle(listening: readonly ListeningSocket[]): RuntimeClientError | undefined;
   /** All sockets that listen in its network namespace. */
   listening(): Promise<readonly ListeningSocket[]>;
   /** Clients connected to it: local ports of the guardian's own connections, and how many others there are. */
@@ -156,23 +156,23 @@ export function createInspectorTarget(options: InspectorTargetOptions): Inspecto
 const MAX_WRAPPERS = 8;
 
 /** Node may have been told what the signal means: by its own flags, or in the command line of what started it. */
-function flagObstacle(procRoot: string, pid: number): ReachError | undefined {
+function flagObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
   const environment = environmentOf(`${procRoot}/${pid}`);
   if (environment === undefined)
-    return new ReachError(
+    return new RuntimeClientError(
       'refused',
       `the environment of process ${pid} cannot be read: what SIGUSR1 means to it is not known`,
-      { mend: 'run the guardian with the uid and gid of the agent' },
+      { hint: 'run the guardian with the uid and gid of the agent' },
     );
   const own = [...argsOf(procRoot, pid), nodeOptionsIn(environment)];
   for (let [at, words, left] = [pid, own, MAX_WRAPPERS]; left > 0; left--) {
     const flag = signalFlag(words);
     if (flag !== undefined)
-      return new ReachError(
+      return new RuntimeClientError(
         'refused',
         `process ${at} was started with ${clean(flag)}: SIGUSR1 may mean something else to it`,
         {
-          mend: 'start the agent with --inspect',
+          hint: 'start the agent with --inspect',
         },
       );
     const parent = parentOf(procRoot, at);
@@ -184,12 +184,12 @@ function flagObstacle(procRoot: string, pid: number): ReachError | undefined {
 }
 
 /** Loopback is one per network namespace: from another one, 127.0.0.1 is somebody else. */
-function networkObstacle(procRoot: string, pid: number): ReachError | undefined {
+function networkObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
   const its = linkOf(`${procRoot}/${pid}/ns/net`);
   const ours = linkOf(`${procRoot}/self/ns/net`);
   if (its === '' || ours === '' || its === ours) return undefined;
-  return new ReachError('refused', `process ${pid} is in another network namespace`, {
-    mend: 'run the guardian in the same pod, or with the same --network',
+  return new RuntimeClientError('refused', `process ${pid} is in another network namespace`, {
+    hint: 'run the guardian in the same pod, or with the same --network',
   });
 }
 
@@ -197,19 +197,23 @@ function networkObstacle(procRoot: string, pid: number): ReachError | undefined 
 function portObstacle(
   { host, port }: InspectFlags,
   listening: readonly ListeningSocket[],
-): ReachError | undefined {
+): RuntimeClientError | undefined {
   if (port === 0 || !listening.some((s) => s.port === port && overlap(s.address, host))) return undefined;
-  return new ReachError('refused', `${host}:${port}, where Node would open its inspector, is in use`, {
-    mend: 'give each agent an inspector port of its own: --inspect-port',
-    passing: true,
-  });
+  return new RuntimeClientError(
+    'refused',
+    `${host}:${port}, where Node would open its inspector, is in use`,
+    {
+      hint: 'give each agent an inspector port of its own: --inspect-port',
+      passing: true,
+    },
+  );
 }
 
 /**
  * The primary of a cluster passes the signal on to its workers, whatever that does to them, and their inspectors would stay
  * open. Node marks a worker by this variable.
  */
-function clusterObstacle(procRoot: string, pid: number): ReachError | undefined {
+function clusterObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
   // the number of threads only matters when it is one
   const children =
     readChildren(procRoot, pid, 2) ?? listPids(procRoot).filter((p) => parentOf(procRoot, p) === pid);
@@ -217,11 +221,11 @@ function clusterObstacle(procRoot: string, pid: number): ReachError | undefined 
     /(?:^|\0)NODE_UNIQUE_ID=/.test(textOf(`${procRoot}/${child}/environ`)),
   );
   if (workers.length === 0) return undefined;
-  return new ReachError(
+  return new RuntimeClientError(
     'refused',
     `process ${pid} is the primary of a cluster: SIGUSR1 would go to its workers too`,
     {
-      mend: 'start the agent with --inspect; the workers are reached each by itself',
+      hint: 'start the agent with --inspect; the workers are reached each by itself',
     },
   );
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GcWay } from '../../../src/core/model/heap.ts';
-import { reachOf } from '../../../src/runtimes/registry.ts';
+import { runtimeClientOf } from '../../../src/runtimes/registry.ts';
 import { makePrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
 import { median, spread, table } from '../support/numbers.ts';
 import { residentMiB } from '../support/process-cost.ts';
@@ -15,7 +15,7 @@ export interface GcSetting extends Setting {
 
 const SIZES_MIB = [100, 500];
 const BIG_MIB = 1536;
-const WAYS = ['nothing', 'gc() inside', 'quick', 'thorough'] as const;
+const WAYS = ['nothing', 'gc() inside', 'fast', 'full'] as const;
 /** Pages may come back a while after the collection. */
 const LATER_MS = 3000;
 const RUNS = 3;
@@ -84,7 +84,7 @@ async function collected(
   ]);
   try {
     await agent.line(/built/);
-    const reach = reachOf({ pid: agent.pid, runtime: 'node' }, ANY_WAY);
+    const reach = runtimeClientOf({ pid: agent.pid, runtime: 'node' }, ANY_WAY);
     if (typeof reach === 'string') throw new Error(reach);
     if (isFromOutside(way)) await reach.facts(); // the way in is open
     await sleep(300);
@@ -105,7 +105,7 @@ async function collected(
 /** Pages come and go by themselves: no less than nothing is returned. */
 const whole = (mib: number) => Math.max(0, Math.round(mib));
 
-const isFromOutside = (way: (typeof WAYS)[number]): way is GcWay => way === 'quick' || way === 'thorough';
+const isFromOutside = (way: (typeof WAYS)[number]): way is GcWay => way === 'fast' || way === 'full';
 
 let questions = 0;
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reachOf } from '../../../src/runtimes/registry.ts';
+import { runtimeClientOf } from '../../../src/runtimes/registry.ts';
 import { median, quantile, table } from '../support/numbers.ts';
 import { cpuMs } from '../support/process-cost.ts';
 import { launch, nodeVersion, program, type Running, type Setting } from '../support/programs.ts';
@@ -85,7 +85,7 @@ async function work(agent: Running, way: Way, ms: number): Promise<Slice> {
 }
 
 function handIn(pid: number) {
-  const reach = reachOf({ pid, runtime: 'node' }, ANY_WAY);
+  const reach = runtimeClientOf({ pid, runtime: 'node' }, ANY_WAY);
   if (typeof reach === 'string') throw new Error(reach);
   return reach;
 }

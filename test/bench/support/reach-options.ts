@@ -1,8 +1,8 @@
 import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
-import type { ReachOptions } from '../../../src/runtimes/registry.ts';
+import type { RuntimeClientOptions } from '../../../src/runtimes/registry.ts';
 
 /** Everything is allowed: what is measured is what it costs. */
-export const ANY_WAY: ReachOptions = {
+export const ANY_WAY: RuntimeClientOptions = {
   procRoot: '/proc',
   gc: 'on-shared-host',
   maySignal: () => true,

@@ -1,10 +1,10 @@
 import { connectInspector } from '../../../src/adapters/inspector-client.ts';
-import { createNodeReach } from '../../../src/runtimes/node/client.ts';
+import { createNodeClient } from '../../../src/runtimes/node/client.ts';
 import { createInspectorTarget } from '../../../src/sources/inspector/target.ts';
 
 /** A guardian reduced to its hand in a Node agent, so that it can be killed. Bundled by its test. Arguments: PID SWITCH_MS. */
 const [pid, switchMs] = process.argv.slice(2).map(Number);
-const reach = createNodeReach({
+const reach = createNodeClient({
   target: createInspectorTarget({ procRoot: '/proc', pid: pid ?? 0 }),
   connect: connectInspector,
   signals: { refusal: () => undefined, sent: () => {}, answered: () => {} },

@@ -30,8 +30,8 @@ async function startAdmin(changes: Partial<AdminServerDeps> = {}, host = '127.0.
   return { server, port, asked, errors, post };
 }
 
-const rejecting = (code: 'busy' | 'unavailable' | 'read', mend?: string) => async () => {
-  throw new SpillwayError(code, 'the reason', mend === undefined ? {} : { mend });
+const rejecting = (code: 'busy' | 'unavailable' | 'read', hint?: string) => async () => {
+  throw new SpillwayError(code, 'the reason', hint === undefined ? {} : { hint });
 };
 
 describe('acting on the agent', () => {
@@ -76,10 +76,10 @@ describe('acting on the agent', () => {
     expect((await post('/v1/gc')).status).toBe(200);
   });
 
-  it('answers 409 and 503 with the reason and the mend, 500 without', async () => {
+  it('answers 409 and 503 with the reason and the hint, 500 without', async () => {
     const { post, errors } = await startAdmin({
       collect: rejecting('busy'),
-      profile: rejecting('unavailable', 'the mend'),
+      profile: rejecting('unavailable', 'the hint'),
       snapshot: rejecting('read'),
     });
     const [busy, unavailable, broken] = await Promise.all(
@@ -88,7 +88,7 @@ describe('acting on the agent', () => {
     expect([busy?.status, await busy?.json()]).toEqual([409, error('busy', 'the reason')]);
     expect([unavailable?.status, await unavailable?.json()]).toEqual([
       503,
-      error('unavailable', 'the reason; the mend'),
+      error('unavailable', 'the reason; the hint'),
     ]);
     expect([busy?.headers.get('retry-after'), unavailable?.headers.get('retry-after')]).toEqual(['1', '10']);
     expect([broken?.status, await broken?.text()]).toEqual([500, expect.not.stringContaining('the reason')]);
@@ -155,7 +155,7 @@ describe('everything else', () => {
     await server.close();
     await expect(server.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'listen',
-      mend: expect.stringContaining('--admin-listen'),
+      hint: expect.stringContaining('--admin-listen'),
     });
   });
 });

@@ -276,14 +276,14 @@ describe('a name of somebody else that points to loopback', () => {
 });
 
 describe('listening', () => {
-  it('names the address and the mend when the port is in use', async () => {
+  it('names the address and the hint when the port is in use', async () => {
     const { port } = await startServer();
     const { server } = await startServer();
     await server.close();
     await expect(server.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'listen',
       message: `cannot listen on 127.0.0.1:${port}: another process does`,
-      mend: expect.stringContaining('--listen'),
+      hint: expect.stringContaining('--listen'),
     });
     await expect(server.listen({ host: '203.0.113.1', port: 1 })).rejects.toMatchObject({ code: 'listen' });
   });

@@ -62,7 +62,7 @@ describe('createMetrics', () => {
     const before = samples(await metrics.render());
     expect(before.get('spillway_level_transitions_total{from="ok",to="warning"}')).toBe(0);
     expect(before.get('spillway_admissions_total{result="refused"}')).toBe(0);
-    expect(before.get('spillway_recycles_total{result="left alone"}')).toBe(0);
+    expect(before.get('spillway_recycles_total{result="left_running"}')).toBe(0);
     metrics.transition('ok', 'warning');
     metrics.admission(true);
     metrics.admission(false);

@@ -194,7 +194,7 @@ describe('webhook', () => {
     expect((await failure(`http://localhost:${port}/`)).message).toContain('ECONNREFUSED');
   });
 
-  it('names the mend for a certificate it cannot trust, and for plain HTTP behind https', async () => {
+  it('names the hint for a certificate it cannot trust, and for plain HTTP behind https', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'spillway-tls-'));
     const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
     const args = [

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Power } from '../../../src/commands/doctor/power.ts';
-import { lookForWayIn } from '../../../src/commands/doctor/way-in.ts';
+import type { Check } from '../../../src/commands/doctor/check.ts';
+import { lookForWayIn } from '../../../src/commands/doctor/runtime-connection.ts';
 import { type Diagnosis, doctorCommand } from '../../../src/commands/doctor.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { compileGo, compileJava, GO, JAVAS, runs } from '../../support/compiled.ts';
@@ -13,8 +13,8 @@ import { start, until } from '../../support/started.ts';
 const NODE = process.execPath;
 const isRoot = process.geteuid?.() === 0;
 
-/** What the doctor says of a process, by power. */
-async function powersOf(pid: number, flags: Record<string, string> = {}): Promise<Record<string, Power>> {
+/** What the doctor says of a process, by check. */
+async function checksOf(pid: number, flags: Record<string, string> = {}): Promise<Record<string, Check>> {
   const { config } = await resolveConfig({
     // a machine that runs tests has other users, too
     flags: {
@@ -29,9 +29,9 @@ async function powersOf(pid: number, flags: Record<string, string> = {}): Promis
   await doctorCommand(config, { json: true, env: {} }, (more) => {
     text += more;
   });
-  const { powers } = JSON.parse(text) as Diagnosis;
-  for (const { has, mend } of powers) expect(mend === '').toBe(has === 'yes');
-  return Object.fromEntries(powers.map((power) => [power.power, power]));
+  const { checks } = JSON.parse(text) as Diagnosis;
+  for (const { status, hint } of checks) expect(hint === '').toBe(status === 'pass');
+  return Object.fromEntries(checks.map((check) => [check.check, check]));
 }
 
 async function takePort(): Promise<number> {
@@ -47,13 +47,13 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     const agent = await node([]);
     const others = "the pod has the node's network (eth0)";
     expect(await lookForWayIn({ pid: agent.pid, runtime: 'node' }, { mayOpen: true, others })).toMatchObject({
-      has: 'no',
+      status: 'fail',
       detail: `its inspector is not opened: ${others}`,
-      mend: expect.stringContaining('--gc on-shared-host'),
+      hint: expect.stringContaining('--gc on-shared-host'),
     });
-    const powers = await powersOf(agent.pid, { podRestartPolicy: 'OnFailure' });
-    expect(powers['end it in order']).toMatchObject({
-      has: 'no',
+    const checks = await checksOf(agent.pid, { podRestartPolicy: 'OnFailure' });
+    expect(checks['graceful recycle']).toMatchObject({
+      status: 'fail',
       detail: expect.stringContaining('restartPolicy OnFailure'),
     });
   });
@@ -64,14 +64,17 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
 
   it('sees that SIGUSR1 would open its inspector, and does not send it', async () => {
     const agent = await node([]);
-    const powers = await powersOf(agent.pid);
-    expect(powers['collect garbage']).toMatchObject({ has: 'yes', detail: expect.stringMatching(/SIGUSR1/) });
-    expect(powers['name what grows']).toMatchObject({
-      has: 'yes',
+    const checks = await checksOf(agent.pid);
+    expect(checks['garbage collection']).toMatchObject({
+      status: 'pass',
+      detail: expect.stringMatching(/SIGUSR1/),
+    });
+    expect(checks['growth profile']).toMatchObject({
+      status: 'pass',
       detail: expect.stringMatching(/function/),
     });
-    expect(powers['end it in order']).toMatchObject({
-      has: 'partly',
+    expect(checks['graceful recycle']).toMatchObject({
+      status: 'warn',
       detail: expect.stringMatching(/asked of it at run time/),
     });
     await sleep(200); // an inspector opens within 25 ms of the signal
@@ -83,18 +86,18 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     const agent = await node(['--inspect=127.0.0.1:0']);
     const [port] = portsOf(agent.pid);
     const detail = `open inspector on 127.0.0.1:${port}`;
-    expect((await powersOf(agent.pid, { gc: 'inspect-only' }))['collect garbage']).toMatchObject({
-      has: 'yes',
+    expect((await checksOf(agent.pid, { gc: 'inspect-only' }))['garbage collection']).toMatchObject({
+      status: 'pass',
       detail,
     });
   });
 
   it('says what to do about one that has only just started: nothing', async () => {
     const agent = await node([], { settle: false });
-    expect((await powersOf(agent.pid))['collect garbage']).toMatchObject({
-      has: 'partly',
+    expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
+      status: 'warn',
       detail: expect.stringMatching(/just started/),
-      mend: 'ask again in a moment',
+      hint: 'ask again in a moment',
     });
   });
 
@@ -107,20 +110,20 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
       it.skipIf(major < since)(`names ${flag} of ${version} (needs Node ${since})`, async () => {
         const reading = flag === '--permission' ? ['--allow-fs-read=*', '--allow-worker'] : [];
         const agent = await startNode(bin, [flag, ...reading, agentFile('cjs')]);
-        expect((await powersOf(agent.pid))['collect garbage']).toMatchObject({
-          has: 'no',
+        expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
+          status: 'fail',
           detail: expect.stringMatching(/does not catch SIGUSR1/),
-          mend: expect.stringContaining(flag),
+          hint: expect.stringContaining(flag),
         });
       });
 
   it('names the port that somebody else has', async () => {
     const port = await takePort();
     const agent = await node([`--inspect-port=${port}`]);
-    expect((await powersOf(agent.pid))['collect garbage']).toMatchObject({
-      has: 'no',
+    expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
+      status: 'fail',
       detail: expect.stringContaining(`127.0.0.1:${port}`),
-      mend: expect.stringContaining('--inspect-port'),
+      hint: expect.stringContaining('--inspect-port'),
     });
   });
 
@@ -129,10 +132,10 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     async () => {
       const agent = await start('unshare', ['-n', NODE, agentFile('cjs')], { awaitOutput: true });
       onTestFinished(agent.kill);
-      expect((await powersOf(agent.pid))['collect garbage']).toMatchObject({
-        has: 'no',
+      expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
+        status: 'fail',
         detail: expect.stringMatching(/another network namespace/),
-        mend: expect.stringMatching(/same pod/),
+        hint: expect.stringMatching(/same pod/),
       });
     },
   );
@@ -141,48 +144,51 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     const agent = await node([]);
     process.setegid?.(65534);
     process.seteuid?.(65534);
-    const powers = await powersOf(agent.pid).finally(() => {
+    const checks = await checksOf(agent.pid).finally(() => {
       process.seteuid?.(0);
       process.setegid?.(0);
     });
-    expect(powers['collect garbage']).toMatchObject({
-      has: 'no',
-      mend: expect.stringMatching(/uid and gid/),
+    expect(checks['garbage collection']).toMatchObject({
+      status: 'fail',
+      hint: expect.stringMatching(/uid and gid/),
     });
-    expect(powers['end it in order']).toMatchObject({ has: 'no' });
+    expect(checks['graceful recycle']).toMatchObject({ status: 'fail' });
   });
 
   it('says what is switched off, and by what', async () => {
     const agent = await node([]);
-    const off = await powersOf(agent.pid, { gc: 'off', profile: 'off', recycle: 'off' });
-    for (const power of ['collect garbage', 'name what grows', 'end it in order'])
-      expect(off[power]).toMatchObject({ has: 'no', detail: 'switched off' });
-    const on = await powersOf(agent.pid, { gc: 'inspect-only', recycle: 'on' });
-    expect(on['collect garbage']).toMatchObject({ has: 'no', mend: expect.stringContaining('--gc auto') });
-    expect(on['end it in order']).toMatchObject({ has: 'yes' });
+    const off = await checksOf(agent.pid, { gc: 'off', profile: 'off', recycle: 'off' });
+    for (const check of ['garbage collection', 'growth profile', 'graceful recycle'])
+      expect(off[check]).toMatchObject({ status: 'fail', detail: 'switched off' });
+    const on = await checksOf(agent.pid, { gc: 'inspect-only', recycle: 'on' });
+    expect(on['garbage collection']).toMatchObject({
+      status: 'fail',
+      hint: expect.stringContaining('--gc auto'),
+    });
+    expect(on['graceful recycle']).toMatchObject({ status: 'pass' });
   });
 
   it('says what else needs the inspector that --gc off does not open', async () => {
     const agent = await node([]);
-    const powers = await powersOf(agent.pid, { gc: 'off' });
+    const checks = await checksOf(agent.pid, { gc: 'off' });
     const detail = expect.stringContaining('no open inspector');
-    expect(powers['name what grows']).toMatchObject({ has: 'no', detail });
-    expect(powers['end it in order']).toMatchObject({
-      has: 'no',
+    expect(checks['growth profile']).toMatchObject({ status: 'fail', detail });
+    expect(checks['graceful recycle']).toMatchObject({
+      status: 'fail',
       detail: expect.stringContaining('cannot be asked of it'),
     });
   });
 
   it.each([
-    ['256Mi', [], 'no', /--max-old-space-size=192 /],
-    ['1Gi', [], 'yes', /^$/],
-    ['256Mi', ['--max-old-space-size=192'], 'yes', /^$/],
-    ['1Gi', ['--max-old-space-size=4096'], 'no', /--max-old-space-size=768 /],
-  ])('says whether the heap limit fits into %s with %j: %s', async (limit, flags, has, mend) => {
+    ['256Mi', [], 'fail', /--max-old-space-size=192 /],
+    ['1Gi', [], 'pass', /^$/],
+    ['256Mi', ['--max-old-space-size=192'], 'pass', /^$/],
+    ['1Gi', ['--max-old-space-size=4096'], 'fail', /--max-old-space-size=768 /],
+  ])('says whether the heap limit fits into %s with %j: %s', async (limit, flags, status, hint) => {
     const agent = await node(flags);
-    const power = (await powersOf(agent.pid, { limit }))['heap limit fits'];
-    expect(power?.has).toBe(has);
-    expect(power?.mend).toMatch(mend);
+    const check = (await checksOf(agent.pid, { limit }))['heap limit'];
+    expect(check?.status).toBe(status);
+    expect(check?.hint).toMatch(hint);
   });
 });
 
@@ -190,18 +196,21 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
   it.skipIf(!PYTHON)('of Python before 3.14: the hook, where it is not there', async () => {
     const without = await pythonAgent(PYTHON ?? '', ['none', 'sleep']);
     onTestFinished(without.kill);
-    const powers = await powersOf(without.agentPid);
-    expect(powers['collect garbage']).toMatchObject({
-      has: 'no',
-      mend: expect.stringContaining('import spillway_hook'),
+    const checks = await checksOf(without.agentPid);
+    expect(checks['garbage collection']).toMatchObject({
+      status: 'fail',
+      hint: expect.stringContaining('import spillway_hook'),
     });
-    expect(powers['end it in order']).toMatchObject({ has: 'no', mend: expect.stringMatching(/SIGTERM/) });
-    expect(powers['heap limit fits']).toBe(undefined);
+    expect(checks['graceful recycle']).toMatchObject({
+      status: 'fail',
+      hint: expect.stringMatching(/SIGTERM/),
+    });
+    expect(checks['heap limit']).toBe(undefined);
 
     const hooked = await pythonAgent(PYTHON ?? '', ['none', 'sleep'], { hook: true });
     onTestFinished(hooked.kill);
-    expect((await powersOf(hooked.agentPid))['collect garbage']).toMatchObject({
-      has: 'yes',
+    expect((await checksOf(hooked.agentPid))['garbage collection']).toMatchObject({
+      status: 'pass',
       detail: 'spillway_hook',
     });
     expect(await hooked.works()).toBe(true);
@@ -216,14 +225,14 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
       const agent = await pythonAgent(python, ['none', 'sleep']);
       onTestFinished(agent.kill);
       expect(await lookInto(agent.agentPid)).toMatchObject({
-        has: 'yes',
+        status: 'pass',
         detail: expect.stringMatching(/CPython 3\.1[45]/),
       });
       const off = await pythonAgent(python, ['none', 'sleep'], { env: { PYTHON_DISABLE_REMOTE_DEBUG: '1' } });
       onTestFinished(off.kill);
       expect(await lookInto(off.agentPid)).toMatchObject({
-        has: 'no',
-        mend: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
+        status: 'fail',
+        hint: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
       });
       expect([await agent.works(), await off.works()]).toEqual([true, true]);
     },
@@ -232,9 +241,9 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
   it('of a shell: that nothing can be asked of it', async () => {
     const shell = await start('sh', ['-c', 'while :; do sleep 1; done']);
     onTestFinished(shell.kill);
-    const powers = await powersOf(shell.pid);
-    expect(powers['collect garbage']).toMatchObject({ has: 'no' });
-    expect(powers['name what grows']).toMatchObject({ has: 'no' });
+    const checks = await checksOf(shell.pid);
+    expect(checks['garbage collection']).toMatchObject({ status: 'fail' });
+    expect(checks['growth profile']).toMatchObject({ status: 'fail' });
     expect(lives(shell.pid)).toBe(true);
   });
 
@@ -246,18 +255,18 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
     afterAll(() => classes.remove());
 
     it.each([
-      [[], 'yes', /^$/],
-      [['-XX:+DisableAttachMechanism'], 'no', /DisableAttachMechanism/],
-      [['-XX:+DisableExplicitGC'], 'no', /DisableExplicitGC/],
-    ])('%j: %s', async (flags, has, mend) => {
+      [[], 'pass', /^$/],
+      [['-XX:+DisableAttachMechanism'], 'fail', /DisableAttachMechanism/],
+      [['-XX:+DisableExplicitGC'], 'fail', /DisableExplicitGC/],
+    ])('%j: %s', async (flags, status, hint) => {
       const [java = 'java'] = JAVAS;
       const args = [...flags, '-Xmx64m', '-cp', classes.classPath, 'JvmAgent', '1', '1'];
       const agent = await start(java, args, { stdio: ['pipe', 'pipe', 'pipe'] });
       onTestFinished(agent.kill);
       await until(() => agent.output().includes('ready'));
-      const power = (await powersOf(agent.pid))['collect garbage'];
-      expect(power?.has).toBe(has);
-      expect(power?.mend).toMatch(mend);
+      const check = (await checksOf(agent.pid))['garbage collection'];
+      expect(check?.status).toBe(status);
+      expect(check?.hint).toMatch(hint);
       expect(agent.output()).not.toContain('Full thread dump');
     });
   });
@@ -270,15 +279,15 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
     afterAll(() => compiled.remove());
 
     it.each([
-      ['pprof', 'yes', /^$/],
-      ['plain', 'no', /net\/http\/pprof/],
-    ])('that serves %s: %s', async (serves, has, mend) => {
+      ['pprof', 'pass', /^$/],
+      ['plain', 'fail', /net\/http\/pprof/],
+    ])('that serves %s: %s', async (serves, status, hint) => {
       const agent = await start(compiled.program, [serves], { stdio: ['pipe', 'pipe', 'ignore'] });
       onTestFinished(agent.kill);
       await until(() => agent.output().includes('ready'));
-      const power = (await powersOf(agent.pid))['collect garbage'];
-      expect(power?.has).toBe(has);
-      expect(power?.mend).toMatch(mend);
+      const check = (await checksOf(agent.pid))['garbage collection'];
+      expect(check?.status).toBe(status);
+      expect(check?.hint).toMatch(hint);
     });
   });
 });

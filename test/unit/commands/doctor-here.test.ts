@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAdminServer } from '../../../src/adapters/admin-server.ts';
-import { commandPowers } from '../../../src/commands/doctor/command-powers.ts';
-import { takingRequests } from '../../../src/commands/doctor/requests.ts';
+import { adminEndpoint } from '../../../src/commands/doctor/admin-endpoint.ts';
+import { commandChecks } from '../../../src/commands/doctor/command-checks.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import type { Reading } from '../../../src/core/model/reading.ts';
 
@@ -13,7 +13,7 @@ async function configOf(flags: Record<string, string>) {
 }
 
 /** What could be done in a command started with these flags, environment and limit. */
-async function powersOf(flags: Record<string, string>, nodeOptions = '', limitMebibytes = 1024) {
+async function checksOf(flags: Record<string, string>, nodeOptions = '', limitMebibytes = 1024) {
   const reading: Reading = {
     atMs: 0,
     usedBytes: MIB,
@@ -27,9 +27,9 @@ async function powersOf(flags: Record<string, string>, nodeOptions = '', limitMe
     usageSource: 'rss',
     heap: null,
   };
-  const powers = await commandPowers(await configOf(flags), { NODE_OPTIONS: nodeOptions }, reading);
-  for (const { has, mend } of powers) expect(mend === '').toBe(has === 'yes');
-  return Object.fromEntries(powers.map((power) => [power.power, power]));
+  const checks = await commandChecks(await configOf(flags), { NODE_OPTIONS: nodeOptions }, reading);
+  for (const { status, hint } of checks) expect(hint === '').toBe(status === 'pass');
+  return Object.fromEntries(checks.map((check) => [check.check, check]));
 }
 
 async function serve(listener: RequestListener): Promise<number> {
@@ -58,59 +58,62 @@ describe.runIf(process.platform === 'linux')('doctor, of a command that is not s
   const FREE = '--inspect-port=0';
 
   it('has the ways into each runtime', async () => {
-    const powers = await powersOf({}, FREE);
-    expect(powers['collect garbage']).toMatchObject({ has: 'yes', detail: expect.stringMatching(/Node/) });
-    expect(powers['name what grows']).toMatchObject({ has: 'yes' });
-    expect(powers['heap limit fits']).toMatchObject({ has: 'yes' });
+    const checks = await checksOf({}, FREE);
+    expect(checks['garbage collection']).toMatchObject({
+      status: 'pass',
+      detail: expect.stringMatching(/Node/),
+    });
+    expect(checks['growth profile']).toMatchObject({ status: 'pass' });
+    expect(checks['heap limit']).toMatchObject({ status: 'pass' });
   });
 
   it.each(['--disable-sigusr1', '--permission'])('names %s in NODE_OPTIONS', async (flag) => {
-    expect((await powersOf({}, `${FREE} ${flag}`))['collect garbage']).toMatchObject({
-      has: 'partly',
-      mend: `leave ${flag} out`,
+    expect((await checksOf({}, `${FREE} ${flag}`))['garbage collection']).toMatchObject({
+      status: 'warn',
+      hint: `leave ${flag} out`,
     });
   });
 
   it('names the inspector port that is in use', async () => {
     const port = await serve(() => {});
-    const powers = await powersOf({}, `--inspect-port=${port}`);
-    expect(powers['collect garbage']).toMatchObject({
-      has: 'partly',
+    const checks = await checksOf({}, `--inspect-port=${port}`);
+    expect(checks['garbage collection']).toMatchObject({
+      status: 'warn',
       detail: expect.stringContaining(`127.0.0.1:${port}`),
-      mend: expect.stringContaining('--inspect-port'),
+      hint: expect.stringContaining('--inspect-port'),
     });
   });
 
   it('knows that only --restart starts it again', async () => {
-    const ending = async (flags: Record<string, string>) => (await powersOf(flags, FREE))['end it in order'];
-    expect(await ending({})).toMatchObject({ has: 'no', mend: expect.stringContaining('--restart') });
-    expect(await ending({ restart: 'always' })).toMatchObject({ has: 'yes' });
-    expect(await ending({ recycle: 'on' })).toMatchObject({ has: 'yes' });
-    expect(await ending({ recycle: 'off', restart: 'always' })).toMatchObject({ has: 'no' });
+    const ending = async (flags: Record<string, string>) => (await checksOf(flags, FREE))['graceful recycle'];
+    expect(await ending({})).toMatchObject({ status: 'fail', hint: expect.stringContaining('--restart') });
+    expect(await ending({ restart: 'always' })).toMatchObject({ status: 'pass' });
+    expect(await ending({ recycle: 'on' })).toMatchObject({ status: 'pass' });
+    expect(await ending({ recycle: 'off', restart: 'always' })).toMatchObject({ status: 'fail' });
   });
 
   it('gives the heap limit to set', async () => {
-    expect((await powersOf({}, FREE, 256))['heap limit fits']).toMatchObject({
-      has: 'partly',
-      mend: expect.stringContaining('--max-old-space-size=192 '),
+    expect((await checksOf({}, FREE, 256))['heap limit']).toMatchObject({
+      status: 'warn',
+      hint: expect.stringContaining('--max-old-space-size=192 '),
     });
-    const set = await powersOf({}, `${FREE} --max-old-space-size=192`, 256);
-    expect(set['heap limit fits']).toMatchObject({ has: 'yes' });
+    const set = await checksOf({}, `${FREE} --max-old-space-size=192`, 256);
+    expect(set['heap limit']).toMatchObject({ status: 'pass' });
   });
 });
 
 describe.runIf(process.platform === 'linux')('doctor, of requests to act', () => {
   const requests = async (port: number, beside: boolean) =>
-    takingRequests(await configOf({ adminListen: `127.0.0.1:${port}` }), { beside });
+    adminEndpoint(await configOf({ adminListen: `127.0.0.1:${port}` }), { beside });
 
   it('can take them at a free address', async () => {
     expect(await requests(0, false)).toMatchObject({
-      has: 'yes',
+      status: 'pass',
       detail: expect.stringMatching(/this host/),
     });
     const open = await configOf({ adminListen: '0.0.0.0:0', adminToken: '0123456789abcdef0123456789abcdef' });
-    expect(await takingRequests(open, { beside: false })).toMatchObject({
-      has: 'yes',
+    expect(await adminEndpoint(open, { beside: false })).toMatchObject({
+      status: 'pass',
       detail: expect.stringMatching(/token/),
     });
   });
@@ -120,18 +123,18 @@ describe.runIf(process.platform === 'linux')('doctor, of requests to act', () =>
     'a-token-that-is-long-enough-for-this',
   ])('knows a guardian that listens there, and does nothing to it (token %s)', async (token) => {
     const port = await guardian(token);
-    expect(await requests(port, true)).toMatchObject({ has: 'yes' });
+    expect(await requests(port, true)).toMatchObject({ status: 'pass' });
     expect(await requests(port, false)).toMatchObject({
-      has: 'no',
+      status: 'fail',
       detail: expect.stringMatching(/another guardian/),
-      mend: expect.stringContaining('--admin-listen'),
+      hint: expect.stringContaining('--admin-listen'),
     });
   });
 
   it('knows another program that listens there', async () => {
     const port = await serve((_, response) => response.end());
     expect(await requests(port, true)).toMatchObject({
-      has: 'no',
+      status: 'fail',
       detail: expect.stringMatching(/another process/),
     });
   });

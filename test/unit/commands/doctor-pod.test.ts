@@ -4,15 +4,15 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { generate } from 'selfsigned';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { fail } from '../../../src/commands/doctor/check.ts';
 import { asTold, guardianBeside } from '../../../src/commands/doctor/guardian-beside.ts';
 import { capabilityNames, type Identity, identityOf } from '../../../src/commands/doctor/identity.ts';
 import { meshIn, withManifest } from '../../../src/commands/doctor/in-pod.ts';
 import { inspectorReach } from '../../../src/commands/doctor/inspector-reach.ts';
-import { denied } from '../../../src/commands/doctor/look-inside.ts';
-import { ownCpuPower, ownMemoryPower } from '../../../src/commands/doctor/own-limits.ts';
-import { no } from '../../../src/commands/doctor/power.ts';
-import { beingProbed } from '../../../src/commands/doctor/probed.ts';
-import { tellingEvents } from '../../../src/commands/doctor/telling-events.ts';
+import { kubernetesEvents } from '../../../src/commands/doctor/kubernetes-events.ts';
+import { ownCpuCheck, ownMemoryCheck } from '../../../src/commands/doctor/own-limits.ts';
+import { denied } from '../../../src/commands/doctor/process-access.ts';
+import { probeCheck } from '../../../src/commands/doctor/readiness-probe.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { fakeTree } from '../../support/fake-cgroup.ts';
 import { type FakeProcess, procFiles } from '../../support/fake-proc.ts';
@@ -75,16 +75,16 @@ describe('doctor, of an agent that may not be looked into', () => {
     ],
   ])('should give the lines for %s', (_, own, agent, detail, yaml) => {
     expect(denied(own, agent, 'worker')).toMatchObject({
-      has: 'no',
+      status: 'fail',
       detail: expect.stringMatching(detail),
       yaml: expect.stringMatching(yaml),
     });
   });
 
-  it('should tell what no manifest of the sidecar mends from what one does', () => {
+  it('should tell what no manifest of the sidecar fixes from what one does', () => {
     expect(denied(who(), who({ dumpable: false }), 'worker')).toMatchObject({
       detail: expect.stringMatching(/changed its user after its start/),
-      mend: expect.stringMatching(/gosu/),
+      hint: expect.stringMatching(/gosu/),
     });
     const parted = denied(
       who({ label: 'cri-containerd.apparmor.d (enforce)' }),
@@ -92,7 +92,7 @@ describe('doctor, of an agent that may not be looked into', () => {
       'worker',
     );
     expect(parted.detail).toMatch(/cri-containerd.*agent \(enforce\)/);
-    expect(parted.mend).toMatch(/appArmorProfile/);
+    expect(parted.hint).toMatch(/appArmorProfile/);
     expect(parted.yaml).toBe(undefined);
   });
 
@@ -111,7 +111,7 @@ describe('doctor, of a pod without its agent', () => {
   const doctor: FakeProcess = { pid: 20, args: ['node', '/usr/local/bin/spillway', 'doctor'], cgroup: OWN };
   const pause: FakeProcess = { pid: 1, args: ['/pause'], cgroup: '0::/../pause\n' };
   const proc = (...processes: FakeProcess[]) => `${tree(procFiles(processes))}/proc`;
-  const missing = no('there is none', 'start one');
+  const missing = fail('there is none', 'start one');
 
   it.each([
     [
@@ -131,7 +131,7 @@ describe('doctor, of a pod without its agent', () => {
     ],
   ] as [string, FakeProcess[], RegExp][])('should give the lines where %s', async (_, processes, yaml) => {
     const found = withManifest(missing, await configOf(), 20, proc(...processes));
-    expect(found).toMatchObject({ has: 'no', yaml: expect.stringMatching(yaml) });
+    expect(found).toMatchObject({ status: 'fail', yaml: expect.stringMatching(yaml) });
   });
 
   it('should give none where it only has not started yet', async () => {
@@ -181,10 +181,10 @@ describe('doctor, of who reaches an inspector', () => {
 
   it('should name processes of other users, but for root and what holds the pod', () => {
     const root = { pid: 30, args: ['/usr/bin/entry'], uid: 0 };
-    expect(inspectorReach(here(pause, agent, guardian, root), 10)).toMatchObject({ has: 'yes' });
+    expect(inspectorReach(here(pause, agent, guardian, root), 10)).toMatchObject({ status: 'pass' });
     const tool = { pid: 40, args: ['/bin/sandboxed\u001b[2J'], uid: 65534 };
     const reach = inspectorReach(here(pause, agent, guardian, tool), 10);
-    expect(reach).toMatchObject({ has: 'partly', mend: expect.stringContaining('--gc inspect-only') });
+    expect(reach).toMatchObject({ status: 'warn', hint: expect.stringContaining('--gc inspect-only') });
     expect(reach.detail).toBe('while it is open, also sandboxed [2J (uid 65534) may use it at 127.0.0.1');
   });
 });
@@ -201,19 +201,19 @@ describe('doctor, of probes', () => {
   }
 
   it('should see that the kubelet asks', async () => {
-    expect(await beingProbed(await guardianAsked(7), 7)).toMatchObject({
-      has: 'yes',
+    expect(await probeCheck(await guardianAsked(7), 7)).toMatchObject({
+      status: 'pass',
       detail: expect.stringMatching(/7 times/),
     });
   });
 
   it('should give the lines where it never asked, and wait where it is too early', async () => {
     const never = await guardianAsked(0);
-    expect(await beingProbed(never, 600)).toMatchObject({
-      has: 'partly',
+    expect(await probeCheck(never, 600)).toMatchObject({
+      status: 'warn',
       yaml: expect.stringMatching(/path: \/readyz/),
     });
-    expect(await beingProbed(never, 10)).toMatchObject({ mend: 'ask again in a moment' });
+    expect(await probeCheck(never, 10)).toMatchObject({ hint: 'ask again in a moment' });
   });
 
   it('should see a service mesh that keeps the kubelet out', async () => {
@@ -223,17 +223,17 @@ describe('doctor, of probes', () => {
     ];
     const mesh = meshIn(`${tree(procFiles(processes))}/proc`);
     const never = await guardianAsked(0);
-    expect(await beingProbed(never, 600, mesh)).toMatchObject({
-      has: 'partly',
+    expect(await probeCheck(never, 600, mesh)).toMatchObject({
+      status: 'warn',
       detail: expect.stringContaining('a proxy of Istio runs in this pod'),
       yaml: expect.stringContaining(`traffic.sidecar.istio.io/excludeInboundPorts: "${never.port}"`),
     });
-    expect(await beingProbed(await guardianAsked(7), 600, mesh)).toMatchObject({ has: 'yes' });
+    expect(await probeCheck(await guardianAsked(7), 600, mesh)).toMatchObject({ status: 'pass' });
   });
 
   it('should say so when the guardian does not answer', async () => {
-    expect(await beingProbed({ host: '127.0.0.1', port: 1 }, 600)).toMatchObject({
-      has: 'partly',
+    expect(await probeCheck({ host: '127.0.0.1', port: 1 }, 600)).toMatchObject({
+      status: 'warn',
       detail: expect.stringMatching(/does not answer/),
     });
   });
@@ -242,46 +242,51 @@ describe('doctor, of probes', () => {
 describe('doctor, of the guardian’s own limits', () => {
   const MIB = 2 ** 20;
   it.each([
-    ['v2, as recommended', { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom_kill 0' }, 'yes', /128 MiB/],
-    ['v2, none', { 'memory.max': 'max' }, 'yes', /no limit/],
-    ['v1, none', { 'memory/memory.limit_in_bytes': '9223372036854771712' }, 'yes', /no limit/],
-    ['v1, tight', { 'memory/memory.limit_in_bytes': `${112 * MIB}` }, 'partly', /tight/],
-    ['v2, too small', { 'memory.max': `${64 * MIB}` }, 'no', /needs 96\.0 MiB/],
+    [
+      'v2, as recommended',
+      { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom_kill 0' },
+      'pass',
+      /128 MiB/,
+    ],
+    ['v2, none', { 'memory.max': 'max' }, 'pass', /no limit/],
+    ['v1, none', { 'memory/memory.limit_in_bytes': '9223372036854771712' }, 'pass', /no limit/],
+    ['v1, tight', { 'memory/memory.limit_in_bytes': `${112 * MIB}` }, 'warn', /tight/],
+    ['v2, too small', { 'memory.max': `${64 * MIB}` }, 'fail', /needs 96\.0 MiB/],
     [
       'v2, killed in',
       { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom 2\noom_kill 2' },
-      'no',
+      'fail',
       /killed in it 2 times/,
     ],
-  ])('should judge memory: %s', (_, files, has, detail) => {
-    const power = ownMemoryPower(tree(files));
-    expect(power).toMatchObject({ has, detail: expect.stringMatching(detail) });
-    expect(power.yaml).toEqual(has === 'yes' ? undefined : expect.stringMatching(/memory: 128Mi\n$/));
+  ])('should judge memory: %s', (_, files, status, detail) => {
+    const check = ownMemoryCheck(tree(files));
+    expect(check).toMatchObject({ status, detail: expect.stringMatching(detail) });
+    expect(check.yaml).toEqual(status === 'pass' ? undefined : expect.stringMatching(/memory: 128Mi\n$/));
   });
 
   it.each([
-    ['v2, none', { 'cpu.max': 'max 100000' }, 'yes', /no limit/],
-    ['v1, none', { 'cpu/cpu.cfs_quota_us': '-1' }, 'yes', /no limit/],
+    ['v2, none', { 'cpu.max': 'max 100000' }, 'pass', /no limit/],
+    ['v1, none', { 'cpu/cpu.cfs_quota_us': '-1' }, 'pass', /no limit/],
     [
       'v2, enough',
       { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 2' },
-      'yes',
+      'pass',
       /limit 500m, throttled in 2.0 %/,
     ],
     [
       'v2, throttled',
       { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 20' },
-      'partly',
+      'warn',
       /20.0 %/,
     ],
     [
       'v1, little',
       { 'cpu,cpuacct/cpu.cfs_quota_us': '5000', 'cpu,cpuacct/cpu.cfs_period_us': '100000' },
-      'partly',
+      'warn',
       /limit 50m/,
     ],
-  ])('should judge CPU: %s', (_, files, has, detail) => {
-    expect(ownCpuPower(tree(files))).toMatchObject({ has, detail: expect.stringMatching(detail) });
+  ])('should judge CPU: %s', (_, files, status, detail) => {
+    expect(ownCpuCheck(tree(files))).toMatchObject({ status, detail: expect.stringMatching(detail) });
   });
 });
 
@@ -323,13 +328,13 @@ describe('doctor, of Events', () => {
       ...{ KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: `${port}` },
       ...{ POD_NAME: 'agent-0', POD_UID: 'u1' },
     };
-    const ability = await tellingEvents(await configOf(flags), { env, directory, answerMs: 300 });
+    const ability = await kubernetesEvents(await configOf(flags), { env, directory, answerMs: 300 });
     return { ability, asked };
   }
 
   it('should try both verbs without effect', async () => {
     const { ability, asked } = await ask({ POST: [201, {}], PATCH: [404, {}] });
-    expect(ability).toMatchObject({ has: 'yes', mend: '' });
+    expect(ability).toMatchObject({ status: 'pass', hint: '' });
     expect(asked.map(({ method }) => method)).toEqual(['POST', 'PATCH']);
     for (const { url } of asked)
       expect(url).toMatch(/^\/apis\/events.k8s.io\/v1\/namespaces\/demo\/events.*\?dryRun=All$/);
@@ -360,7 +365,7 @@ describe('doctor, of Events', () => {
   ][])('should give the lines where %s', async (_, answers, detail, yaml) => {
     const { ability } = await ask(answers);
     expect(ability).toMatchObject({
-      has: 'no',
+      status: 'fail',
       detail: expect.stringMatching(detail),
       yaml: expect.stringMatching(yaml),
     });
@@ -383,15 +388,15 @@ describe('doctor, of Events', () => {
     RegExp,
   ][])('should tell %s from missing rights', async (_, answers, detail) => {
     const { ability } = await ask(answers);
-    expect(ability).toMatchObject({ has: 'no', detail: expect.stringMatching(detail) });
+    expect(ability).toMatchObject({ status: 'fail', detail: expect.stringMatching(detail) });
     expect(ability.yaml).toBe(undefined);
   });
 
   it('should ask nothing where it is switched off, and name the token that is missing', async () => {
     expect((await ask({}, { events: 'off' })).asked).toEqual([]);
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
-    expect(await tellingEvents(await configOf(), { env, directory: tree({}) })).toMatchObject({
-      has: 'no',
+    expect(await kubernetesEvents(await configOf(), { env, directory: tree({}) })).toMatchObject({
+      status: 'fail',
       detail: expect.stringMatching(/token cannot be read \(ENOENT\)/),
       yaml: expect.stringMatching(/serviceAccountToken/),
     });
@@ -400,7 +405,7 @@ describe('doctor, of Events', () => {
   it('should say why nothing can be reached', async () => {
     const directory = tree({ token: 't', 'ca.crt': pems.cert, namespace: 'demo' });
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
-    const { detail, yaml } = await tellingEvents(await configOf(), { env, directory });
+    const { detail, yaml } = await kubernetesEvents(await configOf(), { env, directory });
     expect(detail).toMatch(/127.0.0.1:1.*ECONNREFUSED/);
     expect(yaml).toMatch(/port: 1\n/);
   });

@@ -27,30 +27,30 @@ function agent(): number {
 }
 
 describe.runIf(process.platform === 'linux')('doctor', () => {
-  it('tells each power of guarding a process, with what stands in for a missing one', async () => {
+  it('tells each check of guarding a process, with what stands in for a missing one', async () => {
     const { status, diagnosis } = await doctor({ agent: `pid:${agent()}`, limit: '256Mi' });
     expect(status).toBe(0);
     expect(diagnosis).toMatchObject({ canGuard: true, mode: 'sidecar' });
-    const powers = Object.fromEntries(diagnosis.powers.map((power) => [power.power, power]));
-    expect(powers['find the agent']).toMatchObject({ has: 'yes' });
-    expect(powers['read its memory limit']).toMatchObject({ has: 'yes', detail: '256 MiB from option' });
-    expect(powers['see its processes']?.detail).toMatch(/^1, \d/);
-    for (const { has, mend } of diagnosis.powers) if (has !== 'yes') expect(mend).not.toBe('');
+    const checks = Object.fromEntries(diagnosis.checks.map((check) => [check.check, check]));
+    expect(checks['agent']).toMatchObject({ status: 'pass' });
+    expect(checks['memory limit']).toMatchObject({ status: 'pass', detail: '256 MiB from option' });
+    expect(checks['process tree']?.detail).toMatch(/^1, \d/);
+    for (const { status, hint } of diagnosis.checks) if (status !== 'pass') expect(hint).not.toBe('');
   });
 
-  it('ends with 1 and the mend when the agent it should guard is not there', async () => {
+  it('ends with 1 and the hint when the agent it should guard is not there', async () => {
     const { status, diagnosis } = await doctor({ agent: 'match:no-such-program-anywhere' });
     expect(status).toBe(1);
     expect(diagnosis.canGuard).toBe(false);
-    expect(diagnosis.powers[0]).toMatchObject({ power: 'find the agent', has: 'no' });
-    expect(diagnosis.powers[0]?.mend).not.toBe('');
+    expect(diagnosis.checks[0]).toMatchObject({ check: 'agent', status: 'fail' });
+    expect(diagnosis.checks[0]?.hint).not.toBe('');
   });
 
   it('asks in a pod for the agent, and elsewhere whether a command could be guarded', async () => {
     const inPod = await doctor({}, { env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' } });
     expect(inPod.diagnosis.mode).toBe('sidecar');
     const { text } = await doctor({}, { json: false });
-    expect(text).toMatch(/enforce --limit/);
+    expect(text).toMatch(/limit enforcement/);
     expect(text).toMatch(/It can guard/); // where processes of another cgroup are seen, it may also find an agent there
   });
 
@@ -60,11 +60,11 @@ describe.runIf(process.platform === 'linux')('doctor', () => {
       chmodSync(directory, 0o700);
       rmSync(directory, { recursive: true });
     });
-    const recording = async (path: string) => (await doctor({ recordDir: path })).diagnosis.powers.at(-1);
-    expect(await recording(join(directory, 'new/one'))).toMatchObject({ has: 'yes', mend: '' });
+    const recording = async (path: string) => (await doctor({ recordDir: path })).diagnosis.checks.at(-1);
+    expect(await recording(join(directory, 'new/one'))).toMatchObject({ status: 'pass', hint: '' });
     expect(await recording('/proc/no/such')).toMatchObject({
-      has: 'no',
-      mend: expect.stringContaining('writable'),
+      status: 'fail',
+      hint: expect.stringContaining('writable'),
     });
   });
 });

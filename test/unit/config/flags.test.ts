@@ -8,7 +8,7 @@ const known = new Map([
 ]);
 const stray = (line: string, wraps = false) =>
   strayArguments(line.split(' ').filter(Boolean), known, wraps).stray.map(
-    ({ place, mend }) => `${place}: ${mend}`,
+    ({ place, hint }) => `${place}: ${hint}`,
   );
 
 describe('stray arguments', () => {

@@ -15,11 +15,11 @@ function fileWith(content: string): string {
   return path;
 }
 
-/** Every problem as `place: message; mend`, without the folder. */
+/** Every problem as `place: message; hint`, without the folder. */
 async function problemsOf(sources: ConfigSources): Promise<string[]> {
   const result = await checkConfig(sources);
   if (result.ok) return [];
-  return result.problems.map(({ place, message, mend }) => `${place}: ${message}; ${mend}`);
+  return result.problems.map(({ place, message, hint }) => `${place}: ${message}; ${hint}`);
 }
 
 describe('the defaults', () => {

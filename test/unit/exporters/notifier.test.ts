@@ -111,10 +111,10 @@ describe('notifier', () => {
 
   it('lets a hanging sink delay no other', async () => {
     const hanging = memorySink('hanging', never);
-    const quick = memorySink('quick');
-    const { notifier } = harness([hanging.sink, quick.sink]);
+    const fast = memorySink('fast');
+    const { notifier } = harness([hanging.sink, fast.sink]);
     for (const reason of STORY) notifier.emit(event(reason));
-    await vi.waitFor(() => expect(quick.reasons()).toEqual(STORY));
+    await vi.waitFor(() => expect(fast.reasons()).toEqual(STORY));
     expect(await notifier.close(20)).toEqual([{ sink: 'hanging', lost: 3 }]);
   });
 

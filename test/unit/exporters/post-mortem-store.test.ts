@@ -14,7 +14,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SpillwayError } from '../../../src/core/lib/errors.ts';
 import type { PostMortem } from '../../../src/core/report/post-mortem.ts';
-import { createRecorder, type RecorderOptions } from '../../../src/exporters/post-mortem-store.ts';
+import {
+  createPostMortemStore,
+  type PostMortemStoreOptions,
+} from '../../../src/exporters/post-mortem-store.ts';
 
 let dir: string;
 let problems: SpillwayError[];
@@ -24,8 +27,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(dir, '..', '..'), { recursive: true, force: true }));
 
-const recorder = (options: Partial<RecorderOptions> = {}) =>
-  createRecorder({ dir, onProblem: (error) => problems.push(error), ...options });
+const recorder = (options: Partial<PostMortemStoreOptions> = {}) =>
+  createPostMortemStore({ dir, onProblem: (error) => problems.push(error), ...options });
 
 const report = (n: number): PostMortem => ({
   id: `id-${n}`,

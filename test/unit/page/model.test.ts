@@ -43,7 +43,7 @@ const report = (changes: Partial<HistoryReport> = {}): HistoryReport => ({
 const gc = (seconds: number): GcRecord => ({
   at: iso(seconds),
   verdict: 'freed',
-  way: 'quick',
+  way: 'fast',
   trigger: 't',
   freedBytes: 1,
   freedCgroupBytes: 1,
@@ -51,7 +51,7 @@ const gc = (seconds: number): GcRecord => ({
   freedHeapBytes: 1,
   stallMs: 1,
   note: 'n',
-  mend: null,
+  hint: null,
 });
 const pointAt = (seconds: number) => {
   const point = pointOfStatus(statusWith(), START_MS + seconds * 1000);

@@ -125,7 +125,7 @@ describe('startRecycle', () => {
       drain: drained({ urgent: () => true }),
       graceMs: 300,
     });
-    expect((await outcome).result).toBe('left alone');
+    expect((await outcome).result).toBe('left_running');
     expect((await outcome).note).toContain('300 ms after SIGTERM it still runs and is left alone');
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);
     expect(agent?.output().split('no')).toHaveLength(2);
@@ -136,7 +136,7 @@ describe('startRecycle', () => {
     const whom = await startAgent(0);
     const { outcome, steps } = recycle(whom, { drain: drained({}) });
     agent?.kill();
-    expect(await outcome).toMatchObject({ result: 'ended before', endedMs: null });
+    expect(await outcome).toMatchObject({ result: 'ended_before', endedMs: null });
     expect(steps).toEqual(['draining', 'done']);
   });
 
@@ -144,7 +144,7 @@ describe('startRecycle', () => {
     const whom = await startAgent(0);
     const { outcome, recycling } = recycle(whom, { drain: drained({}) });
     expect(recycling.callOff('memory fell')).toBe(true);
-    expect(await outcome).toMatchObject({ result: 'called off', endedMs: null });
+    expect(await outcome).toMatchObject({ result: 'cancelled', endedMs: null });
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);
   });
@@ -184,7 +184,7 @@ describe('SIGTERM', () => {
     const counts = [2, 1, null, null];
     const drain = drained({ inFlight: async () => counts.shift() ?? null, maxMs: 5000 });
     const came = await recycle(whom, { drain }).outcome;
-    expect(came).toMatchObject({ result: 'called off', endedMs: null });
+    expect(came).toMatchObject({ result: 'cancelled', endedMs: null });
     expect(came.note).toContain('it has closed its port, so it ends already');
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);
   });

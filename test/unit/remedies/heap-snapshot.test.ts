@@ -2,9 +2,9 @@ import { expect, it, vi } from 'vitest';
 import { GcPlan } from '../../../src/core/gc/plan.ts';
 import type { Situation } from '../../../src/core/ports/ports.ts';
 import { takeSnapshot } from '../../../src/remedies/heap-snapshot.ts';
-import { Hand } from '../../../src/remedies/runtime-connection.ts';
-import { Present } from '../../../src/remedies/session-context.ts';
-import type { CareDeps } from '../../../src/remedies/session-deps.ts';
+import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
+import { SessionContext } from '../../../src/remedies/session-context.ts';
+import type { SessionDeps } from '../../../src/remedies/session-deps.ts';
 import { StoryAgent, StoryClock, StoryReach } from '../../support/care-story.ts';
 import { MiB, readingOf } from '../../support/story.ts';
 
@@ -12,18 +12,18 @@ import { MiB, readingOf } from '../../support/story.ts';
 async function snapshotWith(onDisk: string, limitMiB = 512) {
   const clock = new StoryClock();
   const agent = new StoryAgent(7);
-  const present = new Present(agent);
+  const present = new SessionContext(agent);
   present.latest = { reading: readingOf(80, limitMiB) } as Situation;
   const snapshot = async (write: (chunk: string) => Promise<void>) => write('{}');
   const reach = Object.assign(new StoryReach(clock, agent), { snapshot });
-  const hand = new Hand(present, { clock, reach: async () => reach }, () => true);
+  const hand = new RuntimeConnection(present, { clock, reach: async () => reach }, () => true);
   const room = vi.fn(async () => onDisk);
   const written: string[] = [];
   const taken = takeSnapshot(
     present,
     hand,
     new GcPlan({ stallBudgetShare: 0.1, warnRatio: 0.7 }),
-    { clock, stalled: () => {} } as unknown as CareDeps,
+    { clock, stalled: () => {} } as unknown as SessionDeps,
     { room, write: async (chunk) => void written.push(chunk) },
   );
   const outcome = await taken.then(

@@ -2,24 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { NO_OUTLOOK } from '../../../src/core/model/outlook.ts';
 import type { Situation } from '../../../src/core/ports/ports.ts';
 import type { ClientConnections } from '../../../src/core/proc/client-connections.ts';
-import { WorkWatch } from '../../../src/remedies/in-flight-monitor.ts';
-import { Hand } from '../../../src/remedies/runtime-connection.ts';
-import { Present } from '../../../src/remedies/session-context.ts';
-import type { CareDeps } from '../../../src/remedies/session-deps.ts';
+import { InFlightMonitor } from '../../../src/remedies/in-flight-monitor.ts';
+import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
+import { SessionContext } from '../../../src/remedies/session-context.ts';
+import type { SessionDeps } from '../../../src/remedies/session-deps.ts';
 import { StoryAgent, StoryClock, StoryReach } from '../../support/care-story.ts';
 import { readingOf } from '../../support/story.ts';
 
 const UNKNOWN: ClientConnections = { total: null, accepted: new Map(), costMs: 0 };
 
 /** An agent, pid 7, with a runtime that can be asked, and what is seen of its connections. */
-async function watched(connections: CareDeps['connections']) {
+async function watched(connections: SessionDeps['connections']) {
   const clock = new StoryClock();
   const agent = new StoryAgent(7);
-  const present = new Present(agent);
+  const present = new SessionContext(agent);
   const reach = new StoryReach(clock, agent, 'node');
-  const hand = new Hand(present, { clock, reach: async () => reach }, () => true);
+  const hand = new RuntimeConnection(present, { clock, reach: async () => reach }, () => true);
   await hand.open();
-  const work = new WorkWatch(present, hand, { clock, connections });
+  const work = new InFlightMonitor(present, hand, { clock, connections });
   const attend = (pids: number[] = [7]) => {
     const situation: Situation = {
       life: agent,

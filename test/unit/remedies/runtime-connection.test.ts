@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { ReachError } from '../../../src/core/ports/runtime-client.ts';
-import { Hand } from '../../../src/remedies/runtime-connection.ts';
-import { Present } from '../../../src/remedies/session-context.ts';
+import { RuntimeClientError } from '../../../src/core/ports/runtime-client.ts';
+import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
+import { SessionContext } from '../../../src/remedies/session-context.ts';
 import { CareStory, StoryAgent, StoryClock } from '../../support/care-story.ts';
 
-const REFUSAL = new ReachError('refused', 'the inspector cannot be opened');
+const REFUSAL = new RuntimeClientError('refused', 'the inspector cannot be opened');
 
 it('reaches into another process at once when the one before has refused', async () => {
   const story = await new CareStory().goes(20);
@@ -23,7 +23,11 @@ it('reaches into another process at once when the one before has refused', async
 it('waits after the refusals of each process by itself', () => {
   const agent = new StoryAgent(7);
   const clock = new StoryClock();
-  const hand = new Hand(new Present(agent), { clock, reach: async () => 'none' }, () => true);
+  const hand = new RuntimeConnection(
+    new SessionContext(agent),
+    { clock, reach: async () => 'none' },
+    () => true,
+  );
   for (let i = 0; i < 5; i++) hand.refused(REFUSAL);
   expect(hand.retryMs).toBe(480_000);
   agent.worker = { pid: 9, runtime: 'node' };

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it, onTestFinished } from 'vitest';
 import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
-import { type ReachOptions, reachOf } from '../../../src/runtimes/registry.ts';
+import { type RuntimeClientOptions, runtimeClientOf } from '../../../src/runtimes/registry.ts';
 import { agentFile, portsOf, startNode } from '../../support/node-matrix.ts';
 
 const root = process.getuid?.() === 0;
 
-function reachedBy(pid: number, gc: ReachOptions['gc'], maySignal = true) {
+function reachedBy(pid: number, gc: RuntimeClientOptions['gc'], maySignal = true) {
   const clock = { now: () => performance.now(), wallMs: () => Date.now() };
-  const reach = reachOf(
+  const reach = runtimeClientOf(
     { pid, runtime: 'node' },
     {
       procRoot: '/proc',
@@ -42,7 +42,7 @@ it.skipIf(!root)(
     const agent = await agentWithoutInspector();
     await expect(reachedBy(agent.pid, 'auto').facts()).rejects.toMatchObject({
       message: expect.stringMatching(/is not opened: processes of another user/),
-      mend: expect.stringContaining('on-shared-host'),
+      hint: expect.stringContaining('on-shared-host'),
     });
     expect(portsOf(agent.pid)).toEqual([]);
     expect((await reachedBy(agent.pid, 'on-shared-host').facts())?.usedBytes).toBeGreaterThan(0);

@@ -80,16 +80,16 @@ describe('auto, in a shared process namespace', () => {
       kind: 'ambiguous',
       reason:
         '6 processes are the roots of their containers: pid 30 node agent.js, pid 31 node agent.js, pid 32 node agent.js, pid 33 node agent.js, pid 34 node agent.js, and 1 more',
-      mend: /match:TEXT/,
+      hint: /match:TEXT/,
     });
     expect(found.kind === 'ambiguous' && found.candidates).toHaveLength(6);
   });
 
   it('says why there is none, and what to do', () => {
-    expect(search([SELF])).toMatchObject({ kind: 'none', mend: /shareProcessNamespace/ });
+    expect(search([SELF])).toMatchObject({ kind: 'none', hint: /shareProcessNamespace/ });
     expect(search([SELF, { pid: 30, cgroup: V2.self }])).toMatchObject({
       kind: 'none',
-      mend: /match:TEXT or pid:N/,
+      hint: /match:TEXT or pid:N/,
     });
   });
 });
@@ -139,7 +139,7 @@ describe('container', () => {
     expect(search(POD, container('app'))).toMatchObject({
       kind: 'none',
       reason: 'no process of the container "app" is running (others are: agent, proxy)',
-      mend: /container:NAME/,
+      hint: /container:NAME/,
     });
   });
 
@@ -179,17 +179,17 @@ describe('container', () => {
     expect(search(two, container('agent'))).toMatchObject({ pid: 30, container: 'agent' });
   });
 
-  it('takes none of several where none tells its name, and names the mend', () => {
+  it('takes none of several where none tells its name, and names the hint', () => {
     const untold = POD.map(({ container: _, ...rest }) => rest);
     expect(search(untold, container('agent'))).toMatchObject({
       kind: 'none',
       reason: /2 containers are running, and none tells its name/,
-      mend: /match:TEXT/,
+      hint: /match:TEXT/,
     });
   });
 
   it('says what is missing where no other container is seen', () => {
-    expect(search([SELF], container('agent'))).toMatchObject({ mend: /shareProcessNamespace/ });
+    expect(search([SELF], container('agent'))).toMatchObject({ hint: /shareProcessNamespace/ });
     expect(search([PAUSE, SELF], container('agent'))).toMatchObject({ reason: /no process of another/ });
   });
 });

@@ -237,7 +237,7 @@ describe('finding the inspector of a process', () => {
     if (alone.output() === '') skip('no right to make a network namespace');
     const target = createInspectorTarget({ procRoot: '/proc', pid: alone.pid });
     await expect(target.find(500)).rejects.toThrow('another network namespace');
-    expect((await obstacleTo(target.pid))?.mend).toContain('same pod');
+    expect((await obstacleTo(target.pid))?.hint).toContain('same pod');
   });
 
   it('knows a process by the pid that it has inside', async ({ skip }) => {

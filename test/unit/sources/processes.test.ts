@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readProcessUsage } from '../../../src/adapters/pidusage.ts';
 import { readStat } from '../../../src/sources/proc-fs.ts';
-import { createProcessTree, LookPace, type ProcessTreeOptions } from '../../../src/sources/processes.ts';
+import { createProcessTree, type ProcessTreeOptions, SamplePace } from '../../../src/sources/processes.ts';
 import { type FakeTree, fakeTree } from '../../support/fake-cgroup.ts';
 import { procFiles, statLine } from '../../support/fake-proc.ts';
 import { type Started, start, until } from '../../support/started.ts';
@@ -180,7 +180,7 @@ it('gives one answer to two calls at once', async () => {
 });
 
 it('looks again after a second, at 1 % of a core on average, with 200 ms spent ahead', () => {
-  const pace = new LookPace(0);
+  const pace = new SamplePace(0);
   expect(pace.intervalMs).toBe(1000);
   pace.spent(150, 0);
   expect(pace.intervalMs).toBe(1000);

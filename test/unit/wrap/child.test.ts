@@ -61,7 +61,7 @@ describe('the exit status', () => {
 });
 
 describe('a command that cannot be started', () => {
-  it('is told apart: not found, missing interpreter, not executable, each with a mend', async () => {
+  it('is told apart: not found, missing interpreter, not executable, each with a hint', async () => {
     const script = join(scratch, 'script');
     writeFileSync(script, '#!/no/such/interpreter\n', { mode: 0o755 });
     const failure = async (command: string) => {
@@ -70,7 +70,7 @@ describe('a command that cannot be started', () => {
         (thrown) => thrown,
       );
       expect(error).toBeInstanceOf(SpillwayError);
-      expect(error).toMatchObject({ code: 'command', mend: expect.stringMatching(/\w/) });
+      expect(error).toMatchObject({ code: 'command', hint: expect.stringMatching(/\w/) });
       expect(signals.eventNames(), 'no listener stays behind').toEqual([]);
       return [startFailureStatus(error), error.message];
     };

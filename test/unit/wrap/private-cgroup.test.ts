@@ -101,7 +101,7 @@ describe('where no group can be made', () => {
   const reasonsOf = (procRoot: string, limitBytes = 64 << 20) => {
     const { group, reasons } = makePrivateCgroup({ limitBytes, procRoot });
     expect(group).toBeUndefined();
-    expect(reasons.at(-1), 'the mend').toContain('Delegate=yes');
+    expect(reasons.at(-1), 'the hint').toContain('Delegate=yes');
     return reasons.slice(0, -1).join('\n');
   };
 

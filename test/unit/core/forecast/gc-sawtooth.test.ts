@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Teeth, visibleDropBytes } from '../../../../src/core/forecast/gc-sawtooth.ts';
+import { GcSawtooth, visibleDropBytes } from '../../../../src/core/forecast/gc-sawtooth.ts';
 import { MIB } from '../../../support/memory-stories.ts';
 
 const LIMIT = 512 * MIB;
 
 /** Teeth from heights in MiB, one sample every 100 ms. */
-function bite(heights: number[]): Teeth {
-  const teeth = new Teeth();
+function bite(heights: number[]): GcSawtooth {
+  const teeth = new GcSawtooth();
   heights.forEach((height, i) => {
     teeth.add(i * 100, height * MIB, LIMIT);
   });

@@ -60,10 +60,10 @@ const shedding = { level: 'shedding', ratio: 0.88, heldBytes: 0.88 * LIMIT } as 
 const foreseen = { secondsToLimit: 3 } as const;
 
 describe('a stop at the warning level', () => {
-  it('is a quick one, up to 250 ms', () => {
+  it('is a fast one, up to 250 ms', () => {
     const at = (usedMB: number) => planned().decide(inputAt(START + 60_000, { heap: heapOf(usedMB) }));
-    expect(at(300)).toMatchObject({ collect: 'quick', expectedStallMs: 108 });
-    expect(at(690)).toMatchObject({ collect: 'quick' });
+    expect(at(300)).toMatchObject({ collect: 'fast', expectedStallMs: 108 });
+    expect(at(690)).toMatchObject({ collect: 'fast' });
     expect(at(1500)).toEqual({ wait: 'it may stop the agent for 540 ms, more than 250 ms at warning' });
   });
 
@@ -71,7 +71,7 @@ describe('a stop at the warning level', () => {
     const big = { heap: heapOf(9000), ...foreseen };
     const plan = planned();
     expect(plan.decide(inputAt(START + 60_000, big)), 'a single step').toHaveProperty('wait');
-    expect(plan.decide(inputAt(START + 61_000, big))).toMatchObject({ collect: 'quick' });
+    expect(plan.decide(inputAt(START + 61_000, big))).toMatchObject({ collect: 'fast' });
     plan.stalled(5500, START + 61_000);
     expect(plan.decide(inputAt(START + 62_000, big))).toHaveProperty('wait');
   });
@@ -79,7 +79,7 @@ describe('a stop at the warning level', () => {
   it('that brought little is not repeated before use has grown by a tenth of the limit', () => {
     const plan = planned();
     plan.decide(inputAt(START + 60_000));
-    run(plan, START + 60_000, 'quick', 100, 300, 300, 0);
+    run(plan, START + 60_000, 'fast', 100, 300, 300, 0);
     const at = (share: number) => plan.decide(inputAt(START + 3_600_000, { heldBytes: share * LIMIT }));
     expect(at(0.8)).toEqual({ wait: 'the last one brought little, and 0 B may be garbage since' });
     expect(at(0.89)).toHaveProperty('wait');
@@ -89,7 +89,7 @@ describe('a stop at the warning level', () => {
   it('is made again where use has fallen and come back, whatever the size of the heap', () => {
     const plan = planned();
     plan.decide(inputAt(START + 60_000));
-    run(plan, START + 60_000, 'quick', 100, 300, 300, 0);
+    run(plan, START + 60_000, 'fast', 100, 300, 300, 0);
     plan.follow(0.5 * LIMIT);
     expect(plan.decide(inputAt(START + 70_000))).toHaveProperty('collect');
   });
@@ -100,27 +100,27 @@ describe('a stop while work is turned away', () => {
     const at = (usedMB: number, changes: Partial<GcInput> = {}) => {
       const plan = planned();
       plan.decide(inputAt(START + 60_000, { ...shedding, heap: heapOf(usedMB) }));
-      run(plan, START + 60_000, 'quick', 0.36 * usedMB, usedMB, usedMB, 0);
+      run(plan, START + 60_000, 'fast', 0.36 * usedMB, usedMB, usedMB, 0);
       return plan.decide(inputAt(START + 200_000, { ...shedding, heap: heapOf(usedMB), ...changes }));
     };
-    expect(at(700)).toMatchObject({ collect: 'thorough' });
-    expect(at(1500)).toMatchObject({ collect: 'quick' });
+    expect(at(700)).toMatchObject({ collect: 'full' });
+    expect(at(1500)).toMatchObject({ collect: 'fast' });
     expect(at(3000)).toEqual({ wait: 'it may stop the agent for 3.9 s, more than 1.0 s at shedding' });
-    expect(at(3000, foreseen)).toMatchObject({ collect: 'quick' });
+    expect(at(3000, foreseen)).toMatchObject({ collect: 'fast' });
   });
 
   it('is tried once whatever it may take, and what it took is known from then on', () => {
     const plan = planned();
     const big = { ...shedding, heap: heapOf(4500) };
     expect(plan.decide(inputAt(START + 60_000, big))).toMatchObject({
-      collect: 'quick',
+      collect: 'fast',
       expectedStallMs: 1000,
     });
-    run(plan, START + 60_000, 'quick', 1620, 4500, 4500, 0);
+    run(plan, START + 60_000, 'fast', 1620, 4500, 4500, 0);
     expect(plan.decide(inputAt(START + 600_000, big))).toHaveProperty('wait');
     const other = planned();
     other.decide(inputAt(START + 60_000, big));
-    run(other, START + 60_000, 'quick', 270, 4500, 50, 0);
+    run(other, START + 60_000, 'fast', 270, 4500, 50, 0);
     expect(other.decide(inputAt(START + 70_000, big)), 'nearly all of it was garbage').toHaveProperty(
       'collect',
     );
@@ -132,14 +132,14 @@ describe('the estimate of a stall', () => {
     const plan = planned();
     const input = { ...shedding, forced: true };
     expect(plan.decide(inputAt(START + 60_000, input))).toMatchObject({
-      collect: 'thorough',
+      collect: 'full',
       expectedStallMs: 390,
     });
-    run(plan, START + 60_000, 'thorough', 200, 300, 300, 0); // all live, at half the price
+    run(plan, START + 60_000, 'full', 200, 300, 300, 0); // all live, at half the price
     expect(plan.decide(inputAt(START + 70_000, input))).toMatchObject({
       expectedStallMs: expect.closeTo(200),
     });
-    run(plan, START + 70_000, 'thorough', 900, 300, 300, 0);
+    run(plan, START + 70_000, 'full', 900, 300, 300, 0);
     expect(plan.decide(inputAt(START + 80_000, input))).toMatchObject({
       expectedStallMs: expect.closeTo(900),
     });
@@ -148,7 +148,7 @@ describe('the estimate of a stall', () => {
   it('takes what was added since for the worst that was measured, however cheap the last one was', () => {
     const plan = planned();
     plan.decide(inputAt(START + 60_000));
-    run(plan, START + 60_000, 'quick', 10, 300, 300, 0);
+    run(plan, START + 60_000, 'fast', 10, 300, 300, 0);
     const grown = { heap: heapOf(800), heldBytes: 0.95 * LIMIT };
     expect(plan.decide(inputAt(START + 70_000, grown))).toMatchObject({
       expectedStallMs: expect.closeTo(10 + 0.36 * 500),
@@ -163,10 +163,10 @@ describe('the estimate of a stall', () => {
       [70_000, 277],
     ] as const) {
       plan.decide(inputAt(START + atMs, input));
-      run(plan, START + atMs, 'quick', 100, liveMB, liveMB, 0);
+      run(plan, START + atMs, 'fast', 100, liveMB, liveMB, 0);
     }
     const next = plan.decide(inputAt(START + 600_000, { ...input, forced: false, secondsToLimit: 0.5 }));
-    expect(next).toMatchObject({ collect: 'quick' });
+    expect(next).toMatchObject({ collect: 'fast' });
     expect('expectedStallMs' in next && next.expectedStallMs).toBeLessThan(250);
   });
 
@@ -195,32 +195,32 @@ describe('the estimate of a stall', () => {
     const plan = planned();
     plan.decide(inputAt(START + 60_000, { ...input, level: 'shedding', ratio: 0.88 }));
     plan.ran({
-      ...{ way: 'thorough', before: null, after: null, stallMs, endedMs: START + 60_000 },
+      ...{ way: 'full', before: null, after: null, stallMs, endedMs: START + 60_000 },
       ...{ freedBytes: 0, usedBytesBefore: heldBytes, usedBytesAfter: heldBytes },
     });
     const again = plan.decide(
       inputAt(START + 600_000, { ...input, level: 'shedding', ratio: 0.88, forced: true }),
     );
-    expect(again).toMatchObject({ collect: 'thorough' });
+    expect(again).toMatchObject({ collect: 'full' });
     expect('expectedStallMs' in again && again.expectedStallMs).toBeLessThan(2 * stallMs + 1);
   });
 });
 
-describe('the quick way', () => {
-  it('is taken when the thorough one was seen to give nothing back', () => {
+describe('the fast way', () => {
+  it('is taken when the full one was seen to give nothing back', () => {
     const plan = planned();
     plan.decide(inputAt(START + 60_000, shedding));
-    run(plan, START + 60_000, 'thorough', 100, 300, 200, 1);
-    expect(plan.decide(inputAt(START + 90_000, shedding))).toMatchObject({ collect: 'quick' });
-    // and the thorough one tried anew when the load is gone
+    run(plan, START + 60_000, 'full', 100, 300, 200, 1);
+    expect(plan.decide(inputAt(START + 90_000, shedding))).toMatchObject({ collect: 'fast' });
+    // and the full one tried anew when the load is gone
     const gone = { ...shedding, loadGone: true };
     plan.decide(inputAt(START + 91_000, gone));
-    expect(plan.decide(inputAt(START + 92_000, gone))).toMatchObject({ collect: 'thorough' });
+    expect(plan.decide(inputAt(START + 92_000, gone))).toMatchObject({ collect: 'full' });
   });
 
   it('is none where the runtime knows one way only', () => {
     const input = inputAt(START + 60_000, { ...shedding, heap: null, runtime: 'jvm', secondsToLimit: 0.5 });
-    expect(planned().decide(input)).toMatchObject({ collect: 'thorough' });
+    expect(planned().decide(input)).toMatchObject({ collect: 'full' });
   });
 });
 
@@ -236,15 +236,15 @@ describe('when the load is gone', () => {
     const plan = planned();
     plan.decide(inputAt(START + 58_000));
     expect(decideAfterLoad(plan, START + 60_000)).toHaveProperty('collect');
-    run(plan, START + 60_000, 'thorough', 50, 300, 300, 0);
+    run(plan, START + 60_000, 'full', 50, 300, 300, 0);
     const second = plan.decide(inputAt(START + 62_000, { ...held, loadGone }));
     expect(second).toHaveProperty('collect'); // much has come
-    run(plan, START + 62_000, 'thorough', 50, 500, 500, 0);
+    run(plan, START + 62_000, 'full', 50, 500, 500, 0);
     return plan;
   };
 
   it('looks again soon: what was in use under load may be garbage now', () => {
-    expect(decideAfterLoad(inVain(false), START + 65_000)).toMatchObject({ collect: 'thorough' });
+    expect(decideAfterLoad(inVain(false), START + 65_000)).toMatchObject({ collect: 'full' });
   });
 
   it('does not look twice where nothing was in work in between', () => {
@@ -259,7 +259,7 @@ describe('without facts about the heap', () => {
       inputAt(nowMs, { ...shedding, heap: null, runtime: 'jvm', heldBytes: held * LIMIT, ratio: held });
     expect(plan.decide(input(START + 60_000, 0.86))).toHaveProperty('collect');
     plan.ran({
-      way: 'thorough',
+      way: 'full',
       stallMs: 40,
       endedMs: START + 60_040,
       before: null,
@@ -309,9 +309,9 @@ describe('after a failure', () => {
 
   it('by time, it is paid for: it may be made all the same', () => {
     const plan = planned(0.01); // 600 ms in a minute
-    expect(plan.decide(inputAt(START + 60_000, shedding))).toMatchObject({ collect: 'thorough' });
+    expect(plan.decide(inputAt(START + 60_000, shedding))).toMatchObject({ collect: 'full' });
     plan.failed('timeout', START + 60_000);
-    expect(plan.decide(inputAt(START + 70_000, shedding))).toMatchObject({ collect: 'quick' });
+    expect(plan.decide(inputAt(START + 70_000, shedding))).toMatchObject({ collect: 'fast' });
   });
 });
 
@@ -379,7 +379,11 @@ describe('whatever comes', () => {
             if (at === 'ok') expect(near).toBe(true);
             const mostMs = near && at !== 'ok' ? 60_000 : at === 'ok' || at === 'warning' ? 250 : 1000;
             expect(decision.expectedStallMs).toBeLessThanOrEqual(Math.min(mostMs, budgetMs - spent + 1e-6));
-            if (last) expect(nowMs - last.endedMs).toBeGreaterThanOrEqual(200);
+            // in the agent's last second they follow each other, and it runs for longer than it was stopped
+            const lastSecond =
+              at !== 'ok' && at !== 'warning' && (ratio >= 0.95 || (secondsToLimit ?? 100) < 1);
+            const apartMs = lastSecond ? Math.min(200, 4 * (last?.stallMs ?? 0)) : 200;
+            if (last) expect(nowMs - last.endedMs).toBeGreaterThanOrEqual(apartMs - 1e-6);
           }
           if (step.fails) {
             plan.failed('timeout', nowMs);

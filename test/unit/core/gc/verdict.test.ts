@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type GcFacts, gcFailure, gcVerdict } from '../../../../src/core/gc/verdict.ts';
 import type { HeapFacts } from '../../../../src/core/model/heap.ts';
-import { ReachError } from '../../../../src/core/ports/runtime-client.ts';
+import { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
 
 const MIB = 2 ** 20;
 
@@ -18,7 +18,7 @@ function heap(usedMiB: number, externalMiB: number | null = 0): HeapFacts {
 function facts(changes: Partial<GcFacts>): GcFacts {
   return {
     runtime: 'node',
-    way: 'thorough',
+    way: 'full',
     before: heap(500),
     after: heap(20),
     stallMs: 61,
@@ -34,8 +34,8 @@ describe('the verdict on a collection', () => {
   it('freed: what left the system, and its price', () => {
     expect(gcVerdict(facts({ workers: 2 }))).toEqual({
       verdict: 'freed',
-      note: '500 MiB of 560 MiB given back for 61 ms of stall (thorough, with 2 workers)',
-      mend: null,
+      note: '500 MiB of 560 MiB given back for 61 ms of stall (full, with 2 workers)',
+      hint: null,
     });
   });
 
@@ -47,35 +47,35 @@ describe('the verdict on a collection', () => {
   it('nothing to free: all of it is live, whatever noise there is', () => {
     const live = { before: heap(500), after: heap(495), freedCgroupBytes: -3 * MIB, freedRssBytes: 2 * MIB };
     expect(gcVerdict(facts({ ...live, stallMs: 464 }))).toEqual({
-      verdict: 'nothing to free',
-      note: '2.00 MiB of 560 MiB given back for 464 ms of stall (thorough): what is held is in use',
-      mend: null,
+      verdict: 'nothing_freed',
+      note: '2.00 MiB of 560 MiB given back for 464 ms of stall (full): what is held is in use',
+      hint: null,
     });
   });
 
   it('nothing to free: where the runtime tells nothing and nothing came back', () => {
     const blind = { before: null, after: null, freedCgroupBytes: 0, freedRssBytes: null };
-    expect(gcVerdict(facts(blind)).verdict).toBe('nothing to free');
+    expect(gcVerdict(facts(blind)).verdict).toBe('nothing_freed');
   });
 
   const unreturned = { freedCgroupBytes: 1 * MIB, freedRssBytes: 2 * MIB };
   it.each([
     ['Buffers', { before: heap(20, 540), after: heap(10, 1) }, /Buffers/, /MALLOC_MMAP_THRESHOLD_=65536/],
-    ['the quick way', { way: 'quick' }, /within about 10 s/, null],
+    ['the fast way', { way: 'fast' }, /within about 10 s/, null],
     ['fragments', {}, /between live ones/, null],
     ['a JVM', { runtime: 'jvm' }, /keeps its heap/, /UseG1GC/],
-  ] as const)('collected but not returned: %s', (_, changes, why, mend) => {
+  ] as const)('collected but not returned: %s', (_, changes, why, hint) => {
     const outcome = gcVerdict(facts({ ...unreturned, ...changes }));
-    expect(outcome.verdict).toBe('collected but not returned');
+    expect(outcome.verdict).toBe('not_returned');
     expect(outcome.note).toMatch(/^\d+ MiB collected, 2\.00 MiB given back for 61 ms of stall/);
     expect(outcome.note).toMatch(why);
-    if (mend) expect(outcome.mend).toMatch(mend);
-    else expect(outcome.mend).toBeNull();
+    if (hint) expect(outcome.hint).toMatch(hint);
+    else expect(outcome.hint).toBeNull();
   });
 
-  it('refused and timeout: the reason and the mend as they come', () => {
-    const error = new ReachError('refused', 'port 9229 is taken', { mend: 'free it' });
-    expect(gcFailure(error)).toEqual({ verdict: 'refused', note: 'port 9229 is taken', mend: 'free it' });
-    expect(gcFailure(new ReachError('timeout', 'no answer')).mend).toBeNull();
+  it('refused and timeout: the reason and the hint as they come', () => {
+    const error = new RuntimeClientError('refused', 'port 9229 is taken', { hint: 'free it' });
+    expect(gcFailure(error)).toEqual({ verdict: 'refused', note: 'port 9229 is taken', hint: 'free it' });
+    expect(gcFailure(new RuntimeClientError('timeout', 'no answer')).hint).toBeNull();
   });
 });

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Level } from '../../../../src/core/model/status.ts';
 import {
-  type Hope,
   isReady,
   nextReadiness,
   READY,
   type ReadinessState,
+  type ReclaimOutlook,
 } from '../../../../src/core/pressure/readiness.ts';
 
-const HOPELESS: Hope = { collecting: false, collected: false, working: false };
-const HOPEFUL: Hope = { collecting: true, collected: false, working: true };
+const HOPELESS: ReclaimOutlook = { collecting: false, collected: false, working: false };
+const HOPEFUL: ReclaimOutlook = { collecting: true, collected: false, working: true };
 const LIMIT = 1000;
 const SHED = { enterBytes: 850, leaveBytes: 800, calmBytes: 700 };
 
@@ -17,7 +17,12 @@ const SHED = { enterBytes: 850, leaveBytes: 800, calmBytes: 700 };
 class Readings {
   state: ReadinessState = READY;
   nowMs = 0;
-  for(seconds: number, level: Level, held: number | ((second: number) => number), hope?: Hope): this {
+  for(
+    seconds: number,
+    level: Level,
+    held: number | ((second: number) => number),
+    hope?: ReclaimOutlook,
+  ): this {
     const startMs = this.nowMs;
     while (this.nowMs < startMs + seconds * 1000) {
       this.nowMs += 50;

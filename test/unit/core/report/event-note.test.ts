@@ -39,7 +39,7 @@ describe('eventNote', () => {
   const lastGc: GcRecord = {
     at: '2026-01-02T03:04:02.000Z',
     verdict: 'freed',
-    way: 'quick',
+    way: 'fast',
     trigger: '',
     freedBytes: 40 * 2 ** 20,
     freedCgroupBytes: 0,
@@ -47,7 +47,7 @@ describe('eventNote', () => {
     freedHeapBytes: null,
     stallMs: 26,
     note: '',
-    mend: null,
+    hint: null,
   };
   const at = '2026-01-02T03:04:05.000Z';
 

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ReachError } from '../../../../src/core/ports/runtime-client.ts';
-import { createGoReach, type GoReachOptions } from '../../../../src/runtimes/go/client.ts';
+import type { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import { createGoClient, type GoReachOptions } from '../../../../src/runtimes/go/client.ts';
 import { listeningSockets } from '../../../../src/sources/listening-ports.ts';
 import { isAlive, MIB, rssMiB } from '../../../support/cli.ts';
 import { compileGo, GO, runs } from '../../../support/compiled.ts';
@@ -40,14 +40,14 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   }
 
   const reachOf = (pid: number, options: Partial<GoReachOptions> = {}) =>
-    createGoReach({ procRoot: '/proc', pid, listening: listeningSockets, ...options });
+    createGoClient({ procRoot: '/proc', pid, listening: listeningSockets, ...options });
 
-  const refusal = (call: Promise<unknown>): Promise<ReachError> =>
+  const refusal = (call: Promise<unknown>): Promise<RuntimeClientError> =>
     call.then(
       () => {
         throw new Error('it was not refused');
       },
-      (error: ReachError) => error,
+      (error: RuntimeClientError) => error,
     );
 
   async function expectUnharmed(agent: Started): Promise<void> {
@@ -66,7 +66,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     const rssBefore = rssMiB(agent.pid);
     expect((await reach.facts())?.usedBytes).toBeGreaterThan(300 * MIB);
     expect(reach.means).toBe(`pprof at :${port}`);
-    const done = await reach.collect('quick');
+    const done = await reach.collect('fast');
     expect(done.before?.usedBytes).toBeGreaterThan(300 * MIB);
     expect(done.after?.usedBytes).toBeGreaterThan(30 * MIB);
     expect(done.after?.usedBytes).toBeLessThan(40 * MIB);
@@ -104,10 +104,10 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   ])('leaves an agent alone that serves %s', async (_, serves) => {
     const agent = await startAgent(serves);
     const reach = reachOf(agent.pid, { timeouts: { probeMs: 300 } });
-    for (let i = 0; i < 2; i++) await refusal(reach.collect('quick'));
-    const error = await refusal(reach.collect('quick'));
+    for (let i = 0; i < 2; i++) await refusal(reach.collect('fast'));
+    const error = await refusal(reach.collect('fast'));
     expect(error).toMatchObject({ outcome: 'refused', passing: false });
-    expect(error.mend).toContain('net/http/pprof');
+    expect(error.hint).toContain('net/http/pprof');
     const startMs = performance.now();
     await refusal(reach.facts());
     expect(performance.now() - startMs).toBeLessThan(200); // it is remembered
@@ -153,7 +153,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   it.skipIf(!canUnshare)('refuses across network namespaces (needs root, unshare)', async () => {
     const inside = 'ip link set lo up 2>/dev/null; exec "$@"';
     const agent = await startAgent(['pprof'], ['unshare', '-n', 'sh', '-c', inside, 'sh']);
-    expect((await refusal(reachOf(agent.pid).facts())).mend).toBe('run the guardian in the same pod');
+    expect((await refusal(reachOf(agent.pid).facts())).hint).toBe('run the guardian in the same pod');
     await expectUnharmed(agent);
   });
 });

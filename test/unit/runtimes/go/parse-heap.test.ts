@@ -4,7 +4,7 @@ import {
   goHeapFacts,
   goPausesMs,
   goProfile,
-  goReturnMend,
+  goReturnHint,
 } from '../../../../src/runtimes/go/parse-heap.ts';
 
 const STATS = `
@@ -151,9 +151,9 @@ describe('goProfile', () => {
   });
 });
 
-describe('goReturnMend', () => {
+describe('goReturnHint', () => {
   it('goes by what is set', () => {
-    expect(goReturnMend(undefined)).toContain('set GOMEMLIMIT');
-    expect(goReturnMend('1GiB')).toContain('lower GOMEMLIMIT');
+    expect(goReturnHint(undefined)).toContain('set GOMEMLIMIT');
+    expect(goReturnHint('1GiB')).toContain('lower GOMEMLIMIT');
   });
 });

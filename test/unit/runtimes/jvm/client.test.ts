@@ -16,8 +16,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ReachError } from '../../../../src/core/ports/runtime-client.ts';
-import { createJvmReach, type JvmReachOptions } from '../../../../src/runtimes/jvm/client.ts';
+import type { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import { createJvmClient, type JvmReachOptions } from '../../../../src/runtimes/jvm/client.ts';
 import { isAlive, MIB, rssMiB } from '../../../support/cli.ts';
 import { compileJava, JAVAS, runs } from '../../../support/compiled.ts';
 import { type Started, start, until } from '../../../support/started.ts';
@@ -73,7 +73,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
   }
 
   const reachOf = (pid: number, options: Partial<JvmReachOptions> = {}) =>
-    createJvmReach({ procRoot: '/proc', pid, ...options });
+    createJvmClient({ procRoot: '/proc', pid, ...options });
 
   /** It does its work as before, and its output tells of nothing that was done to it. */
   async function expectUnharmed(agent: Started): Promise<void> {
@@ -83,12 +83,12 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     expect(existsSync(`/tmp/.attach_pid${agent.pid}`)).toBe(false);
   }
 
-  const refusal = (call: Promise<unknown>): Promise<ReachError> =>
+  const refusal = (call: Promise<unknown>): Promise<RuntimeClientError> =>
     call.then(
       () => {
         throw new Error('it was not refused');
       },
-      (error: ReachError) => error,
+      (error: RuntimeClientError) => error,
     );
 
   const COLLECTORS = { G1: true, Serial: false, Parallel: false, Z: false, Shenandoah: true };
@@ -104,7 +104,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
         expect(facts?.limitBytes).toBe(600 * MIB);
         expect(facts?.committedBytes).toBeGreaterThan(100 * MIB);
         const startMs = performance.now();
-        const done = await reach.collect('quick');
+        const done = await reach.collect('fast');
         const tookMs = performance.now() - startMs;
         expect(done.after?.usedBytes).toBeGreaterThan(30 * MIB);
         expect(done.after?.usedBytes).toBeLessThan(100 * MIB);
@@ -114,7 +114,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
         if (returns) await until(() => rssMiB(agent.pid) < rssBefore - 100);
         else {
           expect(rssMiB(agent.pid)).toBeGreaterThan(rssBefore - 50);
-          expect(reach.returnMend()).toContain('-XX:');
+          expect(reach.returnHint()).toContain('-XX:');
         }
         await expectUnharmed(agent);
       });
@@ -139,11 +139,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
   it('takes calls one at a time', async () => {
     const agent = await startAgent([]);
     const reach = reachOf(agent.pid);
-    const [facts, done, profile] = await Promise.all([
-      reach.facts(),
-      reach.collect('quick'),
-      reach.profile(),
-    ]);
+    const [facts, done, profile] = await Promise.all([reach.facts(), reach.collect('fast'), reach.profile()]);
     expect(
       [facts?.usedBytes, done.after?.usedBytes, profile.sampledBytes].every((n) => n && n > 10 * MIB),
     ).toBe(true);
@@ -161,15 +157,15 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
 
   it('measures the stall itself where the JVM keeps no counters', async () => {
     const agent = await startAgent(['-XX:-UsePerfData']);
-    expect((await reachOf(agent.pid).collect('thorough')).stallMs).toBeGreaterThan(0);
+    expect((await reachOf(agent.pid).collect('full')).stallMs).toBeGreaterThan(0);
   });
 
   it('needs no signal under -Xrs, and sends none where that would kill', async () => {
     const agent = await startAgent(['-Xrs']);
     const reach = reachOf(agent.pid);
-    expect((await reach.collect('quick')).after).not.toBeNull();
+    expect((await reach.collect('fast')).after).not.toBeNull();
     rmSync(`/tmp/.java_pid${agent.pid}`);
-    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'refused', mend: 'leave -Xrs out' });
+    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'refused', hint: 'leave -Xrs out' });
     await expectUnharmed(agent);
   });
 
@@ -179,7 +175,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     ['by JDK_JAVA_OPTIONS', [], { JDK_JAVA_OPTIONS: '-XX:+DisableAttachMechanism' }],
   ])('sends no signal where attaching is switched off %s', async (_, flags, env) => {
     const agent = await startAgent(flags, { env });
-    const error = await refusal(reachOf(agent.pid).collect('quick'));
+    const error = await refusal(reachOf(agent.pid).collect('fast'));
     expect(error).toMatchObject({ outcome: 'refused', passing: false });
     expect(error.message).toContain('DisableAttachMechanism');
     await expectUnharmed(agent);
@@ -221,7 +217,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const agent = await startAgent(['-XX:+DisableExplicitGC']);
     const reach = reachOf(agent.pid);
     expect(await reach.facts()).not.toBeNull();
-    expect((await refusal(reach.collect('quick'))).mend).toContain('DisableExplicitGC');
+    expect((await refusal(reach.collect('fast'))).hint).toContain('DisableExplicitGC');
   });
 
   it('harms no JVM that starts', { timeout: 120_000 }, async () => {
@@ -230,7 +226,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       const reach = reachOf(agent.pid);
       let facts: unknown = null;
       for (let tries = 0; tries < 5000 && facts === null; tries++) {
-        facts = await reach.facts().catch((error: ReachError) => {
+        facts = await reach.facts().catch((error: RuntimeClientError) => {
           expect(error).toMatchObject({ outcome: 'refused', passing: true });
           return null;
         });
@@ -266,7 +262,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     copyFileSync(execFileSync('sh', ['-c', 'command -v sleep'], { encoding: 'utf8' }).trim(), program);
     const named = await start(program, ['60']);
     started.push(named);
-    expect((await refusal(reachOf(named.pid).collect('quick'))).message).toContain('no HotSpot JVM');
+    expect((await refusal(reachOf(named.pid).collect('fast'))).message).toContain('no HotSpot JVM');
     expect(isAlive(named.pid)).toBe(true);
     rmSync(join(program, '..'), { recursive: true });
 
@@ -284,7 +280,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const agent = await startAgent([], {
       prefix: ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'],
     });
-    expect((await reachOf(agent.pid).collect('quick')).after).not.toBeNull();
+    expect((await reachOf(agent.pid).collect('fast')).after).not.toBeNull();
     await expectUnharmed(agent);
   });
 
@@ -294,7 +290,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const source = fileURLToPath(new URL('../../../../src/runtimes/jvm/client.ts', import.meta.url));
     buildSync({ entryPoints: [source], bundle: true, platform: 'node', format: 'cjs', outfile: bundle });
     const script = `require(${JSON.stringify(bundle)}).createJvmReach({ procRoot: '/proc', pid: ${agent.pid} })
-      .facts().then(() => console.log('reached'), ({ outcome, mend }) => console.log(outcome, mend))`;
+      .facts().then(() => console.log('reached'), ({ outcome, hint }) => console.log(outcome, hint))`;
     const out = execFileSync(
       'setpriv',
       ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '-e', script],
@@ -318,7 +314,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       await until(() => agent.output().includes('ready'));
       const pid = Number(readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'));
       const reach = reachOf(pid);
-      expect((await reach.collect('quick')).after).not.toBeNull();
+      expect((await reach.collect('fast')).after).not.toBeNull();
       expect(existsSync(`/proc/${pid}/root/tmp/.java_pid1`)).toBe(true);
       await expectUnharmed(agent);
       agent.kill();

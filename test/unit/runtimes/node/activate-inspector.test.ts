@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ReachError } from '../../../../src/core/ports/runtime-client.ts';
-import { createKnock } from '../../../../src/runtimes/node/activate-inspector.ts';
+import { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import { createInspectorActivation } from '../../../../src/runtimes/node/activate-inspector.ts';
 import { type InspectorTarget, NODE_TIMEOUTS } from '../../../../src/runtimes/node/target.ts';
 import { start } from '../../../support/started.ts';
 
@@ -22,10 +22,11 @@ describe('SIGUSR1', () => {
       },
       find: async () => undefined,
     };
-    const knock = createKnock({
+    const knock = createInspectorActivation({
       target,
       signals: {
-        refusal: () => (changed && change === 'calm' ? new ReachError('refused', 'all is calm') : undefined),
+        refusal: () =>
+          changed && change === 'calm' ? new RuntimeClientError('refused', 'all is calm') : undefined,
         sent() {},
         answered() {},
       },

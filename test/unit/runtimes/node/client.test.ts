@@ -5,8 +5,8 @@ import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ReachError } from '../../../../src/core/ports/runtime-client.ts';
-import type { NodeReach } from '../../../../src/runtimes/node/client.ts';
+import { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import type { NodeClient } from '../../../../src/runtimes/node/client.ts';
 import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
 import { createInspectorTarget } from '../../../../src/sources/inspector/target.ts';
 import { readChildren } from '../../../../src/sources/proc-fs.ts';
@@ -30,30 +30,30 @@ const PORT = 20_000 + (process.pid % 10_000);
 const MIB = 2 ** 20;
 
 /** How a call ended that must not succeed. */
-async function refusal(call: Promise<unknown>): Promise<ReachError> {
+async function refusal(call: Promise<unknown>): Promise<RuntimeClientError> {
   const error = await call.then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  expect(error).toBeInstanceOf(ReachError);
-  return error as ReachError;
+  expect(error).toBeInstanceOf(RuntimeClientError);
+  return error as RuntimeClientError;
 }
 
 /** Collects in both ways, lets go; the agent is as it was. */
-async function usedAndLeft(agent: Started, options: Parameters<typeof reachOf>[1] = {}): Promise<NodeReach> {
+async function usedAndLeft(agent: Started, options: Parameters<typeof reachOf>[1] = {}): Promise<NodeClient> {
   const ports = portsOf(agent.pid);
   const reach = reachOf(agent.pid, options);
   const facts = await reach.facts();
   expect(facts.limitBytes).toBeGreaterThan(50 * MIB);
   expect(facts.committedBytes).toBeGreaterThan(facts.limitedBytes);
   await dropped(agent);
-  const quick = await reach.collect('quick');
-  expect(quick.way).toBe('quick');
-  expect(facts.usedBytes - (quick.after?.usedBytes ?? 0)).toBeGreaterThan(50 * MIB);
-  expect(quick.stallMs).toBeGreaterThan(0);
-  const thorough = await reach.collect('thorough');
-  expect(thorough.after?.usedBytes).toBeLessThan(20 * MIB);
-  expect(thorough.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
+  const fast = await reach.collect('fast');
+  expect(fast.way).toBe('fast');
+  expect(facts.usedBytes - (fast.after?.usedBytes ?? 0)).toBeGreaterThan(50 * MIB);
+  expect(fast.stallMs).toBeGreaterThan(0);
+  const full = await reach.collect('full');
+  expect(full.after?.usedBytes).toBeLessThan(20 * MIB);
+  expect(full.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
   await reach.release();
   expect(portsOf(agent.pid)).toEqual(ports);
   expect(lives(agent.pid)).toBe(true);
@@ -116,7 +116,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await startNode(bin, [...flags, file], { env });
     const error = await refusal(reachOf(agent.pid).facts());
     expect(error.message).toContain('does not catch SIGUSR1');
-    expect(error.mend).toContain('--inspect');
+    expect(error.hint).toContain('--inspect');
     await sleep(100);
     expect(lives(agent.pid)).toBe(true);
     expect(portsOf(agent.pid)).toEqual([]);
@@ -126,7 +126,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await startNode(bin, [FREE, file, 'handler']);
     const reach = reachOf(agent.pid);
     expect((await refusal(reach.facts())).message).toContain('opened no inspector');
-    await refusal(reach.collect('quick'));
+    await refusal(reach.collect('fast'));
     await reach.release();
     const again = await refusal(reach.facts());
     expect(again).toMatchObject({ outcome: 'refused', passing: false });
@@ -167,12 +167,12 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const facts = await reach.facts();
     expect(facts.usedBytes - facts.limitedBytes).toBeGreaterThan(50 * MIB);
     await dropped(agent);
-    const quick = await reach.collect('quick');
-    expect(quick.workers).toBe(2);
-    expect(quick.after?.usedBytes).toBeLessThan(40 * MIB);
-    const thorough = await reach.collect('thorough');
-    expect(thorough.workers).toBe(2);
-    expect(thorough.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
+    const fast = await reach.collect('fast');
+    expect(fast.workers).toBe(2);
+    expect(fast.after?.usedBytes).toBeLessThan(40 * MIB);
+    const full = await reach.collect('full');
+    expect(full.workers).toBe(2);
+    expect(full.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
     await reach.release();
     expect(portsOf(agent.pid)).toEqual([]);
     expect(lives(agent.pid)).toBe(true);
@@ -186,7 +186,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     expect(error.message).toContain('primary of a cluster');
     await sleep(OLD_ENOUGH_MS);
     const reach = reachOf(worker);
-    expect((await reach.collect('quick')).workers).toBe(0);
+    expect((await reach.collect('fast')).workers).toBe(0);
     await reach.release();
     expect([portsOf(agent.pid), portsOf(worker)]).toEqual([[], []]);
     expect(lives(agent.pid) && lives(worker)).toBe(true);
@@ -196,7 +196,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await startNode(bin, [`--inspect=${PORT}`, file, 'cluster=1']);
     await until(() => agent.output().match(/ready/g)?.length === 2);
     const reach = reachOf(agent.pid);
-    await reach.collect('thorough');
+    await reach.collect('full');
     await reach.release();
     expect(portsOf(agent.pid)).toEqual([PORT]);
   });
@@ -208,14 +208,14 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('blocking'));
     const startMs = performance.now();
-    expect(await refusal(reach.collect('thorough'))).toMatchObject({ outcome: 'timeout' });
+    expect(await refusal(reach.collect('full'))).toMatchObject({ outcome: 'timeout' });
     expect(performance.now() - startMs).toBeLessThan(900);
     const leaveMs = performance.now();
     await reach.release();
     expect(performance.now() - leaveMs).toBeLessThan(2000);
     await until(() => agent.output().includes('done') && portsOf(agent.pid).length === 0);
     expect(lives(agent.pid)).toBe(true);
-    expect((await reach.collect('quick')).before?.usedBytes).toBeGreaterThan(0);
+    expect((await reach.collect('fast')).before?.usedBytes).toBeGreaterThan(0);
   });
 
   it('sends no signal to a program that has come to its end, which would abort it', async () => {
@@ -268,13 +268,13 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const user = await debug(port, 'pause');
     await until(() => user.output().includes('paused'));
     const reach = reachOf(agent.pid);
-    expect(await refusal(reach.collect('thorough'))).toMatchObject({ outcome: 'timeout' });
+    expect(await refusal(reach.collect('full'))).toMatchObject({ outcome: 'timeout' });
     await reach.release();
     await sleep(100);
     expect(user.output()).not.toMatch(/resumed|closed/);
     process.kill(user.pid, 'SIGUSR2');
     await until(() => user.output().includes('resumed'));
-    expect((await reach.collect('quick')).stallMs).toBeGreaterThan(0);
+    expect((await reach.collect('fast')).stallMs).toBeGreaterThan(0);
     await reach.release();
     expect(portsOf(agent.pid)).toEqual([port]);
   });
@@ -297,7 +297,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await start(bin, [flag, file]);
     onTestFinished(agent.kill);
     await until(() => portsOf(agent.pid).length === 1);
-    expect((await refusal(reachOf(agent.pid).collect('quick'))).message).toContain('waits for its debugger');
+    expect((await refusal(reachOf(agent.pid).collect('fast'))).message).toContain('waits for its debugger');
     await sleep(100);
     expect(agent.output()).toBe('');
     expect(lives(agent.pid)).toBe(true);
@@ -313,7 +313,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       setInterval(() => {}, 1000);`;
     const agent = await startNode(bin, [FREE, '-e', program]);
     const reach = reachOf(agent.pid);
-    const held = async () => ((await reach.collect('thorough')).after?.usedBytes ?? 0) / MIB;
+    const held = async () => ((await reach.collect('full')).after?.usedBytes ?? 0) / MIB;
     const before = await held();
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('logged'));
@@ -326,7 +326,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       profiler: (main, workers) => createHeapProfile(main, { workers, intervalBytes: 1024 }),
     });
     await reach.startProfile?.();
-    const collected = await reach.collect('quick');
+    const collected = await reach.collect('fast');
     expect(collected.workers).toBe(1);
     const profile = await reach.profile?.();
     expect(profile?.file?.extension).toBe('.heapprofile');
@@ -381,7 +381,7 @@ it('refuses a second agent on the same port, and sends it no signal', async () =
 it('never opens an inspector when it may not', async () => {
   const agent = await startNode(bin, [FREE, file]);
   const error = await refusal(reachOf(agent.pid, { signals: NO_SIGNALS }).facts());
-  expect(error.mend).toContain('--inspect');
+  expect(error.hint).toContain('--inspect');
   expect(portsOf(agent.pid)).toEqual([]);
 });
 
@@ -404,7 +404,7 @@ it('does nothing to a process that is not the one that was meant', async () => {
   const its = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
   // what a foreign port forwarded to this address would look like
   const target = { ...its, innerPid: () => other.pid };
-  const error = await refusal(reachOf(agent.pid, { target }).collect('quick'));
+  const error = await refusal(reachOf(agent.pid, { target }).collect('fast'));
   expect(error.message).toContain(`that of process ${agent.pid}`);
   const young = createInspectorTarget({ procRoot: '/proc', pid: other.pid, startTime: 1 });
   expect((await refusal(reachOf(other.pid, { target: young }).facts())).message).toContain('ended');

@@ -104,7 +104,7 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
     const reach = reachOf(agent.pid, { profiler: (main, workers) => createHeapProfile(main, { workers }) });
     await reach.startProfile?.();
     await new Promise((resolve) => setTimeout(resolve, 3500));
-    const { after } = await reach.collect('quick');
+    const { after } = await reach.collect('fast');
     expect((after?.usedBytes ?? 0) / 2 ** 20).toBeLessThan(110);
   });
 
@@ -162,7 +162,7 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
       }, 20);`;
     const agent = await startNode(bin, [FREE, '-e', program]);
     const reach = reachOf(agent.pid);
-    await reach.collect('quick');
+    await reach.collect('fast');
     await new Promise((resolve) => setTimeout(resolve, 100));
     await reach.release();
     await until(() => agent.child.exitCode === 0);

@@ -36,7 +36,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         agent = await pythonAgent(python, ['cycles', work, megabytes(work)]);
         expect(agent.rssBytes()).toBeGreaterThan(Number(megabytes(work)) * MB);
         const collection = await agent.reach.collect();
-        expect(collection).toMatchObject({ trimmed: true, way: 'thorough', workers: 0 });
+        expect(collection).toMatchObject({ trimmed: true, way: 'full', workers: 0 });
         expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
         expect(agent.rssBytes()).toBeLessThan(40 * MB);
         expect(collection.stallMs).toBeLessThan(2000);
@@ -58,7 +58,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         agent = await pythonAgent(python, ['turns', 'preload']);
         await expect(agent.reach.collect()).rejects.toMatchObject({
           outcome: 'refused',
-          mend: expect.stringContaining('gc.freeze()'),
+          hint: expect.stringContaining('gc.freeze()'),
         });
         expect(await agent.works()).toBe(true);
       });
@@ -125,7 +125,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         await expect(agent.reach.collect()).rejects.toMatchObject({
           outcome: 'refused',
           message: expect.stringContaining('switched off'),
-          mend: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
+          hint: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
         });
         expect(await agent.works()).toBe(true);
       });
@@ -212,7 +212,7 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     await expect(agent.reach.collect()).rejects.toMatchObject({
       outcome: 'refused',
       message: expect.stringMatching(/would copy what the Python agent shares .*: [\d.]+ MiB at least/),
-      mend: expect.stringContaining('gc.freeze()'),
+      hint: expect.stringContaining('gc.freeze()'),
     });
     expect(await agent.works()).toBe(true);
     agent.kill();
@@ -248,7 +248,7 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     agent = await pythonAgent(python, ['none', 'sleep']);
     await expect(agent.reach.collect()).rejects.toMatchObject({
       outcome: 'refused',
-      mend: expect.stringContaining('import spillway_hook'),
+      hint: expect.stringContaining('import spillway_hook'),
     });
     expect(await agent.works()).toBe(true);
   });

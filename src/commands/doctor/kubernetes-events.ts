@@ -4,8 +4,8 @@ import type { Config } from '../../config/options.ts';
 import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
 import { eventRights } from '../../core/report/kubernetes-event.ts';
 import { type Cluster, type FindClusterOptions, findCluster } from '../../sources/kubernetes-pod.ts';
+import { fail, inPod, type Outcome, pass, warn } from './check.ts';
 import { toApiServer, token } from './manifest.ts';
-import { type Ability, inPod, no, partly, yes } from './power.ts';
 
 const WHY = 'without it `kubectl describe pod` says nothing of the pressure; log, metrics and webhook do';
 /** An API server answers within milliseconds; what takes this long is dropped on its way. */
@@ -16,16 +16,16 @@ const ANSWER_MS = 3000;
  * create that is only checked (`dryRun=All`), and a patch of an Event that does not exist, which is not found by whom may
  * patch and forbidden to others.
  */
-export async function tellingEvents(
+export async function kubernetesEvents(
   { events }: Pick<Config, 'events'>,
   where: FindClusterOptions & { answerMs?: number },
-): Promise<Ability> {
-  if (events === 'off') return no('switched off', 'set --events auto');
+): Promise<Outcome> {
+  if (events === 'off') return fail('switched off', 'set --events auto');
   const cluster = findCluster(where);
   if ('reason' in cluster)
     return cluster.inCluster
-      ? inPod(no(cluster.reason, 'mount a token of the sidecar’s own'), WHY, token())
-      : no(cluster.reason, 'run it in a pod');
+      ? inPod(fail(cluster.reason, 'mount a token of the sidecar’s own'), WHY, token())
+      : fail(cluster.reason, 'run it in a pod');
   try {
     return await tryBoth(cluster, where.answerMs ?? ANSWER_MS);
   } catch (error) {
@@ -33,7 +33,7 @@ export async function tellingEvents(
   }
 }
 
-async function tryBoth(cluster: Cluster, answerMs: number): Promise<Ability> {
+async function tryBoth(cluster: Cluster, answerMs: number): Promise<Outcome> {
   const { namespace } = cluster.pod;
   const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
   const connection = createApiConnection(cluster);
@@ -55,12 +55,12 @@ async function tryBoth(cluster: Cluster, answerMs: number): Promise<Ability> {
   }
 }
 
-function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patched: ApiResponse): Ability {
+function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patched: ApiResponse): Outcome {
   const { namespace } = pod;
   const first = [created, patched].find(({ status }) => status === 401 || status === 403);
   if (first?.status === 401)
     return {
-      ...no(
+      ...fail(
         `the API server does not take the token (401): ${saidBy(first)}`,
         `look at ${tokenFile}: it has expired, is another cluster's, or its service account is gone; start the pod anew`,
       ),
@@ -72,7 +72,7 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
     const verbs = [created, patched].map(({ status }, i) => (status === 403 ? ['create', 'patch'][i] : ''));
     const verb = verbs.filter(Boolean).join(' and ');
     return inPod(
-      no(
+      fail(
         `the service account ${name} may not ${verb} Events in ${namespace}`,
         'apply these, or let the Helm chart do so (rbac.namespaces)',
       ),
@@ -82,7 +82,7 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
   }
   if (created.status >= 300)
     return {
-      ...no(
+      ...fail(
         `the API server refuses an Event (${created.status}): ${saidBy(created)}`,
         'what it says tells who refuses: an admission policy, a quota, a namespace that ends',
       ),
@@ -90,19 +90,23 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
     };
   const detail = `create and patch, on pod ${namespace}/${pod.name}`;
   return missing.length === 0
-    ? yes(detail)
-    : partly(`${detail}; not told: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
+    ? pass(detail)
+    : warn(`${detail}; not told: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
 }
 
-function unreachable({ host, port, pod }: Cluster, error: unknown): Ability {
+function unreachable({ host, port, pod }: Cluster, error: unknown): Outcome {
   if (error instanceof SpillwayError && error.code === 'read')
-    return inPod(no(messageOf(error), 'mount them so that the guardian’s user may read them'), WHY, token());
+    return inPod(
+      fail(messageOf(error), 'mount them so that the guardian’s user may read them'),
+      WHY,
+      token(),
+    );
   const timedOut = error instanceof Error && /Timeout|Abort/.test(`${error.name} ${String(error.cause)}`);
   const detail = timedOut
     ? `the API server at ${host}:${port} does not answer within ${ANSWER_MS / 1000} s`
     : messageOf(error);
   return inPod(
-    no(
+    fail(
       detail,
       'look whether the API server is up (kubectl get --raw /readyz) and whether a NetworkPolicy keeps the pod from it; this one lets it out',
     ),

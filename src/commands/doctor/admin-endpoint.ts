@@ -1,7 +1,7 @@
 import { type Config, OPTIONS } from '../../config/options.ts';
 import { isLoopback } from '../../core/lib/loopback.ts';
+import { fail, type Outcome, pass } from './check.ts';
 import { isTaken } from './listening.ts';
-import { type Ability, no, yes } from './power.ts';
 
 const ASK_MS = 500;
 
@@ -9,16 +9,16 @@ const ASK_MS = 500;
  * Whether requests to act can come in. Beside a running guardian its address is in use, by that very one.
  * @param beside a guardian may be at work here already: that of the agent found
  */
-export async function takingRequests(
+export async function adminEndpoint(
   { adminListen, adminToken }: Config,
   { beside }: { beside: boolean },
-): Promise<Ability> {
+): Promise<Outcome> {
   const where = OPTIONS.adminListen.type.render(adminListen);
   const who = adminToken !== undefined ? 'with the token' : 'from this host';
-  if (!(await isTaken(adminListen))) return yes(`POST to ${where}, ${who}`);
+  if (!(await isTaken(adminListen))) return pass(`POST to ${where}, ${who}`);
   const guardian = await answersAsGuardian(adminListen);
-  if (guardian && beside) return yes(`POST to ${where}, ${who}: a guardian listens there`);
-  return no(
+  if (guardian && beside) return pass(`POST to ${where}, ${who}: a guardian listens there`);
+  return fail(
     `${where} is in use by another ${guardian ? 'guardian' : 'process'}`,
     'choose another port with --admin-listen',
   );

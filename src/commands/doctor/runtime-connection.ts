@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
-import type { AgentLife } from '../../core/ports/ports.ts';
-import { ReachError } from '../../core/ports/runtime-client.ts';
+import type { AgentProcess } from '../../core/ports/ports.ts';
+import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { createEndpoint } from '../../runtimes/go/endpoint.ts';
 import { openTmp, socketExists } from '../../runtimes/jvm/files.ts';
 import { checkSignal, lookAtJvm } from '../../runtimes/jvm/target.ts';
@@ -8,7 +8,7 @@ import { openOrder } from '../../runtimes/python/remote-order.ts';
 import { createInspectorTarget } from '../../sources/inspector/target.ts';
 import { listeningSockets } from '../../sources/listening-ports.ts';
 import { pythonLook } from '../../sources/python/look.ts';
-import { type Ability, no, refused, yes } from './power.ts';
+import { fail, type Outcome, pass, refused } from './check.ts';
 
 const PROC = '/proc';
 /** To tell whether a port is an inspector's or pprof's; measured 1–5 ms. */
@@ -22,9 +22,9 @@ export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with
  * @param others who could reach the port that opens, in words, where it is not opened for that
  */
 export async function lookForWayIn(
-  { pid, runtime }: AgentLife['worker'],
+  { pid, runtime }: AgentProcess['worker'],
   { mayOpen, others }: { mayOpen: boolean; others?: string | undefined },
-): Promise<Ability> {
+): Promise<Outcome> {
   try {
     switch (runtime) {
       case 'node':
@@ -36,7 +36,7 @@ export async function lookForWayIn(
       case 'go':
         return await intoGo(pid);
       default:
-        return no(
+        return fail(
           'this program has no runtime that could be asked',
           'none: readiness and admission are what is left',
         );
@@ -46,53 +46,56 @@ export async function lookForWayIn(
   }
 }
 
-async function intoNode(pid: number, mayOpen: boolean, others: string | undefined): Promise<Ability> {
+async function intoNode(pid: number, mayOpen: boolean, others: string | undefined): Promise<Outcome> {
   const target = createInspectorTarget({ procRoot: PROC, pid });
   const open = await target.find(ASK_MS);
-  if (open) return yes(`open inspector on ${open.address}:${open.port}`);
-  if (!mayOpen) return no(`process ${pid} has no open inspector`, NEEDS_OPEN);
+  if (open) return pass(`open inspector on ${open.address}:${open.port}`);
+  if (!mayOpen) return fail(`process ${pid} has no open inspector`, NEEDS_OPEN);
   if (others !== undefined)
-    return no(
+    return fail(
       `its inspector is not opened: ${others}`,
       'allow it with --gc on-shared-host, or start the agent with --inspect',
     );
   const obstacle = target.signalObstacle(await target.listening());
   if (obstacle) return refused(obstacle);
   if (!maySignal(pid))
-    return no(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
-  return yes('SIGUSR1 opens its inspector when that is needed, unless the program has a handler of its own');
+    return fail(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
+  return pass('SIGUSR1 opens its inspector when that is needed, unless the program has a handler of its own');
 }
 
-function intoPython(pid: number): Ability {
+function intoPython(pid: number): Outcome {
   const look = pythonLook(PROC, pid);
   const startTime = look.startTime();
-  if (startTime === null) throw new ReachError('refused', `process ${pid} has ended`);
-  if (look.hookSocket() !== null) return yes('spillway_hook');
+  if (startTime === null) throw new RuntimeClientError('refused', `process ${pid} has ended`);
+  if (look.hookSocket() !== null) return pass('spillway_hook');
   const order = openOrder(PROC, pid, look, startTime);
   order.close();
   if (!look.directories().some(({ here }) => isWritable(here)))
-    return no('no directory of the agent can be written to', 'give the agent a writable /tmp (an emptyDir)');
-  return yes(`remote debugging (PEP 768) of CPython ${order.version}`);
+    return fail(
+      'no directory of the agent can be written to',
+      'give the agent a writable /tmp (an emptyDir)',
+    );
+  return pass(`remote debugging (PEP 768) of CPython ${order.version}`);
 }
 
-function intoJvm(pid: number): Ability {
+function intoJvm(pid: number): Outcome {
   const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const target = lookAtJvm(PROC, pid, undefined, ids);
-  if (socketExists(target)) return yes('attach protocol, its socket is open');
+  if (socketExists(target)) return pass('attach protocol, its socket is open');
   const tmp = openTmp(target);
   try {
     if (!isWritable(tmp.path('.')))
-      return no("the agent's /tmp takes no file", 'give the agent a writable /tmp (an emptyDir)');
+      return fail("the agent's /tmp takes no file", 'give the agent a writable /tmp (an emptyDir)');
   } finally {
     tmp.close();
   }
   checkSignal(target);
-  return yes('attach protocol');
+  return pass('attach protocol');
 }
 
-async function intoGo(pid: number): Promise<Ability> {
+async function intoGo(pid: number): Promise<Outcome> {
   const socket = await createEndpoint({ procRoot: PROC, pid, listening: listeningSockets }, ASK_MS).socket();
-  return yes(`pprof on ${socket.address}:${socket.port}`);
+  return pass(`pprof on ${socket.address}:${socket.port}`);
 }
 
 /** Signal 0 is none: the kernel only says whether one might be sent. */

@@ -3,14 +3,14 @@ import { heapAdvice } from '../../core/gc/near-heap-limit.ts';
 import { formatBytes } from '../../core/lib/units.ts';
 import type { Reading } from '../../core/model/reading.ts';
 import type { Runtime } from '../../core/model/status.ts';
-import type { AgentLife } from '../../core/ports/ports.ts';
+import type { AgentProcess } from '../../core/ports/ports.ts';
 import { argsOf } from '../../sources/process-table.ts';
 import { sharedHost } from '../../sources/shared-host.ts';
 import { handlesSigterm, sigtermTarget } from '../../sources/sigterm.ts';
 import { restartedBy } from '../guard.ts';
+import { type Check, fail, type Outcome, pass, warn } from './check.ts';
 import { inspectorReach } from './inspector-reach.ts';
-import { type Ability, no, type Power, partly, yes } from './power.ts';
-import { lookForWayIn, maySignal } from './way-in.ts';
+import { lookForWayIn, maySignal } from './runtime-connection.ts';
 
 /** What the growth is named by, of each runtime. */
 const NAMED_BY: Readonly<Record<Runtime, string>> = {
@@ -22,12 +22,12 @@ const NAMED_BY: Readonly<Record<Runtime, string>> = {
 };
 
 /** What can be done from inside an agent that runs, and to it. Reads only. */
-export async function agentPowers(
+export async function agentChecks(
   config: Config,
-  life: AgentLife,
+  life: AgentProcess,
   reading: Reading,
   { inPod }: { inPod: boolean },
-): Promise<Power[]> {
+): Promise<Check[]> {
   const { worker } = life;
   const others = sharedHost({ procRoot: '/proc', sysRoot: '/sys', inPod, pid: worker.pid });
   const way = await lookForWayIn(worker, {
@@ -35,79 +35,83 @@ export async function agentPowers(
     others: config.gc === 'auto' ? others : undefined,
   });
   return [
-    { power: 'collect garbage', ...collecting(config, worker, way) },
-    { power: 'name what grows', ...naming(config, way, NAMED_BY[worker.runtime]) },
-    ...(worker.runtime === 'node' && way.has === 'yes'
-      ? [{ power: 'keep its inspector to itself', ...reach(worker.pid, others) }]
+    { check: 'garbage collection', ...collecting(config, worker, way) },
+    { check: 'growth profile', ...naming(config, way, NAMED_BY[worker.runtime]) },
+    ...(worker.runtime === 'node' && way.status === 'pass'
+      ? [{ check: 'keep its inspector to itself', ...reach(worker.pid, others) }]
       : []),
-    { power: 'end it in order', ...ending(config, life, way) },
-    ...heapLimitPower(life.heapLimitBytes, life.heapLimitSet, reading),
+    { check: 'graceful recycle', ...ending(config, life, way) },
+    ...heapLimitCheck(life.heapLimitBytes, life.heapLimitSet, reading),
   ];
 }
 
-function collecting(config: Config, { pid, runtime }: AgentLife['worker'], way: Ability): Ability {
-  if (config.gc === 'off') return no('switched off', 'set --gc auto');
-  if (way.has === 'yes' && runtime === 'jvm' && argsOf('/proc', pid).includes('-XX:+DisableExplicitGC'))
-    return no('the JVM runs with -XX:+DisableExplicitGC', 'leave -XX:+DisableExplicitGC out');
+function collecting(config: Config, { pid, runtime }: AgentProcess['worker'], way: Outcome): Outcome {
+  if (config.gc === 'off') return fail('switched off', 'set --gc auto');
+  if (way.status === 'pass' && runtime === 'jvm' && argsOf('/proc', pid).includes('-XX:+DisableExplicitGC'))
+    return fail('the JVM runs with -XX:+DisableExplicitGC', 'leave -XX:+DisableExplicitGC out');
   return way;
 }
 
 /** @param by what the growth is named by */
-export function naming(config: Config, way: Ability, by: string): Ability {
-  if (config.profile === 'off') return no('switched off', 'set --profile auto');
-  return way.has === 'yes' ? yes(by) : way;
+export function naming(config: Config, way: Outcome, by: string): Outcome {
+  if (config.profile === 'off') return fail('switched off', 'set --profile auto');
+  return way.status === 'pass' ? pass(by) : way;
 }
 
 /** @param others who could reach it over the network of a node or machine, where it is opened all the same */
-function reach(pid: number, others: string | undefined): Ability {
+function reach(pid: number, others: string | undefined): Outcome {
   return others === undefined
     ? inspectorReach('/proc', pid)
-    : partly(others, 'set --gc auto, which opens no inspector here');
+    : warn(others, 'set --gc auto, which opens no inspector here');
 }
 
-function ending({ recycle, podRestartPolicy }: Config, { info, worker }: AgentLife, way: Ability): Ability {
-  if (recycle === 'off') return no('switched off', 'set --recycle auto');
+function ending(
+  { recycle, podRestartPolicy }: Config,
+  { info, worker }: AgentProcess,
+  way: Outcome,
+): Outcome {
+  if (recycle === 'off') return fail('switched off', 'set --recycle auto');
   if (!maySignal(info.pid))
-    return no(`SIGTERM to ${info.pid} is not permitted`, 'run the guardian with the uid of the agent');
-  if (recycle === 'on') return yes('SIGTERM, whether it handles it or not');
+    return fail(`SIGTERM to ${info.pid} is not permitted`, 'run the guardian with the uid of the agent');
+  if (recycle === 'on') return pass('SIGTERM, whether it handles it or not');
   if (restartedBy(podRestartPolicy) === false)
-    return no(
+    return fail(
       `its pod has restartPolicy ${podRestartPolicy}: what ends in order is not started again`,
       'nothing, where its work must not be cut short',
     );
   const target = sigtermTarget('/proc', info.pid, worker.pid);
   if (target === null)
-    return no('what starts it has started others beside it', 'start it alone, or set --recycle on');
+    return fail('what starts it has started others beside it', 'start it alone, or set --recycle on');
   const handles = handlesSigterm('/proc', target);
   if (handles !== null)
     return handles
-      ? yes('it handles SIGTERM')
-      : no('it is not known to handle SIGTERM', 'handle SIGTERM in the agent, or set --recycle on');
+      ? pass('it handles SIGTERM')
+      : fail('it is not known to handle SIGTERM', 'handle SIGTERM in the agent, or set --recycle on');
   // Node itself catches it in every program: SigCgt tells nothing
-  return way.has === 'yes'
-    ? partly(
+  return way.status === 'pass'
+    ? warn(
         'whether its program handles SIGTERM is asked of it at run time',
         'if it does not: handle SIGTERM in the agent, or set --recycle on',
       )
-    : no(
+    : fail(
         'whether its program handles SIGTERM cannot be asked of it',
         'as for collect garbage, or set --recycle on',
       );
 }
 
 /** Of a Node program where there is a limit to hold it; of none else. `heapLimitBytes` is what shows from outside. */
-export function heapLimitPower(
+export function heapLimitCheck(
   heapLimitBytes: number | null,
   explicit: boolean,
   { limitBytes, limitSource }: Reading,
-): Power[] {
+): Check[] {
   if (heapLimitBytes === null || limitSource === 'machine') return [];
-  const power = 'heap limit fits';
+  const check = 'heap limit';
   const advice = heapAdvice({ heapLimitBytes, containerLimitBytes: limitBytes, explicit });
   if (advice) {
-    const [detail = '', mend = ''] = advice.message.split('; ');
-    return [{ power, ...no(detail, mend) }];
+    const [detail = '', hint = ''] = advice.message.split('; ');
+    return [{ check, ...fail(detail, hint) }];
   }
   const origin = explicit ? 'as set' : 'by default';
-  return [{ power, ...yes(`V8 gives up at ${formatBytes(heapLimitBytes)}, ${origin}`) }];
+  return [{ check, ...pass(`V8 gives up at ${formatBytes(heapLimitBytes)}, ${origin}`) }];
 }
