@@ -1,5 +1,6 @@
 import { messageOf, SpillwayError } from './core/lib/errors.ts';
 import type { Finding } from './core/model/events.ts';
+import type { Advised } from './core/model/notice.ts';
 import type { ExitFacts } from './core/model/process.ts';
 import { type Reading, ratioOf, unreclaimableBytes } from './core/model/reading.ts';
 import type { Level, Status } from './core/model/status.ts';
@@ -24,7 +25,7 @@ export interface GuardianDeps {
   outlets: Exporters;
   relief: Remediation;
   /** What else should be set otherwise, each with its hint. */
-  advice?(): string[];
+  advice?(): Advised[];
   history: HistoryStore;
   clock: Clock;
   /** Of the guardian itself, for reports. */
@@ -359,7 +360,7 @@ export class Guardian {
     });
   }
 
-  #advice(): string[] {
+  #advice(): Advised[] {
     const { relief, advice } = this.#deps;
     return [...relief.advice, ...(advice?.() ?? [])];
   }

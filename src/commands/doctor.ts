@@ -5,6 +5,7 @@ import { follow } from '../compose.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';
+import type { Degraded, DegradedCode } from '../core/model/notice.ts';
 import { type Reading, ratioOf } from '../core/model/reading.ts';
 import type { AgentProcess } from '../core/ports/ports.ts';
 import { makeDirectory } from '../exporters/make-directory.ts';
@@ -136,8 +137,8 @@ async function memoryChecks(
     const reading = life.read(performance.now());
     return {
       checks: [
-        ...readingPowers(reading, life.degraded(), life.oomKills()),
-        processPower(tree.count, tree.rssBytes),
+        ...readingChecks(reading, life.degraded(), life.oomKills()),
+        processTree(tree.count, tree.rssBytes),
         ...(await more(life, reading)),
       ],
       canRead: true,
@@ -156,8 +157,12 @@ async function memoryChecks(
   }
 }
 
-function readingPowers(reading: Reading, degraded: string[], oomKills: number | null): Check[] {
-  const why = (about: RegExp) => degraded.filter((reason) => about.test(reason)).join('; ');
+function readingChecks(reading: Reading, degraded: Degraded[], oomKills: number | null): Check[] {
+  const hintsOf = (...codes: DegradedCode[]) =>
+    degraded
+      .filter(({ code }) => codes.includes(code))
+      .map(({ message, hint }) => `${message}; ${hint}`)
+      .join('; ');
   const fromCgroup = reading.usageSource !== 'rss';
   const realLimit = reading.limitSource !== 'machine';
   return [
@@ -165,30 +170,30 @@ function readingPowers(reading: Reading, degraded: string[], oomKills: number | 
       check: LIMIT_CHECK,
       status: realLimit ? 'pass' : 'warn',
       detail: `${formatBytes(reading.limitBytes)} from ${reading.limitSource}`,
-      hint: realLimit ? why(/--limit .* above/) : why(/limit/),
+      hint: realLimit ? hintsOf('limit_above_kernel') : hintsOf('no_memory_limit', 'cgroup_unreadable'),
     },
     {
       check: 'memory usage',
       status: fromCgroup ? 'pass' : 'warn',
       detail: `${formatBytes(reading.usedBytes)} from ${reading.usageSource}, ratio ${ratioOf(reading).toFixed(2)}`,
-      hint: fromCgroup ? '' : why(/cgroup/),
+      hint: fromCgroup ? '' : hintsOf('cgroup_unreadable', 'shared_cgroup'),
     },
     {
       check: 'OOM kill counter',
       status: oomKills === null ? 'fail' : 'pass',
       detail: oomKills === null ? 'the kernel counter cannot be read' : `${oomKills} so far in its cgroup`,
-      hint: oomKills === null ? why(/cgroup/) : '',
+      hint: oomKills === null ? hintsOf('cgroup_unreadable', 'shared_cgroup') : '',
     },
   ];
 }
 
-function processPower(count: number, rssBytes: number): Check {
-  const has = count > 0 ? 'pass' : 'fail';
+function processTree(count: number, rssBytes: number): Check {
+  const found = count > 0;
   return {
     check: 'process tree',
-    status: has,
+    status: found ? 'pass' : 'fail',
     detail: `${count}, ${formatBytes(rssBytes)} RSS`,
-    hint: has === 'pass' ? '' : 'mount /proc',
+    hint: found ? '' : 'mount /proc',
   };
 }
 

@@ -1,5 +1,6 @@
 import { formatBytes, formatSeconds } from '../core/lib/units.ts';
-import { heldBytes } from '../core/model/reading.ts';
+import type { Notice } from '../core/model/notice.ts';
+import { unreclaimableBytes } from '../core/model/reading.ts';
 import type { Status } from '../core/model/status.ts';
 import { type Content, clockTime, fill, make, time } from './dom.ts';
 import type { Past } from './model.ts';
@@ -158,8 +159,8 @@ export function drawAgent(element: Element, status: Status): void {
       { class: 'facts' },
       ...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))),
     ),
-    remarks('Sees less than it could', degraded),
-    remarks('Advice', advice),
+    notices('Degraded', degraded),
+    notices('Advice', advice),
   ]);
 }
 
@@ -170,11 +171,11 @@ export function drawTable(element: Element, { points }: Past): void {
   element.replaceChildren(
     table(
       'Memory over time, newest first',
-      ['Time', 'Level', 'Not droppable', 'Used', 'Anonymous', 'Limit'],
+      ['Time', 'Level', 'Unreclaimable', 'Used', 'Anonymous', 'Limit'],
       rows.map((point) => [
         time(new Date(point.atMs).toISOString()),
         words.LEVEL_WORDS[point.level].word,
-        formatBytes(heldBytes(point)),
+        formatBytes(unreclaimableBytes(point)),
         formatBytes(point.usedBytes),
         words.bytes(point.anonBytes),
         formatBytes(point.limitBytes),
@@ -183,9 +184,10 @@ export function drawTable(element: Element, { points }: Past): void {
   );
 }
 
-function remarks(name: string, texts: readonly string[]): Content {
-  if (texts.length === 0) return null;
-  return [make('h3', {}, name), make('ul', {}, ...texts.map((text) => make('li', {}, text)))];
+function notices(name: string, list: readonly Notice[]): Content {
+  if (list.length === 0) return null;
+  const items = list.map(({ message, hint }) => make('li', {}, `${message}; ${hint}`));
+  return [make('h3', {}, name), make('ul', {}, ...items)];
 }
 
 function empty(text: string): HTMLElement {

@@ -151,7 +151,9 @@ export function describeChart(points: readonly Point[], live: boolean): string {
 /** What a collection brought: `38 MiB freed in 210 ms`, or why nothing. */
 export function collection({ verdict, freedBytes, stallMs }: GcRecord): string {
   const stall = stallMs > 0 ? `, stood still ${formatSeconds(stallMs / 1000)}` : '';
-  return verdict === 'freed' ? `freed ${formatBytes(freedBytes)}${stall}` : `${verdict.replaceAll('_', ' ')}${stall}`;
+  return verdict === 'freed'
+    ? `freed ${formatBytes(freedBytes)}${stall}`
+    : `${verdict.replaceAll('_', ' ')}${stall}`;
 }
 
 /** Why there was a collection, how, and what came in its way. */

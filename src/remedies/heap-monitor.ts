@@ -9,6 +9,7 @@ import {
   UNBOUND,
 } from '../core/gc/near-heap-limit.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
+import type { Advised } from '../core/model/notice.ts';
 import { type HeapUse, type Reading, unreclaimableBytes } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
 import type { RuntimeClientError } from '../core/ports/runtime-client.ts';
@@ -33,7 +34,7 @@ const FELL_SHARE = 0.1;
 export class HeapMonitor {
   /** What counts against the limit; `null` while that is not known. */
   use: HeapUse | null = null;
-  advice: string[] = [];
+  advice: Advised[] = [];
 
   readonly #present: SessionContext;
   readonly #deps: SessionDeps;
@@ -72,10 +73,14 @@ export class HeapMonitor {
       containerLimitBytes: limitBytes,
       explicit: heapLimitSet,
     });
-    this.advice = advice ? [advice.message] : [];
+    this.advice = advice ? [advice] : [];
     if (!advice || this.#told) return;
     this.#told = true;
-    this.#deps.tell({ reason: 'HeapLimitTooHigh', type: 'Warning', note: advice.message });
+    this.#deps.tell({
+      reason: 'HeapLimitTooHigh',
+      type: 'Warning',
+      note: `${advice.message}; ${advice.hint}`,
+    });
   }
 
   /** Whether the agent is to be asked, whatever the level: by what can be seen from outside, its heap may be near the limit. */

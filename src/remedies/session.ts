@@ -3,6 +3,7 @@ import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
+import type { Advised } from '../core/model/notice.ts';
 import { type HeapUse, limitedBy, ratioOf } from '../core/model/reading.ts';
 import type { AgentProcess, Situation } from '../core/ports/ports.ts';
 import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
@@ -117,7 +118,7 @@ export class RuntimeSession {
     return this.#heap.use;
   }
 
-  get advice(): string[] {
+  get advice(): Advised[] {
     return this.#heap.advice;
   }
 

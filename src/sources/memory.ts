@@ -1,5 +1,6 @@
 import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';
+import type { Degraded } from '../core/model/notice.ts';
 import type { LimitSource, Reading, Usage, UsageSource } from '../core/model/reading.ts';
 import { type CgroupPlace, groupOf, locateCgroup } from './cgroup/locate.ts';
 import { MemoryGroup } from './cgroup/memory-group.ts';
@@ -48,7 +49,7 @@ export class AgentMemory {
   #group: MemoryGroup | undefined;
   /** The agent's cgroup is also the guardian's: what it charges is not the agent's alone. */
   #shared = false;
-  #locateFailure: string | undefined;
+  #locateFailure: Degraded | undefined;
   #locatedMs = Number.NEGATIVE_INFINITY;
   #openedMs = Number.NEGATIVE_INFINITY;
   #limitsMs = Number.NEGATIVE_INFINITY;
@@ -86,7 +87,7 @@ export class AgentMemory {
         // nothing of it would be used: what others charge to a shared group says nothing about the agent
         if (!this.#shared || group.limited) usage = group.read(nowMs);
       } catch (error) {
-        this.#drop(messageOf(error));
+        this.#drop(error);
       }
     }
     return this.#judge(usage, nowMs);
@@ -132,23 +133,29 @@ export class AgentMemory {
   }
 
   /** Why better sources are not in use, each with its hint; empty when all is well. */
-  degraded(): string[] {
-    const reasons: string[] = [];
+  degraded(): Degraded[] {
+    const reasons: Degraded[] = [];
     if (this.#locateFailure !== undefined) reasons.push(this.#locateFailure);
     const { limitSource, usageSource, limitBytes } = this.#reading;
     if (limitSource === 'machine')
-      reasons.push(
-        'the agent has no memory limit: judged against the memory of the machine; set a limit on its container, or --limit',
-      );
+      reasons.push({
+        code: 'no_memory_limit',
+        message: 'the agent has no memory limit: it is judged against the memory of the machine',
+        hint: 'set a limit on its container, or --limit',
+      });
     if (usageSource === 'rss' && this.#locateFailure === undefined)
-      reasons.push(
-        'the agent shares a cgroup with others: its use is the RSS of its processes; give it a cgroup of its own',
-      );
+      reasons.push({
+        code: 'shared_cgroup',
+        message: 'the agent shares a cgroup with others: its use is the RSS of its processes',
+        hint: 'give it a cgroup of its own',
+      });
     const { limit: kernel, limitName = 'limit', skipped = [] } = this.#group ?? {};
     if (limitSource === 'option' && typeof kernel === 'number' && kernel < limitBytes)
-      reasons.push(
-        `--limit ${formatBytes(limitBytes)} is above the kernel's ${limitName} of ${formatBytes(kernel)}: the kernel ${limitName === 'memory.high' ? 'throttles' : 'kills'} first; lower --limit`,
-      );
+      reasons.push({
+        code: 'limit_above_kernel',
+        message: `--limit ${formatBytes(limitBytes)} is above the kernel's ${limitName} of ${formatBytes(kernel)}: the kernel ${limitName === 'memory.high' ? 'throttles' : 'kills'} first`,
+        hint: 'lower --limit',
+      });
     reasons.push(...skipped);
     return reasons;
   }
@@ -217,7 +224,7 @@ export class AgentMemory {
       this.#shared = !privateGroup && (place.path === '/' || this.#isOwn(place));
       this.#locateFailure = undefined;
     } catch (error) {
-      if (this.#group === undefined) this.#locateFailure = explain(error);
+      if (this.#group === undefined) this.#locateFailure = unreadable(error);
     }
   }
 
@@ -226,13 +233,22 @@ export class AgentMemory {
     return own.version === place.version && own.path === place.path;
   }
 
-  #drop(reason: string): void {
+  #drop(error: unknown): void {
     this.close();
-    this.#locateFailure = reason;
+    this.#locateFailure = unreadable(error);
   }
 }
 
-function explain(error: unknown): string {
-  const hint = error instanceof SpillwayError && error.hint !== undefined ? `; ${error.hint}` : '';
-  return `the agent's cgroup cannot be used: ${messageOf(error)}${errnoOf(error) === 'EACCES' ? ' (run with the same uid and gid as the agent)' : ''}${hint}`;
+/** Mostly the group of another user's process. */
+function unreadable(error: unknown): Degraded {
+  const given = error instanceof SpillwayError ? error.hint : undefined;
+  return {
+    code: 'cgroup_unreadable',
+    message: `the agent's cgroup cannot be used: ${messageOf(error)}`,
+    hint:
+      given ??
+      (errnoOf(error) === 'EACCES'
+        ? 'run with the same uid and gid as the agent'
+        : 'let the guardian see the cgroup of the agent'),
+  };
 }

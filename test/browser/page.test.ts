@@ -245,8 +245,8 @@ describeBrowser("the guardian's page", () => {
     const { page, problems } = await openWith(browser, {
       reason: evil,
       agent: { pid: 1, name: evil, runtime: 'node', restarts: 0 },
-      degraded: [evil],
-      advice: [evil],
+      degraded: [{ code: 'shared_cgroup', message: evil, hint: evil }],
+      advice: [{ code: 'events_forbidden', message: evil, hint: evil }],
       growth: {
         at: new Date().toISOString(),
         note: evil,
@@ -313,8 +313,8 @@ const AT = new Date().toISOString();
 const FULL: Partial<Status> = {
   level: 'critical',
   ready: false,
-  degraded: ['a reason why it sees less'],
-  advice: ['set this'],
+  degraded: [{ code: 'shared_cgroup', message: 'a reason why it sees less', hint: 'a hint' }],
+  advice: [{ code: 'heap_limit_too_high', message: 'too high', hint: 'set this' }],
   growth: {
     at: AT,
     note: 'Heap: 181 MiB (+40 MiB).',

@@ -67,7 +67,7 @@ describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, ()
     const child = spawn(first, rest, { stdio: 'ignore' });
     await until(async () => (await guardian.status()).agent?.name === 'leak.mjs', 'the agent is found');
     const denied = /cgroup cannot be used: .*permission denied.*same uid and gid/;
-    await until(async () => denied.test((await guardian.status()).degraded.join()), 'it says why');
+    await until(async () => denied.test(JSON.stringify((await guardian.status()).degraded)), 'it says why');
     expect(await guardian.status()).toMatchObject({
       limitBytes: 192 * MIB,
       limitSource: 'downward-api',

@@ -522,7 +522,9 @@ describe("the heap's own limit", () => {
     agent.heapLimitMiB = 900;
     const story = await new CareStory({}, agent).goes(5);
     expect(story.notes('HeapLimitTooHigh')).toHaveLength(1);
-    expect(story.guardian.status().advice.join()).toMatch(/--max-old-space-size=384/);
+    expect(story.guardian.status().advice).toMatchObject([
+      { code: 'heap_limit_too_high', hint: expect.stringContaining('--max-old-space-size=384') },
+    ]);
   });
 });
 

@@ -108,10 +108,7 @@ export function heapLimitCheck(
   if (heapLimitBytes === null || limitSource === 'machine') return [];
   const check = 'heap limit';
   const advice = heapAdvice({ heapLimitBytes, containerLimitBytes: limitBytes, explicit });
-  if (advice) {
-    const [detail = '', hint = ''] = advice.message.split('; ');
-    return [{ check, ...fail(detail, hint) }];
-  }
+  if (advice) return [{ check, ...fail(advice.message, advice.hint) }];
   const origin = explicit ? 'as set' : 'by default';
   return [{ check, ...pass(`V8 gives up at ${formatBytes(heapLimitBytes)}, ${origin}`) }];
 }

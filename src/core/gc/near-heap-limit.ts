@@ -1,5 +1,6 @@
 import { formatBytes } from '../lib/units.ts';
 import type { HeapFacts } from '../model/heap.ts';
+import type { Advised } from '../model/notice.ts';
 import { isForeseen } from '../pressure/access.ts';
 import type { Thresholds } from '../pressure/level.ts';
 
@@ -159,7 +160,7 @@ export function heapAdvice({
   heapLimitBytes: number;
   containerLimitBytes: number;
   explicit: boolean;
-}): { message: string; setMebibytes: number } | null {
+}): Advised | null {
   const restBytes = Math.max(LEAST_REST.bytes, LEAST_REST.share * containerLimitBytes);
   const setBytes = Math.max(
     SMALLEST_HEAP_BYTES,
@@ -170,7 +171,8 @@ export function heapAdvice({
   const setMebibytes = Math.floor(setBytes / MIB);
   const origin = explicit ? '' : ' by default';
   return {
-    message: `V8's heap may grow to ${formatBytes(heapLimitBytes)}${origin}, which the container's ${formatBytes(containerLimitBytes)} cannot hold, so the kernel kills it before V8 collects hard; set --max-old-space-size=${setMebibytes} on the command line or in NODE_OPTIONS`,
-    setMebibytes,
+    code: 'heap_limit_too_high',
+    message: `V8's heap may grow to ${formatBytes(heapLimitBytes)}${origin}, which the container's ${formatBytes(containerLimitBytes)} cannot hold, so the kernel kills it before V8 collects hard`,
+    hint: `set --max-old-space-size=${setMebibytes} on the command line or in NODE_OPTIONS`,
   };
 }

@@ -1,5 +1,6 @@
 import type { GcRecord } from './gc-record.ts';
 import type { GrowthReport } from './growth-report.ts';
+import type { Advised, Degraded } from './notice.ts';
 import type { LimitSource, UsageSource } from './reading.ts';
 
 export const LEVELS = ['ok', 'warning', 'shedding', 'critical'] as const;
@@ -53,9 +54,9 @@ export interface Status {
   /** The agent is being ended in order: no new work, what is in flight may end. */
   recycling: boolean;
   /** What keeps a better source from being used, each with its hint; empty when the best is in use. */
-  degraded: string[];
+  degraded: Degraded[];
   /** What about the agent should be set otherwise, each with its hint: a heap limit that its container cannot hold. */
-  advice: string[];
+  advice: Advised[];
   agent: AgentInfo | null;
   oomKills: number;
   lastGc: GcRecord | null;

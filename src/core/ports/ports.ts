@@ -1,6 +1,7 @@
 import type { GuardianEvent } from '../model/events.ts';
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
+import type { Advised, Degraded } from '../model/notice.ts';
 import type { Outlook } from '../model/outlook.ts';
 import type { ExitFacts, ProcessShare, TreeSample } from '../model/process.ts';
 import type { HeapUse, Reading } from '../model/reading.ts';
@@ -27,7 +28,7 @@ export interface AgentProcess {
   /** Others than the agent are charged to that cgroup: a kill counted there may be theirs. Default false. */
   readonly sharesGroup?: boolean;
   /** Why better sources are not in use, each with its hint. */
-  degraded(): string[];
+  degraded(): Degraded[];
   tree(): Promise<TreeSample>;
   /** RSS of the agent's processes now, in bytes; `null` where only `tree` can tell. */
   rssBytes(): number | null;
@@ -70,7 +71,7 @@ export interface Remediation {
   readonly lastGc: GcRecord | undefined;
   readonly growth: GrowthReport | undefined;
   /** What should be set otherwise, each with its hint. */
-  readonly advice: string[];
+  readonly advice: Advised[];
 }
 
 /** Looks for the agent: a life, or in words why there is none. `lives` is how many there were before. */

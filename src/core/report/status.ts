@@ -1,5 +1,6 @@
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
+import type { Advised } from '../model/notice.ts';
 import type { TreeSample } from '../model/process.ts';
 import { limitedBy, type Reading, ratioOf } from '../model/reading.ts';
 import type { Status } from '../model/status.ts';
@@ -20,7 +21,7 @@ export interface StatusParts {
   lastGc: GcRecord | undefined;
   growth: GrowthReport | undefined;
   /** What is known of the runtime and is worth a change, with its hint. */
-  advice: string[];
+  advice: Advised[];
 }
 
 /** Puts the status object together. While blind, what was last read is not passed off as what is. */

@@ -1,5 +1,6 @@
 import { messageOf } from '../../core/lib/errors.ts';
 import type { EventReason, GuardianEvent } from '../../core/model/events.ts';
+import type { Advised } from '../../core/model/notice.ts';
 import { DeliveryError, type Sink } from '../../core/ports/sink.ts';
 import { cutNote } from '../../core/report/event-note.ts';
 import {
@@ -44,7 +45,7 @@ export interface KubernetesEventsOptions {
 /** Events on the pod, and what is missing for them. */
 export interface KubernetesEventsSink extends Sink {
   /** Rights that are missing, with the manifests that give them; empty when nothing is missing or it is not known yet. */
-  advice(): string[];
+  advice(): Advised[];
 }
 
 /** Posts each event as an Event of `events.k8s.io/v1` on the pod; repeats within 6 minutes count up the one before. */
@@ -66,7 +67,7 @@ class PodEvents implements KubernetesEventsSink {
   /** The open series, one for each reason. */
   readonly #told = new Map<EventReason, Told>();
   #api: Promise<EventsApi> | undefined;
-  #advice: string | undefined;
+  #advice: Advised | undefined;
   /** When patching was denied, by the events' own time; `undefined` while it is not. */
   #patchDeniedMs: number | undefined;
 
@@ -74,7 +75,7 @@ class PodEvents implements KubernetesEventsSink {
     this.#options = options;
   }
 
-  advice(): string[] {
+  advice(): Advised[] {
     return this.#advice === undefined ? [] : [this.#advice];
   }
 
@@ -126,7 +127,7 @@ class PodEvents implements KubernetesEventsSink {
       this.#advice = rightsAdvice(answer, this.#options.pod);
       if (deniedMs === undefined)
         this.#options.onProblem(
-          `repeats are told one by one: the API server answered 403: ${answer.message}. ${this.#advice}`,
+          `repeats are told one by one: the API server answered 403: ${answer.message}. ${this.#advice.message}. ${this.#advice.hint}`,
         );
       return false;
     }

@@ -1,3 +1,4 @@
+import type { Advised } from '../../core/model/notice.ts';
 import { DeliveryError } from '../../core/ports/sink.ts';
 import { type ApiAnswer, eventRights, type PodIdentity } from '../../core/report/kubernetes-event.ts';
 
@@ -19,10 +20,14 @@ export function lacksRight({ status, message }: ApiAnswer): boolean {
 }
 
 /** What is missing, with the manifests that give it. */
-export function rightsAdvice({ message }: ApiAnswer, { namespace, serviceAccount }: PodIdentity): string {
+export function rightsAdvice({ message }: ApiAnswer, { namespace, serviceAccount }: PodIdentity): Advised {
   const [, , named] = /"system:serviceaccount:([^:"]+):([^"]+)"/.exec(message) ?? [];
   const account = serviceAccount ?? named ?? 'default';
-  return `The service account ${account} may not create and patch Events in ${namespace}. Apply, or let the Helm chart do so (rbac.namespaces):\n${eventRights(namespace, account)}`;
+  return {
+    code: 'events_forbidden',
+    message: `The service account ${account} may not create and patch Events in ${namespace}`,
+    hint: `Apply, or let the Helm chart do so (rbac.namespaces):\n${eventRights(namespace, account)}`,
+  };
 }
 
 /** What an answer that is no success means for the event. */
@@ -33,10 +38,11 @@ export function failureOf(answer: ApiAnswer, pod: PodIdentity): DeliveryError {
     return new DeliveryError(said, {
       hint: 'Its token is not taken: it may have expired, with the file not renewed, or its pod or service account be gone',
     });
+  const forbidden = rightsAdvice(answer, pod);
   if (lacksRight(answer))
     return new DeliveryError(said, {
       retryAfterMs: RIGHTS_AGAIN_MS,
-      hint: rightsAdvice(answer, pod),
+      hint: `${forbidden.message}. ${forbidden.hint}`,
     });
   if (status === 403 && QUOTA.test(answer.message))
     return new DeliveryError(said, { retryAfterMs: RIGHTS_AGAIN_MS });

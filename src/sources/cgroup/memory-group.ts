@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { messageOf } from '../../core/lib/errors.ts';
+import type { Degraded } from '../../core/model/notice.ts';
 import { type Limit, type Usage, unreclaimableBytes } from '../../core/model/reading.ts';
 import { DIALECTS } from './dialect.ts';
 import type { HugePool } from './huge-pages.ts';
@@ -25,7 +26,7 @@ export class MemoryGroup {
   readonly version: CgroupPlace['version'];
   readonly path: string;
   /** Ancestors whose limits are not judged, and why, in words. */
-  readonly skipped: string[] = [];
+  readonly skipped: Degraded[] = [];
   readonly #procRoot: string;
   readonly #own: MemoryLevel;
   #ancestors: { level: MemoryLevel; directory: string }[] = [];
@@ -145,7 +146,11 @@ export class MemoryGroup {
   }
 
   #skip(directory: string, error: unknown): void {
-    this.skipped.push(`the limit of ${directory} is not judged: ${messageOf(error)}`);
+    this.skipped.push({
+      code: 'ancestor_unreadable',
+      message: `the limit of ${directory} is not judged: ${messageOf(error)}`,
+      hint: 'none, unless that limit is the nearest: then set --limit',
+    });
   }
 }
 

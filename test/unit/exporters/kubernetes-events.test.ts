@@ -262,7 +262,12 @@ describe('Kubernetes Events', () => {
     expect(problems[0]).toContain(
       '- {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}',
     );
-    expect(sink.advice()).toEqual([expect.stringContaining('kind: RoleBinding')]);
+    expect(sink.advice()).toEqual([
+      expect.objectContaining({
+        code: 'events_forbidden',
+        hint: expect.stringContaining('kind: RoleBinding'),
+      }),
+    ]);
     state.fault = () => undefined;
     await settled(3);
     expect(told()).toEqual(EPISODE);

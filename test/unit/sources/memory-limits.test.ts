@@ -78,7 +78,11 @@ describe('memory.high', () => {
     tree.write({ 'cg/pod/agent/memory.high': `${95 * MiB}\n` });
     open({ limitBytes: 98 * MiB }).read(0);
     expect(memory?.degraded()).toEqual([
-      "--limit 98.0 MiB is above the kernel's memory.high of 95.0 MiB: the kernel throttles first; lower --limit",
+      {
+        code: 'limit_above_kernel',
+        message: "--limit 98.0 MiB is above the kernel's memory.high of 95.0 MiB: the kernel throttles first",
+        hint: 'lower --limit',
+      },
     ]);
   });
 });
@@ -230,7 +234,10 @@ describe('an ancestor that cannot be read', () => {
       limitBytes: 100 * MiB,
       limitSource: 'cgroup-v2',
     });
-    expect(memory?.degraded()[0]).toMatch(/^the limit of .*\/cg\/pod is not judged: .*memory.stat is not/);
+    expect(memory?.degraded()[0]).toMatchObject({
+      code: 'ancestor_unreadable',
+      message: expect.stringMatching(/^the limit of .*\/cg\/pod is not judged: .*memory.stat is not/),
+    });
     spoil('anon 1\n');
     expect(memory?.read(5000)).toMatchObject({ usedBytes: 90 * MiB });
     expect(memory?.read(20_000)).toMatchObject({ usedBytes: 190 * MiB });
@@ -256,7 +263,7 @@ describe('an ancestor that cannot be read', () => {
       rmSync(`${tree.root}/${file}`);
       execFileSync('mkfifo', [`${tree.root}/${file}`]);
       expect(open({ downwardLimitBytes: 128 * MiB }).read(0)).toMatchObject({ usageSource: 'rss' });
-      expect(memory?.degraded()[0]).toMatch(/the agent's cgroup cannot be used/);
+      expect(memory?.degraded()[0]).toMatchObject({ code: 'cgroup_unreadable' });
     }
   });
 });

@@ -187,7 +187,7 @@ describe('memory of an agent in a v1 cgroup', () => {
     const stat = { hierarchical_memory_limit: 2 ** 63 - 2 ** 12 };
     tree.write(v1Group('cg/pod/agent', { usage: 64 * MiB, stat }));
     expect(open().read(0)).toMatchObject({ limitBytes: 8192 * MiB, limitSource: 'machine' });
-    expect(memory.degraded()[0]).toMatch(/no memory limit.*--limit/);
+    expect(memory.degraded()).toMatchObject([{ code: 'no_memory_limit' }]);
   });
 });
 
@@ -198,7 +198,7 @@ describe('falling back', () => {
       limitBytes: 300 * MiB,
       limitSource: 'option',
     });
-    expect(memory.degraded()[0]).toMatch(/the kernel kills first/);
+    expect(memory.degraded()).toMatchObject([{ code: 'limit_above_kernel' }]);
   });
 
   it('takes RSS where the agent shares a cgroup without a limit', () => {
@@ -208,7 +208,7 @@ describe('falling back', () => {
       usedBytes: 80 * MiB,
       anonBytes: null,
     });
-    expect(memory.degraded()[0]).toMatch(/shares a cgroup/);
+    expect(memory.degraded()).toMatchObject([{ code: 'shared_cgroup' }]);
   });
 
   it('takes the shared cgroup where its own limit is the one that kills', () => {
@@ -225,7 +225,13 @@ describe('falling back', () => {
       limitSource: 'downward-api',
       limitBytes: 128 * MiB,
     });
-    expect(memory.degraded()[0]).toMatch(/mounted nowhere.*shareProcessNamespace/);
+    expect(memory.degraded()).toMatchObject([
+      {
+        code: 'cgroup_unreadable',
+        message: expect.stringContaining('mounted nowhere'),
+        hint: expect.stringContaining('shareProcessNamespace'),
+      },
+    ]);
   });
 
   it('takes RSS after a file turned to nonsense, and the cgroup again when it makes sense', () => {
@@ -233,7 +239,10 @@ describe('falling back', () => {
     open().read(0);
     tree.write({ 'cg/pod/agent/memory.current': '\u0000\u0001garbage' });
     expect(memory.read(10)).toMatchObject({ usageSource: 'rss', limitSource: 'machine' });
-    expect(memory.degraded()[0]).toMatch(/memory.current is not what the kernel writes/);
+    expect(memory.degraded()[0]).toMatchObject({
+      code: 'cgroup_unreadable',
+      message: expect.stringContaining('memory.current is not what the kernel writes'),
+    });
     tree.write({ 'cg/pod/agent/memory.current': `${60 * MiB}\n` });
     expect(memory.read(2500)).toMatchObject({ usageSource: 'cgroup-v2', usedBytes: 60 * MiB });
   });
