@@ -111,10 +111,7 @@ export class Guardian {
   /** Tells of an end that an earlier guardian did not live to see. */
   tellVanished(report: PostMortem): void {
     this.#lastDeath ??= report;
-    this.#recorder.event(
-      { reason: 'AgentExited', type: 'Warning', note: report.reason },
-      report.status.growth,
-    );
+    this.#recorder.event({ reason: 'AgentExited', note: report.reason }, report.status.growth);
   }
 
   /** Takes the sample that is due. Called from every request, so that a flood of requests cannot put it off. */

@@ -207,7 +207,7 @@ export class GcRunner {
     if (known || nowMs - toldMs < TELL_AGAIN_MS) return record;
     this.#toldMs.set(record.verdict, nowMs);
     const note = record.hint ? `${record.note}; ${record.hint}.` : `${record.note}.`;
-    tell({ reason: 'GarbageCollected', type: 'Normal', note });
+    tell({ reason: 'GarbageCollected', note });
     return record;
   }
 }

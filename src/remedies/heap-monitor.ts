@@ -78,7 +78,6 @@ export class HeapMonitor {
     this.#told = true;
     this.#deps.tell({
       reason: 'HeapLimitTooHigh',
-      type: 'Warning',
       note: `${advice.message}; ${advice.hint}`,
     });
   }

@@ -136,7 +136,7 @@ export class Recycler {
     const decision = this.#plan.decide(input);
     const { needsMore } = this.#plan;
     if (needsMore !== null && needsMore !== this.#needsMore)
-      this.#deps.tell({ reason: 'AgentStuck', type: 'Warning', note: `Not recycled: ${needsMore}.` });
+      this.#deps.tell({ reason: 'AgentStuck', note: `Not recycled: ${needsMore}.` });
     this.#needsMore = needsMore;
     if (!decision.recycle) return;
     this.#neededMs = nowMs;
@@ -238,8 +238,7 @@ export class Recycler {
     if (this.#life === life && life.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
     if (outcome.result === 'cancelled' || outcome.result === 'ended_before') log('info', outcome.note);
-    else
-      tell({ reason: 'AgentRecycled', type: 'Warning', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
+    else tell({ reason: 'AgentRecycled', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
   }
 
   /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OptionKey } from '../../src/config/options.ts';
 import { renderOptionTable } from '../../src/config/render.ts';
-import { EVENT_REASONS, EVENT_WHEN } from '../../src/core/model/events.ts';
+import { EVENTS } from '../../src/core/model/events.ts';
 import { METRICS } from '../../src/core/report/metric-table.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -41,7 +41,7 @@ export function withTables(path: string): string {
 }
 
 function eventTable(): string {
-  const rows = EVENT_REASONS.map((reason) => `| \`${reason}\` | ${EVENT_WHEN[reason]} |\n`);
+  const rows = Object.entries(EVENTS).map(([reason, { when }]) => `| \`${reason}\` | ${when} |\n`);
   return `| event | when |\n| --- | --- |\n${rows.join('')}`;
 }
 

@@ -1,43 +1,128 @@
 import type { Status } from './status.ts';
 
-/** Reasons, as they stand in Kubernetes Events, in the log field `event`, in webhooks and in `spillway_events_total`. */
-export const EVENT_REASONS = [
-  'MemoryPressureWarning',
-  'MemoryPressureShedding',
-  'MemoryPressureCritical',
-  'MemoryPressureRecovered',
-  'MemoryLimitForecast',
-  'MemoryLeakSuspected',
-  'MemoryGrowthNamed',
-  'HeapLimitTooHigh',
-  'GarbageCollected',
-  'AgentOOMKilled',
-  'AgentExited',
-  'AgentStuck',
-  'AgentRecycled',
-  'GuardianBlind',
-] as const;
+/** What holds for every event of a reason. */
+export interface EventFacts {
+  /** What the guardian does about it, for machines: `action` of the Kubernetes Event. */
+  action: string;
+  /**
+   * How much it hurts to lose one: the `death` of an agent has a place of its own in every queue and the whole rate limit, a
+   * graceful `end` the whole rate limit, `recovery` more of it than a `notice`.
+   */
+  importance: 'death' | 'end' | 'recovery' | 'notice';
+  /** Where the event does not say otherwise: the end of an agent may be a normal one. */
+  type: 'Normal' | 'Warning';
+  /** Its note names what grew, once that is known. */
+  withGrowth: boolean;
+  /** One sentence for the reference. */
+  when: string;
+}
 
-export type EventReason = (typeof EVENT_REASONS)[number];
+/** All events by reason, as they stand in Kubernetes Events, in the log field `event`, in webhooks and in `spillway_events_total`. */
+export const EVENTS = {
+  MemoryPressureWarning: {
+    action: 'Watch',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'the agent enters `warning`',
+  },
+  MemoryPressureShedding: {
+    action: 'RefuseWork',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'the agent enters `shedding`',
+  },
+  MemoryPressureCritical: {
+    action: 'RefuseAllWork',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'the agent enters `critical`',
+  },
+  MemoryPressureRecovered: {
+    action: 'TakeWork',
+    importance: 'recovery',
+    type: 'Normal',
+    withGrowth: false,
+    when: 'the agent is back to `ok`',
+  },
+  MemoryLimitForecast: {
+    action: 'Forecast',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'at the present growth the limit is less than a minute away',
+  },
+  MemoryLeakSuspected: {
+    action: 'Watch',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'the floor after collections keeps rising while load does not',
+  },
+  MemoryGrowthNamed: {
+    action: 'Profile',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'the guardian knows what grows: kinds and sites',
+  },
+  HeapLimitTooHigh: {
+    action: 'Advise',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'the heap may outgrow the container, so the runtime never collects it hard',
+  },
+  GarbageCollected: {
+    action: 'CollectGarbage',
+    importance: 'notice',
+    type: 'Normal',
+    withGrowth: false,
+    when: 'a collection returned memory, or began to have another result than before',
+  },
+  AgentOOMKilled: {
+    action: 'ReportDeath',
+    importance: 'death',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'the kernel killed the agent, or a child of it, for memory',
+  },
+  AgentExited: {
+    action: 'ReportDeath',
+    importance: 'death',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'the agent ended otherwise: exit code, signal, V8’s own heap limit',
+  },
+  AgentStuck: {
+    action: 'TakeWork',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: true,
+    when: 'shedding cannot help, so the agent is ready again; or it was not recycled because it needs more memory than its limit',
+  },
+  AgentRecycled: {
+    action: 'Recycle',
+    importance: 'end',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'the agent was ended gracefully: why, how long its work in flight took, the result',
+  },
+  GuardianBlind: {
+    action: 'Report',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'there is no valid reading for 5 s; `on-blind` decides readiness',
+  },
+} as const satisfies Readonly<Record<string, EventFacts>>;
 
-/** When each event is emitted, in Markdown. */
-export const EVENT_WHEN: Readonly<Record<EventReason, string>> = {
-  MemoryPressureWarning: 'the agent enters `warning`',
-  MemoryPressureShedding: 'the agent enters `shedding`',
-  MemoryPressureCritical: 'the agent enters `critical`',
-  MemoryPressureRecovered: 'the agent is back to `ok`',
-  MemoryLimitForecast: 'at the present growth the limit is less than a minute away',
-  MemoryLeakSuspected: 'the floor after collections keeps rising while load does not',
-  MemoryGrowthNamed: 'the guardian knows what grows: kinds and sites',
-  HeapLimitTooHigh: 'the heap may outgrow the container, so the runtime never collects it hard',
-  GarbageCollected: 'a collection returned memory, or began to have another result than before',
-  AgentOOMKilled: 'the kernel killed the agent, or a child of it, for memory',
-  AgentExited: 'the agent ended otherwise: exit code, signal, V8’s own heap limit',
-  AgentStuck:
-    'shedding cannot help, so the agent is ready again; or it was not recycled because it needs more memory than its limit',
-  AgentRecycled: 'the agent was ended gracefully: why, how long its work in flight took, the result',
-  GuardianBlind: 'there is no valid reading for 5 s; `on-blind` decides readiness',
-};
+export type EventReason = keyof typeof EVENTS;
+
+/** What holds for events of this reason. */
+export const factsOf = (reason: EventReason): EventFacts => EVENTS[reason];
 
 /** One thing worth telling: emitted on transitions only. */
 export interface GuardianEvent {
@@ -58,4 +143,4 @@ export interface GuardianEvent {
 }
 
 /** Something to tell: an event without its time, its status and its number. */
-export type Finding = Pick<GuardianEvent, 'reason' | 'type' | 'note'>;
+export type Finding = Pick<GuardianEvent, 'reason' | 'note'> & Partial<Pick<GuardianEvent, 'type'>>;

@@ -161,7 +161,7 @@ export class Judge {
     if (!this.stuck) this.#stuckTold = false;
     else if (!this.#stuckTold && this.#recycling === undefined) {
       this.#stuckTold = true;
-      findings.push({ reason: 'AgentStuck', type: 'Warning', note: this.#stuckNote(reading) });
+      findings.push({ reason: 'AgentStuck', note: this.#stuckNote(reading) });
     }
     return findings;
   }
@@ -219,7 +219,6 @@ export class Judge {
     return [
       {
         reason: 'GuardianBlind',
-        type: 'Warning',
         note: `No valid reading for ${formatSeconds((nowMs - this.#lastReadingMs) / 1000)}: ${reason}. Readiness answers ${this.ready ? 'ready' : 'un-ready'} meanwhile.`,
       },
     ];
@@ -238,7 +237,6 @@ export class Judge {
         : [
             {
               reason: EVENT_OF.ok,
-              type: 'Normal',
               note: `Nothing is left of level ${this.level}: ${reason}.`,
             },
           ];
@@ -292,7 +290,6 @@ export class Judge {
     const words = this.describe(reading);
     return {
       reason: EVENT_OF[level],
-      type: level === 'ok' ? 'Normal' : 'Warning',
       note: `Level ${level}: ${words}.`,
     };
   }
@@ -316,7 +313,7 @@ export class Judge {
     if (this.#forecastTold || !stands || atLeast(this.level, 'critical')) return [];
     this.#forecastTold = true;
     const note = `${limitName(reading, 'The')} will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`;
-    return [{ reason: 'MemoryLimitForecast', type: 'Warning', note }];
+    return [{ reason: 'MemoryLimitForecast', note }];
   }
 
   #leaking(reading: Reading, nowMs: number): Finding[] {
@@ -325,6 +322,6 @@ export class Judge {
     this.#leak = leak.suspected;
     if (!leak.suspected || before) return [];
     const note = `Memory left after collections keeps rising while load does not: from ${formatBytes(leak.floorThenBytes)} to ${formatBytes(leak.floorNowBytes)} in ${formatSeconds(leak.spanSeconds)} (${formatBytes(leak.bytesPerSecond)}/s); ${describeUse(reading)}.`;
-    return [{ reason: 'MemoryLeakSuspected', type: 'Warning', note }];
+    return [{ reason: 'MemoryLeakSuspected', note }];
   }
 }

@@ -1,4 +1,4 @@
-import type { EventReason, GuardianEvent } from '../model/events.ts';
+import { factsOf, type GuardianEvent } from '../model/events.ts';
 
 /** The waiting events after one more came, and how many lost their own place to it. */
 export interface Enqueued {
@@ -21,11 +21,11 @@ export interface QueueBounds {
   coalesce?: boolean;
 }
 
-const DEATHS: ReadonlySet<EventReason> = new Set(['AgentOOMKilled', 'AgentExited']);
+const isDeath = ({ reason }: GuardianEvent) => factsOf(reason).importance === 'death';
 
 /** How much it hurts to lose an event: recovery least, a death most. */
 function importance(event: GuardianEvent): number {
-  if (DEATHS.has(event.reason)) return 2;
+  if (isDeath(event)) return 2;
   return event.type === 'Warning' ? 1 : 0;
 }
 
@@ -56,7 +56,7 @@ export function enqueue(
   const { max, maxBytes = Number.POSITIVE_INFINITY, coalesce = false } = bounds;
   const same = waiting.findLastIndex(({ reason }) => reason === event.reason);
   const twin = waiting[same];
-  const takesItsPlace = twin && (same === waiting.length - 1 || (coalesce && !DEATHS.has(event.reason)));
+  const takesItsPlace = twin && (same === waiting.length - 1 || (coalesce && !isDeath(event)));
   let all = takesItsPlace ? [...waiting.toSpliced(same, 1), merge(twin, event)] : [...waiting, event];
   let merged = takesItsPlace ? 1 : 0;
   let dropped = 0;

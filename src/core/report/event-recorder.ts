@@ -1,4 +1,4 @@
-import type { EventReason, Finding } from '../model/events.ts';
+import { type Finding, factsOf } from '../model/events.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Level, Status } from '../model/status.ts';
 import type { Clock, Exporters } from '../ports/ports.ts';
@@ -6,17 +6,6 @@ import { ADVICE } from '../pressure/advice.ts';
 import { noteOf } from '../pressure/describe.ts';
 import type { HistoryStore } from './history.ts';
 import type { PostMortem } from './post-mortem.ts';
-
-/** What is told together with the name of what grew, once that is known. */
-const WITH_GROWTH: ReadonlySet<EventReason> = new Set<EventReason>([
-  'MemoryPressureShedding',
-  'MemoryPressureCritical',
-  'MemoryLimitForecast',
-  'MemoryLeakSuspected',
-  'AgentStuck',
-  'AgentOOMKilled',
-  'AgentExited',
-]);
 
 export interface EventRecorderDeps {
   outlets: Exporters;
@@ -47,10 +36,13 @@ export class EventRecorder {
   /** @param growth where it is not what grew in the life that is watched now */
   event(finding: Finding, growth: GrowthReport | null = this.#deps.growth() ?? null): void {
     const { clock, outlets } = this.#deps;
-    const told = finding.type === 'Warning' && WITH_GROWTH.has(finding.reason) ? growth : null;
+    const facts = factsOf(finding.reason);
+    const { type = facts.type } = finding;
+    const told = type === 'Warning' && facts.withGrowth ? growth : null;
     const at = new Date(clock.wallMs()).toISOString();
     outlets.emit({
       ...finding,
+      type,
       id: clock.newId(),
       note: noteOf(finding.note, told),
       at,

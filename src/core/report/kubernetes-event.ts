@@ -1,4 +1,4 @@
-import type { EventReason, GuardianEvent } from '../model/events.ts';
+import { factsOf, type GuardianEvent } from '../model/events.ts';
 import { eventNote } from './event-note.ts';
 
 /** The pod that events are about. */
@@ -59,24 +59,6 @@ const CONTROLLER = 'spillway.dev/guardian';
 const MAX_NAME = 253;
 const MAX_INSTANCE = 128;
 
-/** What the guardian does about it, for machines: the Event's `action`. */
-const ACTIONS: Readonly<Record<EventReason, string>> = {
-  MemoryPressureWarning: 'Watch',
-  MemoryPressureShedding: 'RefuseWork',
-  MemoryPressureCritical: 'RefuseAllWork',
-  MemoryPressureRecovered: 'TakeWork',
-  MemoryLimitForecast: 'Forecast',
-  MemoryLeakSuspected: 'Watch',
-  MemoryGrowthNamed: 'Profile',
-  HeapLimitTooHigh: 'Advise',
-  GarbageCollected: 'CollectGarbage',
-  AgentOOMKilled: 'ReportDeath',
-  AgentExited: 'ReportDeath',
-  AgentStuck: 'TakeWork',
-  AgentRecycled: 'Recycle',
-  GuardianBlind: 'Report',
-};
-
 /** The Kubernetes Event for an event of the guardian. The name follows from its id: sent twice, it is there once. */
 export function kubernetesEvent(event: GuardianEvent, pod: PodIdentity): KubernetesEvent {
   const { namespace, name, uid } = pod;
@@ -88,7 +70,7 @@ export function kubernetesEvent(event: GuardianEvent, pod: PodIdentity): Kuberne
     reportingController: CONTROLLER,
     reportingInstance: name.slice(0, MAX_INSTANCE),
     reason: event.reason,
-    action: ACTIONS[event.reason],
+    action: factsOf(event.reason).action,
     type: event.type,
     note: eventNote(event),
     eventTime: event.firstAt ?? event.at,

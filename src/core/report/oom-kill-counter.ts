@@ -79,7 +79,6 @@ export class OomKillCounter {
         : [`${count} processes`, 'children of it were killed'];
     return {
       reason: 'AgentOOMKilled',
-      type: 'Warning',
       note: `The kernel's OOM killer ended ${what} in the agent's cgroup${who && `: ${who}`}. The agent itself (pid ${agentPid}) lives: ${whose}.`,
     };
   }

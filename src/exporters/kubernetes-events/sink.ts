@@ -1,5 +1,5 @@
 import { messageOf } from '../../core/lib/errors.ts';
-import type { EventReason, GuardianEvent } from '../../core/model/events.ts';
+import { type EventReason, factsOf, type GuardianEvent } from '../../core/model/events.ts';
 import type { Advised } from '../../core/model/notice.ts';
 import { DeliveryError, type Sink } from '../../core/ports/sink.ts';
 import { cutNote } from '../../core/report/event-note.ts';
@@ -22,8 +22,6 @@ const SHORT_NOTE_BYTES = 256;
 /** An API server that is back is to be told soon; client-go asks again every 10 s. */
 const MAX_WAIT_MS = 15_000;
 
-/** A death is told by itself each time: every post-mortem says something else. */
-const ALONE: ReadonlySet<EventReason> = new Set<EventReason>(['AgentOOMKilled', 'AgentExited']);
 /**
  * What an event leaves of the rate limit: the end of an agent nothing, recovery and what has waited long enough room for
  * that, a warning room for recovery, and what is merely good to know most.
@@ -147,14 +145,15 @@ class PodEvents implements KubernetesEventsSink {
     if (lacksRight(answer)) this.#advice = rightsAdvice(answer, this.#options.pod);
     if (!isTaken(answer) && !isThereAlready(answer)) throw failureOf(answer, this.#options.pod);
     if (this.#patchDeniedMs === undefined) this.#advice = undefined;
-    if (!ALONE.has(event.reason))
+    if (factsOf(event.reason).importance !== 'death')
       this.#told.set(event.reason, { event: made, count: event.count, lastMs: Date.parse(event.at) });
   }
 }
 
 function reserveOf({ reason, type }: GuardianEvent, waitedLong: boolean): number {
-  if (ALONE.has(reason) || reason === 'AgentRecycled') return RESERVE.death;
-  if (waitedLong || reason === 'MemoryPressureRecovered') return RESERVE.recovery;
+  const { importance } = factsOf(reason);
+  if (importance === 'death' || importance === 'end') return RESERVE.death;
+  if (waitedLong || importance === 'recovery') return RESERVE.recovery;
   return type === 'Warning' ? RESERVE.warning : RESERVE.normal;
 }
 
