@@ -16,7 +16,7 @@ const RUNTIMES = [
 /** What starts processes, waits for real time, or packs the package. */
 const PROCESSES = [
   'test/unit/{agent,demo,exporters,injector,runtimes,sources,wrap}/!(parse-)*.test.ts',
-  'test/unit/remedies/drain.test.ts',
+  'test/unit/remedies/{drain,pre-kill-hook}.test.ts',
   'test/unit/sources/cgroup/*.test.ts',
   'test/unit/adapters/{logger,pidusage,status-stream,webhook}.test.ts',
   'test/unit/commands/{doctor,injector}.test.ts',

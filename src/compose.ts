@@ -25,10 +25,12 @@ import { createPostMortemStore, type PostMortemStore } from './exporters/post-mo
 import { keepFile, roomForSnapshot } from './exporters/profile-files.ts';
 import { Guardian } from './guardian.ts';
 import { aimSigterm, startRecycle } from './remedies/drain.ts';
+import { createPreKillHook } from './remedies/pre-kill-hook.ts';
 import { Recycler } from './remedies/recycler.ts';
 import { PressureRemediation } from './remedies/remediation.ts';
 import { createSignalRecord } from './runtimes/node/signal-record.ts';
 import { type AgentProcessOptions, watchAgent } from './sources/agent-process.ts';
+import { createInjectedRatio } from './sources/injected-ratio.ts';
 import { findCluster } from './sources/kubernetes-pod.ts';
 import { endsWholeGroups, oomAdjustment } from './sources/proc-fs.ts';
 import { argsOf, shortName } from './sources/process-table.ts';
@@ -180,10 +182,6 @@ export async function assemble(
         graceMs: config.recycleGrace,
         clock,
       }),
-    close: (reason) => {
-      guardian.judge.recycling = reason;
-    },
-    tell: (finding) => guardian.tell(finding),
     log: (level, message) => logger[level](message),
     recycled: metrics.recycled,
   });
@@ -209,7 +207,6 @@ export async function assemble(
       ended: (cause) => signalRecord.ended(cause),
       heapFromOutside: (pid) => heapFromOutside('/proc', pid),
       connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),
-      tell: (finding) => guardian.tell(finding),
       log: (level, message) => logger[level](message),
       collected(record) {
         metrics.collected(record);
@@ -226,11 +223,13 @@ export async function assemble(
     },
     recycler,
     config.gc === 'off' && config.profile === 'off' ? async () => {} : reaches,
+    [createPreKillHook({ url: config.preKillHook, clock, status: () => guardian.status() })],
   );
 
   const guardian = new Guardian({
     options: mode.onAbsent ? { ...config, onAbsent: mode.onAbsent } : config,
     relief,
+    constraints: [createInjectedRatio(config.injectedRatioFile, (problem) => logger.warn(problem))],
     advice: () => events?.advice() ?? [],
     seek: makeSeek({ life, logger }),
     history,

@@ -1,4 +1,5 @@
 import { messageOf, SpillwayError } from './core/lib/errors.ts';
+import type { Constraint, ConstraintSource } from './core/model/constraint.ts';
 import type { Finding } from './core/model/events.ts';
 import type { Advised } from './core/model/notice.ts';
 import type { ExitFacts } from './core/model/process.ts';
@@ -9,6 +10,7 @@ import { Judge, type JudgeOptions } from './core/pressure/judge.ts';
 import { atLeast } from './core/pressure/level.ts';
 import { ProcessTreePoller } from './core/pressure/process-tree-poller.ts';
 import { SamplingInterval, type SamplingOptions } from './core/pressure/sampling-interval.ts';
+import { withShedding } from './core/pressure/shedding.ts';
 import { ChangeCount } from './core/report/change-count.ts';
 import { composeReport } from './core/report/death-report.ts';
 import { EventRecorder } from './core/report/event-recorder.ts';
@@ -24,6 +26,8 @@ export interface GuardianDeps {
   seek: FindAgent;
   outlets: Exporters;
   relief: Remediation;
+  /** What may run out beside the agent's memory. */
+  constraints?: readonly ConstraintSource[];
   /** What else should be set otherwise, each with its hint. */
   advice?(): Advised[];
   history: HistoryStore;
@@ -32,6 +36,7 @@ export interface GuardianDeps {
   version: string;
 }
 
+const NONE: readonly Constraint[] = [];
 const SEEK_EVERY_MS = 200;
 const SECOND_MS = 1000;
 /** An agent's processes are looked at first after this time: the first look starts two programs, which takes 10 ms of the start. */
@@ -105,6 +110,7 @@ export class Guardian {
     this.#timer?.cancel();
     if (this.#life && !this.#life.alive()) this.#handleExit(this.#life, this.#deps.clock.now());
     this.#life?.close();
+    this.#pull();
     this.#recorder.stopFlightRecording();
   }
 
@@ -147,6 +153,7 @@ export class Guardian {
     try {
       if (!this.#isCalm(now)) this.#round(now);
       if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
+      this.#pull();
       this.#tickFailure = undefined;
     } catch (error) {
       this.#failed(messageOf(error), now);
@@ -182,8 +189,21 @@ export class Guardian {
       this.#relieve(this.#life, this.#reading, now);
   }
 
+  /** What the remedies have found and decided beside the loop. */
+  #pull(): void {
+    const { relief } = this.#deps;
+    this.judge.drain(relief.draining());
+    for (const finding of relief.findings()) this.#recorder.event(finding);
+  }
+
+  /** The same objects as before where nothing has changed. */
+  #constraints(now: number): readonly Constraint[] {
+    const { constraints = [] } = this.#deps;
+    return constraints.length === 0 ? NONE : constraints.flatMap((source) => source.read(now) ?? []);
+  }
+
   #relieve(life: AgentProcess, reading: Reading, nowMs: number): void {
-    const { level, outlook, risingSeconds, ready, stuck } = this.judge;
+    const { memoryLevel: level, outlook, risingSeconds, ready, stuck } = this.judge;
     const { processes = [], pids = [] } = this.#tree.latest ?? {};
     const now = { nowMs, life, reading, level, outlook, risingSeconds, processes, pids, ready, stuck };
     this.#deps.relief.attend(now);
@@ -195,6 +215,9 @@ export class Guardian {
     if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
     if (!this.#life.alive()) return false; // a death is looked into at once: its cgroup may soon be gone
     if (reading.heap !== this.#deps.relief.heap) return false; // the agent has said something new of it
+    const others = this.#constraints(now);
+    if (others.length !== reading.others.length || others.some((each, i) => each !== reading.others[i]))
+      return false;
     const used = this.#life.usageOnly();
     return used !== null && this.#pace.glanced(used, reading, now);
   }
@@ -238,6 +261,7 @@ export class Guardian {
     }
     reading.rssBytes = this.#tree.latest?.rssBytes ?? 0;
     reading.heap = relief.heap;
+    reading.others = this.#constraints(now);
     this.#reading = reading;
     this.#pace.read(reading, now);
     const kills = this.#kills;
@@ -354,6 +378,7 @@ export class Guardian {
       lastGc: relief.lastGc,
       growth: relief.growth,
       advice: this.#advice(),
+      remedies: withShedding(relief.remedies(), this.judge),
     });
   }
 

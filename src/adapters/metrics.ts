@@ -78,6 +78,9 @@ export function createMetrics(deps: MetricsDeps): Metrics {
       else gauge.set(value);
     }
     for (const level of LEVELS) gauges.spillway_level.set({ level }, level === status.level ? 1 : 0);
+    gauges.spillway_constraint_ratio.reset();
+    for (const { name, ratio } of status.constraints)
+      gauges.spillway_constraint_ratio.set({ constraint: name }, ratio);
     gauges.spillway_source_info.reset();
     if (status.limitSource !== null && status.usageSource !== null)
       gauges.spillway_source_info.set({ limit: status.limitSource, usage: status.usageSource }, 1);

@@ -9,6 +9,7 @@ import {
   choice,
   duration,
   httpUrl,
+  loopbackUrl,
   path,
   percentage,
   quantity,
@@ -54,6 +55,8 @@ export interface Config {
   events: 'auto' | 'on' | 'off';
   webhookUrl: string | undefined;
   webhookUrlFile: string | undefined;
+  injectedRatioFile: string | undefined;
+  preKillHook: string | undefined;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** `undefined`: pretty on a terminal, else JSON. */
   logFormat: 'json' | 'pretty' | undefined;
@@ -276,6 +279,24 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     placeholder: 'file',
     description:
       'File with that URL instead, read at each sending: a URL that holds a secret stands in no manifest and no environment',
+    commands: GUARDING,
+  },
+  injectedRatioFile: {
+    type: path,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'file',
+    description:
+      'File with a number from 0 to 1 that counts as one more constraint, for tests and game days; without the file there is none',
+    commands: GUARDING,
+  },
+  preKillHook: {
+    type: loopbackUrl,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'url',
+    description:
+      'URL on loopback that receives one POST with status, forecast and deadline when the kill is foreseen, within 2 s, once in each episode',
     commands: GUARDING,
   },
   logLevel: {

@@ -46,6 +46,7 @@ const DURATION = String.raw`^\s*(\d+(\.\d+)?(ms|s|m|h))+\s*$`;
 const QUANTITY = String.raw`^\s*\d+(\.\d+)?([eE]\d+)?\s*(Ki|Mi|Gi|Ti|Pi|k|K|M|G|T|P)?\s*$`;
 const ADDRESS = String.raw`^(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):\d{1,5}$`;
 const URL_START = '^https?://';
+const LOOPBACK_URL = '^http://(localhost|127\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[::1\\])(:[0-9]+)?(/[^ ]*)?$';
 const TOKEN = '^[!-~]{8,}$';
 const AGENT = String.raw`^(auto|pid:[1-9]\d{0,6}|container:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?|match:[\s\S]*\S[\s\S]*)$`;
 const PATH = String.raw`^[^\u0000]+$`;
@@ -204,6 +205,17 @@ export const httpUrl: ValueType<string> = {
   json: { type: 'string', pattern: URL_START },
   render: (value) => value,
   mask: maskUrl,
+};
+
+/** Of a program in the same pod, or on the same machine: what it gets is nobody else's business. */
+export const loopbackUrl: ValueType<string> = {
+  schema: parsed(
+    (text) => (new RegExp(LOOPBACK_URL).test(text) && URL.canParse(text) ? new URL(text).href : undefined),
+    () => 'the value is not an http URL on loopback',
+  ),
+  form: 'an http URL on loopback, such as http://127.0.0.1:8080/save',
+  json: { type: 'string', pattern: LOOPBACK_URL },
+  render: (value) => value,
 };
 
 /** A secret that fits into a header. Messages never show the value. */

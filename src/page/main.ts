@@ -5,7 +5,15 @@ import { follow } from './feed.ts';
 import type { Mark } from './marks.ts';
 import { NO_PAST, type Past, pointOfStatus, withHistory, withPoint, withStatus } from './model.ts';
 import { drawConnection, drawLegend, drawNow, drawThresholds } from './now.ts';
-import { drawAgent, drawCollections, drawDeaths, drawGrowth, drawTable, drawTransitions } from './panels.ts';
+import {
+  drawAgent,
+  drawCollections,
+  drawDeaths,
+  drawGrowth,
+  drawRemedies,
+  drawTable,
+  drawTransitions,
+} from './panels.ts';
 import { type Columns, type Picture, picture } from './series.ts';
 import { announcement, describeChart, title } from './words.ts';
 
@@ -100,6 +108,7 @@ function draw(): void {
     const { agent } = status;
     setText(byId('who'), agent ? `${agent.name} · pid ${agent.pid}` : 'no agent');
     drawNow(status, live, heardMs);
+    drawRemedies(byId('remedies'), status);
     drawGrowth(byId('growth'), status);
     drawAgent(byId('agent'), status);
   }

@@ -47,7 +47,7 @@ function drawMeter({ ratio, limitedBy }: Status): void {
   byId('bar-fill').style.width = `${share * 100}%`;
   const meter = byId('meter');
   meter.setAttribute('value', String(Math.round(share * 100)));
-  const of = limitedBy === 'heap' ? "of the heap's own limit" : 'of the limit';
+  const of = words.ofConstraint(limitedBy);
   meter.setAttribute('aria-valuetext', ratio === null ? 'not known' : `${words.percent(ratio)} ${of}`);
 }
 
@@ -71,15 +71,15 @@ function tilesOf(status: Status): Tile[] {
     [
       'In use',
       words.percent(ratio),
-      limitedBy === 'heap'
-        ? "of the heap's own limit"
-        : `${words.bytes(held)} of ${words.bytes(limitBytes)} cannot be dropped`,
+      limitedBy === 'container'
+        ? `${words.bytes(held)} of ${words.bytes(limitBytes)} unreclaimable`
+        : words.ofConstraint(limitedBy),
     ],
     ['Limit reached in', forecast.value, forecast.detail],
     [
       'Growth',
       words.growth(status.growthBytesPerSecond),
-      status.leakSuspected ? 'a leak is suspected' : 'of what cannot be dropped',
+      status.leakSuspected ? 'a leak is suspected' : 'of unreclaimable memory',
     ],
     ['Used', words.bytes(usedBytes), `${words.bytes(reclaimableBytes)} of it reclaimable`],
     ['Anonymous', words.bytes(status.anonBytes), `resident ${words.bytes(status.rssBytes)}`],

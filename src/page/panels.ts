@@ -133,6 +133,28 @@ export function drawDeaths(element: Element, { deaths }: Past): void {
   );
 }
 
+/** What is done about pressure, and why nothing more is. */
+export function drawRemedies(element: Element, { remedies, constraints }: Status): void {
+  fill(element, [remedies, constraints], () =>
+    remedies.length === 0
+      ? [empty('Not known yet.')]
+      : [
+          table(
+            'Remedies in the order in which they are tried',
+            ['Remedy', 'State', 'Why'],
+            remedies.map(({ name, state, why }) => [name, state, why]),
+          ),
+          constraints.length > 1
+            ? table(
+                'Constraints',
+                ['Constraint', 'Share of its limit', 'Source'],
+                constraints.map(({ name, ratio, source }) => [name, words.percent(ratio), source]),
+              )
+            : null,
+        ],
+  );
+}
+
 /** Who is guarded, by which means, and what would make that better. */
 export function drawAgent(element: Element, status: Status): void {
   const { agent, limitSource, usageSource, limitedBy, oomKills, processes, degraded, advice, lastDeath } =
@@ -147,7 +169,7 @@ export function drawAgent(element: Element, status: Status): void {
     ['OOM kills', String(oomKills)],
     ['Limit from', words.limitSource(limitSource)],
     ['Use from', words.usageSource(usageSource)],
-    ['Nearer limit', limitedBy === 'heap' ? "the heap's own" : "the container's"],
+    ['Limited by', limitedBy],
   ];
   if (heapLimitBytes !== null)
     facts.push(['Heap', `${words.bytes(heapUsedBytes)} of ${words.bytes(heapLimitBytes)}`]);

@@ -64,6 +64,12 @@ export function signedBytes(value: number): string {
   return `${value > 0 ? '+' : ''}${formatBytes(value)}`;
 }
 
+/** What a ratio is a share of. */
+export function ofConstraint(name: string): string {
+  if (name === 'container') return 'of the limit';
+  return name === 'heap' ? "of the heap's own limit" : `of the constraint ${name}`;
+}
+
 /** A ratio as whole percent, or a dash. */
 export function percent(ratio: number | null): string {
   return ratio === null ? NONE : `${Math.round(ratio * 100)} %`;

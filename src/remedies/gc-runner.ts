@@ -3,7 +3,8 @@ import type { GcPlan } from '../core/gc/plan.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
-import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
+import { memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
+import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { Situation } from '../core/ports/ports.ts';
 import type { RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
@@ -61,6 +62,8 @@ export class GcRunner {
   #leftBytes = 0;
   /** When the next one may be made, as far as the plan says. */
   #waitUntilMs = 0;
+  /** Why there was no collection when that was last decided. */
+  #wait: string | undefined;
   readonly #toldMs = new Map<GcVerdict, number>();
 
   constructor(deps: GcRunnerDeps) {
@@ -74,6 +77,19 @@ export class GcRunner {
   attend({ nowMs, level, reading }: Situation): void {
     this.#deps.plan.follow(unreclaimableBytes(reading));
     this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
+  }
+
+  /** For the status: what becomes of collections now, and why. */
+  get status(): RemedyStatus {
+    const { options, present } = this.#deps;
+    const of = (state: RemedyStatus['state'], why: string): RemedyStatus => ({ name: 'gc', state, why });
+    if (options.gc === 'off') return of('off', 'gc is off');
+    if (this.#running) return of('acting', 'a collection runs');
+    const { last } = this;
+    const short = present.latest !== undefined && atLeast(present.latest.level, 'warning');
+    if (!short) return of('idle', 'memory is not short');
+    if (last?.verdict === 'refused' || last?.verdict === 'timeout') return of('waiting', last.note);
+    return of('waiting', this.#wait ?? 'the runtime has not answered yet');
   }
 
   /** What collecting can do for the agent now. */
@@ -115,6 +131,7 @@ export class GcRunner {
     const off = this.#deps.options.gc === 'off';
     const decision = off ? { wait: 'off' } : this.decide(heap, inFlight, false);
     this.#waitUntilMs = 'wait' in decision ? (decision.untilMs ?? Number.POSITIVE_INFINITY) : 0;
+    this.#wait = 'wait' in decision ? decision.wait : undefined;
     return decision;
   }
 
@@ -125,7 +142,7 @@ export class GcRunner {
       nowMs: clock.now(),
       // relieved: work comes in while the level is held, and would feel a long stop
       level: level === 'shedding' && ready && !stuck ? 'warning' : level,
-      ratio: ratioOf({ ...reading, heap: watch.use }), // what was just told, and not yet read by the loop
+      ratio: memoryRatio({ ...reading, heap: watch.use }), // what was just told, and not yet read by the loop
       heldBytes: unreclaimableBytes(reading),
       limitBytes: reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
@@ -199,7 +216,7 @@ export class GcRunner {
   }
 
   #record(record: GcRecord, known = false): GcRecord {
-    const { clock, collected, tell } = this.#deps;
+    const { clock, collected, report } = this.#deps;
     this.last = record;
     collected(record);
     const nowMs = clock.now();
@@ -207,7 +224,7 @@ export class GcRunner {
     if (known || nowMs - toldMs < TELL_AGAIN_MS) return record;
     this.#toldMs.set(record.verdict, nowMs);
     const note = record.hint ? `${record.note}; ${record.hint}.` : `${record.note}.`;
-    tell({ reason: 'GarbageCollected', note });
+    report({ reason: 'GarbageCollected', note });
     return record;
   }
 }

@@ -76,7 +76,7 @@ export class HeapMonitor {
     this.advice = advice ? [advice] : [];
     if (!advice || this.#told) return;
     this.#told = true;
-    this.#deps.tell({
+    this.#deps.report({
       reason: 'HeapLimitTooHigh',
       note: `${advice.message}; ${advice.hint}`,
     });

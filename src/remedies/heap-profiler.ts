@@ -116,7 +116,7 @@ export class HeapProfiler {
     this.report = growth;
     if (!this.#told && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
       this.#told = true;
-      this.#deps.tell({ reason: 'MemoryGrowthNamed', note: growth.note });
+      this.#deps.report({ reason: 'MemoryGrowthNamed', note: growth.note });
     }
     const file = profile.file && (await within(clock, KEEP_MS, keep(profile.file)));
     return { ...growth, file: file ?? null };

@@ -1,7 +1,8 @@
 import { messageOf } from '../core/lib/errors.ts';
 import { formatSeconds } from '../core/lib/units.ts';
 import type { Finding } from '../core/model/events.ts';
-import { limitedBy, ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
+import { memoryLimitedBy, memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
+import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { AgentProcess, Clock, Situation } from '../core/ports/ports.ts';
 import { atLeast, type Thresholds } from '../core/pressure/level.ts';
 import { type CollectionState, MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
@@ -36,9 +37,6 @@ export interface RecyclerDeps {
     target: number,
     work: RecycleWork,
   ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
-  /** No new work from here on, for this reason; `undefined`: as the level says again. */
-  close(reason: string | undefined): void;
-  tell(finding: Finding): void;
   log(level: 'info' | 'warn', message: string): void;
   recycled(result: string): void;
 }
@@ -82,6 +80,10 @@ export class Recycler {
   #needsMore: string | null = null;
   /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
   #listens = false;
+  /** Why the agent takes no new work until its end. */
+  #draining: string | null = null;
+  #found: Finding[] = [];
+  #decided: RemedyStatus | undefined;
   #othersEndIt: string | undefined;
   #ended = false;
   /** SIGTERM was sent in this life, or in the one that has just ended. */
@@ -100,9 +102,27 @@ export class Recycler {
     this.#running?.callOff('the guardian ends, or the agent is gone');
     this.#lookedMs = Number.NEGATIVE_INFINITY;
     this.#listens = false;
+    this.#draining = null;
+    this.#decided = undefined;
     if (!life) return;
     this.#plan.born(this.#deps.clock.now());
     this.#terminated = false;
+  }
+
+  findings(): Finding[] {
+    return this.#found.splice(0);
+  }
+
+  draining(): string | null {
+    return this.#draining;
+  }
+
+  status(): RemedyStatus {
+    const of = (state: RemedyStatus['state'], why: string): RemedyStatus => ({ name: 'recycle', state, why });
+    if (this.#deps.mode === 'off') return of('off', 'recycle is off');
+    if (this.#othersEndIt !== undefined) return of('idle', this.#othersEndIt);
+    if (this.#draining !== null) return of('acting', this.#draining);
+    return this.#decided ?? of('idle', 'there is no agent');
   }
 
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
@@ -136,9 +156,12 @@ export class Recycler {
     const decision = this.#plan.decide(input);
     const { needsMore } = this.#plan;
     if (needsMore !== null && needsMore !== this.#needsMore)
-      this.#deps.tell({ reason: 'AgentStuck', note: `Not recycled: ${needsMore}.` });
+      this.#found.push({ reason: 'AgentStuck', note: `Not recycled: ${needsMore}.` });
     this.#needsMore = needsMore;
-    if (!decision.recycle) return;
+    if (!decision.recycle) {
+      this.#decided = { name: 'recycle', state: decision.foreseen ? 'waiting' : 'idle', why: decision.why };
+      return;
+    }
     this.#neededMs = nowMs;
     this.#judgedMs = nowMs;
     void this.#recycle(life, inside, decision.reason);
@@ -146,7 +169,7 @@ export class Recycler {
 
   #input(situation: Situation, inside: Inside): RecycleInput {
     const { nowMs, life, level, reading, outlook, risingSeconds } = situation;
-    const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
+    const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
     return {
       nowMs,
       level,
@@ -194,7 +217,7 @@ export class Recycler {
   }
 
   async #recycle(life: AgentProcess, inside: Inside, reason: string): Promise<void> {
-    const { clock, close, log, tell, recycled } = this.#deps;
+    const { clock, log, recycled } = this.#deps;
     const target = this.#target;
     if (target === null) {
       this.#plan.refused();
@@ -204,7 +227,7 @@ export class Recycler {
       );
       return;
     }
-    close(`being ended in order: ${reason}`);
+    this.#draining = `being ended in order: ${reason}`;
     log('warn', `recycling pid ${target}: ${reason}`);
     let sent = false;
     let wait = '';
@@ -226,7 +249,7 @@ export class Recycler {
       outcome = await this.#running.outcome;
     } catch (error) {
       this.#plan.refused();
-      close(undefined); // else it would stay un-ready for good
+      this.#draining = null; // else it would stay un-ready for good
       log('warn', `pid ${target} cannot be recycled: ${messageOf(error)}`);
       return;
     } finally {
@@ -238,15 +261,15 @@ export class Recycler {
     if (this.#life === life && life.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
     if (outcome.result === 'cancelled' || outcome.result === 'ended_before') log('info', outcome.note);
-    else tell({ reason: 'AgentRecycled', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
+    else this.#found.push({ reason: 'AgentRecycled', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
   }
 
   /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */
   #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
-    const { close, clock } = this.#deps;
+    const { clock } = this.#deps;
     if (result === 'left_running')
-      close(`SIGTERM was sent to it, and ${formatSeconds((endedMs ?? 0) / 1000)} later it had not ended`);
-    else close(undefined);
+      this.#draining = `SIGTERM was sent to it, and ${formatSeconds((endedMs ?? 0) / 1000)} later it had not ended`;
+    else this.#draining = null;
     if (sent && result === 'ended') {
       this.#plan.born(clock.now());
       this.#terminated = false;
@@ -265,7 +288,7 @@ export class Recycler {
     const latest = this.#latest;
     if (!latest) return false;
     const { secondsToLimit } = latest.outlook;
-    const ratio = ratioOf(latest.reading);
+    const ratio = memoryRatio(latest.reading);
     const seconds = latest.risingSeconds >= SUSTAINED_SECONDS ? MARGIN_SECONDS : URGENT.seconds;
     const soon = secondsToLimit !== null && secondsToLimit < seconds;
     return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);

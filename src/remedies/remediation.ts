@@ -1,9 +1,11 @@
 import { SpillwayError } from '../core/lib/errors.ts';
+import type { Finding } from '../core/model/events.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
-import { ratioOf } from '../core/model/reading.ts';
+import { memoryRatio } from '../core/model/reading.ts';
+import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { DeathCause } from '../core/model/status.ts';
-import type { AgentProcess, Remediation, Situation } from '../core/ports/ports.ts';
+import type { AgentProcess, Remediation, Remedy, Situation } from '../core/ports/ports.ts';
 import type { SnapshotFile } from './heap-snapshot.ts';
 import type { Recycler } from './recycler.ts';
 import { RuntimeSession } from './session.ts';
@@ -18,26 +20,62 @@ export class PressureRemediation implements Remediation {
   readonly #deps: SessionDeps;
   readonly #recycler: Recycler;
   readonly #prepare: () => Promise<unknown>;
+  readonly #others: readonly Remedy[];
+  #found: Finding[] = [];
   #prepared = false;
-  #care: RuntimeSession | undefined;
+  #session: RuntimeSession | undefined;
 
-  /** @param prepare loads what reaches into the agent */
-  constructor(deps: SessionDeps, recycler: Recycler, prepare: () => Promise<unknown>) {
+  /**
+   * @param prepare loads what connects to the agent's runtime
+   * @param others remedies beside collections and the recycling
+   */
+  constructor(
+    deps: Omit<SessionDeps, 'report'>,
+    recycler: Recycler,
+    prepare: () => Promise<unknown>,
+    others: readonly Remedy[] = [],
+  ) {
     this.#prepare = prepare;
-    this.#deps = deps;
+    this.#deps = { ...deps, report: (finding) => void this.#found.push(finding) };
     this.#recycler = recycler;
+    this.#others = others;
   }
 
   follow(life: AgentProcess | undefined): void {
-    void this.#care?.end();
-    this.#care = life && new RuntimeSession(life, this.#deps);
+    void this.#session?.end();
+    this.#session = life && new RuntimeSession(life, this.#deps);
     this.#recycler.follow(life);
   }
 
   attend(situation: Situation): void {
     if (!this.#ready(situation)) return;
-    this.#care?.attend(situation);
-    if (this.#care) this.#recycler.attend(situation, this.#care);
+    this.#session?.attend(situation);
+    for (const remedy of this.#others) remedy.attend(situation);
+    if (this.#session) this.#recycler.attend(situation, this.#session);
+  }
+
+  findings(): Finding[] {
+    const found = [
+      ...this.#found,
+      ...this.#others.flatMap((remedy) => remedy.findings()),
+      ...this.#recycler.findings(),
+    ];
+    this.#found = [];
+    return found;
+  }
+
+  draining(): string | null {
+    return this.#recycler.draining();
+  }
+
+  remedies(): RemedyStatus[] {
+    const { gc } = this.#deps.options;
+    const idle: RemedyStatus = { name: 'gc', state: gc === 'off' ? 'off' : 'idle', why: 'there is no agent' };
+    return [
+      this.#session?.gc ?? idle,
+      ...this.#others.map((remedy) => remedy.status()),
+      this.#recycler.status(),
+    ];
   }
 
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
@@ -45,19 +83,19 @@ export class PressureRemediation implements Remediation {
     return this.#recycler.terminated;
   }
   get heap() {
-    return this.#care?.heap ?? null;
+    return this.#session?.heap ?? null;
   }
   get reclaimOutlook() {
-    return this.#care?.hope;
+    return this.#session?.reclaimOutlook;
   }
   get lastGc() {
-    return this.#care?.lastGc;
+    return this.#session?.lastGc;
   }
   get growth() {
-    return this.#care?.growth;
+    return this.#session?.growth;
   }
   get advice() {
-    return this.#care?.advice ?? [];
+    return this.#session?.advice ?? [];
   }
 
   ended(cause: DeathCause): string | undefined {
@@ -71,7 +109,7 @@ export class PressureRemediation implements Remediation {
   #ready({ reading, outlook: { secondsToLimit } }: Situation): boolean {
     if (this.#prepared) return true;
     if (secondsToLimit !== null && secondsToLimit < HASTE_SECONDS) return false;
-    if (ratioOf(reading) >= PREPARE_FROM) {
+    if (memoryRatio(reading) >= PREPARE_FROM) {
       this.#prepared = true;
       this.#prepare().catch(() => {}); // asked for again, and told, when it is needed
     }
@@ -101,11 +139,11 @@ export class PressureRemediation implements Remediation {
   /** Lets everything go as it was found: three seconds at most. */
   async close(): Promise<void> {
     this.#recycler.end();
-    await this.#care?.end();
+    await Promise.all([this.#session?.end(), ...this.#others.map((remedy) => remedy.end())]);
   }
 
   #present(): RuntimeSession {
-    if (!this.#care) throw new SpillwayError('unavailable', 'there is no agent now');
-    return this.#care;
+    if (!this.#session) throw new SpillwayError('unavailable', 'there is no agent now');
+    return this.#session;
   }
 }

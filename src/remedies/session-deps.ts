@@ -29,7 +29,7 @@ export interface SessionDeps {
   connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<ClientConnections>;
   /** A life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
   ended(cause: DeathCause): string | undefined;
-  tell(finding: Finding): void;
+  report(finding: Finding): void;
   log(level: 'info' | 'warn', message: string): void;
   collected(record: GcRecord): void;
   /** Main loop of the agent stood still for something else than a collection, in milliseconds. */

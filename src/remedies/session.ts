@@ -4,7 +4,8 @@ import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
 import type { Advised } from '../core/model/notice.ts';
-import { type HeapUse, limitedBy, ratioOf } from '../core/model/reading.ts';
+import { type HeapUse, memoryLimitedBy, memoryRatio } from '../core/model/reading.ts';
+import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { AgentProcess, Situation } from '../core/ports/ports.ts';
 import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
 import { type Access, accessAt, isForeseen } from '../core/pressure/access.ts';
@@ -122,6 +123,11 @@ export class RuntimeSession {
     return this.#heap.advice;
   }
 
+  /** What becomes of collections now, and why. */
+  get gc(): RemedyStatus {
+    return this.#collecting.status;
+  }
+
   get lastGc(): GcRecord | undefined {
     return this.#collecting.last;
   }
@@ -131,7 +137,7 @@ export class RuntimeSession {
   }
 
   /** What refusing work may still bring: asked at each reading. */
-  get hope(): ReclaimOutlook {
+  get reclaimOutlook(): ReclaimOutlook {
     const { collections, inFlight } = this;
     return {
       collecting: collections === 'pending' || collections === 'useful',
@@ -233,8 +239,8 @@ export class RuntimeSession {
     if (!latest) return 'none';
     // V8 gives up within seconds, by its own word and not by a guess from outside
     const { reading, outlook } = latest;
-    const level = withoutHold(latest.level, ratioOf(reading), this.#deps.options);
-    const heapEnds = limitedBy(reading) === 'heap' && isForeseen(outlook.secondsToLimit);
+    const level = withoutHold(latest.level, memoryRatio(reading), this.#deps.options);
+    const heapEnds = memoryLimitedBy(reading) === 'heap' && isForeseen(outlook.secondsToLimit);
     return heapEnds && atLeast(level, 'warning') ? 'signal' : accessAt(level);
   }
 

@@ -66,6 +66,7 @@ export class AgentMemory {
       usageSource: 'rss',
       rssBytes: 0,
       heap: null,
+      others: [],
     };
   }
 

@@ -1,3 +1,4 @@
+import type { ConstraintSource } from '../../src/core/model/constraint.ts';
 import type { GuardianEvent } from '../../src/core/model/events.ts';
 import type { GcRecord } from '../../src/core/model/gc-record.ts';
 import type { Collection, GcWay, HeapFacts, Profile, Site } from '../../src/core/model/heap.ts';
@@ -251,6 +252,8 @@ export interface CareStoryOptions extends Partial<Pick<SessionOptions, 'gc' | 'p
   hold?: number;
   /** Longest time between two readings. Default 50 ms. */
   sampleMax?: number;
+  /** Beside memory. Default none. */
+  constraints?: readonly ConstraintSource[];
 }
 
 /** A guardian with all its relief, on a clock of its own, and an agent made of numbers. */
@@ -313,10 +316,6 @@ export class CareStory {
         const aim = { send, there: () => !this.agent.served };
         return startRecycle({ drain, aim, alive, terminated, graceMs, clock });
       },
-      close: (reason) => {
-        this.guardian.judge.recycling = reason;
-      },
-      tell: (finding) => this.guardian.tell(finding),
       log: (_level, message) => void this.logged.push(message),
       recycled: (result) => void this.recycled.push(result),
     });
@@ -335,7 +334,6 @@ export class CareStory {
         heapFromOutside: () => this.agent.heapFromOutside(),
         connections: () => this.connections(),
         ended: () => undefined,
-        tell: (finding) => this.guardian.tell(finding),
         log: (_level, message) => void this.logged.push(message),
         collected: (record) => void this.records.push(record),
         stalled: (ms) => {
@@ -368,6 +366,7 @@ export class CareStory {
       },
       outlets,
       relief: this.relief,
+      constraints: options.constraints ?? [],
       history: new HistoryStore((atMs) => new Date(atMs + clock.wallMs() - clock.now()).toISOString()),
       clock,
       version: '0',

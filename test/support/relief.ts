@@ -10,4 +10,7 @@ export const NO_RELIEF: Remediation = {
   lastGc: undefined,
   growth: undefined,
   advice: [],
+  findings: () => [],
+  draining: () => null,
+  remedies: () => [],
 };

@@ -25,6 +25,8 @@ export function statusWith(changes: Partial<Status> = {}): Status {
     limitSource: 'cgroup-v2',
     usageSource: 'cgroup-v2',
     limitedBy: 'container',
+    constraints: [],
+    remedies: [],
     degraded: [],
     advice: [],
     agent: { pid: 7, name: 'agent', runtime: 'node', restarts: 0 },

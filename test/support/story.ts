@@ -26,6 +26,7 @@ export function readingOf(heldMiB: number, limitMiB = 512, cacheMiB = 0): Readin
     usageSource: 'cgroup-v2',
     rssBytes: heldMiB * MiB,
     heap: null,
+    others: [],
   };
 }
 

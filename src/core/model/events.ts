@@ -110,6 +110,13 @@ export const EVENTS = {
     withGrowth: false,
     when: 'the agent was ended gracefully: why, how long its work in flight took, the result',
   },
+  PreKillHookCalled: {
+    action: 'CallHook',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'the kill is foreseen and `pre-kill-hook` was called: its answer',
+  },
   GuardianBlind: {
     action: 'Report',
     importance: 'notice',

@@ -1,3 +1,5 @@
+import { type Constraint, constraintRatio } from './constraint.ts';
+
 /** Where the limit in force comes from, best first. */
 export type LimitSource = 'option' | 'cgroup-v2' | 'cgroup-v1' | 'downward-api' | 'machine';
 /** Where the use comes from, best first. `rss` is the sum over the agent's processes. */
@@ -43,6 +45,8 @@ export interface Reading extends Usage {
   rssBytes: number;
   /** Known only while memory comes near what the heap may be; `null` otherwise. */
   heap: HeapUse | null;
+  /** Constraints beside memory. */
+  others: readonly Constraint[];
 }
 
 /** Memory that cannot be dropped, in bytes. Never negative: the kernel does not update its counters atomically. */
@@ -57,16 +61,64 @@ export function containerRatio(
   return reading.limitBytes > 0 ? unreclaimableBytes(reading) / reading.limitBytes : 1;
 }
 
-/** How near the end is: the share taken of the limit that is nearer, the container's or the heap's own. */
-export function ratioOf(
-  reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'> & Partial<Pick<Reading, 'heap'>>,
-): number {
+type MemoryUse = Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'> &
+  Partial<Pick<Reading, 'heap'>>;
+
+/** The share taken of the memory limit that is nearer, the container's or the heap's own. */
+export function memoryRatio(reading: MemoryUse): number {
   return Math.max(containerRatio(reading), heapRatio(reading));
 }
 
-/** Which limit {@link ratioOf} is about. */
-export function limitedBy(reading: Reading): 'container' | 'heap' {
+/** Which limit {@link memoryRatio} is about. */
+export function memoryLimitedBy(reading: MemoryUse): 'container' | 'heap' {
   return heapRatio(reading) > containerRatio(reading) ? 'heap' : 'container';
+}
+
+/** The constraint beside memory that is nearest to its end, where it is nearer than memory is. */
+export function nearestOther(reading: MemoryUse & Partial<Pick<Reading, 'others'>>): Constraint | null {
+  let nearest: Constraint | null = null;
+  let highest = memoryRatio(reading);
+  for (const other of reading.others ?? []) {
+    const ratio = constraintRatio(other);
+    if (ratio <= highest) continue;
+    nearest = other;
+    highest = ratio;
+  }
+  return nearest;
+}
+
+/** How near the end is: the highest ratio of all constraints. */
+export function ratioOf(reading: MemoryUse & Partial<Pick<Reading, 'others'>>): number {
+  const other = nearestOther(reading);
+  return other ? constraintRatio(other) : memoryRatio(reading);
+}
+
+/** The name of the constraint that {@link ratioOf} is about. */
+export function limitedBy(reading: Reading): string {
+  return nearestOther(reading)?.name ?? memoryLimitedBy(reading);
+}
+
+const MEMORY_REMEDIES: Constraint['helps'] = new Set(['gc', 'shed', 'recycle']);
+
+/** All constraints of a reading, memory first. */
+export function constraintsOf(reading: Reading): Constraint[] {
+  const { heap, limitBytes, usageSource, limitSource, others } = reading;
+  const container: Constraint = {
+    ...{ name: 'container', used: unreclaimableBytes(reading), limit: limitBytes, unit: 'bytes' },
+    ...{
+      source: limitSource === usageSource ? usageSource : `${usageSource}, ${limitSource}`,
+      helps: MEMORY_REMEDIES,
+    },
+  };
+  const its: Constraint[] = heap
+    ? [
+        {
+          ...{ name: 'heap', used: heap.usedBytes, limit: heap.limitBytes, unit: 'bytes' },
+          ...{ source: 'runtime', helps: MEMORY_REMEDIES },
+        },
+      ]
+    : [];
+  return [container, ...its, ...others];
 }
 
 function heapRatio({ heap }: Partial<Pick<Reading, 'heap'>>): number {

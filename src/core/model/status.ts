@@ -1,7 +1,9 @@
+import type { Constraint } from './constraint.ts';
 import type { GcRecord } from './gc-record.ts';
 import type { GrowthReport } from './growth-report.ts';
 import type { Advised, Degraded } from './notice.ts';
 import type { LimitSource, UsageSource } from './reading.ts';
+import type { RemedyStatus } from './remedy.ts';
 
 export const LEVELS = ['ok', 'warning', 'shedding', 'critical'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -18,6 +20,11 @@ export interface AgentInfo {
   /** How often it came back since the guardian started. */
   restarts: number;
 }
+
+/** A constraint as the status lists it. */
+export type ConstraintStatus = Pick<Constraint, 'name' | 'used' | 'limit' | 'unit' | 'source'> & {
+  ratio: number;
+};
 
 /** The status object: `/v1/status`, the body of `/readyz`, and part of every event. Bytes and seconds; ratios 0…1. */
 export interface Status {
@@ -46,8 +53,12 @@ export interface Status {
   leakSuspected: boolean;
   limitSource: LimitSource | null;
   usageSource: UsageSource | null;
-  /** Whose limit is the nearer one and so decides level, readiness and forecast: the container's or the runtime's own heap limit. */
-  limitedBy: 'container' | 'heap';
+  /** The constraint nearest to its end, which decides level and readiness: `container`, `heap` (the runtime's own limit), `injected`. */
+  limitedBy: string;
+  /** All that may run out, memory first. Ratios 0…1, above 1 where a limit is exceeded. */
+  constraints: ConstraintStatus[];
+  /** What is done about pressure, in the order in which it is tried, and why it is not done. */
+  remedies: RemedyStatus[];
   /** Heap in use and the limit at which the runtime gives up; known only while memory comes near that. */
   heapUsedBytes: number | null;
   heapLimitBytes: number | null;

@@ -1,10 +1,11 @@
-import type { GuardianEvent } from '../model/events.ts';
+import type { Finding, GuardianEvent } from '../model/events.ts';
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Advised, Degraded } from '../model/notice.ts';
 import type { Outlook } from '../model/outlook.ts';
 import type { ExitFacts, ProcessShare, TreeSample } from '../model/process.ts';
 import type { HeapUse, Reading } from '../model/reading.ts';
+import type { RemedyStatus } from '../model/remedy.ts';
 import type { AgentInfo, DeathCause, Level, Runtime } from '../model/status.ts';
 import type { ReclaimOutlook } from '../pressure/readiness.ts';
 import type { PostMortem } from '../report/post-mortem.ts';
@@ -45,6 +46,7 @@ export interface Situation {
   nowMs: number;
   life: AgentProcess;
   reading: Reading;
+  /** Of the agent's memory, whatever else is near its end. */
   level: Level;
   outlook: Outlook;
   /** For how long the growth of the outlook's forecast has gone on, in seconds. */
@@ -57,13 +59,31 @@ export interface Situation {
   stuck: boolean;
 }
 
-/** What is done about pressure. Every method returns at once and never throws; what takes time runs beside the loop. */
+/** One thing that may be done about pressure. Every method returns at once and never throws; what takes time runs beside the loop. */
+export interface Remedy {
+  /** At each round of the loop with a valid reading. */
+  attend(situation: Situation): void;
+  /** What it has found since it was asked last. */
+  findings(): Finding[];
+  /** Why the agent takes no new work until its end; `null` while it may. */
+  draining(): string | null;
+  status(): RemedyStatus;
+  /** The guardian ends: nothing is done or found after. */
+  end(): Promise<void>;
+}
+
+/** All that is done about pressure, over all lives of the agent. */
 export interface Remediation {
   /** From here on it is this life; `undefined` when there is none. */
   follow(life: AgentProcess | undefined): void;
   attend(situation: Situation): void;
   /** The life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
   ended(cause: DeathCause): string | undefined;
+  /** What was found beside the loop since the last time. */
+  findings(): Finding[];
+  /** Why the agent takes no new work until its end; `null` while it may. */
+  draining(): string | null;
+  remedies(): RemedyStatus[];
   /** The agent's heap against its own limit, while that is near. */
   readonly heap: HeapUse | null;
   /** What refusing work may still bring; `undefined` when that is not known. */

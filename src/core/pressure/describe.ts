@@ -1,7 +1,15 @@
 import { formatBytes, formatSeconds } from '../lib/units.ts';
+import { constraintRatio } from '../model/constraint.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Outlook } from '../model/outlook.ts';
-import { containerRatio, limitedBy, type Reading, ratioOf, unreclaimableBytes } from '../model/reading.ts';
+import {
+  containerRatio,
+  memoryLimitedBy,
+  memoryRatio,
+  nearestOther,
+  type Reading,
+  unreclaimableBytes,
+} from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
 import { cutNote } from '../report/event-note.ts';
 import { entryRatio, type Thresholds } from './level.ts';
@@ -11,15 +19,15 @@ const percent = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.0995 ? 1 :
 /** `86 % of the limit: 440 MiB of 512 MiB cannot be dropped`; of the heap's own limit where that is nearer. */
 export function describeUse(reading: Reading): string {
   const { heap, limitBytes } = reading;
-  if (heap && limitedBy(reading) === 'heap')
-    return `${percent(ratioOf(reading))} of the heap's own limit: ${formatBytes(heap.usedBytes)} of ${formatBytes(heap.limitBytes)} in use (container: ${percent(containerRatio(reading))} of ${formatBytes(limitBytes)})`;
+  if (heap && memoryLimitedBy(reading) === 'heap')
+    return `${percent(memoryRatio(reading))} of the heap's own limit: ${formatBytes(heap.usedBytes)} of ${formatBytes(heap.limitBytes)} in use (container: ${percent(containerRatio(reading))} of ${formatBytes(limitBytes)})`;
   const held = `${formatBytes(unreclaimableBytes(reading))} of ${formatBytes(limitBytes)} cannot be dropped`;
   return `${percent(containerRatio(reading))} of ${reading.limitName ?? 'the limit'}: ${held}`;
 }
 
 /** The limit that a reading is nearer to, and that its outlook is about. */
 export function limitName(reading: Reading, article: 'the' | 'The' = 'the'): string {
-  if (limitedBy(reading) === 'heap') return `${article} heap's own limit`;
+  if (memoryLimitedBy(reading) === 'heap') return `${article} heap's own limit`;
   return reading.limitSource === 'machine'
     ? `${article} end of the machine's memory`
     : `${article} container's limit`;
@@ -51,8 +59,10 @@ export function describeLevel(
   t: Thresholds,
   stance: Stance,
 ): string {
-  const use = describeUse(reading);
-  if (level === 'ok') return `memory at ${use}; ${describeOutlook(outlook, reading)}`;
+  const other = nearestOther(reading);
+  const beside = other ? `${other.name} at ${percent(constraintRatio(other))} (${other.source}); ` : '';
+  const use = `${beside}memory at ${describeUse(reading)}`;
+  if (level === 'ok') return `${use}; ${describeOutlook(outlook, reading)}`;
   const leave = percent(entryRatio(level, t) - t.recoverMargin);
   const ending = 'it is being ended in order, and no new work is taken';
   const work = {
@@ -70,7 +80,7 @@ export function describeLevel(
       relieved: 'there is room again, so work is taken; the level is held',
     }[stance],
   }[level];
-  return `memory at ${use}; ${describeOutlook(outlook, reading)}; ${work} until it falls below ${leave}`;
+  return `${use}; ${describeOutlook(outlook, reading)}; ${work} until it falls below ${leave}`;
 }
 
 /** The note of an event: what is to be told, what grew where that is known, and no longer than a Kubernetes Event may be. */

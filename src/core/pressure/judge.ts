@@ -1,8 +1,16 @@
 import { type GrowthOutlook, GrowthTracker } from '../forecast/growth-tracker.ts';
 import { formatBytes, formatSeconds } from '../lib/units.ts';
+import { constraintRatio } from '../model/constraint.ts';
 import type { EventReason, Finding } from '../model/events.ts';
 import { NO_OUTLOOK, type Outlook } from '../model/outlook.ts';
-import { type HeapUse, limitedBy, type Reading, ratioOf, unreclaimableBytes } from '../model/reading.ts';
+import {
+  type HeapUse,
+  memoryLimitedBy,
+  memoryRatio,
+  nearestOther,
+  type Reading,
+  unreclaimableBytes,
+} from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
 import { describeLevel, describeOutlook, describeUse, limitName } from './describe.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
@@ -65,7 +73,10 @@ export class Judge {
   /** Time that was not observed, since the start. */
   #unseenMs = 0;
   #absent = true;
+  /** By the nearest of all constraints. */
   #level: LevelState;
+  /** By the agent's memory alone. */
+  #memory: LevelState;
   #readiness: ReadinessState = READY;
   #outlook: Outlook = NO_OUTLOOK;
   #leak = false;
@@ -80,12 +91,17 @@ export class Judge {
   constructor(options: JudgeOptions, nowMs: number) {
     this.#options = options;
     this.#level = { level: 'ok', sinceMs: nowMs };
+    this.#memory = this.#level;
     this.#lastReadingMs = nowMs;
     this.#blindSinceMs = nowMs;
   }
 
   get level(): Level {
     return this.#level.level;
+  }
+  /** The level of the agent's memory alone, which is what its remedies can relieve. */
+  get memoryLevel(): Level {
+    return this.#memory.level;
   }
   /** Monotonic time at which the level was entered. */
   get sinceMs(): number {
@@ -116,8 +132,9 @@ export class Judge {
   get recycling(): string | undefined {
     return this.#recycling;
   }
-  set recycling(why: string | undefined) {
-    this.#recycling = why;
+  /** The agent takes no new work until its end, or `null`: as the level says. */
+  drain(why: string | null): void {
+    this.#recycling = why ?? undefined;
   }
   get outlook(): Outlook {
     return this.#outlook;
@@ -149,7 +166,10 @@ export class Judge {
     this.#followHeap(reading.heap);
 
     const previous = this.#level;
-    this.#level = nextLevel(previous, ratioOf(reading), nowMs, this.#options);
+    const other = nearestOther(reading);
+    const ratio = memoryRatio(reading);
+    this.#memory = nextLevel(this.#memory, ratio, nowMs, this.#options);
+    this.#level = nextLevel(previous, other ? constraintRatio(other) : ratio, nowMs, this.#options);
     const changed = this.#level.level !== previous.level;
     const due = changed || nowMs - this.#assessedMs >= ASSESS_EVERY_MS;
     if (due) this.#assess(reading, nowMs);
@@ -169,11 +189,15 @@ export class Judge {
   #judgeReadiness(reading: Reading, nowMs: number, hope: ReclaimOutlook | undefined): void {
     const held = unreclaimableBytes(reading);
     // what falls or rests is the use of the limit that is near
-    const heap = limitedBy(reading) === 'heap' ? reading.heap : null;
-    const [bytes, limit] = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
+    const other = nearestOther(reading);
+    const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
+    const memory = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
+    const [bytes = 0, limit = 1] = other ? [other.used, other.limit] : memory;
     const { secondsToLimit } = this.#outlook;
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
-    const still = hope && rising ? { ...hope, working: true } : hope;
+    const known = hope && rising ? { ...hope, working: true } : hope;
+    // what is known of collections and work in flight is about memory
+    const still = other && !other.helps.has('gc') ? undefined : known;
     const { warnRatio, shedRatio, recoverMargin } = this.#options;
     const shed = {
       enterBytes: shedRatio * limit,
@@ -260,6 +284,7 @@ export class Judge {
     this.#growth.reset();
     this.#heapGrowth = new GrowthTracker();
     this.#level = { level: 'ok', sinceMs: nowMs };
+    this.#memory = this.#level;
     this.#readiness = READY;
     this.#stuckTold = false;
     this.#outlook = NO_OUTLOOK;
@@ -272,7 +297,7 @@ export class Judge {
   /** Growth towards the nearer limit. */
   #growthOf({ heap, ...reading }: Reading, nowMs: number): GrowthOutlook {
     const growth = this.#growth.assess(nowMs);
-    if (!heap || limitedBy({ heap, ...reading }) !== 'heap') return growth;
+    if (!heap || memoryLimitedBy({ heap, ...reading }) !== 'heap') return growth;
     const its = this.#heapGrowth.assess(nowMs);
     if (its.growthBytesPerSecond !== null) return its;
     // not followed for long enough: it grows by what the agent's memory does at most, and by no more than it did between two looks

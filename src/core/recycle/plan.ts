@@ -11,7 +11,9 @@ export interface RecycleInput extends KillInput {
 }
 
 /** Why it is done, for the event and the record; or why not, in words. */
-export type RecycleDecision = { recycle: true; reason: string } | { recycle: false; why: string };
+export type RecycleDecision =
+  | { recycle: true; reason: string }
+  | { recycle: false; why: string; foreseen: boolean };
 
 export interface RecyclePlanOptions {
   mode: RecycleMode;
@@ -72,9 +74,11 @@ export class RecyclePlan {
   decide(input: RecycleInput): RecycleDecision {
     this.#budget.follow(input, atLeast(input.level, 'shedding'));
     const verdict = this.#kill.judge(input, false);
-    if (!verdict.kill) return { recycle: false, why: verdict.why };
+    if (!verdict.kill) return { recycle: false, why: verdict.why, foreseen: false };
     const why = this.#barred(input);
-    return why === undefined ? { recycle: true, reason: verdict.reason } : { recycle: false, why };
+    return why === undefined
+      ? { recycle: true, reason: verdict.reason }
+      : { recycle: false, why, foreseen: true };
   }
 
   /** To be asked at each judged reading while the agent is drained: whether it still has to end. */

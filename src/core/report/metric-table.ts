@@ -78,6 +78,12 @@ export const METRICS = [
     of: (s) => s.ratio,
   },
   {
+    name: 'spillway_constraint_ratio',
+    type: 'gauge',
+    help: 'Use of each constraint as a share of its limit: container, heap, injected.',
+    labels: ['constraint'],
+  },
+  {
     name: 'spillway_memory_growth_bytes_per_second',
     type: 'gauge',
     help: 'Growth of unreclaimable memory.',

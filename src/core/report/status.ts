@@ -1,9 +1,11 @@
+import { type Constraint, constraintRatio } from '../model/constraint.ts';
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Advised } from '../model/notice.ts';
 import type { TreeSample } from '../model/process.ts';
-import { limitedBy, type Reading, ratioOf } from '../model/reading.ts';
-import type { Status } from '../model/status.ts';
+import { constraintsOf, limitedBy, type Reading, ratioOf } from '../model/reading.ts';
+import type { RemedyStatus } from '../model/remedy.ts';
+import type { ConstraintStatus, Status } from '../model/status.ts';
 import type { AgentProcess } from '../ports/ports.ts';
 import type { Judge } from '../pressure/judge.ts';
 import type { PostMortem } from './post-mortem.ts';
@@ -22,6 +24,7 @@ export interface StatusParts {
   growth: GrowthReport | undefined;
   /** What is known of the runtime and is worth a change, with its hint. */
   advice: Advised[];
+  remedies: RemedyStatus[];
 }
 
 /** Puts the status object together. While blind, what was last read is not passed off as what is. */
@@ -36,6 +39,7 @@ export function composeStatus({
   lastGc,
   growth,
   advice,
+  remedies,
 }: StatusParts): Status {
   const reading = judge.blind ? undefined : last;
   return {
@@ -59,6 +63,8 @@ export function composeStatus({
     limitSource: reading?.limitSource ?? null,
     usageSource: reading?.usageSource ?? null,
     limitedBy: reading ? limitedBy(reading) : 'container',
+    constraints: reading ? constraintsOf(reading).map(listed) : [],
+    remedies,
     heapUsedBytes: reading?.heap?.usedBytes ?? null,
     heapLimitBytes: reading?.heap?.limitBytes ?? null,
     recycling: judge.recycling !== undefined,
@@ -70,6 +76,10 @@ export function composeStatus({
     growth: growth ?? null,
     lastDeath: lastDeath ? shortOf(lastDeath) : null,
   };
+}
+
+function listed({ name, used, limit, unit, source }: Constraint): ConstraintStatus {
+  return { name, used, limit, ratio: constraintRatio({ used, limit }), unit, source };
 }
 
 function shortOf({ id, at, cause, reason }: PostMortem): Status['lastDeath'] {

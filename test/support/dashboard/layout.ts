@@ -76,7 +76,7 @@ export const ROWS: readonly { title: string; panels: readonly PanelSpec[] }[] = 
       },
       {
         title: 'Memory, share of the limit',
-        metrics: ['spillway_memory_ratio'],
+        metrics: ['spillway_memory_ratio', 'spillway_constraint_ratio'],
         width: 12,
         max: 1,
         note: 'The lines are the defaults of `warn-ratio`, `shed-ratio` and `critical-ratio`.',

@@ -26,6 +26,7 @@ async function checksOf(flags: Record<string, string>, nodeOptions = '', limitMe
     limitSource: 'option',
     usageSource: 'rss',
     heap: null,
+    others: [],
   };
   const checks = await commandChecks(await configOf(flags), { NODE_OPTIONS: nodeOptions }, reading);
   for (const { status, hint } of checks) expect(hint === '').toBe(status === 'pass');

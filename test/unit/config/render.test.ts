@@ -30,8 +30,14 @@ const text = fc.oneof(
   fc.constantFrom('null', '123', '#x', 'a: b', ' x ', '\ud800', '"'),
 );
 
+/** An option without values of its own below stays as it is by default. */
+const defaults = Object.fromEntries(
+  OPTION_LIST.map(([key, option]) => [key, fc.constant(option.default)]),
+) as { [K in OptionKey]: fc.Arbitrary<Config[K]> };
+
 const configs: fc.Arbitrary<Config> = fc
   .record({
+    ...defaults,
     listen: fc.record({
       host: fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain()),
       port: fc.integer({ min: 0, max: 65_535 }),
@@ -67,7 +73,6 @@ const configs: fc.Arbitrary<Config> = fc
     recordDir: maybe(text.filter((found) => found !== '' && !found.includes('\0'))),
     onBlind: fc.constantFrom('ready' as const, 'unready' as const),
     events: fc.constantFrom('auto' as const, 'on' as const, 'off' as const),
-    webhookUrlFile: fc.constant(undefined),
     webhookUrl: maybe(
       fc.webUrl({ withQueryParameters: true, withFragments: true }).map((url) => new URL(url).href),
     ),

@@ -23,6 +23,7 @@ const reading = (atMs: number, usedBytes = 500, more: Partial<Reading> = {}): Re
   usageSource: 'cgroup-v2',
   rssBytes: 350,
   heap: null,
+  others: [],
   ...more,
 });
 

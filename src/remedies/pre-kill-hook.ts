@@ -1,0 +1,80 @@
+import { request } from 'node:http';
+import { messageOf } from '../core/lib/errors.ts';
+import { formatSeconds } from '../core/lib/units.ts';
+import type { Finding } from '../core/model/events.ts';
+import type { RemedyStatus } from '../core/model/remedy.ts';
+import type { Clock, Remedy, Situation } from '../core/ports/ports.ts';
+import { isForeseen } from '../core/pressure/access.ts';
+import { atLeast } from '../core/pressure/level.ts';
+
+/** For connection and answer together: a hook that hangs holds nothing up, and after the kill nobody needs its answer. */
+const TIMEOUT_MS = 2000;
+
+export interface PreKillHookDeps {
+  /** Loopback; `undefined` switches it off. */
+  url: string | undefined;
+  clock: Pick<Clock, 'wallMs'>;
+  /** As the status stands. */
+  status(): object;
+}
+
+/**
+ * Tells a program in the pod that the kill is foreseen, so that it saves what must not be lost: one POST of status, forecast
+ * and deadline in each episode, which ends with the level.
+ */
+export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Remedy {
+  let found: Finding[] = [];
+  let called: string | undefined;
+  let running: AbortController | undefined;
+  let ended = false;
+
+  const call = async (to: string, secondsToLimit: number) => {
+    const deadline = new Date(clock.wallMs() + secondsToLimit * 1000).toISOString();
+    running = new AbortController();
+    const result = await post(
+      to,
+      JSON.stringify({ status: status(), secondsToLimit, deadline }),
+      AbortSignal.any([running.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    ).catch((error: unknown) => `failed: ${messageOf(error)}`);
+    running = undefined;
+    called = `the hook ${result}`;
+    if (ended) return;
+    const note = `The kill is foreseen in about ${formatSeconds(secondsToLimit)}: the pre-kill hook ${result}.`;
+    found.push({ reason: 'PreKillHookCalled', note });
+  };
+
+  return {
+    attend({ level, outlook: { secondsToLimit } }: Situation) {
+      if (url === undefined || ended) return;
+      if (!atLeast(level, 'warning')) called = undefined;
+      if (called !== undefined || running || !atLeast(level, 'shedding')) return;
+      if (secondsToLimit !== null && isForeseen(secondsToLimit)) void call(url, secondsToLimit);
+    },
+    findings: () => found.splice(0),
+    draining: () => null,
+    status(): RemedyStatus {
+      const name = 'pre-kill-hook';
+      if (url === undefined) return { name, state: 'off', why: 'pre-kill-hook is not set' };
+      if (running) return { name, state: 'acting', why: 'the hook is being called' };
+      return { name, state: 'idle', why: called ?? 'no kill is foreseen' };
+    },
+    async end() {
+      ended = true;
+      found = [];
+      running?.abort(new Error('the guardian ends'));
+    },
+  };
+}
+
+/** @returns the answer's status, in words */
+function post(url: string, body: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+    const sent = request(url, { method: 'POST', headers, signal, agent: false }, (answer) => {
+      answer.resume();
+      resolve(`answered ${answer.statusCode}`);
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}

@@ -1,0 +1,86 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import type { Situation } from '../../../src/core/ports/ports.ts';
+import { createPreKillHook } from '../../../src/remedies/pre-kill-hook.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** A program in the pod that takes the call. */
+async function program(answers: boolean) {
+  const bodies: { status: unknown; secondsToLimit: number; deadline: string }[] = [];
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => {
+      text += chunk;
+    });
+    request.on('end', () => {
+      bodies.push(JSON.parse(text));
+      if (answers) response.writeHead(204).end();
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/save`, bodies };
+}
+
+const hookTo = (url: string | undefined) =>
+  createPreKillHook({
+    url,
+    clock: { wallMs: () => Date.parse('2026-01-01T00:00:00Z') },
+    status: () => ({ level: 'critical' }),
+  });
+
+/** What the hook goes by. */
+const at = (level: Situation['level'], secondsToLimit: number | null) =>
+  ({ level, outlook: { secondsToLimit } }) as Situation;
+
+it('gets status, forecast and deadline when the kill is foreseen, once in each episode', async () => {
+  const { url, bodies } = await program(true);
+  const hook = hookTo(url);
+  for (const calm of [at('ok', null), at('warning', 4), at('shedding', null), at('shedding', 30)])
+    hook.attend(calm);
+  expect(hook.status()).toMatchObject({ name: 'pre-kill-hook', state: 'idle', why: 'no kill is foreseen' });
+  for (let i = 0; i < 5; i++) hook.attend(at('critical', 3));
+  expect(hook.status().state).toBe('acting');
+  await expect
+    .poll(() => bodies)
+    .toEqual([{ status: { level: 'critical' }, secondsToLimit: 3, deadline: '2026-01-01T00:00:03.000Z' }]);
+  await expect
+    .poll(() => hook.findings())
+    .toMatchObject([{ reason: 'PreKillHookCalled', note: expect.stringContaining('answered 204') }]);
+  hook.attend(at('critical', 1));
+  hook.attend(at('ok', null));
+  expect(bodies).toHaveLength(1);
+  hook.attend(at('critical', 2));
+  await expect.poll(() => bodies.length).toBe(2);
+});
+
+it('that does not answer, or is not there, is reported and holds nothing up', async () => {
+  const silent = await program(false);
+  const gone = await program(true);
+  servers.pop()?.close();
+  const hooks = [hookTo(silent.url), hookTo(gone.url)];
+  const startMs = performance.now();
+  for (const hook of hooks) hook.attend(at('critical', 1));
+  expect(performance.now() - startMs).toBeLessThan(100);
+  for (const hook of hooks)
+    await expect.poll(() => hook.findings()).toMatchObject([{ note: expect.stringContaining('failed: ') }]);
+});
+
+it('is off where no URL is set, and silent after the end', async () => {
+  expect(hookTo(undefined).status()).toMatchObject({ state: 'off' });
+  const { url } = await program(false);
+  const hook = hookTo(url);
+  hook.attend(at('critical', 1));
+  await hook.end();
+  hook.attend(at('critical', 1));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(hook.findings()).toEqual([]);
+});

@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createInjectedRatio } from '../../../src/sources/injected-ratio.ts';
+import { CareStory } from '../../support/care-story.ts';
+
+let directory: string;
+let file: string;
+let problems: string[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'injected-'));
+  file = join(directory, 'ratio');
+  problems = [];
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const source = (path: string | undefined = file) =>
+  createInjectedRatio(path, (problem) => problems.push(problem));
+
+it('is no constraint without the option, without the file, and once the file is gone again', () => {
+  expect(createInjectedRatio(undefined, (problem) => problems.push(problem)).read(0)).toBeNull();
+  const injected = source();
+  expect(injected.read(0)).toBeNull();
+  writeFileSync(file, '0.9\n');
+  expect(injected.read(300)).toMatchObject({
+    name: 'injected',
+    used: 0.9,
+    limit: 1,
+    unit: 'ratio',
+    source: file,
+  });
+  rmSync(file);
+  expect(injected.read(600)).toBeNull();
+  expect(problems).toEqual([]);
+});
+
+it.each([
+  ['2'],
+  ['-0.1'],
+  ['much'],
+  [''],
+  ['0.5 0.6'],
+  ['9'.repeat(100)],
+])('%j is none, and reported once', (text) => {
+  const injected = source();
+  writeFileSync(file, text);
+  for (let ms = 0; ms < 3000; ms += 300) expect(injected.read(ms)).toBeNull();
+  expect(problems).toEqual([
+    expect.stringMatching(/^injected-ratio-file: .*ratio holds .*; write a number from 0 to 1/),
+  ]);
+  writeFileSync(file, '1');
+  expect(injected.read(5000)?.used).toBe(1);
+});
+
+it('a FIFO in its place holds nothing up', () => {
+  execFileSync('mkfifo', [file]);
+  expect(source().read(0)).toBeNull();
+  expect(problems).toEqual([expect.stringContaining('is no regular file')]);
+});
+
+it('sheds and says so, and neither collects nor recycles the agent for it', async () => {
+  const story = new CareStory({ recycle: 'on', constraints: [source()] });
+  await story.goes(2);
+  writeFileSync(file, '0.95');
+  await story.goes(10);
+  const status = story.guardian.status();
+  expect(status).toMatchObject({ level: 'critical', ready: false, limitedBy: 'injected', ratio: 0.95 });
+  expect(status.constraints).toMatchObject([
+    { name: 'container' },
+    { name: 'injected', used: 0.95, ratio: 0.95 },
+  ]);
+  expect(status.remedies).toMatchObject([
+    { name: 'gc', state: 'idle' },
+    { name: 'shed', state: 'acting', why: 'the level is critical' },
+    { name: 'recycle', state: 'idle' },
+  ]);
+  expect(status.reason).toContain('injected at 95 %');
+  expect([story.agent.signals, story.records]).toEqual([[], []]);
+  writeFileSync(file, '0.3');
+  await story.goes(7);
+  expect(story.guardian.status()).toMatchObject({ level: 'ok', ready: true, limitedBy: 'injected' });
+  rmSync(file);
+  await story.goes(1);
+  expect(story.guardian.status()).toMatchObject({
+    limitedBy: 'container',
+    constraints: [{ name: 'container' }],
+  });
+});
+
+it('does not latch: un-ready for max-unready at the longest', async () => {
+  const story = new CareStory({ constraints: [source()] });
+  writeFileSync(file, '0.9');
+  await story.goes(65);
+  expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: true });
+});
