@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { type AnnotationOptions, defaultInjectConfig, type InjectConfig } from '../core/inject/config.ts';
 import { recordDirProblem } from '../core/inject/record-dir.ts';
-import { flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
+import { flagOf, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
+import { ORDERINGS } from './orderings.ts';
 import { hintUnknown, type Problem } from './problems.ts';
 import { checkConfig } from './resolve.ts';
 import { ANNOTATED_OPTIONS, SET_BY_INJECTOR, SIDECAR_OPTIONS } from './sidecar-options.ts';

@@ -1,9 +1,5 @@
 import { DEFAULT_JUDGEMENT } from '../core/pressure/judge.ts';
-import type { RecycleMode } from '../core/recycle/plan.ts';
-import type { RestartMode } from '../core/recycle/restart-policy.ts';
 import {
-  type Address,
-  type AgentSelector,
   address,
   agentSelector,
   choice,
@@ -18,51 +14,6 @@ import {
   type ValueType,
 } from './types.ts';
 
-/** The configuration in base units: ratios 0…1, times in milliseconds, memory in bytes. */
-export interface Config {
-  listen: Address;
-  adminListen: Address;
-  adminToken: string | undefined;
-  warnRatio: number;
-  shedRatio: number;
-  criticalRatio: number;
-  /** Ratio. */
-  recoverMargin: number;
-  /** Milliseconds. */
-  hold: number;
-  agent: AgentSelector;
-  /** Bytes. */
-  limit: number | undefined;
-  /** Bytes. */
-  downwardLimit: number | undefined;
-  podRestartPolicy: 'Always' | 'OnFailure' | 'Never' | undefined;
-  /** Milliseconds. */
-  sampleMin: number;
-  /** Milliseconds. */
-  sampleMax: number;
-  gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
-  /** Share of wall time, 0…1. */
-  gcStallBudget: number;
-  profile: 'auto' | 'off';
-  /** Milliseconds. */
-  maxUnready: number;
-  recycle: RecycleMode;
-  /** Milliseconds. */
-  recycleGrace: number;
-  restart: RestartMode;
-  recordDir: string | undefined;
-  onBlind: 'ready' | 'unready';
-  events: 'auto' | 'on' | 'off';
-  webhookUrl: string | undefined;
-  webhookUrlFile: string | undefined;
-  injectedRatioFile: string | undefined;
-  preKillHook: string | undefined;
-  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-  /** `undefined`: pretty on a terminal, else JSON. */
-  logFormat: 'json' | 'pretty' | undefined;
-}
-
-export type OptionKey = keyof Config;
 export type OptionCommand = 'guard' | 'run' | 'doctor' | 'config';
 
 /** One row of the table. The type fixes the unit, the bounds and the written form. */
@@ -79,27 +30,35 @@ export interface Option<T = unknown> {
   readonly commands: readonly OptionCommand[];
 }
 
+type Row<T, D> = Omit<Option, 'type' | 'default'> & { readonly type: ValueType<T>; readonly default: D };
+/** A row of which there may be no value, or one that always has one. */
+function option<T>(row: Row<T, undefined>): Option<T | undefined>;
+function option<T>(row: Row<NonNullable<T>, NoInfer<T>>): Option<T>;
+function option(row: Option): Option {
+  return row;
+}
+
 const GUARDING = ['guard', 'run', 'config'] as const;
 const ALL = ['guard', 'run', 'doctor', 'config'] as const;
 
 /** The one table of options: flags, environment, file, JSON schema and the README follow from it. */
-export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
-  listen: {
+export const OPTIONS = {
+  listen: option({
     type: address,
     default: { host: '::', port: 9797 },
     placeholder: 'address',
     description:
       'Address of probes, metrics and status; `[::]` is every address, IPv6 and IPv4, `0.0.0.0` IPv4 alone; port 0 takes a free one',
     commands: GUARDING,
-  },
-  adminListen: {
+  }),
+  adminListen: option({
     type: address,
     default: { host: '127.0.0.1', port: 9798 },
     placeholder: 'address',
     description: 'Address of the admin endpoint (`POST`); any address but loopback needs `admin-token`',
     commands: ALL,
-  },
-  adminToken: {
+  }),
+  adminToken: option({
     type: token,
     default: undefined,
     unset: 'none',
@@ -107,59 +66,59 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description:
       'Secret of requests to `admin-listen` (`Authorization: Bearer …`); set it in the environment, as other users can read command lines',
     commands: ALL,
-  },
-  warnRatio: {
+  }),
+  warnRatio: option({
     type: ratio(0.01, 1),
     default: DEFAULT_JUDGEMENT.warnRatio,
     placeholder: 'ratio',
     description: 'Share of the limit at or above which the level is warning',
     commands: GUARDING,
-  },
-  shedRatio: {
+  }),
+  shedRatio: option({
     type: ratio(0.01, 1),
     default: DEFAULT_JUDGEMENT.shedRatio,
     placeholder: 'ratio',
     description: 'Share of the limit at or above which the level is shedding and readiness answers 503',
     commands: GUARDING,
-  },
-  criticalRatio: {
+  }),
+  criticalRatio: option({
     type: ratio(0.01, 1),
     default: DEFAULT_JUDGEMENT.criticalRatio,
     placeholder: 'ratio',
     description: 'Share of the limit at or above which the level is critical',
     commands: GUARDING,
-  },
-  recoverMargin: {
+  }),
+  recoverMargin: option({
     type: ratio(0, 0.5),
     default: DEFAULT_JUDGEMENT.recoverMargin,
     placeholder: 'ratio',
     description: 'A level is left when the ratio is below its threshold less this margin',
     commands: GUARDING,
-  },
-  hold: {
+  }),
+  hold: option({
     type: duration('0s', '1h'),
     default: DEFAULT_JUDGEMENT.hold,
     placeholder: 'duration',
     description: 'A level is not left before this time in it',
     commands: GUARDING,
-  },
-  agent: {
+  }),
+  agent: option({
     type: agentSelector,
     default: { kind: 'auto' },
     placeholder: 'selector',
     description:
       'Process to guard: `auto` (the other container), `container:NAME` (as in the pod), `pid:N`, or `match:TEXT` (in its command line)',
     commands: ['guard', 'doctor', 'config'],
-  },
-  limit: {
+  }),
+  limit: option({
     type: quantity('1Mi'),
     default: undefined,
     unset: 'from the kernel',
     placeholder: 'quantity',
     description: 'Memory limit to guard against: overrides the kernel’s, or sets one where there is none',
     commands: ALL,
-  },
-  downwardLimit: {
+  }),
+  downwardLimit: option({
     type: quantity('1Mi'),
     default: undefined,
     unset: 'none',
@@ -167,8 +126,8 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description:
       'Memory limit of the agent’s container as the Kubernetes downward API gives it; used when its cgroup cannot be read',
     commands: ALL,
-  },
-  podRestartPolicy: {
+  }),
+  podRestartPolicy: option({
     type: choice('Always', 'OnFailure', 'Never'),
     default: undefined,
     unset: 'not known',
@@ -176,103 +135,103 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description:
       'What restarts the agent’s container, as its pod says: recycling would end for good what is not restarted; set by the injector',
     commands: ['guard', 'doctor', 'config'],
-  },
-  sampleMin: {
+  }),
+  sampleMin: option({
     type: duration('1ms', '1s'),
     default: 5,
     placeholder: 'duration',
     description: 'Shortest time between two readings, kept near the limit',
     commands: GUARDING,
-  },
-  sampleMax: {
+  }),
+  sampleMax: option({
     type: duration('1ms', '10s'),
     default: 50,
     placeholder: 'duration',
     description: 'Longest time between two readings, kept when memory is calm',
     commands: GUARDING,
-  },
-  gc: {
+  }),
+  gc: option({
     type: choice('auto', 'on-shared-host', 'inspect-only', 'off'),
     default: 'auto',
     placeholder: 'mode',
     description:
       'Garbage collection in the agent; `on-shared-host` opens its inspector also where other users of the machine or node could reach it, `inspect-only` sends no SIGUSR1 and uses only an open inspector',
     commands: ALL,
-  },
-  gcStallBudget: {
+  }),
+  gcStallBudget: option({
     type: percentage('0%', '100%'),
     default: 0.1,
     placeholder: 'percentage',
     description: 'Share of wall time that the agent may be stopped for collections, in any minute',
     commands: GUARDING,
-  },
-  profile: {
+  }),
+  profile: option({
     type: choice('auto', 'off'),
     default: 'auto',
     placeholder: 'mode',
     description: 'Sampling heap profile from the warning level on; it names what grows',
     commands: ALL,
-  },
-  maxUnready: {
+  }),
+  maxUnready: option({
     type: duration('1s', '24h'),
     default: DEFAULT_JUDGEMENT.maxUnready,
     placeholder: 'duration',
     description: 'Longest time un-ready in one go while use does not fall; then ready again',
     commands: GUARDING,
-  },
-  recycle: {
+  }),
+  recycle: option({
     type: choice('auto', 'on', 'off'),
     default: 'auto',
     placeholder: 'mode',
     description:
       'Ends the agent gracefully, to be restarted, when it would be killed otherwise; `auto`: only an agent known to handle SIGTERM and to be restarted',
     commands: ALL,
-  },
-  recycleGrace: {
+  }),
+  recycleGrace: option({
     type: duration('1s', '1h'),
     default: 30_000,
     placeholder: 'duration',
     description: 'Time for the agent to exit after SIGTERM; after it the agent is left running, un-ready',
     commands: GUARDING,
-  },
-  restart: {
+  }),
+  restart: option({
     type: choice('no', 'on-failure', 'always'),
     default: 'no',
     placeholder: 'policy',
     description: 'Whether `run` restarts the command after its exit',
     commands: ['run', 'doctor', 'config'],
-  },
-  recordDir: {
+  }),
+  recordDir: option({
     type: path,
     default: undefined,
     unset: 'none',
     placeholder: 'directory',
     description: 'Directory that keeps a JSON report of each death, the last 10',
     commands: ALL,
-  },
-  onBlind: {
+  }),
+  onBlind: option({
     type: choice('ready', 'unready'),
     default: DEFAULT_JUDGEMENT.onBlind,
     placeholder: 'answer',
     description: 'What readiness says when there is no valid reading',
     commands: GUARDING,
-  },
-  events: {
+  }),
+  events: option({
     type: choice('auto', 'on', 'off'),
     default: 'auto',
     placeholder: 'mode',
     description: 'Kubernetes Events on the pod; `auto`: in a cluster, when there is a token',
     commands: ALL,
-  },
-  webhookUrl: {
+  }),
+  webhookUrl: option({
     type: httpUrl,
     default: undefined,
     unset: 'none',
     placeholder: 'url',
     description: 'URL that receives each event as JSON',
     commands: GUARDING,
-  },
-  webhookUrlFile: {
+  }),
+  webhookUrlFile: option({
     type: path,
     default: undefined,
     unset: 'none',
@@ -280,8 +239,8 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description:
       'File with that URL instead, read at each sending: a URL that holds a secret stands in no manifest and no environment',
     commands: GUARDING,
-  },
-  injectedRatioFile: {
+  }),
+  injectedRatioFile: option({
     type: path,
     default: undefined,
     unset: 'none',
@@ -289,8 +248,8 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description:
       'File with a number from 0 to 1 that counts as one more constraint, for tests and game days; without the file there is none',
     commands: GUARDING,
-  },
-  preKillHook: {
+  }),
+  preKillHook: option({
     type: loopbackUrl,
     default: undefined,
     unset: 'none',
@@ -298,34 +257,33 @@ export const OPTIONS: { readonly [K in OptionKey]: Option<Config[K]> } = {
     description:
       'URL on loopback that receives one POST with status, forecast and deadline when the kill is foreseen, within 2 s, once in each episode',
     commands: GUARDING,
-  },
-  logLevel: {
+  }),
+  logLevel: option({
     type: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     default: 'info',
     placeholder: 'level',
     description: 'Least severe log lines to write',
     commands: GUARDING,
-  },
-  logFormat: {
+  }),
+  logFormat: option({
     type: choice('json', 'pretty'),
     default: undefined,
     unset: '`json`, `pretty` on a terminal',
     placeholder: 'format',
     description: 'Form of the log lines on standard error',
     commands: GUARDING,
-  },
+  }),
+};
+
+export type OptionKey = keyof typeof OPTIONS;
+
+/** The configuration in base units: ratios 0…1, times in milliseconds, memory in bytes. */
+export type Config = {
+  -readonly [K in OptionKey]: (typeof OPTIONS)[K] extends Option<infer T> ? T : never;
 };
 
 /** Every row with its key, in the order of the table. */
 export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [OptionKey, Option])[];
-
-/** Values that must stand in this order; each row is told as one problem when it does not hold. */
-export const ORDERINGS = [
-  ['warnRatio', '<', 'shedRatio'],
-  ['shedRatio', '<', 'criticalRatio'],
-  ['recoverMargin', '<', 'warnRatio'],
-  ['sampleMin', '<=', 'sampleMax'],
-] as const;
 
 /** `shedRatio` → `--shed-ratio`. */
 export function flagOf(key: string): string {

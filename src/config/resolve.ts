@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { isLoopback } from '../core/lib/loopback.ts';
 import { readConfigFile } from './file.ts';
-import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey, ORDERINGS } from './options.ts';
+import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
+import { ORDERINGS } from './orderings.ts';
 import { configError, hintUnknown, type Problem } from './problems.ts';
 
 /** Where values may come from; a flag beats the environment, that beats the file, that beats the default. */

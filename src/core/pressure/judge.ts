@@ -1,10 +1,8 @@
-import { type GrowthOutlook, GrowthTracker } from '../forecast/growth-tracker.ts';
-import { formatBytes, formatSeconds } from '../lib/units.ts';
+import { formatSeconds } from '../lib/units.ts';
 import { constraintRatio } from '../model/constraint.ts';
 import type { EventReason, Finding } from '../model/events.ts';
-import { NO_OUTLOOK, type Outlook } from '../model/outlook.ts';
+import type { Outlook } from '../model/outlook.ts';
 import {
-  type HeapUse,
   memoryLimitedBy,
   memoryRatio,
   nearestOther,
@@ -12,8 +10,9 @@ import {
   unreclaimableBytes,
 } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
-import { describeLevel, describeOutlook, describeUse, limitName } from './describe.ts';
-import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
+import { describeLevel, describeUse } from './describe.ts';
+import { Forecaster } from './forecaster.ts';
+import { type LevelState, nextLevel, type Thresholds } from './level.ts';
 import { isReady, nextReadiness, READY, type ReadinessState, type ReclaimOutlook } from './readiness.ts';
 
 /** The options the judgement depends on; durations in milliseconds. */
@@ -39,18 +38,10 @@ export const DEFAULT_JUDGEMENT: JudgeOptions = {
 const BLIND_AFTER_MS = 1000;
 /** Blindness shorter than this is the gap of a restart and not worth an event. */
 const TELL_BLIND_AFTER_MS = 5000;
-/** A limit this near is worth an event of its own, once the forecast has stood for `FORECAST_STANDS_MS`. */
-const FORECAST_SECONDS = 60;
-const FORECAST_STANDS_MS = 1500;
 /** A limit this near is no rest, whatever the last second shows. */
 const RISING_SECONDS = 16;
 /** A longer gap between two readings was not observed: the guardian stood still, and what use did meanwhile is not known. */
 const OBSERVED_MS = 2000;
-/** What the heap rose by holds for so long after the agent has told of it. */
-const HEAP_RISE_MS = 2000;
-/** The statistics of growth need no finer step than this. */
-const ASSESS_EVERY_MS = 250;
-
 const EVENT_OF: Readonly<Record<Level, EventReason>> = {
   ok: 'MemoryPressureRecovered',
   warning: 'MemoryPressureWarning',
@@ -64,11 +55,8 @@ const EVENT_OF: Readonly<Record<Level, EventReason>> = {
  */
 export class Judge {
   readonly #options: JudgeOptions;
-  readonly #growth = new GrowthTracker();
-  #heapGrowth = new GrowthTracker();
-  #heapSeenMs = Number.NEGATIVE_INFINITY;
+  readonly #forecaster = new Forecaster();
   #recycling: string | undefined;
-  #risingSeconds = 0;
   #stuckTold = false;
   /** Time that was not observed, since the start. */
   #unseenMs = 0;
@@ -78,15 +66,10 @@ export class Judge {
   /** By the agent's memory alone. */
   #memory: LevelState;
   #readiness: ReadinessState = READY;
-  #outlook: Outlook = NO_OUTLOOK;
-  #leak = false;
   #lastReadingMs: number;
-  #assessedMs = Number.NEGATIVE_INFINITY;
   #blindReason: string | undefined = 'no reading yet';
   #blindSinceMs: number;
   #blindTold = false;
-  #forecastSinceMs: number | null = null;
-  #forecastTold = false;
 
   constructor(options: JudgeOptions, nowMs: number) {
     this.#options = options;
@@ -137,19 +120,19 @@ export class Judge {
     this.#recycling = why ?? undefined;
   }
   get outlook(): Outlook {
-    return this.#outlook;
+    return this.#forecaster.outlook;
   }
   /** For how long the growth that the outlook is made from has gone on, in seconds. */
   get risingSeconds(): number {
-    return this.#risingSeconds;
+    return this.#forecaster.risingSeconds;
   }
   get leakSuspected(): boolean {
-    return this.#leak;
+    return this.#forecaster.leakSuspected;
   }
 
   /** CPU of the agent, in cores: the measure of its load against which a leak is judged. */
   load(cores: number, nowMs: number): void {
-    this.#growth.load(nowMs, cores);
+    this.#forecaster.load(cores, nowMs);
   }
 
   /**
@@ -161,9 +144,7 @@ export class Judge {
     this.#lastReadingMs = nowMs;
     this.#blindReason = undefined;
     this.#blindTold = false;
-    const held = unreclaimableBytes(reading);
-    this.#growth.add(nowMs, held, reading.limitBytes);
-    this.#followHeap(reading.heap);
+    this.#forecaster.add(reading, nowMs);
 
     const previous = this.#level;
     const other = nearestOther(reading);
@@ -171,13 +152,12 @@ export class Judge {
     this.#memory = nextLevel(this.#memory, ratio, nowMs, this.#options);
     this.#level = nextLevel(previous, other ? constraintRatio(other) : ratio, nowMs, this.#options);
     const changed = this.#level.level !== previous.level;
-    const due = changed || nowMs - this.#assessedMs >= ASSESS_EVERY_MS;
-    if (due) this.#assess(reading, nowMs);
+    const assessed = this.#forecaster.assess(reading, nowMs, changed);
     this.#judgeReadiness(reading, nowMs, hope);
 
     // told when all has been judged: what is said of readiness is what is answered
     const findings = changed ? [this.#transition(reading)] : [];
-    if (due) findings.push(...this.#foreseen(reading, nowMs), ...this.#leaking(reading, nowMs));
+    if (assessed) findings.push(...this.#forecaster.findings(reading, nowMs, this.level));
     if (!this.stuck) this.#stuckTold = false;
     else if (!this.#stuckTold && this.#recycling === undefined) {
       this.#stuckTold = true;
@@ -193,7 +173,7 @@ export class Judge {
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
     const memory = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
     const [bytes = 0, limit = 1] = other ? [other.used, other.limit] : memory;
-    const { secondsToLimit } = this.#outlook;
+    const { secondsToLimit } = this.outlook;
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const known = hope && rising ? { ...hope, working: true } : hope;
     // what is known of collections and work in flight is about memory
@@ -222,12 +202,6 @@ export class Judge {
         ? 'Use rests, no work is in flight and collecting brings nothing'
         : `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and memory did not fall`;
     return `${seen} (${describeUse(reading)}). Refusing work brings nothing back: ready again, single requests are admitted in part. The agent holds on to this memory; restart it or raise its limit.`;
-  }
-
-  #followHeap(heap: HeapUse | null): void {
-    if (!heap || heap.atMs <= this.#heapSeenMs) return;
-    this.#heapSeenMs = heap.atMs;
-    this.#heapGrowth.add(heap.atMs, heap.usedBytes, heap.limitBytes);
   }
 
   /** Called instead of `step` when nothing could be read; `reason` says why, with the hint. */
@@ -277,37 +251,15 @@ export class Judge {
   describe(reading: Reading): string {
     const ending = this.#recycling === undefined ? null : 'ending';
     const stance = ending ?? (this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing');
-    return describeLevel(this.level, reading, this.#outlook, this.#options, stance);
+    return describeLevel(this.level, reading, this.outlook, this.#options, stance);
   }
 
   #reset(nowMs: number): void {
-    this.#growth.reset();
-    this.#heapGrowth = new GrowthTracker();
+    this.#forecaster.reset();
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#memory = this.#level;
     this.#readiness = READY;
     this.#stuckTold = false;
-    this.#outlook = NO_OUTLOOK;
-    this.#risingSeconds = 0;
-    this.#leak = false;
-    this.#forecastSinceMs = null;
-    this.#forecastTold = false;
-  }
-
-  /** Growth towards the nearer limit. */
-  #growthOf({ heap, ...reading }: Reading, nowMs: number): GrowthOutlook {
-    const growth = this.#growth.assess(nowMs);
-    if (!heap || memoryLimitedBy({ heap, ...reading }) !== 'heap') return growth;
-    const its = this.#heapGrowth.assess(nowMs);
-    if (its.growthBytesPerSecond !== null) return its;
-    // not followed for long enough: it grows by what the agent's memory does at most, and by no more than it did between two looks
-    const { risingSeconds } = growth;
-    const rise = nowMs - heap.atMs > HEAP_RISE_MS ? 0 : (heap.riseBytesPerSecond ?? 0);
-    const growthBytesPerSecond = Math.min(growth.growthBytesPerSecond ?? 0, rise);
-    if (growthBytesPerSecond <= 0)
-      return { growthBytesPerSecond: null, secondsToLimit: null, range: null, risingSeconds: 0 };
-    const seconds = Math.max(0, heap.limitBytes - heap.usedBytes) / growthBytesPerSecond;
-    return { growthBytesPerSecond, secondsToLimit: seconds, range: null, risingSeconds };
   }
 
   #transition(reading: Reading): Finding {
@@ -317,36 +269,5 @@ export class Judge {
       reason: EVENT_OF[level],
       note: `Level ${level}: ${words}.`,
     };
-  }
-
-  #assess(reading: Reading, nowMs: number): void {
-    this.#assessedMs = nowMs;
-    const { growthBytesPerSecond, secondsToLimit, range, risingSeconds } = this.#growthOf(reading, nowMs);
-    this.#outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
-    this.#risingSeconds = risingSeconds;
-  }
-
-  #foreseen(reading: Reading, nowMs: number): Finding[] {
-    const { secondsToLimit } = this.#outlook;
-    if (secondsToLimit === null || secondsToLimit > FORECAST_SECONDS) {
-      if (secondsToLimit === null || secondsToLimit > 2 * FORECAST_SECONDS) this.#forecastTold = false;
-      this.#forecastSinceMs = null;
-      return [];
-    }
-    this.#forecastSinceMs ??= nowMs;
-    const stands = nowMs - this.#forecastSinceMs >= FORECAST_STANDS_MS;
-    if (this.#forecastTold || !stands || atLeast(this.level, 'critical')) return [];
-    this.#forecastTold = true;
-    const note = `${limitName(reading, 'The')} will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`;
-    return [{ reason: 'MemoryLimitForecast', note }];
-  }
-
-  #leaking(reading: Reading, nowMs: number): Finding[] {
-    const leak = this.#growth.leak(nowMs);
-    const before = this.#leak;
-    this.#leak = leak.suspected;
-    if (!leak.suspected || before) return [];
-    const note = `Memory left after collections keeps rising while load does not: from ${formatBytes(leak.floorThenBytes)} to ${formatBytes(leak.floorNowBytes)} in ${formatSeconds(leak.spanSeconds)} (${formatBytes(leak.bytesPerSecond)}/s); ${describeUse(reading)}.`;
-    return [{ reason: 'MemoryLeakSuspected', note }];
   }
 }

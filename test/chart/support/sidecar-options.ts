@@ -1,12 +1,6 @@
 import { ANNOTATION_OPTIONS } from '../../../src/config/inject-config.ts';
-import {
-  envOf,
-  flagOf,
-  OPTION_LIST,
-  OPTIONS,
-  type OptionKey,
-  ORDERINGS,
-} from '../../../src/config/options.ts';
+import { envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from '../../../src/config/options.ts';
+import { ORDERINGS } from '../../../src/config/orderings.ts';
 import { duration, httpUrl, path, percentage, quantity, ratio } from '../../../src/config/types.ts';
 import { PROXIES } from '../../../src/core/inject/agent.ts';
 import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
