@@ -37,8 +37,8 @@ const NOTHING_FREED = {
 
 /** What the parts of one life share with its collections. */
 export interface GcRunnerDeps extends SessionDeps {
-  present: SessionContext;
-  hand: RuntimeConnection;
+  context: SessionContext;
+  connection: RuntimeConnection;
   plan: GcPlan;
   heap: HeapMonitor;
   /** Whoever wants to know what the runtime said of its heap. */
@@ -81,12 +81,12 @@ export class GcRunner {
 
   /** For the status: what becomes of collections now, and why. */
   get status(): RemedyStatus {
-    const { options, present } = this.#deps;
+    const { options, context } = this.#deps;
     const of = (state: RemedyStatus['state'], why: string): RemedyStatus => ({ name: 'gc', state, why });
     if (options.gc === 'off') return of('off', 'gc is off');
     if (this.#running) return of('acting', 'a collection runs');
     const { last } = this;
-    const short = present.latest !== undefined && atLeast(present.latest.level, 'warning');
+    const short = context.latest !== undefined && atLeast(context.latest.level, 'warning');
     if (!short) return of('idle', 'memory is not short');
     if (last?.verdict === 'refused' || last?.verdict === 'timeout') return of('waiting', last.note);
     return of('waiting', this.#wait ?? 'the runtime has not answered yet');
@@ -112,16 +112,16 @@ export class GcRunner {
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
   get helped(): boolean {
     const { last } = this;
-    const { clock, present, heap } = this.#deps;
+    const { clock, context, heap } = this.#deps;
     if (last?.verdict !== 'freed' || clock.now() - this.#collectedMs >= TELLS_FOR_MS) return false;
-    const limitBytes = present.latest?.reading.limitBytes ?? 0;
+    const limitBytes = context.latest?.reading.limitBytes ?? 0;
     const room = Math.max(last.freedBytes, heap.use ? (last.freedHeapBytes ?? 0) : 0);
     return room >= HELPS_SHARE * limitBytes;
   }
 
   /** What has grown since the last collection may be garbage, and the next one is due. */
   #maySoonHelp(nowMs: number): boolean {
-    const { reading } = this.#deps.present.situation;
+    const { reading } = this.#deps.context.situation;
     const grownShare = (unreclaimableBytes(reading) - this.#leftBytes) / reading.limitBytes;
     return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < POLL_MS.warning;
   }
@@ -136,8 +136,8 @@ export class GcRunner {
   }
 
   decide(heap: HeapFacts | null, inFlight: number | null, forced: boolean): GcDecision {
-    const { present, plan, clock, heap: watch } = this.#deps;
-    const { level, reading, outlook, ready, stuck } = present.situation;
+    const { context, plan, clock, heap: watch } = this.#deps;
+    const { level, reading, outlook, ready, stuck } = context.situation;
     return plan.decide({
       nowMs: clock.now(),
       // relieved: work comes in while the level is held, and would feel a long stop
@@ -147,7 +147,7 @@ export class GcRunner {
       limitBytes: reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
       heap,
-      runtime: present.life.worker.runtime,
+      runtime: context.life.worker.runtime,
       forced,
       loadGone: inFlight === 0,
     });
@@ -155,13 +155,13 @@ export class GcRunner {
 
   /** @throws ReachError, SpillwayError `unavailable` */
   async collect(reach: RuntimeClient, way: GcWay, trigger: string): Promise<GcRecord> {
-    const { present, hand, clock } = this.#deps;
-    present.check();
+    const { context, connection, clock } = this.#deps;
+    context.check();
     const at = new Date(clock.wallMs()).toISOString();
-    const before = { held: present.held(), rss: present.life.rssBytes() };
+    const before = { held: context.held(), rss: context.life.rssBytes() };
     this.#running = true;
     try {
-      return await hand.occupy(this.#collect(reach, way, before, { at, trigger }));
+      return await connection.occupy(this.#collect(reach, way, before, { at, trigger }));
     } finally {
       this.#triedMs = clock.now();
       this.#running = false;
@@ -174,7 +174,7 @@ export class GcRunner {
     { held, rss }: Use,
     asked: Pick<GcRecord, 'at' | 'trigger'>,
   ) {
-    const { present, plan, clock, heap, see } = this.#deps;
+    const { context, plan, clock, heap, see } = this.#deps;
     const run = await reach.collect(way);
     const endedMs = clock.now();
     this.#collectedMs = endedMs;
@@ -186,8 +186,8 @@ export class GcRunner {
     const watchHeap = async () => {
       if (heap.use) see(await reach.facts().catch(() => null));
     };
-    const low = await awaitReclaim(present, clock, reach, run, { held, rss }, watchHeap);
-    present.check(); // what a dying process gives back was not collected
+    const low = await awaitReclaim(context, clock, reach, run, { held, rss }, watchHeap);
+    context.check(); // what a dying process gives back was not collected
     const freed = {
       freedCgroupBytes: Math.max(0, held - low.held),
       freedRssBytes: rss === null || low.rss === null ? null : Math.max(0, rss - low.rss),

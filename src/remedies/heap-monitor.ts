@@ -36,7 +36,7 @@ export class HeapMonitor {
   use: HeapUse | null = null;
   advice: Advised[] = [];
 
-  readonly #present: SessionContext;
+  readonly #context: SessionContext;
   readonly #deps: SessionDeps;
   #confirmation = UNCROSSED;
   #collected = { atMs: Number.NEGATIVE_INFINITY, leftBytes: 0 };
@@ -56,13 +56,13 @@ export class HeapMonitor {
   #advised = { bytes: 0, limitBytes: 0 };
 
   constructor(present: SessionContext, deps: SessionDeps) {
-    this.#present = present;
+    this.#context = present;
     this.#deps = deps;
   }
 
   /** Advises, at each round of the loop. */
   attend({ limitBytes, limitSource }: Reading): void {
-    const { heapLimitSet, heapLimitBytes } = this.#present.life;
+    const { heapLimitSet, heapLimitBytes } = this.#context.life;
     // of a number that was set the advice is about that number; V8 makes somewhat more of it
     const bytes = heapLimitSet ? heapLimitBytes : (this.#limitBytes ?? heapLimitBytes);
     if (bytes === null || limitSource === 'machine') return;
@@ -100,7 +100,7 @@ export class HeapMonitor {
   /** Follows the most that the heap can be, at each round of the loop. */
   follow({ nowMs, reading, outlook: { growthBytesPerSecond } }: Situation): void {
     if (this.#unanswered && nowMs - (this.use?.atMs ?? nowMs) >= STALE_MS) this.#drop();
-    const heapLimitBytes = this.#limitBytes ?? this.#present.life.heapLimitBytes;
+    const heapLimitBytes = this.#limitBytes ?? this.#context.life.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { options: thresholds } = this.#deps;
     const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
@@ -120,7 +120,7 @@ export class HeapMonitor {
   #farFromOutside(input: HeapBoundInput): boolean {
     const { nowMs, anonBytes, heapLimitBytes } = input;
     if (nowMs < this.#measured.nextMs) return this.#measured.far;
-    const usedBytes = this.#deps.heapFromOutside(this.#present.life.worker.pid);
+    const usedBytes = this.#deps.heapFromOutside(this.#context.life.worker.pid);
     const far = usedBytes !== null && !isNear(usedBytes, input);
     const left = 1 - (usedBytes ?? 0) / heapLimitBytes;
     this.#measured = { nextMs: nowMs + Math.max(MEASURE_MS.least, left * MEASURE_MS.most), far };
@@ -132,10 +132,10 @@ export class HeapMonitor {
 
   /** The agent was asked because of that; what it told has been taken in, if it told something. */
   asked(): void {
-    const heapLimitBytes = this.#limitBytes ?? this.#present.life.heapLimitBytes;
+    const heapLimitBytes = this.#limitBytes ?? this.#context.life.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { clock, options: thresholds } = this.#deps;
-    const { reading } = this.#present.situation;
+    const { reading } = this.#context.situation;
     const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
     const input = { nowMs: clock.now(), anonBytes, heapLimitBytes, thresholds };
     this.#bound = askedHeap(this.#bound, input, this.#look?.usedBytes ?? null);
@@ -147,7 +147,7 @@ export class HeapMonitor {
     this.#unanswered = false;
     if (limitBytes === null) return;
     this.#limitBytes = limitBytes;
-    const { reading } = this.#present.situation;
+    const { reading } = this.#context.situation;
     this.#look = { usedBytes, anonBytes: reading.anonBytes ?? unreclaimableBytes(reading) };
     const { clock, options } = this.#deps;
     const use = {

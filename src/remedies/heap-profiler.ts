@@ -37,8 +37,8 @@ interface Sampling {
 export class HeapProfiler {
   report: GrowthReport | undefined;
 
-  readonly #present: SessionContext;
-  readonly #hand: RuntimeConnection;
+  readonly #context: SessionContext;
+  readonly #connection: RuntimeConnection;
   readonly #plan: GcPlan;
   readonly #deps: SessionDeps;
   /** When things were still calm: growth is told against it. */
@@ -48,8 +48,8 @@ export class HeapProfiler {
   #retryMs = Number.NEGATIVE_INFINITY;
 
   constructor(present: SessionContext, hand: RuntimeConnection, plan: GcPlan, deps: SessionDeps) {
-    this.#present = present;
-    this.#hand = hand;
+    this.#context = present;
+    this.#connection = hand;
     this.#plan = plan;
     this.#deps = deps;
   }
@@ -62,7 +62,7 @@ export class HeapProfiler {
   see(facts: HeapFacts): void {
     if (this.#baseline && !this.#baseline.heap)
       this.#baseline = {
-        ...this.#memory(this.#present.situation, facts),
+        ...this.#memory(this.#context.situation, facts),
         processes: this.#baseline.processes,
       };
   }
@@ -73,14 +73,14 @@ export class HeapProfiler {
    */
   async follow(reach: RuntimeClient, heap: HeapFacts | null): Promise<void> {
     const { options, clock, log } = this.#deps;
-    const { level } = this.#present.situation;
+    const { level } = this.#context.situation;
     if (options.profile === 'off' || !canProfile(reach) || !atLeast(level, 'warning')) return;
     if (clock.now() < this.#retryMs) return;
     try {
       if (this.#sampling?.reach !== reach) await this.start();
       else if (this.#isDue(this.#sampling, heap)) await this.read();
     } catch (error) {
-      if (this.#present.over) return;
+      if (this.#context.over) return;
       if (error instanceof RuntimeClientError && error.deferred) throw error; // the moment for it has not come
       this.#retryMs = clock.now() + RETRY_MS;
       this.#sampling = undefined;
@@ -101,11 +101,11 @@ export class HeapProfiler {
     const { clock, stalled, keep } = this.#deps;
     const reach = await this.#open();
     const facts = await reach.facts();
-    this.#present.check();
-    const profile = await this.#hand.occupy(reach.profile());
+    this.#context.check();
+    const profile = await this.#connection.occupy(reach.profile());
     stalled(profile.stallMs);
-    this.#present.check();
-    const { situation } = this.#present;
+    this.#context.check();
+    const { situation } = this.#context;
     this.#plan.looked(
       facts?.usedBytes ?? unreclaimableBytes(situation.reading),
       profile.stallMs,
@@ -123,18 +123,18 @@ export class HeapProfiler {
   }
 
   async #open(): Promise<ProfilingReach> {
-    const reach = await this.#hand.open();
+    const reach = await this.#connection.open();
     if (canProfile(reach)) return reach;
     throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
   }
 
   #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {
-    const { level, reading } = this.#present.situation;
+    const { level, reading } = this.#context.situation;
     return { sinceMs: this.#deps.clock.now(), heldBytes: unreclaimableBytes(reading), level };
   }
 
   #isDue(last: Sampling, heap: HeapFacts | null): boolean {
-    const { life, situation } = this.#present;
+    const { life, situation } = this.#context;
     const { level, reading } = situation;
     const nowMs = this.#deps.clock.now();
     const held = unreclaimableBytes(reading);
@@ -148,7 +148,7 @@ export class HeapProfiler {
   #name({ sites: named, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
     const sites = named.map(plainSite);
     const at = new Date(this.#deps.clock.wallMs()).toISOString();
-    const { pid } = this.#present.life.worker;
+    const { pid } = this.#context.life.worker;
     let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);
     // all of it came before the first look: then what is there is what has grown
     if (grown.kinds.length === 0) grown = growthKinds(pid, memory, null, sites);
@@ -157,7 +157,7 @@ export class HeapProfiler {
 
   #memory({ reading, processes }: Situation, heap: HeapFacts | null): MemoryFacts {
     const { anonBytes, shmemBytes } = reading;
-    const { pid } = this.#present.life.worker;
+    const { pid } = this.#context.life.worker;
     const own = processes.find((each) => each.pid === pid);
     return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
   }

@@ -16,8 +16,8 @@ export class InFlightMonitor {
   /** As last seen while shedding; `null` is not known. */
   inFlight: number | null = null;
 
-  readonly #present: SessionContext;
-  readonly #hand: RuntimeConnection;
+  readonly #context: SessionContext;
+  readonly #connection: RuntimeConnection;
   readonly #connections: SessionDeps['connections'];
   readonly #clock: SessionDeps['clock'];
   #counting: Promise<number | null> | undefined;
@@ -30,8 +30,8 @@ export class InFlightMonitor {
     hand: RuntimeConnection,
     { connections, clock }: Pick<SessionDeps, 'connections' | 'clock'>,
   ) {
-    this.#present = present;
-    this.#hand = hand;
+    this.#context = present;
+    this.#connection = hand;
     this.#connections = connections;
     this.#clock = clock;
   }
@@ -66,18 +66,18 @@ export class InFlightMonitor {
   }
 
   async #count(): Promise<number | null> {
-    const { life, latest } = this.#present;
+    const { life, latest } = this.#context;
     const { pid } = life.info;
     const others = latest?.pids.filter((each) => each !== pid) ?? [];
-    const { reach } = this.#hand;
+    const { reach } = this.#connection;
     const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
     const seen = await this.#connections([pid, ...others], leaveOut).catch(() => null);
     let count = seen?.total ?? null;
     // a connection may be kept open with no request on it: that only the runtime knows, and of its own process alone
     // one that was let go meanwhile is not to be opened again for this
-    const asks = !this.#present.ended && !this.#hand.occupied && this.#hand.reach === reach;
+    const asks = !this.#context.ended && !this.#connection.occupied && this.#connection.reach === reach;
     if (seen && count && reach?.inFlight && asks) {
-      const accepted = seen.accepted.get(this.#hand.pid ?? life.worker.pid) ?? 0;
+      const accepted = seen.accepted.get(this.#connection.pid ?? life.worker.pid) ?? 0;
       const inside = await reach.inFlight().catch(() => null);
       if (inside !== null) count += inside - accepted;
     }

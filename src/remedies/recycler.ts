@@ -3,54 +3,13 @@ import { formatSeconds } from '../core/lib/units.ts';
 import type { Finding } from '../core/model/events.ts';
 import { memoryLimitedBy, memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
-import type { AgentProcess, Clock, Situation } from '../core/ports/ports.ts';
-import { atLeast, type Thresholds } from '../core/pressure/level.ts';
-import { type CollectionState, MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
+import type { AgentProcess, Situation } from '../core/ports/ports.ts';
+import { atLeast } from '../core/pressure/level.ts';
+import { MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
 import { OomVictim } from '../core/recycle/oom-victim.ts';
-import type { RecycleOutcome, RecycleWork } from '../core/recycle/outcome.ts';
-import {
-  type RecycleInput,
-  type RecycleMode,
-  RecyclePlan,
-  type RecyclePlanOptions,
-} from '../core/recycle/plan.ts';
-
-export interface RecyclerDeps {
-  mode: RecycleMode;
-  restarted: RecyclePlanOptions['restarted'];
-  thresholds: Thresholds;
-  turn: RecyclePlanOptions['turn'];
-  /** kubelet starts the agent again, each time after a longer wait. */
-  kubelet: boolean;
-  /** At the limit the kernel ends all processes at once (`memory.oom.group`), and not the biggest. */
-  endsAll: boolean;
-  /** `oom_score_adj` of a process. */
-  oomAdjustment(pid: number): number;
-  clock: Clock;
-  /** Which process of the agent SIGTERM is for; `null` where none can be told. */
-  sigtermTarget(life: AgentProcess): number | null;
-  /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
-  handlesSigterm(pid: number): boolean | null;
-  /** Ends it in order by SIGTERM to `target`, beside the loop. */
-  start(
-    life: AgentProcess,
-    target: number,
-    work: RecycleWork,
-  ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
-  log(level: 'info' | 'warn', message: string): void;
-  recycled(result: string): void;
-}
-
-/** What is known from inside the agent. */
-export interface Inside {
-  readonly collections: CollectionState;
-  readonly inFlight: number | null;
-  /** What a process' runtime says: whether its program handles SIGTERM. */
-  readonly sigterm: { pid: number; handles: boolean } | null;
-  /** Charged, and free inside the runtime's heap; 0 where that is not known. */
-  readonly freeHeapBytes: number;
-  countInFlight(): Promise<number | null>;
-}
+import type { RecycleOutcome } from '../core/recycle/outcome.ts';
+import { type RecycleInput, RecyclePlan } from '../core/recycle/plan.ts';
+import type { Inside, RecyclerDeps } from './recycler-deps.ts';
 
 /** The kill is about to come: there is no time left to wait for work to end. A forecast of a burst may be of a single step. */
 const URGENT = { seconds: 0.3, ratio: 0.94 };

@@ -118,17 +118,17 @@ export class PressureRemediation implements Remediation {
 
   /** Collects now. @throws SpillwayError `busy` or `unavailable` */
   async collect(): Promise<GcRecord> {
-    return this.#present().collectNow();
+    return this.#context().collectNow();
   }
 
   /** What grew, sampled for `seconds` more. @throws SpillwayError `busy` or `unavailable` */
   async profile(seconds: number): Promise<GrowthReport & { file: string | null }> {
-    return this.#present().profileNow(seconds);
+    return this.#context().profileNow(seconds);
   }
 
   /** Streams a heap snapshot. @throws SpillwayError `busy` or `unavailable` */
   async snapshot(file: SnapshotFile): Promise<void> {
-    return this.#present().snapshotNow(file);
+    return this.#context().snapshotNow(file);
   }
 
   /** Somebody else ends the agent: it is not ended from here. */
@@ -142,7 +142,7 @@ export class PressureRemediation implements Remediation {
     await Promise.all([this.#session?.end(), ...this.#others.map((remedy) => remedy.end())]);
   }
 
-  #present(): RuntimeSession {
+  #context(): RuntimeSession {
     if (!this.#session) throw new SpillwayError('unavailable', 'there is no agent now');
     return this.#session;
   }

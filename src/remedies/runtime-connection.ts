@@ -15,7 +15,7 @@ const RETRY_MS = {
 
 /** The hand in the agent's runtime: opened when it is needed, kept, and let go. */
 export class RuntimeConnection {
-  readonly #present: SessionContext;
+  readonly #context: SessionContext;
   readonly #reachOf: SessionDeps['reach'];
   readonly #clock: Clock;
   #reach: RuntimeClient | undefined;
@@ -32,7 +32,7 @@ export class RuntimeConnection {
     { reach, clock }: Pick<SessionDeps, 'reach' | 'clock'>,
     maySignal: () => boolean,
   ) {
-    this.#present = present;
+    this.#context = present;
     this.#reachOf = reach;
     this.#clock = clock;
     this.#maySignal = maySignal;
@@ -56,7 +56,7 @@ export class RuntimeConnection {
   /** From when on the next try makes sense, in monotonic milliseconds. */
   get retryMs(): number {
     const { pid, retryMs } = this.#refusals;
-    return pid === this.#present.life.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
+    return pid === this.#context.life.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -65,15 +65,15 @@ export class RuntimeConnection {
    * @throws SpillwayError `unavailable` when this life is over
    */
   async open(): Promise<RuntimeClient> {
-    this.#present.check();
-    const { worker } = this.#present.life;
+    this.#context.check();
+    const { worker } = this.#context.life;
     if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
     const before = this.#reach;
     this.#reach = undefined;
     // first: the next process would find the port of the one before in use
     if (before) await within(this.#clock, RELEASE_MS, before.release());
     const reach = await this.#reachOf(worker, this.#maySignal);
-    this.#present.check();
+    this.#context.check();
     if (typeof reach === 'string') throw new RuntimeClientError('refused', reach);
     this.#reached = worker;
     this.#reach = reach;
@@ -104,7 +104,7 @@ export class RuntimeConnection {
 
   /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
   refused({ passing, outcome }: RuntimeClientError): number {
-    const { pid } = this.#present.life.worker;
+    const { pid } = this.#context.life.worker;
     const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
     const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
     const retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (count - 1));

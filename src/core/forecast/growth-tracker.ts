@@ -3,7 +3,7 @@ import { GcSawtooth, visibleDropBytes } from './gc-sawtooth.ts';
 import { type LeakVerdict, leakEnded, suspectLeak } from './leak.ts';
 import { type Points, Series, Windows } from './series.ts';
 import { deviation, leastSquares, type Slope } from './statistics.ts';
-import { type Highs, highsOf, longestTrend, MIN_POINTS, nextHighs, type Trend } from './trend.ts';
+import { type Highs, highsOf, longestTrend, MIN_POINTS, nextHighs, rests, type Trend } from './trend.ts';
 
 const MIB = 1024 ** 2;
 
@@ -12,9 +12,6 @@ const TREND_MS = 120_000;
 const WINDOW_MS = 2_000;
 /** Teeth longer than the look-back allows: this many floors are a trend however far back they reach. */
 const MIN_FLOORS = 4;
-/** A trend has ended when there was no new high for this long, and for three times the second longest pause it made before. */
-const REST_MS = 3_000;
-const PAUSES = 3;
 /** A rise by less than this share of the limit is noise. */
 const NOISE_SHARE = 0.001;
 
@@ -77,7 +74,7 @@ export class GrowthTracker {
   readonly #recent = new Series(256);
   readonly #windows = new Windows(WINDOW_MS, TREND_MS / WINDOW_MS);
   readonly #coarse = new Windows(LEAK_WINDOW_MS, 60);
-  readonly #teeth = new GcSawtooth();
+  readonly #sawtooth = new GcSawtooth();
   readonly #load = new Series(600);
   #startMs: number | null = null;
   #held = 0;
@@ -104,7 +101,7 @@ export class GrowthTracker {
     this.#recent.push(atMs, heldBytes);
     this.#coarse.add(atMs, heldBytes);
     if (this.#windows.add(atMs, heldBytes)) this.#trendStale = true;
-    if (this.#teeth.add(atMs, heldBytes, limitBytes)) this.#trendStale = true;
+    if (this.#sawtooth.add(atMs, heldBytes, limitBytes)) this.#trendStale = true;
   }
 
   /** CPU use of the agent in cores, about once a second: the measure of its load. */
@@ -135,7 +132,7 @@ export class GrowthTracker {
     if (trend.high < 0) return { ...NO_FORECAST, growthBytesPerSecond: trend.slope };
     if (trend.low <= 0 || this.#held < this.#lowestRisen) return NO_FORECAST;
     const highs = this.#highsOf(trend);
-    if (rests(atMs, highs)) return NO_FORECAST;
+    if (rests(atMs, WINDOW_MS, highs)) return NO_FORECAST;
     const { line, spread } = this.#peaks(atMs, trend);
     const risingSeconds = (atMs - highs.firstMs) / 1000;
     return {
@@ -165,10 +162,10 @@ export class GrowthTracker {
     }
     for (const span of LEAK_SPANS_MS) {
       const from = Math.max(this.#leakFromMs, atMs - span);
-      const first = this.#teeth.floors.firstSince(from);
+      const first = this.#sawtooth.floors.firstSince(from);
       const facts = suspectLeak({
-        floors: this.#teeth.floors.slice(first),
-        largestDropBytes: this.#teeth.largestDrop(from),
+        floors: this.#sawtooth.floors.slice(first),
+        largestDropBytes: this.#sawtooth.largestDrop(from),
         minima: this.#coarse.minima.slice(this.#coarse.minima.firstSince(from)),
         load: this.#load.slice(this.#load.firstSince(from)),
         limitBytes: this.#limit,
@@ -186,7 +183,7 @@ export class GrowthTracker {
     this.#recent.clear();
     this.#windows.clear();
     this.#coarse.clear();
-    this.#teeth.clear();
+    this.#sawtooth.clear();
     this.#load.clear();
     this.#startMs = null;
     this.#burstSeenMs = Number.NEGATIVE_INFINITY;
@@ -206,7 +203,7 @@ export class GrowthTracker {
   }
 
   #trendPoints(atMs: number): Points | 'within teeth' | null {
-    const { floors } = this.#teeth;
+    const { floors } = this.#sawtooth;
     const { minima } = this.#windows;
     const lastFloor = floors.time(floors.length - 1);
     const from = Math.min(floors.firstSince(atMs - TREND_MS), Math.max(0, floors.length - MIN_FLOORS));
@@ -215,7 +212,7 @@ export class GrowthTracker {
       if (atMs - lastFloor < 2 * meanTooth) return floors.slice(from);
     }
     const fellLately = atMs - lastFloor < TREND_MS;
-    if (fellLately && this.#held <= this.#teeth.lastPeak) return 'within teeth';
+    if (fellLately && this.#held <= this.#sawtooth.lastPeak) return 'within teeth';
     const since = fellLately ? Math.max(lastFloor, atMs - TREND_MS) : atMs - TREND_MS;
     const points = minima.slice(minima.firstSince(since));
     return points.times.length < MIN_POINTS ? null : points;
@@ -227,7 +224,7 @@ export class GrowthTracker {
    */
   #peaks(atMs: number, { slope, sinceMs }: Trend): { line: number; spread: number } {
     const { maxima } = this.#windows;
-    const { floors, drops } = this.#teeth;
+    const { floors, drops } = this.#sawtooth;
     const now = (at: number, bytes: number) => bytes + (slope * (atMs - at)) / 1000;
     const tooth = floors.time(floors.length - 2);
     const lately = Math.min(atMs - TERRITORY_MS, Number.isNaN(tooth) ? atMs : tooth);
@@ -291,13 +288,7 @@ export class GrowthTracker {
     let peak = 0;
     for (let i = maxima.firstSince(from); i < maxima.length; i++)
       if (maxima.time(i) <= atMs - BURST_MS) peak = Math.max(peak, maxima.value(i));
-    const margin = Math.max(MIB, TERRITORY_MARGIN * this.#teeth.largestDrop(from));
+    const margin = Math.max(MIB, TERRITORY_MARGIN * this.#sawtooth.largestDrop(from));
     return this.#held > peak + margin;
   }
-}
-
-/** Whether use has stopped making new highs: for longer than its steps and teeth explain. */
-function rests(atMs: number, { lastMs, pauses: [, pauseMs] }: Highs): boolean {
-  // the pause between the highs of two windows is no longer than this where there is none
-  return atMs - lastMs > Math.max(REST_MS, PAUSES * (pauseMs - WINDOW_MS));
 }

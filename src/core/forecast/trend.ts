@@ -1,6 +1,10 @@
 import type { Points } from './series.ts';
 import { type Slope, theilSen } from './statistics.ts';
 
+/** A trend has ended when there was no new high for this long, and for three times the second longest pause it made before. */
+const REST_MS = 3_000;
+const PAUSES = 3;
+
 /** Fewer points than this are no trend yet. */
 export const MIN_POINTS = 6;
 /** Standard deviations by which what is later must disagree before what was earlier is given up as history. */
@@ -80,4 +84,10 @@ export function nextHighs(
   const pauseMs = atMs - lastMs;
   const next = [Math.max(longestMs, pauseMs), Math.max(secondMs, Math.min(longestMs, pauseMs))] as const;
   return { firstMs, lastMs: atMs, pauses: next, bytes, count };
+}
+
+/** Whether use has stopped making new highs: for longer than its steps and teeth explain. */
+export function rests(atMs: number, windowMs: number, { lastMs, pauses: [, pauseMs] }: Highs): boolean {
+  // the pause between the highs of two windows is no longer than this where there is none
+  return atMs - lastMs > Math.max(REST_MS, PAUSES * (pauseMs - windowMs));
 }

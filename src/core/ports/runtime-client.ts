@@ -1,3 +1,4 @@
+import { SpillwayError } from '../lib/errors.ts';
 import { clean } from '../lib/text.ts';
 import type { Collection, GcWay, HeapFacts, Profile } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
@@ -26,6 +27,15 @@ export class RuntimeClientError extends Error {
     this.hint = options.hint;
     this.passing = options.passing ?? false;
     this.deferred = options.deferred ?? false;
+  }
+
+  /** For who asked for it from outside. */
+  asUnavailable(): SpillwayError {
+    const { message, hint } = this;
+    return new SpillwayError('unavailable', message, {
+      cause: this,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 }
 

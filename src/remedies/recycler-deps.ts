@@ -1,0 +1,42 @@
+import type { AgentProcess, Clock } from '../core/ports/ports.ts';
+import type { Thresholds } from '../core/pressure/level.ts';
+import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
+import type { RecycleOutcome, RecycleWork } from '../core/recycle/outcome.ts';
+import type { RecycleMode, RecyclePlanOptions } from '../core/recycle/plan.ts';
+
+export interface RecyclerDeps {
+  mode: RecycleMode;
+  restarted: RecyclePlanOptions['restarted'];
+  thresholds: Thresholds;
+  turn: RecyclePlanOptions['turn'];
+  /** kubelet starts the agent again, each time after a longer wait. */
+  kubelet: boolean;
+  /** At the limit the kernel ends all processes at once (`memory.oom.group`), and not the biggest. */
+  endsAll: boolean;
+  /** `oom_score_adj` of a process. */
+  oomAdjustment(pid: number): number;
+  clock: Clock;
+  /** Which process of the agent SIGTERM is for; `null` where none can be told. */
+  sigtermTarget(life: AgentProcess): number | null;
+  /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
+  handlesSigterm(pid: number): boolean | null;
+  /** Ends it in order by SIGTERM to `target`, beside the loop. */
+  start(
+    life: AgentProcess,
+    target: number,
+    work: RecycleWork,
+  ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };
+  log(level: 'info' | 'warn', message: string): void;
+  recycled(result: string): void;
+}
+
+/** What is known from inside the agent. */
+export interface Inside {
+  readonly collections: CollectionState;
+  readonly inFlight: number | null;
+  /** What a process' runtime says: whether its program handles SIGTERM. */
+  readonly sigterm: { pid: number; handles: boolean } | null;
+  /** Charged, and free inside the runtime's heap; 0 where that is not known. */
+  readonly freeHeapBytes: number;
+  countInFlight(): Promise<number | null>;
+}
