@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { follow } from '../compose.ts';
+import { follow } from '../compose/agent.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';

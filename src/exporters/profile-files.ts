@@ -92,3 +92,42 @@ export async function roomForSnapshot(dir: string, heapUsedBytes: number): Promi
   const { bavail, blocks, bsize } = disk;
   return snapshotDiskRoom({ heapUsedBytes, freeBytes: bavail * bsize, totalBytes: blocks * bsize });
 }
+
+/** A time as it stands in names of files. */
+function stamp(wallMs: number): string {
+  return new Date(wallMs).toISOString().replaceAll(':', '-');
+}
+
+/** @returns the path of the file. @throws SpillwayError `record` */
+export async function keepProfile(
+  dir: string,
+  { extension, content }: { extension: string; content: string | Uint8Array },
+  wallMs: number,
+): Promise<string> {
+  const file = await keepFile(dir, 'profile', `${stamp(wallMs)}${extension}`);
+  await file.write(content);
+  await file.done();
+  return file.path;
+}
+
+/** Streams a heap snapshot into a file where there is room for it. @throws SpillwayError */
+export async function keepSnapshot(
+  dir: string,
+  wallMs: number,
+  take: (file: {
+    room(heapUsedBytes: number): ReturnType<typeof roomForSnapshot>;
+    write(chunk: string): Promise<void>;
+  }) => Promise<void>,
+): Promise<{ file: string; bytes: number }> {
+  const file = await keepFile(dir, 'heap', `${stamp(wallMs)}.heapsnapshot`);
+  try {
+    await take({
+      room: (heapUsedBytes) => roomForSnapshot(dir, heapUsedBytes),
+      write: (chunk) => file.write(chunk),
+    });
+    await file.done();
+    return { file: file.path, bytes: file.bytes };
+  } finally {
+    await file.discard();
+  }
+}

@@ -1,0 +1,75 @@
+import { fileURLToPath } from 'node:url';
+import { type AdminServer, createAdminServer } from '../adapters/admin-server.ts';
+import { createHttpServer, type HttpServer } from '../adapters/http-server.ts';
+import type { Logger } from '../adapters/logger.ts';
+import type { Metrics } from '../adapters/metrics.ts';
+import type { Config } from '../config/options.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { Admission } from '../core/pressure/admission.ts';
+import { retryAfterSeconds } from '../core/pressure/retry-after.ts';
+import type { HistoryReport } from '../core/report/history-report.ts';
+import { keepSnapshot } from '../exporters/profile-files.ts';
+import type { Guardian } from '../guardian.ts';
+import type { PressureRemediation } from '../remedies/remediation.ts';
+import type { ComposedExporters } from './exporters.ts';
+
+/** The page at `/`: the build says where it lies, as seen from the bundle's chunk that this becomes part of. */
+const PAGE = fileURLToPath(new URL(process.env['SPILLWAY_PAGE'] ?? '../../dist/page.html', import.meta.url));
+
+/** What reads: probes, metrics, status, page. */
+export function composeHttp(
+  config: Config,
+  guardian: Guardian,
+  metrics: Metrics,
+  logger: Logger,
+  { recorder, subscribe }: Pick<ComposedExporters, 'recorder' | 'subscribe'>,
+  history: () => HistoryReport,
+): HttpServer {
+  const admission = new Admission(config, Math.random());
+  return createHttpServer({
+    onRequest: () => guardian.tickIfDue(),
+    livez: () => guardian.ticking(),
+    status: () => guardian.status(),
+    statusVersion: () => guardian.version,
+    retryAfterSeconds: () => retryAfterSeconds(guardian.judge.outlook, config),
+    admit(weight) {
+      const { level, blind, stuck, relieved, recycling, absent } = guardian.judge;
+      const { ratio } = guardian;
+      const input = { level, blind, stuck, relieved, recycling: recycling !== undefined || absent, ratio };
+      const admitted = admission.admit(input, weight);
+      metrics.admission(admitted);
+      return {
+        admitted,
+        retryAfterSeconds: retryAfterSeconds(guardian.judge.outlook, config),
+        reason: admitted ? '' : guardian.reason,
+      };
+    },
+    page: PAGE,
+    history,
+    postMortems: recorder.list,
+    metrics,
+    subscribe,
+    onError: (error) => logger.warn(`a request failed: ${String(error)}`),
+  });
+}
+
+/** What acts on the agent, at an address of its own. */
+export function composeAdmin(
+  { recordDir, adminToken }: Config,
+  relief: PressureRemediation,
+  logger: Logger,
+): AdminServer {
+  return createAdminServer({
+    collect: () => relief.collect(),
+    profile: (seconds) => relief.profile(seconds),
+    async snapshot() {
+      if (recordDir !== undefined)
+        return keepSnapshot(recordDir, Date.now(), (file) => relief.snapshot(file));
+      throw new SpillwayError('unavailable', 'there is nowhere to keep a heap snapshot', {
+        hint: 'set --record-dir',
+      });
+    },
+    token: adminToken,
+    onError: (error) => logger.warn(`a request failed: ${messageOf(error)}`),
+  });
+}
