@@ -13,7 +13,7 @@ const TIMEOUT_MS = 2000;
 export interface PreKillHookDeps {
   /** Loopback; `undefined` switches it off. */
   url: string | undefined;
-  clock: Pick<Clock, 'wallMs'>;
+  clock: Pick<Clock, 'wallMs' | 'setTimer'>;
   /** As the status stands. */
   status(): object;
 }
@@ -30,12 +30,13 @@ export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Reme
 
   const call = async (to: string, secondsToLimit: number) => {
     const deadline = new Date(clock.wallMs() + secondsToLimit * 1000).toISOString();
-    running = new AbortController();
-    const result = await post(
-      to,
-      JSON.stringify({ status: status(), secondsToLimit, deadline }),
-      AbortSignal.any([running.signal, AbortSignal.timeout(TIMEOUT_MS)]),
-    ).catch((error: unknown) => `failed: ${messageOf(error)}`);
+    const abort = new AbortController();
+    running = abort;
+    const late = () => abort.abort(new Error(`no answer within ${formatSeconds(TIMEOUT_MS / 1000)}`));
+    const timer = clock.setTimer(late, TIMEOUT_MS);
+    const body = JSON.stringify({ status: status(), secondsToLimit, deadline });
+    const result = await post(to, body, abort.signal).catch((error: unknown) => `failed: ${reasonOf(error)}`);
+    timer.cancel();
     running = undefined;
     called = `the hook ${result}`;
     if (ended) return;
@@ -64,6 +65,11 @@ export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Reme
       running?.abort(new Error('the guardian ends'));
     },
   };
+}
+
+/** An aborted request has its reason as the cause. */
+function reasonOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
 }
 
 /** @returns the answer's status, in words */

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
+import { systemClock } from '../../../src/compose/agent.ts';
 import type { Situation } from '../../../src/core/ports/ports.ts';
 import { createPreKillHook } from '../../../src/remedies/pre-kill-hook.ts';
 
@@ -33,7 +34,7 @@ async function program(answers: boolean) {
 const hookTo = (url: string | undefined) =>
   createPreKillHook({
     url,
-    clock: { wallMs: () => Date.parse('2026-01-01T00:00:00Z') },
+    clock: { ...systemClock, wallMs: () => Date.parse('2026-01-01T00:00:00Z') },
     status: () => ({ level: 'critical' }),
   });
 

@@ -289,7 +289,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const bundle = join(classes.classPath, 'reach.cjs');
     const source = fileURLToPath(new URL('../../../../src/runtimes/jvm/client.ts', import.meta.url));
     buildSync({ entryPoints: [source], bundle: true, platform: 'node', format: 'cjs', outfile: bundle });
-    const script = `require(${JSON.stringify(bundle)}).createJvmReach({ procRoot: '/proc', pid: ${agent.pid} })
+    const script = `require(${JSON.stringify(bundle)}).createJvmClient({ procRoot: '/proc', pid: ${agent.pid} })
       .facts().then(() => console.log('reached'), ({ outcome, hint }) => console.log(outcome, hint))`;
     const out = execFileSync(
       'setpriv',

@@ -16,7 +16,7 @@ import {
 } from '../../../support/node-matrix.ts';
 import { start, until } from '../../../support/started.ts';
 
-const support = (file: string) => fileURLToPath(new URL(`../../support/agents/${file}`, import.meta.url));
+const support = (file: string) => fileURLToPath(new URL(`../../../support/agents/${file}`, import.meta.url));
 const SWITCH_MS = 1000;
 const FREE = '--inspect-port=0';
 const folder = mkdtempSync(join(tmpdir(), 'node-switch-'));
