@@ -379,7 +379,11 @@ describe('whatever comes', () => {
             if (at === 'ok') expect(near).toBe(true);
             const mostMs = near && at !== 'ok' ? 60_000 : at === 'ok' || at === 'warning' ? 250 : 1000;
             expect(decision.expectedStallMs).toBeLessThanOrEqual(Math.min(mostMs, budgetMs - spent + 1e-6));
-            if (last) expect(nowMs - last.endedMs).toBeGreaterThanOrEqual(200);
+            // in the agent's last second they follow each other, and it runs for longer than it was stopped
+            const lastSecond =
+              at !== 'ok' && at !== 'warning' && (ratio >= 0.95 || (secondsToLimit ?? 100) < 1);
+            const apartMs = lastSecond ? Math.min(200, 4 * (last?.stallMs ?? 0)) : 200;
+            if (last) expect(nowMs - last.endedMs).toBeGreaterThanOrEqual(apartMs - 1e-6);
           }
           if (step.fails) {
             plan.failed('timeout', nowMs);
