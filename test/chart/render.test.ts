@@ -233,6 +233,25 @@ describe.each(
     });
   });
 
+  it('should have the sidecar request the memory it is limited to, where the values say no other', () => {
+    const webhook = (...set: string[]) =>
+      parse(one(installed(helm, { set }), 'ConfigMap')['data']['sidecar.yaml']).resources;
+    expect(webhook('sidecar.resources.limits.memory=96Mi')).toEqual({
+      requests: { cpu: '50m', memory: '96Mi' },
+      limits: { memory: '96Mi' },
+    });
+    const more = 'sidecar.resources.requests.memory=64Mi';
+    expect(webhook('sidecar.resources.limits.memory=96Mi', more).requests.memory).toBe('64Mi');
+    expect(webhook('sidecar.resources.limits.memory=null')).toEqual({ requests: { cpu: '50m' } });
+    const given = { apis: [POLICY], set: ['sidecar.resources.limits.memory=96Mi', 'demo.enabled=true'] };
+    const manifests = installed(helm, given);
+    expect(JSON.stringify(one(manifests, 'MutatingAdmissionPolicy'))).toContain(
+      'requests: {\\"cpu\\": \\"50m\\", \\"memory\\": \\"96Mi\\"}',
+    );
+    const demo = one(manifests, 'Deployment')['spec'].template.spec.initContainers[0];
+    expect(demo.resources.requests.memory).toBe('96Mi');
+  });
+
   describe('the URL of a webhook', () => {
     it('should be told to be no secret where it is a value', () => {
       const words = 'guardian.webhookUrl is for everybody to read';
