@@ -367,6 +367,15 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
         await kubectl(['create', 'namespace', namespace]);
         try {
           await bound(namespace, bounds, { memory: '64Mi' });
+          const { metadata, spec } = running();
+          const three = {
+            ...running(),
+            metadata: { ...metadata, namespace },
+            spec: { ...spec, replicas: 3 },
+          };
+          const all = await kubectl(['create', '--dry-run=server', '--filename=-'], JSON.stringify(three));
+          const some = 'ResourceQuota tight has room for the 3 pods, but not';
+          expect(all.stderr.includes(some)).toBe(words === undefined);
           const { stderr } = await kubectl(
             ['apply', '--namespace', namespace, '--filename=-'],
             JSON.stringify(running()),

@@ -3,8 +3,8 @@ Whether a ResourceQuota or a LimitRange (params) leaves room for the sidecar; th
 Needs spillway.obstacles before it. Takes a dict:
   root      $
   kind      of params
-  template  whether it is asked about a workload's template: then where not even the pod has room, nothing is said, as the pods that are
-            there already take it
+  template  whether it is asked about a workload: then a quota is asked about all its pods, and where not even the pods have room nothing
+            is said, as those that are there already take it
 */}}
 {{- define "spillway.room" -}}
 {{- $resources := include "spillway.sidecarResources" .root | fromJson -}}
@@ -60,15 +60,23 @@ Needs spillway.obstacles before it. Takes a dict:
       e.operator == "In" ? variables.priority in e.?values.orValue([])
       : e.operator == "NotIn" ? !(variables.priority in e.?values.orValue([]))
       : (e.operator == "Exists") == (variables.priority != ""))
-- name: short  # what there is too little of; sums are not exact
+{{- $used := "variables.usedOf[?k].optMap(q, quantity(q).asApproximateFloat()).orValue(0.0)" }}
+{{- $hard := "quantity(variables.hard[k]).asApproximateFloat() + 0.0001" }}
+{{- if .template }}
+- name: replicas  # pods that come of it at once; of a workload that is there already those that come beside its others
+  expression: >-
+    [1, int(object.spec.?replicas.or(object.spec.?parallelism).orValue(1))
+      - (oldObject == null ? 0 : int(oldObject.spec.?replicas.or(oldObject.spec.?parallelism).orValue(1)))].max()
+{{- end }}
+{{- range $short, $count := ternary (dict "short" "1.0" "shortOfAll" "double(variables.replicas)") (dict "short" "1.0") (hasKey . "template") }}
+- name: {{ $short }}  # what there is too little of{{ if eq $short "shortOfAll" }} for a sidecar in each{{ end }}; sums are not exact
   expression: >-
     {{ toJson $names }}.filter(n, [n, n.replace("requests.", "")].exists(k, k in variables.hard
-      {{- if .template }}
-      && variables.usedOf[?k].optMap(q, quantity(q).asApproximateFloat()).orValue(0.0) + variables.total[n]
-        <= quantity(variables.hard[k]).asApproximateFloat() + 0.0001
+      {{- if $.template }}
+      && {{ $used }} + variables.total[n] * {{ $count }} <= {{ $hard }}
       {{- end }}
-      && variables.usedOf[?k].optMap(q, quantity(q).asApproximateFloat()).orValue(0.0) + variables.total[n] + quantity(variables.asked[n]).asApproximateFloat()
-        > quantity(variables.hard[k]).asApproximateFloat() + 0.0001))
+      && {{ $used }} + (variables.total[n] + quantity(variables.asked[n]).asApproximateFloat()) * {{ $count }} > {{ $hard }}))
+{{- end }}
 - name: lacking  # of what a quota asks of every container
   expression: >-
     {{ toJson $lacking }}.filter(n, [n, n.replace("requests.", "")].exists(k, k in variables.hard))
@@ -79,6 +87,13 @@ Needs spillway.obstacles before it. Takes a dict:
     : size(variables.short) > 0 ? "ResourceQuota " + params.metadata.name + " has no room for the sidecar's "
       + variables.short.map(n, n + " (" + variables.asked[n] + ")").join(" and ")
     : ""
+{{- if .template }}
+- name: tooLittle  # there is room for one, and not for all: the first would take what the last need
+  expression: >-
+    has(variables.spec.resources) || !variables.applies || variables.noRoom != "" || size(variables.shortOfAll) == 0 ? ""
+    : "ResourceQuota " + params.metadata.name + " has room for the " + string(variables.replicas) + " pods, but not for the sidecar's "
+      + variables.shortOfAll.map(n, n + " (" + variables.asked[n] + ")").join(" and ") + " in each: some go without, and the last may be refused"
+{{- end }}
 {{- else }}
 {{- $whole := list -}}
 {{- range $name := list "cpu" "ephemeral-storage" "memory" }}{{ if and (hasKey $requests $name) (hasKey $limits $name) }}{{ $whole = append $whole $name }}{{ end }}{{ end }}
