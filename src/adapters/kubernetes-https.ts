@@ -38,17 +38,17 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|^ERR_TLS/;
 
 /**
- * Sends requests to the API server over one connection that is kept for a while. Plain `node:https` with an agent of its own:
+ * Sends requests to the API server over one connection, or a few, kept for a while. Plain `node:https` with an agent of its own:
  * no proxy variable diverts it, no redirect is followed, nothing but the cluster's authority is trusted. After a 401 the
  * request is sent again at once if the token has changed meanwhile, and the authority is read again after a certificate that
  * it does not cover.
  */
-export function createApiConnection(server: ApiServer) {
+export function createApiConnection(server: ApiServer, maxSockets = 1) {
   let agent: Agent | undefined;
 
   async function open(): Promise<Agent> {
     const ca = await textOf(server.caFile);
-    return new Agent({ ca, keepAlive: true, maxSockets: 1, timeout: IDLE_MS, checkServerIdentity: identity });
+    return new Agent({ ca, keepAlive: true, maxSockets, timeout: IDLE_MS, checkServerIdentity: identity });
   }
 
   async function once(token: string, asked: ApiRequest): Promise<ApiResponse> {

@@ -24,7 +24,7 @@ const CONNECTIONS: ConnectionBounds = {
 /** Where the server gets its answers. */
 export interface WebhookServerDeps {
   /** The answer to a review, as JSON; `undefined` when it is none. */
-  answer(review: unknown): string | undefined;
+  answer(review: unknown): string | undefined | Promise<string | undefined>;
   /** Why it is not ready, in words; `undefined` when it is. */
   unready(): string | undefined;
   metrics: { contentType: string; render(): Promise<string> };
@@ -76,13 +76,15 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
         upload.grow(chunk.length);
       }
       if (dropped) return;
+      upload.came();
       let body: unknown;
       try {
         body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
       } catch {
         return refuse(response, 400, 'this is not JSON');
       }
-      const answer = deps.answer(body);
+      const answer = await deps.answer(body);
+      if (dropped) return;
       if (answer === undefined)
         return refuse(response, 400, 'this is no AdmissionReview of admission.k8s.io/v1');
       send(response, 200, JSON_TYPE, [answer]);

@@ -9,6 +9,7 @@ import {
 import type { ApiServer } from '../adapters/kubernetes-https.ts';
 import { createLogger, type Logger, type LogLevel } from '../adapters/logger.ts';
 import { createMeters, type Meters } from '../adapters/metrics.ts';
+import { createBoundsReader } from '../adapters/namespace-bounds.ts';
 import { createWebhookCertificateStore } from '../adapters/webhook-certificate-store.ts';
 import { createWebhookServer, type WebhookServer } from '../adapters/webhook-server.ts';
 import { ANNOTATION_OPTIONS, readInjectConfig } from '../config/inject-config.ts';
@@ -18,7 +19,7 @@ import type { KeyPair } from '../core/inject/certificate.ts';
 import type { InjectConfig } from '../core/inject/config.ts';
 import { INJECTOR_METRICS, type InjectorMetric } from '../core/inject/injector-metrics.ts';
 import { notInjectedLine } from '../core/inject/not-injected.ts';
-import { answerReview, REVIEW_RESULTS } from '../core/inject/review.ts';
+import { answerReview, namespaceIn, REVIEW_RESULTS } from '../core/inject/review.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { CertificateKeeper } from '../injector/certificate-keeper.ts';
 import { readCertificateFiles } from '../sources/certificate-files.ts';
@@ -38,6 +39,8 @@ export interface InjectorOptions {
   sidecar?: string | undefined;
   /** The certificate: from files, or made and kept in a Secret. */
   certificate: { directory: string } | KeptCertificate;
+  /** Who knows what namespaces have room for; where there is none, every pod is injected. */
+  apiServer?: ApiServer | undefined;
   logLevel: LogLevel;
   logFormat: 'json' | 'pretty';
   /** Default: 5 s. */
@@ -74,10 +77,29 @@ export async function injectorCommand(
   for (const result of REVIEW_RESULTS) meters.count('spillway_injector_admissions_total', { result }, 0);
   meters.set('spillway_injector_configuration_valid', 1);
 
+  const bounds =
+    options.apiServer &&
+    createBoundsReader(options.apiServer, version, (problem) =>
+      logger.warn(
+        `what namespaces have room for is not known, and pods are injected all the same: ${problem}`,
+      ),
+    );
   // so that probes are answered before there is a right one: kubelets do not verify
   const server = createWebhookServer(
     {
-      answer: (review) => answerTimed(review, current.config, meters, logger),
+      async answer(review) {
+        const startMs = performance.now();
+        const namespace = namespaceIn(review);
+        const left = namespace === undefined ? undefined : await bounds?.read(namespace);
+        const answer = answerReview(review, current.config, ANNOTATION_OPTIONS, left);
+        if (!answer) return undefined;
+        const text = JSON.stringify(answer.review);
+        meters.count('spillway_injector_admissions_total', { result: answer.result });
+        meters.observe('spillway_injector_admission_duration_seconds', (performance.now() - startMs) / 1000);
+        const line = notInjectedLine(review, answer);
+        if (line !== undefined) logger.warn(line);
+        return text;
+      },
       unready: () => certificate.unready(),
       metrics: {
         contentType: meters.contentType,
@@ -106,26 +128,10 @@ export async function injectorCommand(
     files.abort();
     await certificate.stop();
     await server.close(CLOSE_MS);
+    bounds?.close();
     await logger.flush(FLUSH_MS);
   }
   return 0;
-}
-
-function answerTimed(
-  review: unknown,
-  config: InjectConfig,
-  meters: Meters<InjectorMetric>,
-  logger: Logger,
-): string | undefined {
-  const startMs = performance.now();
-  const answer = answerReview(review, config, ANNOTATION_OPTIONS);
-  if (!answer) return undefined;
-  const text = JSON.stringify(answer.review);
-  meters.count('spillway_injector_admissions_total', { result: answer.result });
-  meters.observe('spillway_injector_admission_duration_seconds', (performance.now() - startMs) / 1000);
-  const line = notInjectedLine(review, answer);
-  if (line !== undefined) logger.warn(line);
-  return text;
 }
 
 /** What sees to the certificate. */

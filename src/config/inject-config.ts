@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { type AnnotationOptions, defaultInjectConfig, type InjectConfig } from '../core/inject/config.ts';
 import { recordDirProblem } from '../core/inject/record-dir.ts';
+import { amountOf } from '../core/lib/units.ts';
 import { flagOf, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
 import { ORDERINGS } from './orderings.ts';
 import { hintUnknown, type Problem } from './problems.ts';
@@ -202,17 +203,6 @@ function definite(
   if (resources === undefined) return undefined;
   const { requests, limits } = resources;
   return { ...(requests ? { requests } : {}), ...(limits ? { limits } : {}) };
-}
-
-const SUFFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
-
-/** The number of a Kubernetes quantity. */
-function amountOf(quantity: string): number {
-  const [, number = '', suffix = ''] = /^([\d.]+(?:[eE]\d+)?)(.*)$/.exec(quantity) ?? [];
-  if (suffix === 'm') return Number(number) / 1000;
-  const binary = suffix.endsWith('i');
-  const power = SUFFIXES.findIndex((name) => name.toLowerCase() === suffix.replace('i', '').toLowerCase());
-  return Number(number) * (binary ? 1024 : 1000) ** power;
 }
 
 function hintOf(path: readonly (string | number)[]): string {

@@ -13,6 +13,13 @@ const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 /** The flags of `spillway injector` by key, as commander's `opts()` gives them. */
 export type InjectorFlags = Readonly<Record<string, string | undefined>>;
 
+interface ApiServer {
+  host: string;
+  port: number;
+  caFile: string;
+  tokenFile: string;
+}
+
 export interface ResolvedInjector {
   listen: Address;
   sidecar: string | undefined;
@@ -23,8 +30,10 @@ export interface ResolvedInjector {
         secret: string;
         configuration: string;
         service: string;
-        apiServer: { host: string; port: number; caFile: string; tokenFile: string };
+        apiServer: ApiServer;
       };
+  /** Where there is one to ask what namespaces have room for. */
+  apiServer: ApiServer | undefined;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   logFormat: 'json' | 'pretty';
 }
@@ -49,6 +58,7 @@ export async function resolveInjectorOptions(
     listen: value(OPTIONS.listen.type, '--listen', flags['listen'] ?? '', OPTIONS.listen.default),
     sidecar: flags['sidecar'],
     certificate: await certificateOf(flags, env, problems),
+    apiServer: env['KUBERNETES_SERVICE_HOST'] ? apiServerOf(env) : undefined,
     logLevel: value(OPTIONS.logLevel.type, '--log-level', flags['logLevel'] ?? 'info', 'info'),
     logFormat:
       format === undefined
@@ -92,8 +102,7 @@ async function certificateOf(
         hint: 'write lower-case letters, digits, - and .',
       });
   }
-  const host = env['KUBERNETES_SERVICE_HOST'];
-  if (!host)
+  if (!env['KUBERNETES_SERVICE_HOST'])
     problems.push({
       place: 'KUBERNETES_SERVICE_HOST',
       message: 'is not set: there is no API server to ask',
@@ -107,11 +116,15 @@ async function certificateOf(
     secret: flags['secret'] ?? '',
     configuration: flags['webhookConfiguration'] ?? '',
     service: flags['service'] ?? '',
-    apiServer: {
-      host: host ?? '',
-      port: Number(env['KUBERNETES_SERVICE_PORT_HTTPS'] ?? env['KUBERNETES_SERVICE_PORT'] ?? 443),
-      caFile: `${ACCOUNT}/ca.crt`,
-      tokenFile: `${ACCOUNT}/token`,
-    },
+    apiServer: apiServerOf(env),
+  };
+}
+
+function apiServerOf(env: Readonly<Record<string, string | undefined>>): ApiServer {
+  return {
+    host: env['KUBERNETES_SERVICE_HOST'] ?? '',
+    port: Number(env['KUBERNETES_SERVICE_PORT_HTTPS'] ?? env['KUBERNETES_SERVICE_PORT'] ?? 443),
+    caFile: `${ACCOUNT}/ca.crt`,
+    tokenFile: `${ACCOUNT}/token`,
   };
 }

@@ -38,7 +38,7 @@ export interface PrivateCgroupOptions {
 export const SMALLEST_LIMIT_BYTES = 4 * 1024 * 1024;
 const LEAF = 'spillway-guardian';
 const RETURN_TRIES = 50;
-const MEND =
+const HINT =
   'run as root or under: systemd-run --user --scope -p Delegate=yes spillway run …; without a cgroup the limit is guarded, not enforced';
 
 /**
@@ -52,7 +52,7 @@ export function makePrivateCgroup({ limitBytes, procRoot = '/proc' }: PrivateCgr
   group: PrivateCgroup | undefined;
   reasons: string[];
 } {
-  const none = (...reasons: string[]) => ({ group: undefined, reasons: [...reasons, MEND] });
+  const none = (...reasons: string[]) => ({ group: undefined, reasons: [...reasons, HINT] });
   if (limitBytes < SMALLEST_LIMIT_BYTES)
     return none(
       `no program starts within ${formatBytes(limitBytes)}: at least ${formatBytes(SMALLEST_LIMIT_BYTES)} are needed`,

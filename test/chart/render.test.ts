@@ -20,14 +20,21 @@ import {
 } from './support/helm.ts';
 
 const kindsOf = (manifests: Manifest[]) => new Set(manifests.map(({ kind }) => kind));
-const one = (manifests: Manifest[], kind: string) => {
-  const found = manifests.filter((manifest) => manifest.kind === kind);
+const one = (manifests: Manifest[], kind: string, name?: string) => {
+  const found = manifests.filter(
+    (manifest) => manifest.kind === kind && (name === undefined || manifest.metadata.name === name),
+  );
   expect(
     found.map(({ metadata }) => metadata.name),
     kind,
   ).toHaveLength(1);
   return found[0]!;
 };
+/** The policy that injects, and the one that warns, beside those that look at the room in a namespace. */
+const INJECTS = ['MutatingAdmissionPolicy', 'spillway.spillway.dev'] as const;
+const WARNS = ['ValidatingAdmissionPolicy', 'warnings.spillway.spillway.dev'] as const;
+/** The right to look at the room in namespaces. */
+const ROOM = { apiGroups: [''], resources: ['resourcequotas', 'limitranges'], verbs: ['list'] };
 /** Without what only `helm test` makes. */
 const installed = (helm: string, given: Given = {}) =>
   render(helm, given).filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === undefined);
@@ -95,9 +102,7 @@ describe.each(
         ['requests', 'limits'].map((kind) => `sidecar.resources.${kind}.${amount}`),
       );
       const warns = (set: string[]) =>
-        JSON.stringify(one(installed(helm, { apis: [POLICY], set }), 'ValidatingAdmissionPolicy')).includes(
-          'QoS class',
-        );
+        JSON.stringify(one(installed(helm, { apis: [POLICY], set }), ...WARNS)).includes('QoS class');
       // the last with the request of cpu that the values have: a lower one
       expect([warns([]), warns(keeps), warns(keeps.slice(1))]).toEqual([true, false, true]);
     });
@@ -108,7 +113,10 @@ describe.each(
         const pairs =
           apis.length > 0
             ? manifests
-                .filter(({ kind }) => kind === 'MutatingAdmissionPolicyBinding')
+                .filter(
+                  ({ kind, spec }) =>
+                    kind === 'MutatingAdmissionPolicyBinding' && spec.policyName === INJECTS[1],
+                )
                 .map(({ spec }) => spec.matchResources)
             : one(manifests, 'MutatingWebhookConfiguration')['webhooks'];
         const matches = (namespace: string | undefined, pod: string | undefined) =>
@@ -160,7 +168,7 @@ describe.each(
       expect(kindsOf(installed(helm, { set: ['injector.replicas=1'] }))).not.toContain('PodDisruptionBudget');
     });
 
-    it('should have rights to its own Secret and its own configuration, and to nothing else', () => {
+    it('should have rights to its own Secret, its own configuration and to look at the room in namespaces, and to nothing else', () => {
       const manifests = installed(helm, { set: ['rbac.create=false'] });
       const { name } = one(manifests, 'MutatingWebhookConfiguration').metadata;
       const rules = manifests.filter(({ kind }) => kind.endsWith('Role')).flatMap((role) => role['rules']);
@@ -171,6 +179,7 @@ describe.each(
           resourceNames: [name],
           verbs: ['get', 'patch'],
         },
+        ROOM,
         {
           apiGroups: [''],
           resources: ['secrets'],
@@ -196,7 +205,7 @@ describe.each(
       expect(args).toContain(`--secret=${one(manifests, 'Secret').metadata.name}`);
     });
 
-    it('should take its certificate from cert-manager, and then have no right at all', () => {
+    it('should take its certificate from cert-manager, and then have no right but to look at the room in namespaces', () => {
       const set = ['injector.certManager.enabled=true', 'rbac.create=false'];
       const manifests = installed(helm, { apis: [CERT_MANAGER], set });
       const { metadata, webhooks } = one(manifests, 'MutatingWebhookConfiguration');
@@ -204,9 +213,9 @@ describe.each(
       expect(metadata.annotations?.['cert-manager.io/inject-ca-from']).toBe('spillway/spillway-injector');
       expect(spec.dnsNames).toEqual([`${webhooks[0].clientConfig.service.name}.spillway.svc`]);
       const pod = one(manifests, 'Deployment')['spec'].template.spec;
-      expect(pod.automountServiceAccountToken).toBe(false);
       expect(pod.volumes).toContainEqual({ name: 'certificate', secret: { secretName: spec.secretName } });
-      expect([...kindsOf(manifests)].filter((kind) => /Role|^Secret/.test(kind))).toEqual([]);
+      const rights = manifests.filter(({ kind }) => /Role$|^Secret/.test(kind));
+      expect(rights.map(({ kind, rules }) => [kind, rules])).toEqual([['ClusterRole', [ROOM]]]);
       const own = installed(helm, {
         apis: [CERT_MANAGER],
         set: [...set, 'injector.certManager.issuerRef.name=ours'],
@@ -233,6 +242,74 @@ describe.each(
     });
   });
 
+  it('should have the sidecar request the memory it is limited to, where the values say no other', () => {
+    const webhook = (...set: string[]) =>
+      parse(one(installed(helm, { set }), 'ConfigMap')['data']['sidecar.yaml']).resources;
+    expect(webhook('sidecar.resources.limits.memory=96Mi')).toEqual({
+      requests: { cpu: '50m', memory: '96Mi' },
+      limits: { memory: '96Mi' },
+    });
+    const more = 'sidecar.resources.requests.memory=64Mi';
+    expect(webhook('sidecar.resources.limits.memory=96Mi', more).requests.memory).toBe('64Mi');
+    expect(webhook('sidecar.resources.limits.memory=null')).toEqual({ requests: { cpu: '50m' } });
+    const given = { apis: [POLICY], set: ['sidecar.resources.limits.memory=96Mi', 'demo.enabled=true'] };
+    const manifests = installed(helm, given);
+    expect(JSON.stringify(one(manifests, ...INJECTS))).toContain(
+      'requests: {\\"cpu\\": \\"50m\\", \\"memory\\": \\"96Mi\\"}',
+    );
+    const demo = one(manifests, 'Deployment')['spec'].template.spec.initContainers[0];
+    expect(demo.resources.requests.memory).toBe('96Mi');
+  });
+
+  describe('the room in a namespace', () => {
+    const room = (given: Given) =>
+      installed(helm, given).filter(({ metadata }) => /(resourcequota|limitrange)\./.test(metadata.name));
+
+    it('should be looked at by policies of their own, for the same pods as injection, which keep no pod from starting', () => {
+      const manifests = installed(helm, { apis: [POLICY] });
+      const selectors = (of: Manifest[]) => of.map(({ spec }) => spec.matchResources);
+      const bindings = (list: Manifest[], policy: string) =>
+        list.filter(
+          ({ kind, spec }) => kind === 'MutatingAdmissionPolicyBinding' && spec.policyName === policy,
+        );
+      for (const kind of ['ResourceQuota', 'LimitRange']) {
+        const name = `${kind.toLowerCase()}.spillway.spillway.dev`;
+        const { spec } = one(manifests, 'MutatingAdmissionPolicy', name);
+        expect(spec.paramKind).toEqual({ apiVersion: 'v1', kind });
+        expect([spec.failurePolicy, spec.reinvocationPolicy]).toEqual(['Ignore', 'IfNeeded']);
+        const own = bindings(manifests, name);
+        expect(selectors(own)).toEqual(selectors(bindings(manifests, 'spillway.spillway.dev')));
+        for (const binding of own)
+          expect(binding['spec'].paramRef).toEqual({ selector: {}, parameterNotFoundAction: 'Allow' });
+      }
+    });
+
+    it('should be looked at for the webhook by itself, but for workloads', () => {
+      const kinds = kindsOf(room({ apis: [VALIDATING], set: ['injector.mode=webhook'] }));
+      expect([...kinds]).toEqual(['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']);
+      expect(room({ apis: [POLICY], set: ['injector.mode=none'] })).toEqual([]);
+    });
+
+    it('should be measured by what the sidecar asks for', () => {
+      const asked = (...set: string[]) => {
+        const policy = one(
+          room({ apis: [POLICY], set }),
+          'MutatingAdmissionPolicy',
+          'resourcequota.spillway.spillway.dev',
+        );
+        const variables = policy['spec'].variables as { name: string; expression: string }[];
+        return Object.fromEntries(variables.map(({ name, expression }) => [name, expression]));
+      };
+      expect(JSON.parse(asked()['asked'] ?? '')).toEqual({
+        ...{ 'limits.cpu': '200m', 'limits.memory': '128Mi' },
+        ...{ 'requests.cpu': '50m', 'requests.memory': '128Mi' },
+      });
+      const less = asked('sidecar.resources.requests.cpu=null', 'sidecar.resources.limits.memory=null');
+      expect(JSON.parse(less['asked'] ?? '')).toEqual({ 'limits.cpu': '200m' });
+      expect(less['lacking']).toContain('["limits.memory","requests.cpu","requests.memory"]');
+    });
+  });
+
   describe('the URL of a webhook', () => {
     it('should be told to be no secret where it is a value', () => {
       const words = 'Everybody who may read pods can read guardian.webhookUrl';
@@ -251,7 +328,7 @@ describe.each(
         name: 'SPILLWAY_WEBHOOK_URL',
         valueFrom: { secretKeyRef: { name: 'alerts', key: 'chat', optional: true } },
       });
-      const policy = JSON.stringify(one(installed(helm, { set, apis: [POLICY] }), 'MutatingAdmissionPolicy'));
+      const policy = JSON.stringify(one(installed(helm, { set, apis: [POLICY] }), ...INJECTS));
       expect(policy).toContain('secretKeyRef{key: \\"chat\\", name: \\"alerts\\", optional: true}');
     });
   });
@@ -266,9 +343,11 @@ describe.each(
       for (const apis of [[POLICY], [VALIDATING]]) {
         const found = warnings({ apis });
         expect(found.map(({ kind }) => kind)).toEqual([
-          'ValidatingAdmissionPolicy',
-          ...Array(3).fill('ValidatingAdmissionPolicyBinding'),
+          ...Array(3).fill('ValidatingAdmissionPolicy'),
+          ...Array(5).fill('ValidatingAdmissionPolicyBinding'),
         ]);
+        for (const { spec } of found.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding'))
+          expect(spec.validationActions).toEqual(['Warn']);
         expect(JSON.stringify(found)).toContain('"deployments"');
       }
       expect(warnings({ apis: [] })).toEqual([]);

@@ -204,7 +204,7 @@ describe.skipIf(missing).sequential.each(MODES)(
         expect(log).toContain(`FAIL nodes can pull the image of guards in ${BARE}: not for hand-written`);
         const unnamed = `FAIL guardians in ${BARE} may create Events: not as default; name ${BARE} in rbac.namespaces`;
         expect(log).toContain(unnamed);
-        const taken = `^FAIL a pod with the label is taken in ${AGENTS}.*maximum memory usage per Container`;
+        const taken = `^FAIL a pod with the label is taken in ${AGENTS}.*: not injected: LimitRange tight refuses the sidecar's memory: Container max 100Mi`;
         expect(log).toMatch(new RegExp(taken, 'm'));
       } finally {
         await kubectl(['delete', 'namespace', BARE]);

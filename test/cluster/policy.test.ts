@@ -5,9 +5,13 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { ANNOTATION_OPTIONS } from '../../src/config/inject-config.ts';
+import { containersOf, isSidecar } from '../../src/core/inject/agent.ts';
 import { defaultInjectConfig, type InjectConfig } from '../../src/core/inject/config.ts';
 import { inject } from '../../src/core/inject/inject.ts';
+import { NOT_INJECTED, STATUS_ANNOTATION } from '../../src/core/inject/names.ts';
 import type { Pod, Volume } from '../../src/core/inject/pod.ts';
+import type { Bounds } from '../../src/core/inject/room.ts';
+import { uninject } from '../../src/core/inject/uninject.ts';
 
 /*
  * The chart's policy and the pure function make the same pod: each pod of the corpus is created (dry run) as it is where the
@@ -121,10 +125,102 @@ describe.skipIf(missing).sequential('the warnings of the chart, by webhook', () 
     while (Date.now() < until && (await said(deployment)) === '');
     expect.soft(await said(deployment)).toContain('set runAsUser and runAsGroup for container agent');
     expect.soft(await said(pod)).toContain('not injected: the webhook did not answer');
+    await bound(PLAIN, { quotas: [quota({ memory: '150Mi' })] });
+    const full = "not injected: ResourceQuota tight has no room for the sidecar's requests.memory (128Mi)";
+    expect.soft(await said({ ...running(), metadata })).toContain(full);
     // the webhook would have said this itself
     expect.soft(await said({ ...pod, spec: { ...spec, hostNetwork: true } })).not.toContain('hostNetwork');
   }, 60_000);
 });
+
+/**
+ * What may bound a namespace, at sizes at which some pods of the corpus have room for the sidecar and others not, but for the last:
+ * quotas, and the limits of a LimitRange.
+ */
+const BOUNDS: Record<string, { quotas?: object[]; limits?: object[] }> = {
+  'quota-of-requests': { quotas: [quota({ 'requests.memory': '300Mi', 'requests.cpu': '400m' })] },
+  'quota-of-limits': { quotas: [quota({ 'limits.memory': '300Mi', 'limits.cpu': '900m' })] },
+  'quota-by-short-names': { quotas: [quota({ memory: '300Mi', cpu: '1' })] },
+  'quotas-of-scopes': {
+    quotas: [
+      quota({ cpu: '1m' }, { scopes: ['Terminating'] }, 'ends'),
+      quota({ memory: '1Ki' }, priority('In', 'system-node-critical'), 'critical'),
+      quota({ memory: '260Mi' }, { scopes: ['NotTerminating', 'NotBestEffort'] }, 'lasts'),
+    ],
+  },
+  'least-memory-of-containers': { limits: [{ type: 'Container', min: { memory: '129Mi' } }] },
+  'least-cpu-of-containers': { limits: [{ type: 'Container', min: { cpu: '60m' } }] },
+  'most-cpu-of-containers': { limits: [{ type: 'Container', max: { cpu: '150m' } }] },
+  'ratio-of-containers': { limits: [{ type: 'Container', maxLimitRequestRatio: { cpu: '3' } }] },
+  'max-of-pods': { limits: [{ type: 'Pod', max: { memory: '300Mi', cpu: '1' } }] },
+  'ratio-of-pods': { limits: [{ type: 'Pod', maxLimitRequestRatio: { cpu: '1.9' } }] },
+  roomy: {
+    quotas: [quota({ memory: '10Gi', 'limits.memory': '20Gi', cpu: '10', 'limits.cpu': '20' })],
+    limits: [{ type: 'Pod', max: { memory: '20Gi' } }],
+  },
+};
+/** So that the pods of the corpus, most without any, are taken where a quota or a LimitRange asks for resources. */
+const DEFAULTS = { cpu: '100m', memory: '130Mi' };
+
+function quota(hard: object, spec: object = {}, name = 'tight') {
+  return { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name }, spec: { hard, ...spec } };
+}
+function priority(operator: string, ...values: string[]) {
+  return { scopeSelector: { matchExpressions: [{ scopeName: 'PriorityClass', operator, values }] } };
+}
+
+/** A Deployment that asks for the sidecar, of an agent with 64Mi. */
+function running() {
+  const labels = { app: 'agent', 'spillway.dev/inject': 'true' };
+  const resources = { requests: { memory: '64Mi' }, limits: { memory: '64Mi' } };
+  const command = ['node', '-e', 'setInterval(() => {}, 1000)'];
+  const agent = { name: 'agent', image: IMAGE, imagePullPolicy: 'IfNotPresent', command, resources };
+  const securityContext = { runAsUser: 1000, runAsGroup: 1000 };
+  return {
+    ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'agent' } },
+    spec: {
+      selector: { matchLabels: { app: 'agent' } },
+      template: {
+        metadata: { labels },
+        spec: { containers: [agent], securityContext, terminationGracePeriodSeconds: 1 },
+      },
+    },
+  };
+}
+
+/** Makes what bounds a namespace, and gives it as the API server does, once it counts. */
+async function bound(
+  namespace: string,
+  { quotas = [], limits = [] }: (typeof BOUNDS)[string],
+  defaults: object = DEFAULTS,
+): Promise<Bounds> {
+  const filling = { type: 'Container', default: defaults, defaultRequest: defaults };
+  const [first, ...more] = limits;
+  const merged =
+    first && 'type' in first && first.type === 'Container'
+      ? [{ ...filling, ...first }, ...more]
+      : [filling, ...limits];
+  const range = {
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: { name: 'range' },
+    spec: { limits: merged },
+  };
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...quotas, range] });
+  await kubectl(['apply', '--namespace', namespace, '--filename=-'], list);
+  const read = async <T>(kind: string) => {
+    const { stdout } = await kubectl(['get', kind, '--namespace', namespace, '--output=json']);
+    return (JSON.parse(stdout) as { items: T[] }).items;
+  };
+  for (const until = Date.now() + 30_000; Date.now() < until; ) {
+    const counted = await read<Bounds['quotas'][number]>('resourcequotas');
+    if (!counted.every(({ status }) => status?.hard && status.used)) continue;
+    // and until the API server's own copy is that new
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return { quotas: counted, limitRanges: await read('limitranges') };
+  }
+  throw new Error('a quota is not counted within 30 s');
+}
 
 const SIDECARS = [
   ['native', true],
@@ -216,6 +312,88 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
       );
       expect(injected.length).toBeGreaterThan(4);
     }, 240_000);
+
+    it.each(
+      // the places differ, not the sums
+      Object.keys(BOUNDS).slice(native ? 0 : -2),
+    )('should leave no pod worse off than without the label, and say why as the function does: %s', async (name) => {
+      if (!supported) return;
+      const namespace = `policy-test-${name}`;
+      await kubectl(['create', 'namespace', namespace]);
+      try {
+        await kubectl(['label', 'namespace', namespace, 'spillway.dev/inject=true']);
+        const bounds = await bound(namespace, BOUNDS[name] ?? {});
+        const pods = corpus();
+        const declining = [...pods].map(([file, pod]) => {
+          const labels = { ...pod.metadata?.labels, 'spillway.dev/inject': 'false' };
+          return [file, { ...pod, metadata: { ...pod.metadata, labels } }] as const;
+        });
+        const plain = await created(namespace, new Map(declining));
+        const labelled = await created(namespace, pods);
+        const statuses: string[] = [];
+        for (const [file, { pod: before }] of plain) {
+          if (!before) continue;
+          const { error, pod: after } = labelled.get(file) ?? {};
+          expect.soft(error, file).toBeUndefined();
+          const { annotations, spec } = before as { annotations: Record<string, string>; spec: object };
+          const bare = { metadata: { ...pods.get(file)?.metadata, annotations }, spec } as Pod;
+          const result = inject(bare, config, ANNOTATION_OPTIONS, bounds);
+          const made = 'pod' in result ? result.pod : (result.without ?? bare);
+          const said = (after as Pod['metadata'])?.annotations?.[STATUS_ANNOTATION] ?? '';
+          expect.soft(said, file).toBe(made.metadata?.annotations?.[STATUS_ANNOTATION] ?? '');
+          if (said.startsWith(NOT_INJECTED)) expect.soft(after?.['spec'], file).toEqual(uninject(bare).spec);
+          statuses.push(said);
+        }
+        const without = statuses.filter((status) => status.startsWith(NOT_INJECTED)).length;
+        const injected = statuses.filter((status) => status.startsWith('injected')).length;
+        console.log(`${name}: ${injected} injected, ${without} without`);
+        expect(name === 'roomy' ? injected : without).toBeGreaterThan(4);
+        // but for the one with resources as a whole, as the LimitRange fills those of containers in
+        if (name === 'roomy') expect(without).toBe(1);
+      } finally {
+        await kubectl(['delete', 'namespace', namespace, '--wait=false']);
+      }
+    }, 120_000);
+
+    it.each([
+      ['quota', { quotas: [quota({ memory: '150Mi' })] }, 'requests.memory (128Mi)'],
+      ['limit range', { limits: [{ type: 'Container', max: { memory: '100Mi' } }] }, 'Container max 100Mi'],
+      ['roomy quota', { quotas: [quota({ memory: '300Mi' })] }, undefined],
+    ])(
+      'should start the pods of a Deployment, and tell who applies it where they go without: %s',
+      async (_name, bounds, words) => {
+        if (!supported) return;
+        const namespace = 'policy-test-room';
+        await kubectl(['create', 'namespace', namespace]);
+        try {
+          await bound(namespace, bounds, { memory: '64Mi' });
+          const { metadata, spec } = running();
+          const three = {
+            ...running(),
+            metadata: { ...metadata, namespace },
+            spec: { ...spec, replicas: 3 },
+          };
+          const all = await kubectl(['create', '--dry-run=server', '--filename=-'], JSON.stringify(three));
+          const some = 'ResourceQuota tight has room for the 3 pods, but not';
+          expect(all.stderr.includes(some)).toBe(words === undefined);
+          const { stderr } = await kubectl(
+            ['apply', '--namespace', namespace, '--filename=-'],
+            JSON.stringify(running()),
+          );
+          if (words === undefined) expect(stderr).toBe('');
+          else expect(stderr).toMatch(/spillway: not injected: (ResourceQuota tight|LimitRange range) /);
+          expect(stderr).toContain(words ?? '');
+          await kubectl(['rollout', 'status', 'deployment/agent', '--namespace', namespace, '--timeout=90s']);
+          const { stdout } = await kubectl(['get', 'pods', '--namespace', namespace, '--output=json']);
+          const [pod] = (JSON.parse(stdout) as { items: Pod[] }).items;
+          expect(pod && containersOf(pod).some(isSidecar)).toBe(words === undefined);
+          expect(pod?.metadata?.annotations?.[STATUS_ANNOTATION]).toContain(words ?? 'injected');
+        } finally {
+          await kubectl(['delete', 'namespace', namespace]);
+        }
+      },
+      180_000,
+    );
 
     it('should warn whoever applies a workload, in words that kubectl shows', async (test) => {
       if (!supported) test.skip('this cluster has no MutatingAdmissionPolicy');

@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type {
+  V1Deployment,
   V1MutatingWebhookConfiguration,
   V1Pod,
   V1PodList,
+  V1ResourceQuota,
   V1Secret,
   V1Service,
 } from '@kubernetes/client-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { ANNOTATION_OPTIONS } from '../../src/config/inject-config.ts';
 import { defaultInjectConfig } from '../../src/core/inject/config.ts';
 import { inject } from '../../src/core/inject/inject.ts';
@@ -112,6 +114,45 @@ describe.skipIf(missing !== '')(`the webhook on a cluster ${missing}`, () => {
       expect(sidecarOf(answer), name).toMatchObject(rest);
     }
     expect(await log()).toMatch(new RegExp(`not injected: ${PODS}/\\S+: hostPID`));
+  });
+
+  it.each([
+    ['quota', '150Mi', {}, "ResourceQuota tight has no room for the sidecar's requests.memory (128Mi)"],
+    ['limit range', '1Gi', { max: { memory: '100Mi' } }, 'LimitRange range refuses'],
+    ['roomy quota', '300Mi', {}, undefined],
+  ])('should start the pods of a Deployment, also where there is no room for the sidecar: %s', async (_name, memory, bounds, words) => {
+    const namespace = await makeNamespace({ onTestFinished });
+    const path = (resource: string) => `/api/v1/namespaces/${namespace}/${resource}`;
+    const limits = [{ type: 'Container', default: { memory: '64Mi' }, ...bounds }];
+    await ask('POST', path('limitranges'), { metadata: { name: 'range' }, spec: { limits } });
+    await ask('POST', path('resourcequotas'), { metadata: { name: 'tight' }, spec: { hard: { memory } } });
+    await until('the quota counts', async () => {
+      const { status } = await ask<V1ResourceQuota>('GET', `${path('resourcequotas')}/tight`);
+      return status?.used?.['memory'] === '0';
+    });
+    const { metadata, spec } = podOf('restricted');
+    const [agent] = spec?.containers ?? [];
+    const command = ['node', '-e', 'setInterval(() => {}, 1000)'];
+    const resources = { requests: { memory: '64Mi' }, limits: { memory: '64Mi' } };
+    const template = {
+      metadata: { labels: LABELS, annotations: metadata.annotations },
+      spec: { ...spec, containers: [{ ...agent, image: IMAGE, command, resources }] },
+    };
+    await ask('POST', pathOf('Deployment', namespace), {
+      metadata: { name: 'agent' },
+      spec: { selector: { matchLabels: LABELS }, template },
+    });
+    await until('its pod is ready', async () => {
+      const { status } = await ask<V1Deployment>('GET', pathOf('Deployment', namespace, 'agent'));
+      return status?.readyReplicas === 1;
+    });
+    const [pod] = (await ask<V1PodList>('GET', pathOf('Pod', namespace))).items;
+    const names = [...(pod?.spec?.initContainers ?? []), ...(pod?.spec?.containers ?? [])].map(
+      ({ name }) => name,
+    );
+    expect(names.includes('spillway')).toBe(words === undefined);
+    expect(pod?.metadata?.annotations?.['spillway.dev/status']).toContain(words ?? 'injected');
+    if (words !== undefined) expect(await log()).toContain(`not injected: ${namespace}/agent-`);
   });
 
   it('should start a pod with its sidecar under the restricted standard', async () => {

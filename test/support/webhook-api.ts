@@ -38,6 +38,8 @@ export async function startWebhookApi() {
       metadata: { name: CONFIGURATION, resourceVersion: '1' },
       webhooks: ['by-namespace', 'by-pod'].map((name) => ({ name, clientConfig: {} })),
     } as Stored,
+    /** What lists of this path hold: those of namespaces' quotas and limit ranges. */
+    lists: {} as Record<string, unknown[]>,
     /** `GET secret`, …: what came. */
     requests: [] as string[],
     /** Answers instead; `undefined` lets the request through. */
@@ -76,6 +78,8 @@ export async function startWebhookApi() {
         return [200, state.configuration];
       }
       default:
+        if (state.lists[request.replace('GET ', '')])
+          return [200, { items: state.lists[request.replace('GET ', '')] }];
         return refuse(404, `no ${request}`);
     }
   }

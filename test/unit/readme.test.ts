@@ -171,7 +171,7 @@ describe('the documents', () => {
         ([, name = '']) => name,
       );
       const keys = annotated
-        .filter((name) => name !== 'inject')
+        .filter((name) => name !== 'inject' && name !== 'status') // the label, and what the injector writes
         .map((name) => name.replace(/-(\w)/g, (_all, letter: string) => letter.toUpperCase()));
       expect(
         keys.filter((key) => !known.has(key)),

@@ -65,7 +65,8 @@ async function admitted(namespace, label) {
       ],
     },
   });
-  return { status, sidecar: guardOf(body), message: body.message ?? '' };
+  const said = body.metadata?.annotations?.['spillway.dev/status'] ?? '';
+  return { status, sidecar: guardOf(body), message: body.message ?? '', said };
 }
 
 function guardOf({ spec: { initContainers = [], containers = [] } = {} }) {
@@ -134,15 +135,14 @@ async function checkAdmission(namespace) {
   const plain = await admitted(namespace, 'false');
   if (plain.status !== 201)
     return note(`${namespace}: not tried, as it takes no pod at all: ${plain.message}`);
-  const { status, sidecar, message } = await admitted(namespace, 'true');
+  const { status, sidecar, message, said } = await admitted(namespace, 'true');
+  const none = said.startsWith('not injected: ')
+    ? `${said}; make room for sidecar.resources, or change these`
+    : 'it got none: is the namespace one of injector.excludedNamespaces?';
   check(
     `a pod with the label is taken in ${namespace}, with its guard`,
     status === 201 && sidecar !== undefined,
-    status !== 201
-      ? `${message}; make room for sidecar.resources, or change these`
-      : sidecar
-        ? ''
-        : 'it got none: is the namespace one of injector.excludedNamespaces?',
+    status !== 201 ? `${message}; make room for sidecar.resources, or change these` : sidecar ? '' : none,
   );
 }
 

@@ -4,48 +4,7 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
 {{- define "spillway.variables" -}}
 {{- $table := include "spillway.table" . | fromJson -}}
 {{- $effective := include "spillway.effective" . | fromJson -}}
-{{- $known := $table.injection }}
-- name: all
-  expression: variables.spec.?initContainers.orValue([]) + variables.spec.containers
-- name: candidates   # without what injectors of meshes and others put beside an agent
-  expression: >-
-    variables.spec.containers.filter(c, !(c.name in {{ toJson $known.proxies }}))
-- name: usual   # what kubectl takes for the pod's container
-  expression: variables.candidates.filter(c, c.name == variables.annotations[?"kubectl.kubernetes.io/default-container"].orValue(""))
-- name: agentName
-  expression: >-
-    variables.annotations[?"spillway.dev/agent-container"].orValue(
-    (variables.usual + variables.candidates + variables.spec.containers)[0].name)
-- name: agents   # the agent's container, or nothing
-  expression: variables.spec.containers.filter(c, c.name == variables.agentName)
-- name: named   # what has the sidecar's name already
-  expression: >-
-    variables.spec.?initContainers.orValue([]).exists(c, c.name == "spillway") || variables.spec.containers.exists(c, c.name == "spillway")
-- name: injected
-  expression: variables.named && variables.annotations[?"spillway.dev/status"].orValue("") in ["injected", "injected-shared"]
-- name: shared   # whether the pod shares its process namespace by itself
-  expression: >-
-    variables.injected ? variables.annotations["spillway.dev/status"] == "injected-shared" : variables.spec.?shareProcessNamespace.orValue(false)
-- name: ported   # what has the sidecar's port itself
-  expression: >-
-    variables.all.filter(c, c.?ports.orValue([]).exists(p, p.containerPort == 9797 && p.?protocol.orValue("TCP") == "TCP"))
-- name: inits   # what must be process 1
-  expression: >-
-    variables.shared ? [] : variables.all.filter(c, c.?command[?0].orValue("") in {{ toJson $known.inits }})
-- name: obstacle   # why it cannot be done; "" where it can
-  expression: >-
-    "kubernetes.io/config.mirror" in variables.annotations ? "it is a mirror pod: the kubelet would not run what is added here"
-    : variables.spec.?hostPID.orValue(false) ? "hostPID excludes shareProcessNamespace"
-    : variables.spec.?hostNetwork.orValue(false) ? "hostNetwork: port 9797 would be the node's, open to its network and taken for the next such pod"
-    : variables.spec.?os.name.orValue("linux") != "linux" || variables.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux") != "linux" ? "not a Linux pod"
-    : has(variables.spec.shareProcessNamespace) && !variables.spec.shareProcessNamespace ? "shareProcessNamespace is set to false"
-    : size(variables.agents) == 0 ? "there is no container " + variables.agentName
-    : variables.named ? "the container name spillway is taken"
-    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-token") ? "the volume name spillway-token is taken"
-    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-records") ? "the volume name spillway-records is taken"
-    : size(variables.ported) > 0 ? "container " + variables.ported[0].name + " has port 9797 itself"
-    : size(variables.inits) > 0 ? "container " + variables.inits[0].name + " runs " + variables.inits[0].command[0] + ", which must be process 1 of its namespace"
-    : ""
+{{ include "spillway.obstacles" . }}
 - name: user
   expression: variables.agents[0].?securityContext.runAsUser.or(variables.spec.?securityContext.runAsUser)
 - name: group
@@ -90,6 +49,58 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
   expression: >-
     variables.events == "on" ? "mounted" : variables.events == "off" ? "none"
     : variables.spec.?automountServiceAccountToken.orValue(true) ? "mounted" : "declined"
+{{ include "spillway.meshLists" . }}
+{{- end }}
+
+{{- /* Of these: which container is the agent, what keeps the sidecar out of the pod, and whether it is there already. */}}
+{{- define "spillway.obstacles" -}}
+{{- $known := (include "spillway.table" . | fromJson).injection -}}
+- name: all
+  expression: variables.spec.?initContainers.orValue([]) + variables.spec.containers
+- name: candidates   # without what injectors of meshes and others put beside an agent
+  expression: >-
+    variables.spec.containers.filter(c, !(c.name in {{ toJson $known.proxies }}))
+- name: usual   # what kubectl takes for the pod's container
+  expression: variables.candidates.filter(c, c.name == variables.annotations[?"kubectl.kubernetes.io/default-container"].orValue(""))
+- name: agentName
+  expression: >-
+    variables.annotations[?"spillway.dev/agent-container"].orValue(
+    (variables.usual + variables.candidates + variables.spec.containers)[0].name)
+- name: agents   # the agent's container, or nothing
+  expression: variables.spec.containers.filter(c, c.name == variables.agentName)
+- name: named   # what has the sidecar's name already
+  expression: >-
+    variables.spec.?initContainers.orValue([]).exists(c, c.name == "spillway") || variables.spec.containers.exists(c, c.name == "spillway")
+- name: injected
+  expression: variables.named && variables.annotations[?"spillway.dev/status"].orValue("") in ["injected", "injected-shared"]
+- name: shared   # whether the pod shares its process namespace by itself
+  expression: >-
+    variables.injected ? variables.annotations["spillway.dev/status"] == "injected-shared" : variables.spec.?shareProcessNamespace.orValue(false)
+- name: ported   # what has the sidecar's port itself
+  expression: >-
+    variables.all.filter(c, c.?ports.orValue([]).exists(p, p.containerPort == 9797 && p.?protocol.orValue("TCP") == "TCP"))
+- name: inits   # what must be process 1
+  expression: >-
+    variables.shared ? [] : variables.all.filter(c, c.?command[?0].orValue("") in {{ toJson $known.inits }})
+- name: obstacle   # why it cannot be done; "" where it can
+  expression: >-
+    "kubernetes.io/config.mirror" in variables.annotations ? "it is a mirror pod: the kubelet would not run what is added here"
+    : variables.spec.?hostPID.orValue(false) ? "hostPID excludes shareProcessNamespace"
+    : variables.spec.?hostNetwork.orValue(false) ? "hostNetwork: port 9797 would be the node's, open to its network and taken for the next such pod"
+    : variables.spec.?os.name.orValue("linux") != "linux" || variables.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux") != "linux" ? "not a Linux pod"
+    : has(variables.spec.shareProcessNamespace) && !variables.spec.shareProcessNamespace ? "shareProcessNamespace is set to false"
+    : size(variables.agents) == 0 ? "there is no container " + variables.agentName
+    : variables.named ? "the container name spillway is taken"
+    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-token") ? "the volume name spillway-token is taken"
+    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-records") ? "the volume name spillway-records is taken"
+    : size(variables.ported) > 0 ? "container " + variables.ported[0].name + " has port 9797 itself"
+    : size(variables.inits) > 0 ? "container " + variables.inits[0].name + " runs " + variables.inits[0].command[0] + ", which must be process 1 of its namespace"
+    : variables.annotations[?"spillway.dev/status"].orValue("").startsWith("not injected: ") ? variables.annotations["spillway.dev/status"].substring(14)
+    : ""
+{{- end }}
+
+{{- /* And where the ports stand that a mesh's proxy leaves alone. */}}
+{{- define "spillway.meshLists" -}}
 - name: portLists   # annotations that list the ports which a mesh's proxy leaves alone
   expression: >-
     ["traffic.sidecar.istio.io/excludeInboundPorts", "config.linkerd.io/skip-inbound-ports"].filter(a, a in variables.annotations)
@@ -101,4 +112,20 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
 - name: istioList
   expression: >-
     variables.istioArgs.indexOf("-d") + 1 < size(variables.istioArgs) ? variables.istioArgs.indexOf("-d") + 1 : 0
+{{- end }}
+
+{{- /* What a warning is about: a pod, or the template of a workload. */}}
+{{- define "spillway.template" -}}
+- name: isPod
+  expression: request.kind.kind == "Pod"
+- name: template
+  expression: 'variables.isPod ? object : request.kind.kind == "CronJob" ? object.spec.jobTemplate.spec.template : object.spec.template'
+- name: wanted  # of pods the bindings have asked already
+  expression: >-
+    variables.isPod || variables.template.?metadata.labels[?"spillway.dev/inject"].orValue(
+      namespaceObject.metadata.?labels[?"spillway.dev/inject"].orValue("")) == "true"
+- name: annotations
+  expression: variables.template.?metadata.annotations.orValue({})
+- name: spec
+  expression: variables.template.spec
 {{- end }}

@@ -72,6 +72,19 @@ objectSelector:
   matchLabels: {spillway.dev/inject: "true"}
 {{- end }}
 
+{{- /* Workloads, for who looks at them instead of the pods that come of them. */}}
+{{- define "spillway.workloads" -}}
+- {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments, statefulsets, daemonsets], scope: Namespaced}
+- {apiGroups: [batch], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [jobs, cronjobs], scope: Namespaced}
+{{- end }}
+{{- define "spillway.byWorkload" -}}
+namespaceSelector:
+  matchExpressions:
+  - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "spillway.excluded" . }}}
+resourceRules:
+{{ include "spillway.workloads" . }}
+{{- end }}
+
 {{- /* Mutating webhooks are called in the order of their configurations' names. This one comes before those of service meshes, which add
        their proxy beside the agent and then see to the probes of all containers. */}}
 {{- define "spillway.webhookConfiguration" -}}

@@ -44,7 +44,7 @@ ports:
 - {name: spillway, containerPort: 9797, protocol: TCP}
 readinessProbe: {httpGet: {path: /readyz, port: 9797}, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 1, successThreshold: 1}
 livenessProbe: {httpGet: {path: /livez, port: 9797}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
-resources: {{ .resources | default (include "spillway.resources" $values.sidecar.resources) }}
+resources: {{ .resources | default (include "spillway.sidecarResources" .root) }}
 securityContext:
   runAsUser: {{ toJson .user }}
   runAsGroup: {{ toJson .group }}
@@ -84,10 +84,19 @@ name: spillway-records
 emptyDir: {}
 {{- end }}
 
+{{- /* Of the sidecar: memory where no request is said as its limit, so that it is in no LimitRange's way */}}
+{{- define "spillway.sidecarResources" -}}
+{{- $resources := include "spillway.resources" .Values.sidecar.resources | fromJson -}}
+{{- with ($resources.limits | default dict).memory }}
+{{- $_ := set $resources "requests" (merge ($resources.requests | default dict) (dict "memory" .)) }}
+{{- end }}
+{{- toJson $resources -}}
+{{- end }}
+
 {{- /* Of cpu, where one is asked for */}}
 {{- define "spillway.cpuLimit" -}}
 {{- $limit := (include "spillway.table" . | fromJson).injection.cpuLimit -}}
-{{- $request := (include "spillway.resources" .Values.sidecar.resources | fromJson).requests | default dict -}}
+{{- $request := (include "spillway.sidecarResources" . | fromJson).requests | default dict -}}
 {{- $more := gt (include "spillway.number" (dict "value" ($request.cpu | default "0") "unit" "cores") | float64) (include "spillway.number" (dict "value" $limit "unit" "cores") | float64) -}}
 {{- ternary $request.cpu $limit $more -}}
 {{- end }}

@@ -12,6 +12,9 @@ export const INJECTED = 'injected';
 /** The pod shared its process namespace by itself: it goes on to when the sidecar is taken out again. */
 export const INJECTED_SHARED = 'injected-shared';
 
+/** Its beginning on a pod that goes without for want of room; the reason follows. */
+export const NOT_INJECTED = 'not injected: ';
+
 export const SIDECAR_NAME = 'spillway';
 export const TOKEN_VOLUME = 'spillway-token';
 /** Keeps what `record-dir` says beyond the sidecar's restarts; there only where that is set. */

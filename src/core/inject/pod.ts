@@ -20,6 +20,10 @@ interface PodSpec {
   automountServiceAccountToken?: boolean | null;
   restartPolicy?: string | null;
   runtimeClassName?: string | null;
+  priorityClassName?: string | null;
+  activeDeadlineSeconds?: number | null;
+  /** What the pod's sandbox takes beside its containers, by resource. */
+  overhead?: Record<string, string> | null;
   shareProcessNamespace?: boolean | null;
   os?: { name?: string } | null;
   nodeSelector?: Record<string, string> | null;

@@ -2,6 +2,8 @@ import { messageOf } from '../lib/errors.ts';
 import type { AnnotationOptions, InjectConfig } from './config.ts';
 import { type Injected, inject } from './inject.ts';
 import { jsonPatch } from './patch.ts';
+import type { Pod } from './pod.ts';
+import type { Bounds } from './room.ts';
 import { podsOf } from './workload.ts';
 
 /** What came of a request for admission. `failed`: it was not understood. */
@@ -33,12 +35,14 @@ interface ReviewResponse {
 /**
  * Answers a request for admission with the patch that adds the sidecar. Whatever is wrong with the pod, it is admitted.
  * @param body what was sent, parsed
+ * @param bounds what is left in the pod's namespace, where that is known
  * @returns `undefined` when that is no AdmissionReview
  */
 export function answerReview(
   body: unknown,
   config: InjectConfig,
   options: AnnotationOptions,
+  bounds?: Bounds,
 ): Answer | undefined {
   const review = body as {
     apiVersion?: unknown;
@@ -66,7 +70,7 @@ export function answerReview(
   const { pod } = place;
   let result: Injected;
   try {
-    result = inject(pod, config, options);
+    result = inject(pod, config, options, bounds);
   } catch (error) {
     // a fault of ours must not keep a pod from starting
     return answer('failed', { warnings: [named(`not injected: unexpected: ${messageOf(error)}`)] });
@@ -75,17 +79,28 @@ export function answerReview(
   if (!('pod' in result)) {
     const auditAnnotations = { injection: `not injected: ${result.reason}` };
     return answer(result.warnings.length > 0 ? 'not-injected' : 'declined', {
+      ...patchOf(pod, result.without ?? pod),
       ...warnings,
       auditAnnotations,
     });
   }
   if (result.pod === pod) return answer('unchanged', warnings);
   return answer('injected', {
-    patchType: 'JSONPatch',
-    patch: base64(JSON.stringify(jsonPatch(pod, result.pod))),
+    ...patchOf(pod, result.pod),
     ...warnings,
     auditAnnotations: { injection: 'injected' },
   });
+}
+
+function patchOf(before: Pod, after: Pod): Pick<ReviewResponse, 'patchType' | 'patch'> {
+  const patch = jsonPatch(before, after);
+  return patch.length === 0 ? {} : { patchType: 'JSONPatch', patch: base64(JSON.stringify(patch)) };
+}
+
+/** The namespace that a review is about, and `undefined` where it is none. */
+export function namespaceIn(body: unknown): string | undefined {
+  const { namespace } = (body as { request?: { namespace?: unknown } | null } | null)?.request ?? {};
+  return typeof namespace === 'string' && /^[a-z0-9-]{1,63}$/.test(namespace) ? namespace : undefined;
 }
 
 function named(warning: string): string {

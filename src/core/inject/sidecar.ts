@@ -1,3 +1,4 @@
+import { amountOf } from '../lib/units.ts';
 import { containersOf } from './agent.ts';
 import type { InjectConfig } from './config.ts';
 import { RECORD_VOLUME, SIDECAR_NAME, SIDECAR_PORT, TOKEN_PATH, TOKEN_VOLUME } from './names.ts';
@@ -73,13 +74,13 @@ function resourcesFor(pod: Pod, { resources }: InjectConfig): Resources {
   const copy = structuredClone(resources);
   if (resources.limits?.['cpu'] != null) return copy;
   if (!containersOf(pod).every((container) => container.resources?.limits?.['cpu'] != null)) return copy;
-  const request = resources.requests?.['cpu'];
-  const cpu = request !== undefined && cores(request) > cores(CPU_LIMIT) ? request : CPU_LIMIT;
-  return { ...copy, limits: { ...copy.limits, cpu } };
+  return { ...copy, limits: { ...copy.limits, cpu: cpuLimit(resources) } };
 }
 
-function cores(quantity: string): number {
-  return quantity.endsWith('m') ? Number.parseFloat(quantity) / 1000 : Number(quantity);
+/** The limit of cpu where one is asked for: never below the request. */
+export function cpuLimit({ requests }: Resources): string {
+  const request = requests?.['cpu'];
+  return request != null && amountOf(request) > amountOf(CPU_LIMIT) ? request : CPU_LIMIT;
 }
 
 function envFor(pod: Pod, agent: Container, { options, webhookUrlSecret }: InjectConfig): object[] {

@@ -16,6 +16,17 @@ export function parseQuantity(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
+const SUFFIXES: ReadonlyMap<string, number> = new Map([
+  ...['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'].map((name, i) => [name, 1000 ** (i - 3)] as const),
+  ...['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((name, i) => [name, 1024 ** (i + 1)] as const),
+]);
+
+/** The number of a Kubernetes quantity of any resource: `250m` is 0.25; NaN of anything else. */
+export function amountOf(quantity: string): number {
+  const [, number, suffix = ''] = /^([\d.]+(?:[eE][-+]?\d+)?)([A-Za-z]*)$/.exec(quantity) ?? [];
+  return Number(number) * (SUFFIXES.get(suffix) ?? Number.NaN);
+}
+
 /** The shortest exact Kubernetes quantity of whole bytes: `512Mi`, `1500M`, `12345`. */
 export function renderQuantity(bytes: number): string {
   for (let i = BINARY.length - 1; i > 0; i--) {

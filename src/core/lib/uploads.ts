@@ -4,6 +4,8 @@ export interface Upload {
   turn: Promise<void>;
   /** So many bytes of it have come, which are kept. */
   grow(bytes: number): void;
+  /** All of it has come: the next of its address may be read. */
+  came(): void;
   /** All of it has been used, or given up; after its turn has come. */
   end(): void;
 }
@@ -37,14 +39,17 @@ export class Uploads {
     const free = queue.reading < this.#perPeer;
     const turn = free ? Promise.resolve() : new Promise<void>((resolve) => queue.next.push(resolve));
     if (free) queue.reading++;
-    let ended = false;
-    const end = () => {
-      if (ended) return;
-      ended = true;
-      if (this.#all.delete(upload)) this.#heldBytes -= upload.bytes;
+    let reading = true;
+    const came = () => {
+      if (!reading) return;
+      reading = false;
       const next = queue.next.shift();
       if (next) next();
       else if (--queue.reading === 0) this.#peers.delete(peer);
+    };
+    const end = () => {
+      came();
+      if (this.#all.delete(upload)) this.#heldBytes -= upload.bytes;
     };
     return {
       turn,
@@ -54,6 +59,7 @@ export class Uploads {
         this.#heldBytes += bytes;
         while (this.#heldBytes > this.#maxBytes) this.#dropOne();
       },
+      came,
       end,
     };
   }

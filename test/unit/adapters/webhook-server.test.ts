@@ -81,6 +81,17 @@ describe('the webhook over HTTPS', () => {
     expect(await ask('/inject', '1')).toMatchObject({ status: 200 });
   });
 
+  it('reads others of an address while many of it wait for their answers', async () => {
+    const waiting: (() => void)[] = [];
+    const { ask } = await started({
+      answer: (review) => new Promise((resolve) => waiting.push(() => resolve(String(review)))),
+    });
+    const answers = Array.from({ length: 8 }, (_, i) => ask('/inject', String(i)));
+    await until(() => waiting.length === 8, 'all have been read');
+    for (const resolve of waiting) resolve();
+    expect((await Promise.all(answers)).map(({ text }) => text)).toEqual([...'01234567']);
+  });
+
   /** Uploads of five neighbours that stop one byte before their end. */
   async function stall(port: number, count: number) {
     const all = Array.from({ length: count }, async (_, i) => {

@@ -96,6 +96,30 @@ const metric = async ({ ask }: Awaited<ReturnType<typeof started>>, name: string
   Number(new RegExp(`^spillway_injector_${name} (\\S+)$`, 'm').exec((await ask('/metrics')).text)?.[1]);
 
 describe('the injector', () => {
+  it('leaves a pod as it was where its namespace has no room, and injects all the same where that is not known', async () => {
+    const api = await startWebhookApi();
+    const pair = await makeServing(SERVICE, await makeAuthority(Date.now()), Date.now());
+    const { directory } = mounted({ 'tls.crt': pair.certificate, 'tls.key': pair.key });
+    const injector = await started({ certificate: { directory }, apiServer: api.apiServer });
+    await until(async () => (await injector.status('/readyz')) === 200, 'it is ready');
+    const review = async (namespace: string) => {
+      const request = { uid: 'u', namespace, object: POD };
+      const body = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request };
+      const { auditAnnotations, warnings } = JSON.parse(
+        (await injector.ask('/inject', { body })).text,
+      ).response;
+      return [auditAnnotations.injection, warnings?.[0]];
+    };
+    const quota = { metadata: { name: 'tight' }, status: { hard: { memory: '1Mi' } } };
+    api.state.lists['/api/v1/namespaces/tight/resourcequotas'] = [quota];
+    api.state.lists['/api/v1/namespaces/tight/limitranges'] = [];
+    const text = "not injected: ResourceQuota tight has no room for the sidecar's requests.memory (128Mi)";
+    expect(await review('tight')).toEqual([text, `spillway: ${text}`]);
+    expect((await review('refused'))[0]).toBe('injected');
+    api.state.fault = () => 'hang';
+    expect((await review('tight'))[0]).toBe('injected');
+  });
+
   it('is trusted by the API server once it is ready, and injects', async () => {
     const api = await startWebhookApi();
     api.state.fault = () => ({ status: 503 });

@@ -47,6 +47,25 @@ describe('uploads', () => {
     expect(dropped).toEqual(['first']);
   });
 
+  it('that have come hold up no other, and count until they end', async () => {
+    const { begin, dropped } = story(100, 1);
+    const first = begin('a', 'first');
+    first.grow(60);
+    first.came();
+    const second = begin('a', 'second');
+    await second.turn;
+    second.grow(60);
+    expect(dropped).toEqual(['first']);
+    first.end();
+    const third = begin('a', 'third');
+    let read = false;
+    void third.turn.then(() => (read = true));
+    await Promise.resolve();
+    expect(read).toBe(false);
+    second.end();
+    await third.turn;
+  });
+
   it('of one address are read a few at a time, in order, and hold up those of no other', async () => {
     const { begin } = story(100, 2);
     const read: string[] = [];
