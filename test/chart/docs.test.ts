@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { rowsOf, schemaOf, withOptions, withValues } from './support/chart-docs.ts';
 import { CHART_OPTIONS, optionsFile } from './support/sidecar-options.ts';
 
-const CHART = new URL('../../helm/spillway', import.meta.url);
+const CHART = new URL('../../helm/spillway/', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, CHART), 'utf8');
 const values = withOptions(read('values.yaml'));
 

@@ -19,7 +19,7 @@ import { uninject } from '../../src/core/inject/uninject.ts';
  */
 
 const CHART = fileURLToPath(new URL('../../helm/spillway', import.meta.url));
-const CORPUS = new URL('../fixtures/pods', import.meta.url);
+const CORPUS = new URL('../fixtures/pods/', import.meta.url);
 const IMAGE = process.env['TEST_IMAGE'] ?? 'spillway.test/guardian:1';
 const RELEASE = 'policy-test';
 const GUARDED = 'policy-test-guarded';

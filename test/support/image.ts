@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const ARCHIVE = process.env['TEST_IMAGE_ARCHIVE'];
 
 /** What is missing here for tests of the image, in words. */

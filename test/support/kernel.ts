@@ -6,7 +6,7 @@ import { describe, it, onTestFinished } from 'vitest';
 import { pidsInGroup, removeGroup, writeControl } from '../../src/wrap/cgroup-files.ts';
 import { locateMemoryCgroup } from '../../src/wrap/cgroup-place.ts';
 
-const project = fileURLToPath(new URL('../..', import.meta.url));
+const project = fileURLToPath(new URL('../../', import.meta.url));
 const home = locateMemoryCgroup(
   readFileSync('/proc/self/cgroup', 'utf8'),
   readFileSync('/proc/self/mountinfo', 'utf8'),

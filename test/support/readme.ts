@@ -6,7 +6,7 @@ import { renderOptionTable } from '../../src/config/render.ts';
 import { EVENTS } from '../../src/core/model/events.ts';
 import { METRICS } from '../../src/core/report/metric-table.ts';
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The options that the first page names. */
 const COMMON: readonly OptionKey[] = [

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLI, cleanEnv } from '../support/cli.ts';
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The reference that README.md links to, as far as it is about what the package holds. */
 const REFERENCE = ['agent', 'config', 'exporters', 'runtimes'].map((part) => `src/${part}/README.md`);

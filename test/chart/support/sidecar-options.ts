@@ -1,7 +1,15 @@
 import { ANNOTATION_OPTIONS } from '../../../src/config/inject-config.ts';
 import { envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from '../../../src/config/options.ts';
 import { ORDERINGS } from '../../../src/config/orderings.ts';
-import { duration, httpUrl, path, percentage, quantity, ratio } from '../../../src/config/types.ts';
+import {
+  duration,
+  httpUrl,
+  loopbackUrl,
+  path,
+  percentage,
+  quantity,
+  ratio,
+} from '../../../src/config/types.ts';
 import { PROXIES } from '../../../src/core/inject/agent.ts';
 import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
 import { MAX_RECORD_DIR, RECORD_DIR, SYSTEM_DIR } from '../../../src/core/inject/record-dir.ts';
@@ -96,6 +104,8 @@ function validityOf(key: OptionKey, bounds: Bounds | undefined): string {
   const { json } = OPTIONS[key].type;
   if (json.enum) return `v in ${JSON.stringify(json.enum)}`;
   if (json.pattern === httpUrl.json.pattern) return 'v.matches("^https?://") && isURL(v)';
+  if (json.pattern === loopbackUrl.json.pattern)
+    return `v.matches(${JSON.stringify(json.pattern)}) && isURL(v)`;
   if (key === 'recordDir')
     return `v.size() <= ${MAX_RECORD_DIR} && v.matches(${JSON.stringify(RECORD_DIR)}) && !v.matches(${JSON.stringify(SYSTEM_DIR)})`;
   if (json.pattern === path.json.pattern) return 'v != ""';
