@@ -62,8 +62,8 @@ const AGENT = {
 it.skipIf(missing)(
   `the README's way onto Kubernetes ends with a guarded agent${missing && ` (skipped: ${missing})`}`,
   async () => {
-    const [install = '', label = '', wait = '', ...more] = commands('README.md', 'Kubernetes', 0);
-    const [check = '', describe = '', forward = '', exec = '', ...others] = commands(
+    const [install = '', check = '', label = '', ...more] = commands('README.md', 'Kubernetes', 0);
+    const [wait = '', describe = '', forward = '', exec = '', ...others] = commands(
       'helm/spillway/README.md',
       'Install',
       2,
@@ -79,11 +79,11 @@ it.skipIf(missing)(
     await run('kubectl -n agents rollout status deployment my-agent --timeout=60s');
 
     await run(install);
+    await run(check);
     await run(label);
     expect(await run(wait)).toContain('successfully rolled out');
-    await run(check);
     await expect.poll(() => run(describe), { timeout: 30_000 }).toMatch(/spillway:\n(.*\n)*.*my-agent/);
-    expect(await run(exec)).toMatch(/find the agent/);
+    expect(await run(exec)).toContain('It can guard this agent.');
 
     const tunnel = spawn('bash', ['-c', `exec ${forward}`], { stdio: 'ignore' });
     onTestFinished(() => void tunnel.kill());

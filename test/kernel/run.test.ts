@@ -116,7 +116,7 @@ describeWhere('a wrapped command without a limit of its own', LACKS, () => {
     await until(async () => (await guardian.status()).agent !== null, 'the agent is guarded');
     const status = await guardian.status();
     expect(status).toMatchObject({ level: 'ok', limitSource: 'machine', blind: false });
-    expect(status.degraded).toMatchObject([{ code: 'no_memory_limit' }]);
+    expect(status.degraded.map(({ code }) => code)).toContain('no_memory_limit');
   });
 
   itWhere(

@@ -40,7 +40,7 @@ describe('the README', () => {
     expect(screens).toContain('npm ci && npm run demo\n');
     expect(screens).toContain('npm ci && npm test\n');
     expect(screens).toContain('spillway run ');
-    expect(screens).toContain('kubectl -n agents rollout status');
+    expect(screens).toContain('kubectl -n agents patch deployment');
   });
 
   it('has the sections in their order', () => {
