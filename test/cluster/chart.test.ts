@@ -128,7 +128,9 @@ describe.skipIf(missing).sequential.each(MODES)(
         ...['--set', 'demo.enabled=true,demo.leakMiBPerSecond=0'],
         ...['--set', `networkPolicy.agents.namespaces={${AGENTS}}`],
       );
-      expect(said).toContain(mode === 'policy' ? 'a MutatingAdmissionPolicy: no Spillway controller runs' : 'a webhook');
+      expect(said).toContain(
+        mode === 'policy' ? 'a MutatingAdmissionPolicy: no Spillway controller runs' : 'a webhook',
+      );
       expect(await remains()).not.toEqual([]);
     }, 180_000);
 
