@@ -13,7 +13,7 @@ export interface PressureEvents {
 export interface Pressure {
   /** `ok`, `warning`, `shedding` or `critical`; `ok` while nothing can be read. */
   readonly level: Level;
-  /** Memory that cannot be dropped as a share of the limit, 0…1; `null` while nothing can be read. */
+  /** Unreclaimable memory as a share of the limit, 0…1; `null` while nothing can be read. */
   readonly ratio: number | null;
   /** Seconds until the limit is reached if memory goes on growing as it does; `null` when it does not. */
   readonly secondsToLimit: number | null;

@@ -1,4 +1,4 @@
-/** Values that must stand in this order; each row is told as one problem when it does not hold. */
+/** Values that must stand in this order; each row is one problem when it does not hold. */
 export const ORDERINGS = [
   ['warnRatio', '<', 'shedRatio'],
   ['shedRatio', '<', 'criticalRatio'],

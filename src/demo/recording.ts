@@ -12,7 +12,7 @@ export interface DemoRun {
   platform: string;
   limitBytes: number;
   limitSource: string | null;
-  /** `[seconds, bytes that cannot be dropped]`, as the guardian read them. */
+  /** `[seconds, unreclaimable bytes]`, as the guardian read them. */
   readings: [seconds: number, heldBytes: number][];
   transitions: { seconds: number; from: Level; to: Level }[];
   /** `[seconds, HTTP status of /readyz, conversations]`, wherever one of the two differs from before. */

@@ -151,7 +151,7 @@ export function describeChart(points: readonly Point[], live: boolean): string {
   const lowest = held.reduce((a, b) => Math.min(a, b));
   const highest = held.reduce((a, b) => Math.max(a, b));
   const span = formatSeconds((last.atMs - first.atMs) / 1000);
-  return `Memory that cannot be dropped, over ${span}: between ${formatBytes(lowest)} and ${formatBytes(highest)}, ${live ? 'now' : 'last'} ${formatBytes(unreclaimableBytes(last))} of ${formatBytes(last.limitBytes)}. The table below has the numbers.`;
+  return `Unreclaimable memory, over ${span}: between ${formatBytes(lowest)} and ${formatBytes(highest)}, ${live ? 'now' : 'last'} ${formatBytes(unreclaimableBytes(last))} of ${formatBytes(last.limitBytes)}. The table below has the numbers.`;
 }
 
 /** What a collection brought: `38 MiB freed in 210 ms`, or why nothing. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Memory of a cgroup that cannot be dropped, over its limit: read here by other lines than the guardian's. */
+/** Unreclaimable memory of a cgroup, over its limit: read here by other lines than the guardian's. */
 export function ratioOf(group: string): number {
   const read = (file: string) => readFileSync(join(group, file), 'utf8');
   const v2 = existsSync(join(group, 'memory.current'));

@@ -54,7 +54,7 @@ describe('pressure', () => {
   it('says in words and numbers what, how much and what follows', () => {
     const story = new Story().stays(5, 200).stays(1, 440);
     const note = story.told.find(({ reason }) => reason === 'MemoryPressureShedding')?.note;
-    expect(note).toMatch(/86 % of the limit: 440 MiB of 512 MiB cannot be dropped/);
+    expect(note).toMatch(/86 % of the limit: 440 MiB of 512 MiB unreclaimable/);
     expect(note).toMatch(/turned away.*until it falls below 80 %/);
   });
 });

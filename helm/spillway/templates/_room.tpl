@@ -63,7 +63,7 @@ Needs spillway.obstacles before it. Takes a dict:
 {{- $used := "variables.usedOf[?k].optMap(q, quantity(q).asApproximateFloat()).orValue(0.0)" }}
 {{- $hard := "quantity(variables.hard[k]).asApproximateFloat() + 0.0001" }}
 {{- if .template }}
-- name: replicas  # pods that come of it at once; of a workload that is there already those that come beside its others
+- name: replicas  # pods it starts at once; for an existing workload those it starts beside the others
   expression: >-
     [1, int(object.spec.?replicas.or(object.spec.?parallelism).orValue(1))
       - (oldObject == null ? 0 : int(oldObject.spec.?replicas.or(oldObject.spec.?parallelism).orValue(1)))].max()

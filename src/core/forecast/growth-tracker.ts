@@ -89,7 +89,7 @@ export class GrowthTracker {
   #leakFromMs = 0;
   #leakAtMs = Number.NEGATIVE_INFINITY;
 
-  /** One sample: memory that cannot be dropped against the limit in force, in bytes. */
+  /** One sample: unreclaimable memory against the limit in force, in bytes. */
   add(atMs: number, heldBytes: number, limitBytes: number): void {
     if (atMs <= this.#recent.time(this.#recent.length - 1)) return;
     if (this.#startMs === null) {

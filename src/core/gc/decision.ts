@@ -8,7 +8,7 @@ export interface GcInput {
   level: Level;
   /** Of the nearer limit, container or heap. */
   ratio: number;
-  /** Bytes that cannot be dropped. */
+  /** Unreclaimable bytes. */
   heldBytes: number;
   /** Of the container. */
   limitBytes: number;

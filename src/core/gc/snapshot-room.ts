@@ -16,7 +16,7 @@ export function snapshotRoom(memory: {
   heapUsedBytes: number;
   /** The container's limit, or the machine's memory. */
   limitBytes: number;
-  /** Memory that cannot be dropped, of all that counts against the limit. */
+  /** Unreclaimable memory, of all that counts against the limit. */
   heldBytes: number;
 }): 'ok' | string {
   const peakBytes = memory.heldBytes + EXTRA_PER_HEAP_BYTE * memory.heapUsedBytes;

@@ -14,7 +14,7 @@ export interface Usage {
   /** What the kernel can drop without killing anybody: file pages and reclaimable slab. */
   reclaimableBytes: number;
   anonBytes: number | null;
-  /** tmpfs and shared memory: charged, and cannot be dropped. */
+  /** tmpfs and shared memory: charged, and unreclaimable. */
   shmemBytes: number | null;
   kernelBytes: number | null;
 }
@@ -49,12 +49,12 @@ export interface Reading extends Usage {
   others: readonly Constraint[];
 }
 
-/** Memory that cannot be dropped, in bytes. Never negative: the kernel does not update its counters atomically. */
+/** Unreclaimable memory, in bytes. Never negative: the kernel does not update its counters atomically. */
 export function unreclaimableBytes(usage: Pick<Usage, 'usedBytes' | 'reclaimableBytes'>): number {
   return Math.max(0, usage.usedBytes - usage.reclaimableBytes);
 }
 
-/** Share of the container's limit taken by memory that cannot be dropped (0…1, above 1 when a limit was lowered under the use). */
+/** Share of the container's limit taken by unreclaimable memory (0…1, above 1 when a limit was lowered under the use). */
 export function containerRatio(
   reading: Pick<Reading, 'usedBytes' | 'reclaimableBytes' | 'limitBytes'>,
 ): number {

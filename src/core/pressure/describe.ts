@@ -16,12 +16,12 @@ import { entryRatio, type Thresholds } from './level.ts';
 
 const percent = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.0995 ? 1 : 0)} %`;
 
-/** `86 % of the limit: 440 MiB of 512 MiB cannot be dropped`; of the heap's own limit where that is nearer. */
+/** `86 % of the limit: 440 MiB of 512 MiB unreclaimable`; of the heap's own limit where that is nearer. */
 export function describeUse(reading: Reading): string {
   const { heap, limitBytes } = reading;
   if (heap && memoryLimitedBy(reading) === 'heap')
     return `${percent(memoryRatio(reading))} of the heap's own limit: ${formatBytes(heap.usedBytes)} of ${formatBytes(heap.limitBytes)} in use (container: ${percent(containerRatio(reading))} of ${formatBytes(limitBytes)})`;
-  const held = `${formatBytes(unreclaimableBytes(reading))} of ${formatBytes(limitBytes)} cannot be dropped`;
+  const held = `${formatBytes(unreclaimableBytes(reading))} of ${formatBytes(limitBytes)} unreclaimable`;
   return `${percent(containerRatio(reading))} of ${reading.limitName ?? 'the limit'}: ${held}`;
 }
 

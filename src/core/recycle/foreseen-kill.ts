@@ -13,7 +13,7 @@ export interface KillInput {
   /** Monotonic milliseconds. */
   nowMs: number;
   level: Level;
-  /** Bytes that cannot be dropped, of what the nearer limit is about: container or heap. Never page cache. */
+  /** Unreclaimable bytes, of what the nearer limit is about: container or heap. Never page cache. */
   heldBytes: number;
   /** The nearer limit, in bytes. */
   limitBytes: number;

@@ -125,7 +125,7 @@ class PodEvents implements KubernetesEventsSink {
       this.#advice = rightsAdvice(answer, this.#options.pod);
       if (deniedMs === undefined)
         this.#options.onProblem(
-          `repeats are told one by one: the API server answered 403: ${answer.message}. ${this.#advice.message}. ${this.#advice.hint}`,
+          `repeats are posted one by one: the API server answered 403: ${answer.message}. ${this.#advice.message}. ${this.#advice.hint}`,
         );
       return false;
     }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
 export interface HeldMemory {
-  /** Memory that cannot be dropped, in bytes: all that is charged, less the files in cache. */
+  /** Unreclaimable memory, in bytes: all that is charged, less the files in cache. */
   heldBytes(): number;
   /** Processes that the kernel has killed in this group for want of memory. */
   oomKills(): number;

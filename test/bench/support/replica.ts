@@ -22,7 +22,7 @@ export interface Life {
 
 export interface Sample {
   atMs: number;
-  /** Memory that cannot be dropped, by the limit. */
+  /** Unreclaimable memory, by the limit. */
   ratio: number;
 }
 

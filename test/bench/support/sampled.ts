@@ -6,7 +6,7 @@ export const PEAK_BYTES = 2;
 export interface SamplerData {
   directory: string;
   version: 1 | 2;
-  /** Memory that cannot be dropped, in bytes, from which on the line counts as crossed. */
+  /** Unreclaimable memory, in bytes, from which on the line counts as crossed. */
   lineBytes: number;
   found: Float64Array;
   stop: Int32Array;

@@ -44,7 +44,7 @@ describe('a reader of quotas and limit ranges', () => {
     expect(performance.now() - startMs).toBeLessThan(900);
     expect(problems).toHaveLength(2);
     state.fault = undefined;
-    expect(await read('tight')).toBeDefined();
+    expect(await read('tight')).toEqual({ quotas: [quota], limitRanges: [] });
   });
 
   it('asks about so many namespaces at a time and no more', async () => {

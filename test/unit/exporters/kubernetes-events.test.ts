@@ -282,7 +282,7 @@ describe('Kubernetes Events', () => {
       await settled(i);
     }
     expect(told()).toEqual(['MemoryPressureWarning', 'MemoryPressureWarning', 'MemoryPressureWarning']);
-    expect(problems).toEqual([expect.stringContaining('repeats are told one by one')]);
+    expect(problems).toEqual([expect.stringContaining('repeats are posted one by one')]);
     expect(sink.advice()).toHaveLength(1);
   });
 

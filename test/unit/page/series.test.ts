@@ -41,7 +41,7 @@ describe('the picture of memory', () => {
     expect(columns.seconds).toEqual([...new Set(columns.seconds)].sort((a, b) => a - b));
   });
 
-  it('tells what cannot be dropped apart from what is used', () => {
+  it('tells what is unreclaimable apart from what is used', () => {
     const { columns } = draw([point(1, 500), point(0, 600, { reclaimableBytes: 700, anonBytes: null })]);
     expect(drawn(columns.used)).toEqual([500, 600]);
     expect(drawn(columns.held)).toEqual([490, 0]);
