@@ -105,6 +105,7 @@ export class Guardian {
 
   /** Ends the loop. An agent that has died meanwhile is reported first. */
   stop(): void {
+    this.#pull(); // at a second time, what was found since
     if (!this.#running) return;
     this.#running = false;
     this.#timer?.cancel();
@@ -158,6 +159,7 @@ export class Guardian {
     } catch (error) {
       this.#failed(messageOf(error), now);
     } finally {
+      this.judge.drain(this.#deps.relief.draining()); // also where ticks fail: what has been called off is
       outlets.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
       if (this.#running) {
         this.#dueMs = clock.now() + this.#pace.intervalMs;
@@ -189,10 +191,9 @@ export class Guardian {
       this.#relieve(this.#life, this.#reading, now);
   }
 
-  /** What the remedies have found and decided beside the loop. */
+  /** What the remedies have found beside the loop. */
   #pull(): void {
     const { relief } = this.#deps;
-    this.judge.drain(relief.draining());
     for (const finding of relief.findings()) this.#recorder.event(finding);
   }
 

@@ -34,8 +34,13 @@ export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Reme
     running = abort;
     const late = () => abort.abort(new Error(`no answer within ${formatSeconds(TIMEOUT_MS / 1000)}`));
     const timer = clock.setTimer(late, TIMEOUT_MS);
-    const body = JSON.stringify({ status: status(), secondsToLimit, deadline });
-    const result = await post(to, body, abort.signal).catch((error: unknown) => `failed: ${reasonOf(error)}`);
+    let result: string;
+    try {
+      const body = JSON.stringify({ status: status(), secondsToLimit, deadline });
+      result = await post(to, body, abort.signal);
+    } catch (error) {
+      result = `failed: ${reasonOf(error)}`;
+    }
     timer.cancel();
     running = undefined;
     called = `the hook ${result}`;
@@ -77,7 +82,7 @@ function post(url: string, body: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
     const sent = request(url, { method: 'POST', headers, signal, agent: false }, (answer) => {
-      answer.resume();
+      answer.destroy(); // its body may be endless, and says nothing more
       resolve(`answered ${answer.statusCode}`);
     });
     sent.once('error', reject);

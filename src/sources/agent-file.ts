@@ -18,11 +18,12 @@ export function openAgentFile(path: string, follow = false): number {
 /**
  * What such a file holds.
  * @param uid whose it must be, where that matters
+ * @param follow as there
  * @returns `null` where it holds more than `maxBytes`, or is somebody else's
  * @throws as {@link openAgentFile}
  */
-export function readAgentFile(path: string, maxBytes: number, uid?: number): Buffer | null {
-  const fd = openAgentFile(path);
+export function readAgentFile(path: string, maxBytes: number, uid?: number, follow = false): Buffer | null {
+  const fd = openAgentFile(path, follow);
   try {
     const found = fstatSync(fd);
     if (found.size > maxBytes || (uid !== undefined && found.uid !== uid)) return null;

@@ -19,7 +19,7 @@ export function createInjectedRatio(
   let current: Constraint | null = null;
   let problem: string | undefined;
   const read = (path: string): Constraint | null => {
-    const text = readAgentFile(path, MOST_BYTES)?.toString('latin1').trim();
+    const text = readAgentFile(path, MOST_BYTES, undefined, true)?.toString('latin1').trim();
     const used = text === undefined || text === '' ? Number.NaN : Number(text);
     if (!(used >= 0 && used <= 1))
       throw new Error(

@@ -560,6 +560,32 @@ describe('the loop', () => {
     expect(guardian.status()).toMatchObject({ blind: false, agent: { pid: 7 } });
   });
 
+  it('takes work again once draining is called off, also while its ticks fail', async () => {
+    const life = new FakeLife(7);
+    agents.push(life);
+    guardian.start();
+    await clock.advance(500);
+    relief.draining = () => 'being ended';
+    await clock.advance(100);
+    expect(guardian.status()).toMatchObject({ ready: false, recycling: true });
+    life.alive = () => {
+      throw new Error('/proc/7 cannot be read: EIO');
+    };
+    relief.draining = () => null;
+    await clock.advance(2000);
+    expect(guardian.status()).toMatchObject({ ready: true, recycling: false });
+  });
+
+  it('reports what remedies have found by the time everything ends', async () => {
+    agents.push(new FakeLife(7));
+    guardian.start();
+    await clock.advance(500);
+    guardian.stop();
+    relief.findings = () => [{ reason: 'AgentRecycled', note: 'Recycled.' }];
+    guardian.stop();
+    expect(events.map(({ reason }) => reason)).toContain('AgentRecycled');
+  });
+
   it('is not moved by steps of the wall clock', async () => {
     const life = new FakeLife(7);
     agents.push(life);

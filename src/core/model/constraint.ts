@@ -24,3 +24,11 @@ export interface ConstraintSource {
 export function constraintRatio({ used, limit }: Pick<Constraint, 'used' | 'limit'>): number {
   return limit > 0 ? used / limit : 1;
 }
+
+/** The one nearest to its end. */
+export function nearestOf(constraints: readonly Constraint[]): Constraint | null {
+  let nearest: Constraint | null = null;
+  for (const each of constraints)
+    if (nearest === null || constraintRatio(each) > constraintRatio(nearest)) nearest = each;
+  return nearest;
+}

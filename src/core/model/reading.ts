@@ -1,4 +1,4 @@
-import { type Constraint, constraintRatio } from './constraint.ts';
+import { type Constraint, constraintRatio, nearestOf } from './constraint.ts';
 
 /** Where the limit in force comes from, best first. */
 export type LimitSource = 'option' | 'cgroup-v2' | 'cgroup-v1' | 'downward-api' | 'machine';
@@ -76,15 +76,8 @@ export function memoryLimitedBy(reading: MemoryUse): 'container' | 'heap' {
 
 /** The constraint beside memory that is nearest to its end, where it is nearer than memory is. */
 export function nearestOther(reading: MemoryUse & Partial<Pick<Reading, 'others'>>): Constraint | null {
-  let nearest: Constraint | null = null;
-  let highest = memoryRatio(reading);
-  for (const other of reading.others ?? []) {
-    const ratio = constraintRatio(other);
-    if (ratio <= highest) continue;
-    nearest = other;
-    highest = ratio;
-  }
-  return nearest;
+  const nearest = nearestOf(reading.others ?? []);
+  return nearest && constraintRatio(nearest) > memoryRatio(reading) ? nearest : null;
 }
 
 /** How near the end is: the highest ratio of all constraints. */

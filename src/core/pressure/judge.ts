@@ -1,18 +1,12 @@
 import { formatSeconds } from '../lib/units.ts';
-import { constraintRatio } from '../model/constraint.ts';
+import { type Constraint, constraintRatio, nearestOf } from '../model/constraint.ts';
 import type { EventReason, Finding } from '../model/events.ts';
 import type { Outlook } from '../model/outlook.ts';
-import {
-  memoryLimitedBy,
-  memoryRatio,
-  nearestOther,
-  type Reading,
-  unreclaimableBytes,
-} from '../model/reading.ts';
+import { memoryLimitedBy, memoryRatio, type Reading, unreclaimableBytes } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
 import { describeLevel, describeUse } from './describe.ts';
 import { Forecaster } from './forecaster.ts';
-import { type LevelState, nextLevel, type Thresholds } from './level.ts';
+import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
 import { isReady, nextReadiness, READY, type ReadinessState, type ReclaimOutlook } from './readiness.ts';
 
 /** The options the judgement depends on; durations in milliseconds. */
@@ -65,7 +59,11 @@ export class Judge {
   #level: LevelState;
   /** By the agent's memory alone. */
   #memory: LevelState;
+  /** By what is nearest beside memory. */
+  #other: LevelState;
+  /** Each constraint in its own unit: a switch from one to the other is neither a rise nor a fall. */
   #readiness: ReadinessState = READY;
+  #otherReadiness: ReadinessState = READY;
   #lastReadingMs: number;
   #blindReason: string | undefined = 'no reading yet';
   #blindSinceMs: number;
@@ -75,6 +73,7 @@ export class Judge {
     this.#options = options;
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#memory = this.#level;
+    this.#other = this.#level;
     this.#lastReadingMs = nowMs;
     this.#blindSinceMs = nowMs;
   }
@@ -98,18 +97,22 @@ export class Judge {
   }
   get ready(): boolean {
     if (this.#recycling !== undefined || this.absent) return false;
-    return this.blind ? this.#options.onBlind === 'ready' : isReady(this.#readiness);
+    return this.blind ? this.#options.onBlind === 'ready' : this.#admits;
   }
   /** There is no agent, and without one nothing is ready. */
   get absent(): boolean {
     return this.#absent && this.#options.onAbsent === 'unready';
   }
   get stuck(): boolean {
-    return this.#readiness.stuck !== null;
+    return this.#admits && (this.#readiness.stuck !== null || this.#otherReadiness.stuck !== null);
+  }
+  /** Readiness by use: of memory, and of what is nearest beside it. */
+  get #admits(): boolean {
+    return isReady(this.#readiness) && isReady(this.#otherReadiness);
   }
   /** A collection has made room: ready although the level is still held. */
   get relieved(): boolean {
-    return this.#readiness.relieved;
+    return this.#admits && (this.#readiness.relieved || this.#otherReadiness.relieved);
   }
   /** While the agent is being ended in order: why. Un-ready, whatever the level. */
   get recycling(): string | undefined {
@@ -147,13 +150,13 @@ export class Judge {
     this.#forecaster.add(reading, nowMs);
 
     const previous = this.#level;
-    const other = nearestOther(reading);
-    const ratio = memoryRatio(reading);
-    this.#memory = nextLevel(this.#memory, ratio, nowMs, this.#options);
-    this.#level = nextLevel(previous, other ? constraintRatio(other) : ratio, nowMs, this.#options);
+    const other = nearestOf(reading.others);
+    this.#memory = nextLevel(this.#memory, memoryRatio(reading), nowMs, this.#options);
+    this.#other = nextLevel(this.#other, other ? constraintRatio(other) : 0, nowMs, this.#options);
+    this.#level = atLeast(this.#memory.level, this.#other.level) ? this.#memory : this.#other;
     const changed = this.#level.level !== previous.level;
     const assessed = this.#forecaster.assess(reading, nowMs, changed);
-    this.#judgeReadiness(reading, nowMs, hope);
+    this.#judgeReadiness(reading, other, nowMs, hope);
 
     // told when all has been judged: what is said of readiness is what is answered
     const findings = changed ? [this.#transition(reading)] : [];
@@ -161,42 +164,50 @@ export class Judge {
     if (!this.stuck) this.#stuckTold = false;
     else if (!this.#stuckTold && this.#recycling === undefined) {
       this.#stuckTold = true;
-      findings.push({ reason: 'AgentStuck', note: this.#stuckNote(reading) });
+      findings.push({ reason: 'AgentStuck', note: this.#stuckNote(reading, other) });
     }
     return findings;
   }
 
-  #judgeReadiness(reading: Reading, nowMs: number, hope: ReclaimOutlook | undefined): void {
-    const held = unreclaimableBytes(reading);
+  #judgeReadiness(
+    reading: Reading,
+    other: Constraint | null,
+    nowMs: number,
+    hope: ReclaimOutlook | undefined,
+  ): void {
     // what falls or rests is the use of the limit that is near
-    const other = nearestOther(reading);
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
-    const memory = heap ? [heap.usedBytes, heap.limitBytes] : [held, reading.limitBytes];
-    const [bytes = 0, limit = 1] = other ? [other.used, other.limit] : memory;
+    const used = heap?.usedBytes ?? unreclaimableBytes(reading);
+    const limit = heap?.limitBytes ?? reading.limitBytes;
     const { secondsToLimit } = this.outlook;
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const known = hope && rising ? { ...hope, working: true } : hope;
+    this.#readiness = this.#next(this.#readiness, this.#memory.level, used, limit, nowMs, known);
     // what is known of collections and work in flight is about memory
-    const still = other && !other.helps.has('gc') ? undefined : known;
-    const { warnRatio, shedRatio, recoverMargin } = this.#options;
-    const shed = {
+    const { used: otherUsed, limit: otherLimit } = other ?? { used: 0, limit: 1 };
+    const { level } = this.#other;
+    this.#otherReadiness = this.#next(this.#otherReadiness, level, otherUsed, otherLimit, nowMs, undefined);
+  }
+
+  #next(
+    state: ReadinessState,
+    level: Level,
+    used: number,
+    limit: number,
+    nowMs: number,
+    hope: ReclaimOutlook | undefined,
+  ): ReadinessState {
+    const { warnRatio, shedRatio, recoverMargin, maxUnready } = this.#options;
+    return nextReadiness(state, level, used, limit, nowMs - this.#unseenMs, maxUnready, hope, {
       enterBytes: shedRatio * limit,
       leaveBytes: (shedRatio - recoverMargin) * limit,
       calmBytes: (warnRatio - recoverMargin) * limit,
-    };
-    this.#readiness = nextReadiness(
-      this.#readiness,
-      this.level,
-      bytes,
-      limit,
-      nowMs - this.#unseenMs,
-      this.#options.maxUnready,
-      still,
-      shed,
-    );
+    });
   }
 
-  #stuckNote(reading: Reading): string {
+  #stuckNote(reading: Reading, other: Constraint | null): string {
+    if (this.#readiness.stuck === null)
+      return `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and the constraint ${other?.name ?? 'beside memory'} did not fall. Shedding frees nothing: ready again, single requests are admitted in part.`;
     const seen =
       this.#readiness.stuck === 'hopeless'
         ? 'Use rests, no work is in flight and collecting brings nothing'
@@ -258,7 +269,9 @@ export class Judge {
     this.#forecaster.reset();
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#memory = this.#level;
+    this.#other = this.#level;
     this.#readiness = READY;
+    this.#otherReadiness = READY;
     this.#stuckTold = false;
   }
 

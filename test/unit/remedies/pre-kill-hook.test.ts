@@ -85,3 +85,36 @@ it('is off where no URL is set, and silent after the end', async () => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(hook.findings()).toEqual([]);
 });
+
+it('survives a status that cannot be told, and takes no endless answer', async () => {
+  let closed = false;
+  const endless = createServer((_request, response) => {
+    response.writeHead(200);
+    const timer = setInterval(() => response.write('data: x\n\n'), 10);
+    response.once('close', () => {
+      closed = true;
+      clearInterval(timer);
+    });
+  });
+  servers.push(endless);
+  await new Promise<void>((resolve) => endless.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}/`;
+  let fails = true;
+  const hook = createPreKillHook({
+    url,
+    clock: systemClock,
+    status() {
+      if (fails) throw new Error('no status');
+      return {};
+    },
+  });
+  hook.attend(at('critical', 1));
+  await expect
+    .poll(() => hook.findings())
+    .toMatchObject([{ note: expect.stringContaining('failed: no status') }]);
+  fails = false;
+  hook.attend(at('ok', null));
+  hook.attend(at('critical', 1));
+  await expect.poll(() => hook.findings()).toMatchObject([{ note: expect.stringContaining('answered 200') }]);
+  await expect.poll(() => closed).toBe(true);
+});

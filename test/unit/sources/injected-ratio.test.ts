@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -95,4 +95,36 @@ it('does not latch: un-ready for max-unready at the longest', async () => {
   writeFileSync(file, '0.9');
   await story.goes(65);
   expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: true });
+});
+
+it('may be a link, as the files of a ConfigMap are', () => {
+  writeFileSync(join(directory, 'target'), '0.5');
+  symlinkSync('target', file);
+  expect(source().read(0)?.used).toBe(0.5);
+});
+
+it('hides no memory pressure once it has been given up and is gone', async () => {
+  const story = new CareStory({ constraints: [source()] });
+  Object.assign(story.agent, { inFlight: 3 });
+  writeFileSync(file, '0.95');
+  await story.goes(65);
+  expect(story.guardian.status()).toMatchObject({ level: 'critical', ready: true });
+  const [note] = story.notes('AgentStuck');
+  expect(note).toContain('the constraint injected did not fall');
+  story.agent.liveMiB = 0.97 * story.agent.limitMiB;
+  await story.goes(0.2);
+  expect(story.guardian.status()).toMatchObject({ level: 'critical', ready: false });
+  rmSync(file);
+  await story.goes(1);
+  expect(story.guardian.status()).toMatchObject({ level: 'critical', limitedBy: 'container', ready: false });
+});
+
+it('sheds also where shedding for memory has been given up', async () => {
+  const story = new CareStory({ gc: 'off', profile: 'off', constraints: [source()] });
+  story.agent.liveMiB = 0.86 * story.agent.limitMiB - story.agent.otherMiB;
+  await story.goes(30);
+  expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: true });
+  writeFileSync(file, '0.91');
+  await story.goes(1);
+  expect(story.guardian.status()).toMatchObject({ limitedBy: 'injected', ready: false });
 });
