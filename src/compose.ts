@@ -20,7 +20,7 @@ import { createInjectedRatio } from './sources/injected-ratio.ts';
 /** A guardian with all it reads, does and reports to. */
 export interface Assembly extends Pick<ComposedExporters, 'notifier' | 'recorder'> {
   guardian: Guardian;
-  relief: PressureRemediation;
+  remediation: PressureRemediation;
   http: HttpServer;
   admin: AdminServer;
   logger: Logger;
@@ -63,14 +63,14 @@ export async function assemble(
   const collected = (record: GcRecord) => {
     collections = withCollection(collections, record);
   };
-  const relief = composeRemediation(config, mode, clock, logger, metrics, collected, remedies);
+  const remediation = composeRemediation(config, mode, clock, logger, metrics, collected, remedies);
   const history = new HistoryStore((atMs) => new Date(clock.wallMs() - clock.now() + atMs).toISOString());
   const life: Assembly['life'] = (process) => follow(config, process);
   const guardian = new Guardian({
     options: mode.onAbsent ? { ...config, onAbsent: mode.onAbsent } : config,
-    seek: makeSeek({ life, logger }),
-    outlets: exporters,
-    ...{ relief, constraints, advice, history, clock, version },
+    findAgent: makeSeek({ life, logger }),
+    exporters,
+    ...{ remediation, constraints, advice, history, clock, version },
   });
   const http = composeHttp(config, guardian, metrics, logger, { recorder, subscribe }, () =>
     historyReport({
@@ -80,6 +80,6 @@ export async function assemble(
       ...{ collections, version },
     }),
   );
-  const admin = composeAdmin(config, relief, logger);
-  return { guardian, relief, admin, http, logger, notifier, recorder, life };
+  const admin = composeAdmin(config, remediation, logger);
+  return { guardian, remediation, admin, http, logger, notifier, recorder, life };
 }

@@ -23,9 +23,9 @@ export type GuardianOptions = JudgeOptions & SamplingOptions;
 
 export interface GuardianDeps {
   options: GuardianOptions;
-  seek: FindAgent;
-  outlets: Exporters;
-  relief: Remediation;
+  findAgent: FindAgent;
+  exporters: Exporters;
+  remediation: Remediation;
   /** What may run out beside the agent's memory. */
   constraints?: readonly ConstraintSource[];
   /** What else should be set otherwise, each with its hint. */
@@ -73,7 +73,7 @@ export class Guardian {
   #judgedBytes = 0;
   /** The tick that judged last: none does while a kill is being looked into. */
   #judgedMs = Number.NaN;
-  #soughtMs = Number.NEGATIVE_INFINITY;
+  #searchedMs = Number.NEGATIVE_INFINITY;
   #secondMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: GuardianDeps) {
@@ -82,11 +82,11 @@ export class Guardian {
     const judge = new Judge(deps.options, this.#tickMs);
     this.judge = judge;
     this.#pace = new SamplingInterval(deps.options);
-    const { outlets, history, clock } = deps;
+    const { exporters, history, clock } = deps;
     this.#recorder = new EventRecorder({
-      ...{ outlets, history, clock },
+      ...{ exporters, history, clock },
       status: () => this.status(),
-      growth: () => deps.relief.growth,
+      growth: () => deps.remediation.growth,
     });
     this.#tree = new ProcessTreePoller({
       now: () => deps.clock.now(),
@@ -94,7 +94,7 @@ export class Guardian {
       seen({ cpuCores }) {
         if (cpuCores !== null) judge.load(cpuCores, deps.clock.now());
       },
-      failed: () => deps.outlets.readFailed('processes'),
+      failed: () => deps.exporters.readFailed('processes'),
     });
   }
 
@@ -116,7 +116,7 @@ export class Guardian {
   }
 
   /** Tells of an end that an earlier guardian did not live to see. */
-  tellVanished(report: PostMortem): void {
+  reportVanished(report: PostMortem): void {
     this.#lastDeath ??= report;
     this.#recorder.event({ reason: 'AgentExited', note: report.reason }, report.status.growth);
   }
@@ -137,16 +137,16 @@ export class Guardian {
   /** Counts up whenever `status` may say something else: after each round, and for what is found beside the loop. */
   get version(): number {
     const { judge } = this;
-    const { relief } = this.#deps;
+    const { remediation } = this.#deps;
     return this.#changes.of([
-      ...[this.#rounds, this.#tree.latest, this.#lastDeath, relief.lastGc, relief.growth],
+      ...[this.#rounds, this.#tree.latest, this.#lastDeath, remediation.lastGc, remediation.growth],
       ...[judge.level, judge.ready, judge.blind, judge.blindReason, judge.recycling],
       ...this.#advice(),
     ]);
   }
 
   #tick(): void {
-    const { clock, outlets } = this.#deps;
+    const { clock, exporters } = this.#deps;
     const now = clock.now();
     const sinceLast = now - this.#tickMs;
     this.#tickMs = now;
@@ -159,8 +159,8 @@ export class Guardian {
     } catch (error) {
       this.#failed(messageOf(error), now);
     } finally {
-      this.judge.drain(this.#deps.relief.draining()); // also where ticks fail: what has been called off is
-      outlets.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
+      this.judge.drain(this.#deps.remediation.draining()); // also where ticks fail: what has been called off is
+      exporters.observeTick((clock.now() - now) / 1000, sinceLast / 1000);
       if (this.#running) {
         this.#dueMs = clock.now() + this.#pace.intervalMs;
         this.#timer = clock.setTimer(() => this.#tick(), this.#pace.intervalMs);
@@ -170,9 +170,9 @@ export class Guardian {
 
   /** A tick that fails tells nothing about the agent: told once, and with no reading for long, readiness opens. */
   #failed(failure: string, now: number): void {
-    const { outlets } = this.#deps;
-    outlets.readFailed('tick');
-    if (failure !== this.#tickFailure) outlets.log('warn', `a tick failed: ${failure}`);
+    const { exporters } = this.#deps;
+    exporters.readFailed('tick');
+    if (failure !== this.#tickFailure) exporters.log('warn', `a tick failed: ${failure}`);
     this.#tickFailure = failure;
     const before = this.judge.level;
     const findings = this.judge.miss(failure, now);
@@ -193,8 +193,8 @@ export class Guardian {
 
   /** What the remedies have found beside the loop. */
   #pull(): void {
-    const { relief } = this.#deps;
-    for (const finding of relief.findings()) this.#recorder.event(finding);
+    const { remediation } = this.#deps;
+    for (const finding of remediation.findings()) this.#recorder.event(finding);
   }
 
   /** The same objects as before where nothing has changed. */
@@ -203,11 +203,11 @@ export class Guardian {
     return constraints.length === 0 ? NONE : constraints.flatMap((source) => source.read(now) ?? []);
   }
 
-  #relieve(life: AgentProcess, reading: Reading, nowMs: number): void {
+  #relieve(agent: AgentProcess, reading: Reading, nowMs: number): void {
     const { memoryLevel: level, outlook, risingSeconds, ready, stuck } = this.judge;
     const { processes = [], pids = [] } = this.#tree.latest ?? {};
-    const now = { nowMs, life, reading, level, outlook, risingSeconds, processes, pids, ready, stuck };
-    this.#deps.relief.attend(now);
+    const now = { nowMs, agent, reading, level, outlook, risingSeconds, processes, pids, ready, stuck };
+    this.#deps.remediation.attend(now);
   }
 
   /** Whether a glance shows that nothing has moved: then there is nothing to judge. */
@@ -215,7 +215,7 @@ export class Guardian {
     const reading = this.#reading;
     if (!reading || !this.#life || this.judge.blind || this.#kills.pending) return false;
     if (!this.#life.alive()) return false; // a death is looked into at once: its cgroup may soon be gone
-    if (reading.heap !== this.#deps.relief.heap) return false; // the agent has said something new of it
+    if (reading.heap !== this.#deps.remediation.heap) return false; // the agent has said something new of it
     const others = this.#constraints(now);
     if (others.length !== reading.others.length || others.some((each, i) => each !== reading.others[i]))
       return false;
@@ -226,22 +226,22 @@ export class Guardian {
   /** Notices a death, and looks for the agent while there is none. */
   #watchLife(now: number): void {
     if (this.#life && !this.#life.alive()) this.#handleExit(this.#life, now);
-    if (this.#life || now - this.#soughtMs < SEEK_EVERY_MS) return;
-    this.#soughtMs = now;
-    const found = this.#deps.seek(this.#lives);
+    if (this.#life || now - this.#searchedMs < SEEK_EVERY_MS) return;
+    this.#searchedMs = now;
+    const found = this.#deps.findAgent(this.#lives);
     if (typeof found === 'string') {
       this.#noAgent = found;
       return;
     }
     this.#lives++;
-    if (found.info.restarts > 0) this.#deps.outlets.restarted();
+    if (found.info.restarts > 0) this.#deps.exporters.restarted();
     this.#life = found;
     this.judge.agentFound();
     this.#tree.follow(found);
-    this.#deps.relief.follow(found);
+    this.#deps.remediation.follow(found);
     this.#secondMs = now;
     this.#deps.clock.setTimer(() => this.#running && this.#tree.sampleIfDue(), FIRST_LOOK_MS);
-    this.#deps.outlets.log(
+    this.#deps.exporters.log(
       'info',
       `guarding pid ${found.info.pid} (${found.info.name}, ${found.info.runtime})`,
     );
@@ -249,33 +249,33 @@ export class Guardian {
 
   /** One reading, judged; or the reason why there is none. */
   #read(now: number): Finding[] {
-    const { clock, outlets, history, relief } = this.#deps;
-    const life = this.#life;
-    if (!life) return this.judge.miss(this.#noAgent, now);
+    const { clock, exporters, history, remediation } = this.#deps;
+    const agent = this.#life;
+    if (!agent) return this.judge.miss(this.#noAgent, now);
     let reading: Reading;
     try {
-      reading = life.read(now);
+      reading = agent.read(now);
     } catch (error) {
       this.#pace.lost();
-      outlets.readFailed(error instanceof SpillwayError ? error.code : 'read');
+      exporters.readFailed(error instanceof SpillwayError ? error.code : 'read');
       return this.judge.miss(messageOf(error), now);
     }
     reading.rssBytes = this.#tree.latest?.rssBytes ?? 0;
-    reading.heap = relief.heap;
+    reading.heap = remediation.heap;
     reading.others = this.#constraints(now);
     this.#reading = reading;
     this.#pace.read(reading, now);
     const kills = this.#kills;
     const family = this.#tree.latest ?? { processes: [], pids: [] };
     const waited = kills.pending;
-    const childKilled = kills.settle(life.info.pid, family, now, () => life.dying(), life.sharesGroup);
+    const childKilled = kills.settle(agent.info.pid, family, now, () => agent.dying(), agent.sharesGroup);
     const survived = waited && !kills.pending;
-    if (kills.count(life.oomKills(), now, family)) clock.setTimer(() => this.#tree.sample(), GONE_AFTER_MS);
+    if (kills.count(agent.oomKills(), now, family)) clock.setTimer(() => this.#tree.sample(), GONE_AFTER_MS);
     const held = unreclaimableBytes(reading);
     let findings: Finding[] = [];
     // what a kill gives back is no recovery: it may be the agent itself that is dying
     if (!kills.pending || survived || held >= this.#judgedBytes) {
-      findings = this.judge.step(reading, now, relief.reclaimOutlook);
+      findings = this.judge.step(reading, now, remediation.reclaimOutlook);
       this.#judgedBytes = held;
       this.#judgedMs = now;
     }
@@ -283,17 +283,17 @@ export class Guardian {
     return childKilled ? [...findings, childKilled] : findings;
   }
 
-  #handleExit(life: AgentProcess, now: number): void {
-    const { outlets } = this.#deps;
-    this.#kills.count(life.oomKills(), now, { processes: [], pids: [] });
-    const seen = this.#report(life.exit(), this.#kills.takeForDeath());
-    const done = this.#deps.relief.ended(seen.cause);
+  #handleExit(agent: AgentProcess, now: number): void {
+    const { exporters } = this.#deps;
+    this.#kills.count(agent.oomKills(), now, { processes: [], pids: [] });
+    const seen = this.#report(agent.exit(), this.#kills.takeForDeath());
+    const done = this.#deps.remediation.ended(seen.cause);
     const report = done === undefined ? seen : { ...seen, reason: `${seen.reason} ${done}` };
     this.#lastDeath = report;
     this.#life = undefined;
-    this.#soughtMs = Number.NEGATIVE_INFINITY;
+    this.#searchedMs = Number.NEGATIVE_INFINITY;
     this.#noAgent = `the agent is gone and no other was found yet (${report.reason})`;
-    life.close();
+    agent.close();
     // an end that cannot be seen, with no pressure before it, is for whoever runs the agent to judge: a Job's last container ends so
     const calm =
       done === undefined &&
@@ -303,7 +303,7 @@ export class Guardian {
       type: calm ? 'Normal' : 'Warning',
       note: report.reason,
     });
-    outlets.died(report);
+    exporters.died(report);
     const before = this.judge.level;
     const findings = this.judge.agentGone(this.#noAgent, now);
     if (this.judge.level !== before) this.#changed(before, now);
@@ -311,7 +311,7 @@ export class Guardian {
     this.#recorder.stopFlightRecording();
     this.#reading = undefined;
     this.#tree.follow(undefined);
-    this.#deps.relief.follow(undefined);
+    this.#deps.remediation.follow(undefined);
     this.#pace.lost();
   }
 
@@ -367,24 +367,24 @@ export class Guardian {
 
   /** What is known now. */
   status(): Status {
-    const { relief } = this.#deps;
+    const { remediation } = this.#deps;
     return composeStatus({
       judge: this.judge,
       reading: this.#reading,
       tree: this.#tree.latest,
-      life: this.#life,
+      agent: this.#life,
       since: this.#recorder.since,
       oomKills: this.#kills.total,
       lastDeath: this.#lastDeath,
-      lastGc: relief.lastGc,
-      growth: relief.growth,
+      lastGc: remediation.lastGc,
+      growth: remediation.growth,
       advice: this.#advice(),
-      remedies: withShedding(relief.remedies(), this.judge),
+      remedies: withShedding(remediation.remedies(), this.judge),
     });
   }
 
   #advice(): Advised[] {
-    const { relief, advice } = this.#deps;
-    return [...relief.advice, ...(advice?.() ?? [])];
+    const { remediation, advice } = this.#deps;
+    return [...remediation.advice, ...(advice?.() ?? [])];
   }
 }

@@ -6,7 +6,7 @@ import type { PressureState } from './pressure.ts';
 import { SseParser } from './sse.ts';
 
 /** What is heard from a sidecar. */
-export interface SidecarEars {
+export interface SidecarListeners {
   /** Its last word; `undefined` when it is gone, or cannot read anything itself. */
   state(state: PressureState | undefined): void;
   advice(action: AdviceAction): void;
@@ -24,14 +24,14 @@ const SILENT_TICKS = 20;
 /** Follows `/v1/stream` of one sidecar, again and again after it has gone. Neither socket nor wait keeps the process alive. */
 export class Sidecar {
   readonly #url: URL;
-  readonly #ears: SidecarEars;
+  readonly #ears: SidecarListeners;
   #request: ClientRequest | undefined;
   #silentTicks = 0;
   #waitMs = FIRST_WAIT_MS;
   #retryAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param url of the stream itself */
-  constructor(url: URL, ears: SidecarEars) {
+  constructor(url: URL, ears: SidecarListeners) {
     this.#url = url;
     this.#ears = ears;
   }

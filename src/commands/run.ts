@@ -64,7 +64,7 @@ export async function runCommand(
       child: { exited: () => its.exit },
     });
   });
-  const { guardian, relief, logger } = assembly;
+  const { guardian, remediation, logger } = assembly;
   if (uncollected !== undefined) logger.warn(uncollected);
 
   try {
@@ -117,9 +117,9 @@ export async function runCommand(
         policy: new RestartPolicy(restart),
         signals,
         start,
-        ending: (signal) => relief.standBack(`${signal} was passed on to it`),
+        ending: (signal) => remediation.standBack(`${signal} was passed on to it`),
         // a life too short to be followed was not sent SIGTERM; the one before it was
-        recycled: () => current?.followed === true && relief.terminated,
+        recycled: () => current?.followed === true && remediation.terminated,
         async between({ code, signal }, waitMs) {
           await Promise.all([noticed(), clear()]);
           const when = waitMs > 0 ? `in ${formatSeconds(waitMs / 1000)}` : 'at once';

@@ -17,7 +17,7 @@ const RESTORE_MS = 1000;
  */
 export async function restore({ recorder, guardian }: Assembly, { recordDir }: Config): Promise<void> {
   const restored = recorder.open().then((vanished) => {
-    if (vanished) guardian.tellVanished(vanished);
+    if (vanished) guardian.reportVanished(vanished);
   });
   const tidied = recordDir === undefined ? undefined : removeLeftovers(recordDir);
   await Promise.race([Promise.all([restored, tidied]), sleep(RESTORE_MS, undefined, { ref: false })]);
@@ -47,7 +47,7 @@ function textOf({ host, port }: Address): string {
 /** Ends everything in order. What cannot be told in time is counted and logged. */
 export async function close({
   guardian,
-  relief,
+  remediation,
   admin,
   http,
   logger,
@@ -55,7 +55,7 @@ export async function close({
   recorder,
 }: Assembly): Promise<void> {
   guardian.stop();
-  await relief.close();
+  await remediation.close();
   const [lost] = await Promise.all([
     notifier.close(TELL_GRACE_MS),
     recorder.close(TELL_GRACE_MS),

@@ -69,7 +69,7 @@ export function composeRemediation(
     {
       options: config,
       clock,
-      reach: async (worker, maySignal) =>
+      connect: async (worker, maySignal) =>
         (await registry()).runtimeClientOf(worker, {
           procRoot: '/proc',
           gc: config.gc,

@@ -56,15 +56,15 @@ export function composeHttp(
 /** What acts on the agent, at an address of its own. */
 export function composeAdmin(
   { recordDir, adminToken }: Config,
-  relief: PressureRemediation,
+  remediation: PressureRemediation,
   logger: Logger,
 ): AdminServer {
   return createAdminServer({
-    collect: () => relief.collect(),
-    profile: (seconds) => relief.profile(seconds),
+    collect: () => remediation.collect(),
+    profile: (seconds) => remediation.profile(seconds),
     async snapshot() {
       if (recordDir !== undefined)
-        return keepSnapshot(recordDir, Date.now(), (file) => relief.snapshot(file));
+        return keepSnapshot(recordDir, Date.now(), (file) => remediation.snapshot(file));
       throw new SpillwayError('unavailable', 'there is nowhere to keep a heap snapshot', {
         hint: 'set --record-dir',
       });

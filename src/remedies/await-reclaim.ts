@@ -44,7 +44,7 @@ export async function awaitReclaim(
   for (let waited = 0; waited <= waitMs && !present.ended; waited += STEP_MS) {
     const heldNow = present.held();
     low.held = Math.min(low.held, heldNow);
-    const rssNow = present.life.rssBytes();
+    const rssNow = present.agent.rssBytes();
     if (low.rss !== null && rssNow !== null) low.rss = Math.min(low.rss, rssNow);
     if (before.held - low.held >= enough || heldNow > low.held + rise) break;
     if (waited % POLL_MS.shedding === 0) await meanwhile();

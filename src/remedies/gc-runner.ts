@@ -147,21 +147,21 @@ export class GcRunner {
       limitBytes: reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
       heap,
-      runtime: context.life.worker.runtime,
+      runtime: context.agent.worker.runtime,
       forced,
       loadGone: inFlight === 0,
     });
   }
 
   /** @throws ReachError, SpillwayError `unavailable` */
-  async collect(reach: RuntimeClient, way: GcWay, trigger: string): Promise<GcRecord> {
+  async collect(client: RuntimeClient, way: GcWay, trigger: string): Promise<GcRecord> {
     const { context, connection, clock } = this.#deps;
     context.check();
     const at = new Date(clock.wallMs()).toISOString();
-    const before = { held: context.held(), rss: context.life.rssBytes() };
+    const before = { held: context.held(), rss: context.agent.rssBytes() };
     this.#running = true;
     try {
-      return await connection.occupy(this.#collect(reach, way, before, { at, trigger }));
+      return await connection.occupy(this.#collect(client, way, before, { at, trigger }));
     } finally {
       this.#triedMs = clock.now();
       this.#running = false;
@@ -169,13 +169,13 @@ export class GcRunner {
   }
 
   async #collect(
-    reach: RuntimeClient,
+    client: RuntimeClient,
     way: GcWay,
     { held, rss }: Use,
     asked: Pick<GcRecord, 'at' | 'trigger'>,
   ) {
     const { context, plan, clock, heap, see } = this.#deps;
-    const run = await reach.collect(way);
+    const run = await client.collect(way);
     const endedMs = clock.now();
     this.#collectedMs = endedMs;
     this.#lateInRow = 0;
@@ -184,19 +184,19 @@ export class GcRunner {
     see(run.after);
     // a heap near its own limit may meet it within this wait
     const watchHeap = async () => {
-      if (heap.use) see(await reach.facts().catch(() => null));
+      if (heap.use) see(await client.facts().catch(() => null));
     };
-    const low = await awaitReclaim(context, clock, reach, run, { held, rss }, watchHeap);
+    const low = await awaitReclaim(context, clock, client, run, { held, rss }, watchHeap);
     context.check(); // what a dying process gives back was not collected
     const freed = {
       freedCgroupBytes: Math.max(0, held - low.held),
       freedRssBytes: rss === null || low.rss === null ? null : Math.max(0, rss - low.rss),
     };
-    const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: reach.runtime });
+    const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: client.runtime });
     const back = freedBytes(freed);
     this.#leftBytes = low.held;
     plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
-    if (outcome.verdict === 'not_returned') outcome.hint = reach.returnHint?.() ?? outcome.hint;
+    if (outcome.verdict === 'not_returned') outcome.hint = client.returnHint?.() ?? outcome.hint;
     const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs: run.stallMs };
     return this.#record({ ...asked, ...outcome, way: run.way, ...sums });
   }

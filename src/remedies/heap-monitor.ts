@@ -3,7 +3,7 @@ import {
   askedHeap,
   followHeapBound,
   type HeapBoundInput,
-  type HeapLook,
+  type HeapSample,
   heapAdvice,
   isNear,
   UNBOUND,
@@ -41,14 +41,14 @@ export class HeapMonitor {
   #confirmation = UNCROSSED;
   #collected = { atMs: Number.NEGATIVE_INFINITY, leftBytes: 0 };
   #limitBytes: number | null = null;
-  #look: HeapLook | null = null;
+  #look: HeapSample | null = null;
   /** The looks of the last two seconds. */
   #looks: Pick<HeapUse, 'atMs' | 'usedBytes'>[] = [];
   #bound = UNBOUND;
   /** The bound says that the heap may be near its limit. */
   #due = false;
   #measured = UNMEASURED;
-  #told = false;
+  #reported = false;
   #unconfirmed = false;
   /** It was asked in vain since it last answered. */
   #unanswered = false;
@@ -62,7 +62,7 @@ export class HeapMonitor {
 
   /** Advises, at each round of the loop. */
   attend({ limitBytes, limitSource }: Reading): void {
-    const { heapLimitSet, heapLimitBytes } = this.#context.life;
+    const { heapLimitSet, heapLimitBytes } = this.#context.agent;
     // of a number that was set the advice is about that number; V8 makes somewhat more of it
     const bytes = heapLimitSet ? heapLimitBytes : (this.#limitBytes ?? heapLimitBytes);
     if (bytes === null || limitSource === 'machine') return;
@@ -74,8 +74,8 @@ export class HeapMonitor {
       explicit: heapLimitSet,
     });
     this.advice = advice ? [advice] : [];
-    if (!advice || this.#told) return;
-    this.#told = true;
+    if (!advice || this.#reported) return;
+    this.#reported = true;
     this.#deps.report({
       reason: 'HeapLimitTooHigh',
       note: `${advice.message}; ${advice.hint}`,
@@ -100,7 +100,7 @@ export class HeapMonitor {
   /** Follows the most that the heap can be, at each round of the loop. */
   follow({ nowMs, reading, outlook: { growthBytesPerSecond } }: Situation): void {
     if (this.#unanswered && nowMs - (this.use?.atMs ?? nowMs) >= STALE_MS) this.#drop();
-    const heapLimitBytes = this.#limitBytes ?? this.#context.life.heapLimitBytes;
+    const heapLimitBytes = this.#limitBytes ?? this.#context.agent.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { options: thresholds } = this.#deps;
     const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
@@ -120,7 +120,7 @@ export class HeapMonitor {
   #farFromOutside(input: HeapBoundInput): boolean {
     const { nowMs, anonBytes, heapLimitBytes } = input;
     if (nowMs < this.#measured.nextMs) return this.#measured.far;
-    const usedBytes = this.#deps.heapFromOutside(this.#context.life.worker.pid);
+    const usedBytes = this.#deps.heapFromOutside(this.#context.agent.worker.pid);
     const far = usedBytes !== null && !isNear(usedBytes, input);
     const left = 1 - (usedBytes ?? 0) / heapLimitBytes;
     this.#measured = { nextMs: nowMs + Math.max(MEASURE_MS.least, left * MEASURE_MS.most), far };
@@ -132,7 +132,7 @@ export class HeapMonitor {
 
   /** The agent was asked because of that; what it told has been taken in, if it told something. */
   asked(): void {
-    const heapLimitBytes = this.#limitBytes ?? this.#context.life.heapLimitBytes;
+    const heapLimitBytes = this.#limitBytes ?? this.#context.agent.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { clock, options: thresholds } = this.#deps;
     const { reading } = this.#context.situation;

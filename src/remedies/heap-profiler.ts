@@ -25,7 +25,7 @@ type ProfilingReach = RuntimeClient & Required<Pick<RuntimeClient, 'profile'>>;
 
 interface Sampling {
   /** It ends with the way in that it was begun by. */
-  reach: RuntimeClient;
+  client: RuntimeClient;
   /** The beginning, or the last reading: when it was, and what was held. */
   sinceMs: number;
   heldBytes: number;
@@ -44,7 +44,7 @@ export class HeapProfiler {
   /** When things were still calm: growth is told against it. */
   #baseline: MemoryFacts | undefined;
   #sampling: Sampling | undefined;
-  #told = false;
+  #reported = false;
   #retryMs = Number.NEGATIVE_INFINITY;
 
   constructor(present: SessionContext, hand: RuntimeConnection, plan: GcPlan, deps: SessionDeps) {
@@ -71,13 +71,13 @@ export class HeapProfiler {
    * Begins to sample, or reads, when that is due. What grows may stay without a name.
    * @throws ReachError only where the way in is kept for a more serious moment
    */
-  async follow(reach: RuntimeClient, heap: HeapFacts | null): Promise<void> {
+  async follow(client: RuntimeClient, heap: HeapFacts | null): Promise<void> {
     const { options, clock, log } = this.#deps;
     const { level } = this.#context.situation;
-    if (options.profile === 'off' || !canProfile(reach) || !atLeast(level, 'warning')) return;
+    if (options.profile === 'off' || !canProfile(client) || !atLeast(level, 'warning')) return;
     if (clock.now() < this.#retryMs) return;
     try {
-      if (this.#sampling?.reach !== reach) await this.start();
+      if (this.#sampling?.client !== client) await this.start();
       else if (this.#isDue(this.#sampling, heap)) await this.read();
     } catch (error) {
       if (this.#context.over) return;
@@ -90,19 +90,19 @@ export class HeapProfiler {
 
   /** Begins to sample, unless it does. @throws ReachError, SpillwayError `unavailable` */
   async start(): Promise<void> {
-    const reach = await this.#open();
-    if (this.#sampling?.reach === reach) return;
-    await reach.startProfile?.();
-    this.#sampling = { reach, ...this.#now(), read: false };
+    const client = await this.#open();
+    if (this.#sampling?.client === client) return;
+    await client.startProfile?.();
+    this.#sampling = { client, ...this.#now(), read: false };
   }
 
   /** Names what grew. @throws ReachError, SpillwayError `unavailable` */
   async read(): Promise<GrowthReport & { file: string | null }> {
     const { clock, stalled, keep } = this.#deps;
-    const reach = await this.#open();
-    const facts = await reach.facts();
+    const client = await this.#open();
+    const facts = await client.facts();
     this.#context.check();
-    const profile = await this.#connection.occupy(reach.profile());
+    const profile = await this.#connection.occupy(client.profile());
     stalled(profile.stallMs);
     this.#context.check();
     const { situation } = this.#context;
@@ -111,11 +111,11 @@ export class HeapProfiler {
       profile.stallMs,
       clock.now(),
     );
-    if (this.#sampling?.reach === reach) this.#sampling = { reach, ...this.#now(), read: true };
+    if (this.#sampling?.client === client) this.#sampling = { client, ...this.#now(), read: true };
     const growth = this.#name(profile, this.#memory(situation, facts));
     this.report = growth;
-    if (!this.#told && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
-      this.#told = true;
+    if (!this.#reported && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
+      this.#reported = true;
       this.#deps.report({ reason: 'MemoryGrowthNamed', note: growth.note });
     }
     const file = profile.file && (await within(clock, KEEP_MS, keep(profile.file)));
@@ -123,9 +123,9 @@ export class HeapProfiler {
   }
 
   async #open(): Promise<ProfilingReach> {
-    const reach = await this.#connection.open();
-    if (canProfile(reach)) return reach;
-    throw new SpillwayError('unavailable', `what grows cannot be told of ${reach.runtime} agents`);
+    const client = await this.#connection.open();
+    if (canProfile(client)) return client;
+    throw new SpillwayError('unavailable', `what grows cannot be told of ${client.runtime} agents`);
   }
 
   #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {
@@ -134,7 +134,7 @@ export class HeapProfiler {
   }
 
   #isDue(last: Sampling, heap: HeapFacts | null): boolean {
-    const { life, situation } = this.#context;
+    const { agent, situation } = this.#context;
     const { level, reading } = situation;
     const nowMs = this.#deps.clock.now();
     const held = unreclaimableBytes(reading);
@@ -142,13 +142,13 @@ export class HeapProfiler {
     if (held - last.heldBytes < share * reading.limitBytes) return false;
     const rose = last.read && level !== last.level && atLeast(level, last.level);
     if (!rose && nowMs - last.sinceMs < ms) return false;
-    return this.#plan.affordsLook({ nowMs, level, heap, heldBytes: held, runtime: life.worker.runtime });
+    return this.#plan.affordsLook({ nowMs, level, heap, heldBytes: held, runtime: agent.worker.runtime });
   }
 
   #name({ sites: named, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
     const sites = named.map(plainSite);
     const at = new Date(this.#deps.clock.wallMs()).toISOString();
-    const { pid } = this.#context.life.worker;
+    const { pid } = this.#context.agent.worker;
     let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);
     // all of it came before the first look: then what is there is what has grown
     if (grown.kinds.length === 0) grown = growthKinds(pid, memory, null, sites);
@@ -157,12 +157,12 @@ export class HeapProfiler {
 
   #memory({ reading, processes }: Situation, heap: HeapFacts | null): MemoryFacts {
     const { anonBytes, shmemBytes } = reading;
-    const { pid } = this.#context.life.worker;
+    const { pid } = this.#context.agent.worker;
     const own = processes.find((each) => each.pid === pid);
     return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
   }
 }
 
-function canProfile(reach: RuntimeClient): reach is ProfilingReach {
-  return reach.profile !== undefined;
+function canProfile(client: RuntimeClient): client is ProfilingReach {
+  return client.profile !== undefined;
 }

@@ -25,9 +25,10 @@ export async function takeSnapshot(
   { clock, stalled }: SessionDeps,
   { room: onDisk, write }: SnapshotFile,
 ): Promise<void> {
-  const reach = await hand.open();
-  if (!reach.snapshot) throw new SpillwayError('unavailable', `no heap snapshots of ${reach.runtime} agents`);
-  const heap = await reach.facts();
+  const client = await hand.open();
+  if (!client.snapshot)
+    throw new SpillwayError('unavailable', `no heap snapshots of ${client.runtime} agents`);
+  const heap = await client.facts();
   const reading = present.latest?.reading;
   if (!heap || !reading) throw new SpillwayError('unavailable', 'the size of the heap is not known');
   const room = snapshotRoom({
@@ -41,7 +42,7 @@ export async function takeSnapshot(
   present.check();
   const startMs = clock.now();
   try {
-    await hand.occupy(reach.snapshot(write));
+    await hand.occupy(client.snapshot(write));
   } finally {
     // V8 stops the agent for nearly all of it
     const endedMs = clock.now();

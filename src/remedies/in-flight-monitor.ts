@@ -66,19 +66,19 @@ export class InFlightMonitor {
   }
 
   async #count(): Promise<number | null> {
-    const { life, latest } = this.#context;
-    const { pid } = life.info;
+    const { agent, latest } = this.#context;
+    const { pid } = agent.info;
     const others = latest?.pids.filter((each) => each !== pid) ?? [];
-    const { reach } = this.#connection;
-    const leaveOut = reach?.inspectorPort ? [reach.inspectorPort] : [];
+    const { client } = this.#connection;
+    const leaveOut = client?.inspectorPort ? [client.inspectorPort] : [];
     const seen = await this.#connections([pid, ...others], leaveOut).catch(() => null);
     let count = seen?.total ?? null;
     // a connection may be kept open with no request on it: that only the runtime knows, and of its own process alone
     // one that was let go meanwhile is not to be opened again for this
-    const asks = !this.#context.ended && !this.#connection.occupied && this.#connection.reach === reach;
-    if (seen && count && reach?.inFlight && asks) {
-      const accepted = seen.accepted.get(this.#connection.pid ?? life.worker.pid) ?? 0;
-      const inside = await reach.inFlight().catch(() => null);
+    const asks = !this.#context.ended && !this.#connection.occupied && this.#connection.client === client;
+    if (seen && count && client?.inFlight && asks) {
+      const accepted = seen.accepted.get(this.#connection.pid ?? agent.worker.pid) ?? 0;
+      const inside = await client.inFlight().catch(() => null);
       if (inside !== null) count += inside - accepted;
     }
     this.#last = { count, costMs: seen?.costMs ?? 0, endMs: this.#clock.now() };

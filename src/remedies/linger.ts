@@ -32,7 +32,7 @@ export class Linger {
     const ms = Math.max(LINGER_MS, this.#untilMs - this.#clock.now());
     this.#timer = this.#clock.setTimer(() => {
       if (this.#queue.running) this.start();
-      else if (this.#connection.reach) this.#queue.start(() => this.#connection.letGo());
+      else if (this.#connection.client) this.#queue.start(() => this.#connection.letGo());
     }, ms);
   }
 

@@ -17,12 +17,12 @@ export interface RecyclerDeps {
   oomAdjustment(pid: number): number;
   clock: Clock;
   /** Which process of the agent SIGTERM is for; `null` where none can be told. */
-  sigtermTarget(life: AgentProcess): number | null;
+  sigtermTarget(agent: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
   handlesSigterm(pid: number): boolean | null;
   /** Ends it in order by SIGTERM to `target`, beside the loop. */
   start(
-    life: AgentProcess,
+    agent: AgentProcess,
     target: number,
     work: RecycleWork,
   ): { outcome: Promise<RecycleOutcome>; callOff(why: string): boolean };

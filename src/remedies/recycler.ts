@@ -55,15 +55,15 @@ export class Recycler {
   }
 
   /** From here on it is this life; `undefined` when there is none. */
-  follow(life: AgentProcess | undefined): void {
-    this.#life = life;
+  follow(agent: AgentProcess | undefined): void {
+    this.#life = agent;
     this.#latest = undefined;
     this.#running?.callOff('the guardian ends, or the agent is gone');
     this.#lookedMs = Number.NEGATIVE_INFINITY;
     this.#listens = false;
     this.#draining = null;
     this.#decided = undefined;
-    if (!life) return;
+    if (!agent) return;
     this.#plan.born(this.#deps.clock.now());
     this.#terminated = false;
   }
@@ -105,7 +105,7 @@ export class Recycler {
   attend(situation: Situation, inside: Inside): void {
     this.#latest = situation;
     if (this.#deps.mode === 'off' || this.#othersEndIt !== undefined) return;
-    const { nowMs, life } = situation;
+    const { nowMs, agent } = situation;
     const input = this.#input(situation, inside);
     if (this.#running) {
       this.#reconsider(input);
@@ -123,11 +123,11 @@ export class Recycler {
     }
     this.#neededMs = nowMs;
     this.#judgedMs = nowMs;
-    void this.#recycle(life, inside, decision.reason);
+    void this.#recycle(agent, inside, decision.reason);
   }
 
   #input(situation: Situation, inside: Inside): RecycleInput {
-    const { nowMs, life, level, reading, outlook, risingSeconds } = situation;
+    const { nowMs, agent, level, reading, outlook, risingSeconds } = situation;
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
     return {
       nowMs,
@@ -140,18 +140,18 @@ export class Recycler {
       freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
       inFlight: inside.inFlight,
       spared: heap === null && this.#isSpared(situation),
-      handlesSigterm: atLeast(level, 'warning') && this.#handlesSigterm(life, inside, nowMs),
+      handlesSigterm: atLeast(level, 'warning') && this.#handlesSigterm(agent, inside, nowMs),
     };
   }
 
   /** Where the kernel ends one process, a tool that the agent started may be that. */
-  #isSpared({ life, level, reading, processes }: Situation): boolean {
+  #isSpared({ agent, level, reading, processes }: Situation): boolean {
     if (!atLeast(level, 'warning')) this.#victim.reset();
     if (this.#deps.endsAll || !atLeast(level, 'warning')) return false;
     const { limitBytes } = reading;
     const leftBytes = limitBytes - unreclaimableBytes(reading);
     return this.#victim.isTool({
-      agentPid: this.#target ?? life.info.pid,
+      agentPid: this.#target ?? agent.info.pid,
       processes,
       limitBytes,
       leftBytes,
@@ -175,7 +175,7 @@ export class Recycler {
     return this.#listens && inFlight === null;
   }
 
-  async #recycle(life: AgentProcess, inside: Inside, reason: string): Promise<void> {
+  async #recycle(agent: AgentProcess, inside: Inside, reason: string): Promise<void> {
     const { clock, log, recycled } = this.#deps;
     const target = this.#target;
     if (target === null) {
@@ -192,12 +192,12 @@ export class Recycler {
     let wait = '';
     let outcome: RecycleOutcome;
     try {
-      this.#running = this.#deps.start(life, target, {
+      this.#running = this.#deps.start(agent, target, {
         inFlight: () => inside.countInFlight(),
         urgent: () => this.#urgent(),
         needed: () => clock.now() - this.#neededMs <= NEEDED_MS,
         judged: () => clock.now() - this.#judgedMs <= JUDGED_MS,
-        alive: () => this.#life === life && life.alive(),
+        alive: () => this.#life === agent && agent.alive(),
         terminated: () => {
           sent = true;
           this.#terminated = true;
@@ -217,7 +217,7 @@ export class Recycler {
     if (this.#ended) return;
     recycled(outcome.result);
     if (outcome.result === 'refused') this.#plan.refused();
-    if (this.#life === life && life.alive()) this.#stays(outcome, sent);
+    if (this.#life === agent && agent.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
     if (outcome.result === 'cancelled' || outcome.result === 'ended_before') log('info', outcome.note);
     else this.#found.push({ reason: 'AgentRecycled', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
@@ -253,10 +253,10 @@ export class Recycler {
     return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);
   }
 
-  #handlesSigterm(life: AgentProcess, { sigterm }: Inside, nowMs: number): boolean {
+  #handlesSigterm(agent: AgentProcess, { sigterm }: Inside, nowMs: number): boolean {
     if (nowMs - this.#lookedMs >= LOOK_EVERY_MS) {
       this.#lookedMs = nowMs;
-      this.#target = this.#deps.sigtermTarget(life);
+      this.#target = this.#deps.sigtermTarget(agent);
       this.#handles = this.#target === null ? false : this.#deps.handlesSigterm(this.#target);
     }
     return this.#handles ?? (sigterm?.pid === this.#target && sigterm.handles);

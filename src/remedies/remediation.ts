@@ -41,10 +41,10 @@ export class PressureRemediation implements Remediation {
     this.#others = others;
   }
 
-  follow(life: AgentProcess | undefined): void {
+  follow(agent: AgentProcess | undefined): void {
     void this.#session?.end();
-    this.#session = life && new RuntimeSession(life, this.#deps);
-    this.#recycler.follow(life);
+    this.#session = agent && new RuntimeSession(agent, this.#deps);
+    this.#recycler.follow(agent);
   }
 
   attend(situation: Situation): void {

@@ -13,13 +13,13 @@ const RETRY_MS = {
   refused: { first: 30_000, longest: 600_000 },
 };
 
-/** The hand in the agent's runtime: opened when it is needed, kept, and let go. */
+/** the connection to the agent's runtime: opened when it is needed, kept, and let go. */
 export class RuntimeConnection {
   readonly #context: SessionContext;
-  readonly #reachOf: SessionDeps['reach'];
+  readonly #connect: SessionDeps['connect'];
   readonly #clock: Clock;
-  #reach: RuntimeClient | undefined;
-  #reached: AgentProcess['worker'] | undefined;
+  #client: RuntimeClient | undefined;
+  #worker: AgentProcess['worker'] | undefined;
   /** Let go, or being let go. */
   #left: RuntimeClient | undefined;
   #occupied = false;
@@ -28,24 +28,24 @@ export class RuntimeConnection {
   readonly #maySignal: () => boolean;
 
   constructor(
-    present: SessionContext,
-    { reach, clock }: Pick<SessionDeps, 'reach' | 'clock'>,
+    context: SessionContext,
+    { connect, clock }: Pick<SessionDeps, 'connect' | 'clock'>,
     maySignal: () => boolean,
   ) {
-    this.#context = present;
-    this.#reachOf = reach;
+    this.#context = context;
+    this.#connect = connect;
     this.#clock = clock;
     this.#maySignal = maySignal;
   }
 
   /** The way in that is open now. */
-  get reach(): RuntimeClient | undefined {
-    return this.#reach;
+  get client(): RuntimeClient | undefined {
+    return this.#client;
   }
 
   /** The process that it leads into. */
   get pid(): number | undefined {
-    return this.#reached?.pid;
+    return this.#worker?.pid;
   }
 
   /** Something that may take long is running: what asks the runtime meanwhile would wait for it. */
@@ -56,7 +56,7 @@ export class RuntimeConnection {
   /** From when on the next try makes sense, in monotonic milliseconds. */
   get retryMs(): number {
     const { pid, retryMs } = this.#refusals;
-    return pid === this.#context.life.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
+    return pid === this.#context.agent.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -66,25 +66,25 @@ export class RuntimeConnection {
    */
   async open(): Promise<RuntimeClient> {
     this.#context.check();
-    const { worker } = this.#context.life;
-    if (this.#reach && this.#reached?.pid === worker.pid) return this.#reach;
-    const before = this.#reach;
-    this.#reach = undefined;
+    const { worker } = this.#context.agent;
+    if (this.#client && this.#worker?.pid === worker.pid) return this.#client;
+    const before = this.#client;
+    this.#client = undefined;
     // first: the next process would find the port of the one before in use
     if (before) await within(this.#clock, RELEASE_MS, before.release());
-    const reach = await this.#reachOf(worker, this.#maySignal);
+    const client = await this.#connect(worker, this.#maySignal);
     this.#context.check();
-    if (typeof reach === 'string') throw new RuntimeClientError('refused', reach);
-    this.#reached = worker;
-    this.#reach = reach;
-    return reach;
+    if (typeof client === 'string') throw new RuntimeClientError('refused', client);
+    this.#worker = worker;
+    this.#client = client;
+    return client;
   }
 
   /** Never throws. */
   async letGo(): Promise<void> {
     // the end of the guardian may come while it is being let go: then that is waited for
-    this.#left = this.#reach ?? this.#left;
-    this.#reach = undefined;
+    this.#left = this.#client ?? this.#left;
+    this.#client = undefined;
     await within(this.#clock, RELEASE_MS, this.#left?.release());
   }
 
@@ -104,7 +104,7 @@ export class RuntimeConnection {
 
   /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
   refused({ passing, outcome }: RuntimeClientError): number {
-    const { pid } = this.#context.life.worker;
+    const { pid } = this.#context.agent.worker;
     const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
     const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
     const retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (count - 1));

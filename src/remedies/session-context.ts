@@ -4,14 +4,14 @@ import type { AgentProcess, Situation } from '../core/ports/ports.ts';
 
 /** One life of the agent as it is now: the latest round of the loop, and whether it is over. */
 export class SessionContext {
-  readonly life: AgentProcess;
+  readonly agent: AgentProcess;
   /** As of the latest round; `undefined` before the first. */
   latest: Situation | undefined;
   /** The guardian has turned away from this life. */
   ended = false;
 
-  constructor(life: AgentProcess) {
-    this.life = life;
+  constructor(agent: AgentProcess) {
+    this.agent = agent;
   }
 
   /** @throws SpillwayError `unavailable` before the first round */
@@ -22,7 +22,7 @@ export class SessionContext {
 
   /** Nothing is to be done or told any more. */
   get over(): boolean {
-    return this.ended || !this.life.alive();
+    return this.ended || !this.agent.alive();
   }
 
   /** @throws SpillwayError `unavailable` when this life is over: what was waited for has come too late */
@@ -33,7 +33,7 @@ export class SessionContext {
   /** Bytes held now. A glance, as a whole reading would be taken for one that the loop has judged. */
   held(): number {
     const { reading } = this.situation;
-    const usedBytes = this.life.usageOnly() ?? reading.usedBytes;
+    const usedBytes = this.agent.usageOnly() ?? reading.usedBytes;
     return unreclaimableBytes({ usedBytes, reclaimableBytes: reading.reclaimableBytes });
   }
 }

@@ -22,7 +22,7 @@ export interface SessionDeps {
    * A way into the runtime of a process, or in words why there is none.
    * @param maySignal whether a signal may open it, asked right before one is sent
    */
-  reach(worker: AgentProcess['worker'], maySignal: () => boolean): Promise<RuntimeClient | string>;
+  connect(worker: AgentProcess['worker'], maySignal: () => boolean): Promise<RuntimeClient | string>;
   /** The most that the heap of a Node process can be, seen from outside, in bytes; `null` where that cannot be told. */
   heapFromOutside(pid: number): number | null;
   /** Connections of clients to the agent's processes, main process first. */

@@ -57,13 +57,13 @@ export class RuntimeSession {
   /** A signal is allowed for what is being done, whatever the level: somebody asked for it, or the heap's limit is near. */
   #mayOpen = false;
 
-  constructor(life: AgentProcess, deps: SessionDeps) {
+  constructor(agent: AgentProcess, deps: SessionDeps) {
     const {
       options: { gcStallBudget: stallBudgetShare, warnRatio },
       clock,
       log,
     } = deps;
-    const context = new SessionContext(life);
+    const context = new SessionContext(agent);
     const maySignal = () => this.#mayOpen || this.#access.now === 'signal';
     const connection = new RuntimeConnection(context, deps, maySignal);
     const heap = new HeapMonitor(context, deps);
@@ -91,7 +91,7 @@ export class RuntimeSession {
     this.#inFlightMonitor.attend(situation);
     this.#profiler.attend(situation);
     if (this.#queue.running || this.#context.ended) return;
-    const reason = this.#access.reason(this.#connection.reach?.opened === true);
+    const reason = this.#access.reason(this.#connection.client?.opened === true);
     if (reason === null) {
       this.#heap.rest(situation.nowMs, situation.reading);
       return;
@@ -154,10 +154,10 @@ export class RuntimeSession {
     if (this.#gcRunner.running) throw new SpillwayError('busy', 'a collection is running');
     return this.#requested(async () => {
       try {
-        const reach = await this.#reached();
-        const decision = this.#gcRunner.decide(await reach.facts(), this.inFlight, true);
+        const client = await this.#connected();
+        const decision = this.#gcRunner.decide(await client.facts(), this.inFlight, true);
         if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
-        return await this.#gcRunner.collect(reach, decision.collect, 'request');
+        return await this.#gcRunner.collect(client, decision.collect, 'request');
       } catch (error) {
         if (error instanceof RuntimeClientError) this.#failed(error, 'request');
         throw error;
@@ -197,18 +197,18 @@ export class RuntimeSession {
   async #act(): Promise<void> {
     const { clock } = this.#deps;
     try {
-      const reach = await this.#reached();
-      const heap = await reach.facts();
+      const client = await this.#connected();
+      const heap = await client.facts();
       this.#see(heap);
       this.#connection.answered();
       const decision = this.#gcRunner.next(heap, this.inFlight);
       try {
-        if ('collect' in decision) await this.#gcRunner.collect(reach, decision.collect, decision.reason);
-        else await this.#profiler.follow(reach, heap);
+        if ('collect' in decision) await this.#gcRunner.collect(client, decision.collect, decision.reason);
+        else await this.#profiler.follow(client, heap);
       } finally {
         // whatever came of that: who does not know it cannot end the agent in order
         if (!this.#context.over && atLeast(this.#context.situation.level, 'warning'))
-          await this.#askForSigterm(reach);
+          await this.#askForSigterm(client);
       }
     } catch (error) {
       if (error instanceof RuntimeClientError && error.deferred) this.#access.deferred();
@@ -226,15 +226,15 @@ export class RuntimeSession {
   async #askForHeap(): Promise<void> {
     this.#mayOpen = true;
     try {
-      const reach = await this.#reached();
-      this.#see(await reach.facts());
+      const client = await this.#connected();
+      this.#see(await client.facts());
       this.#connection.answered();
       const goesOn = () => this.#heap.near && this.#access.now !== 'signal' && !this.#context.over;
       for (let looks = 1; looks < MOST_LOOKS && goesOn(); looks++) {
         // a collection that is due now does not wait for it
         for (let ms = 0; ms < LOOKS_APART_MS && goesOn(); ms += STEP_MS)
           await sleep(this.#deps.clock, STEP_MS);
-        if (goesOn()) this.#see(await reach.facts());
+        if (goesOn()) this.#see(await client.facts());
       }
     } catch (error) {
       this.#failed(error, 'pressure');
@@ -247,20 +247,20 @@ export class RuntimeSession {
   }
 
   /** The runtime of the process that matters now. What was known of the one before says nothing about it. */
-  async #reached(): Promise<RuntimeClient> {
+  async #connected(): Promise<RuntimeClient> {
     const before = this.#connection.pid;
-    const reach = await this.#connection.open();
+    const client = await this.#connection.open();
     if (before !== undefined && before !== this.#connection.pid) {
       this.#plan.another();
       this.#heap.reset();
     }
-    return reach;
+    return client;
   }
 
-  async #askForSigterm(reach: RuntimeClient): Promise<void> {
+  async #askForSigterm(client: RuntimeClient): Promise<void> {
     const { pid } = this.#connection;
-    if (pid === undefined || !reach.catchesSigterm) return;
-    const handles = await reach.catchesSigterm().catch(() => null);
+    if (pid === undefined || !client.catchesSigterm) return;
+    const handles = await client.catchesSigterm().catch(() => null);
     if (handles !== null) this.sigterm = { pid, handles };
   }
 
@@ -275,7 +275,7 @@ export class RuntimeSession {
   /** A way in that did not open: recorded, and tried again later. */
   #failed(error: unknown, trigger: string): void {
     // its end is told, and is no refusal
-    if (this.#context.over || this.#context.life.dying()) return;
+    if (this.#context.over || this.#context.agent.dying()) return;
     const refusal =
       error instanceof RuntimeClientError
         ? error

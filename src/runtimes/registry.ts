@@ -4,7 +4,7 @@ import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-cl
 import { createInspectorTarget } from '../sources/inspector/target.ts';
 import { listeningSockets } from '../sources/listening-ports.ts';
 import { argsOf } from '../sources/process-table.ts';
-import { pythonLook } from '../sources/python/look.ts';
+import { readPythonFacts } from '../sources/python/facts.ts';
 import { sharedHost } from '../sources/shared-host.ts';
 import { createGoClient } from './go/client.ts';
 import { createJvmClient } from './jvm/client.ts';
@@ -48,7 +48,7 @@ export function runtimeClientOf(
     }
     case 'python':
       return createPythonClient({
-        ...{ procRoot, pid, look: pythonLook(procRoot, pid) },
+        ...{ procRoot, pid, look: readPythonFacts(procRoot, pid) },
         mayOrder: options.maySignal,
       });
     case 'jvm':

@@ -1,5 +1,5 @@
 import { statusBytes } from '../core/proc/proc-text.ts';
-import { createBreath } from './breath.ts';
+import { createYielder } from './breath.ts';
 import { readProc } from './proc-fs.ts';
 import type { FollowedProcess } from './rss-reader.ts';
 
@@ -68,7 +68,7 @@ export class SharedPages {
   }
 
   async #measureDue(processes: readonly FollowedProcess[], nowMs: number, againMs: number): Promise<void> {
-    const breathe = createBreath();
+    const breathe = createYielder();
     const fresh = processes.filter(({ pid }) => !this.#measured.has(pid));
     const known = processes.filter(({ pid }) => this.#measured.has(pid));
     let shares = false;

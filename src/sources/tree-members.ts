@@ -1,5 +1,5 @@
 import { hasEnded, type ProcStat } from '../core/proc/proc-text.ts';
-import { createBreath } from './breath.ts';
+import { createYielder } from './breath.ts';
 import { listPids, readChildren, readStat } from './proc-fs.ts';
 import { argsOf, type ProcessCache, scanProcesses, shortName } from './process-table.ts';
 import { listWithPs } from './ps.ts';
@@ -63,7 +63,7 @@ export function createMemberFinder(options: MemberOptions): (seeds: Seeds) => Pr
 
   /** `undefined` when this kernel has no `children` files. */
   async function walk(seeds: Seeds): Promise<Member[] | undefined> {
-    const breathe = createBreath();
+    const breathe = createYielder();
     const found = new Map<number, Member>();
     const queue = [...seeds.keys()];
     let reads = 0;
@@ -86,7 +86,7 @@ export function createMemberFinder(options: MemberOptions): (seeds: Seeds) => Pr
   }
 
   async function scan(seeds: Seeds): Promise<Member[]> {
-    const breathe = createBreath();
+    const breathe = createYielder();
     const stats = new Map<number, ProcStat>();
     const inGroup: number[] = [];
     const groups = new Map<number, string>();

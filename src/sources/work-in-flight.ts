@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { type ClientConnections, countConnections, hasUnixClients } from '../core/proc/client-connections.ts';
-import { createBreath } from './breath.ts';
+import { createYielder } from './breath.ts';
 import { eachChunk, tcpTable } from './tcp-tables.ts';
 
 const MAX_UNIX_BYTES = 1024 * 1024;
@@ -63,7 +63,7 @@ async function socketsOf(
   procRoot: string,
   pids: readonly number[],
 ): Promise<Map<number, number> | undefined> {
-  const breathe = createBreath();
+  const breathe = createYielder();
   const owners = new Map<number, number>();
   for (const [i, pid] of pids.entries()) {
     const folder = `${procRoot}/${pid}/fd`;

@@ -44,7 +44,7 @@ let next = () => {};
 const nothing = () => {};
 const guardian: Guardian = new Guardian({
   options: { ...DEFAULT_JUDGEMENT, sampleMin: 5, sampleMax: SAMPLE_MS },
-  seek: () => life,
+  findAgent: () => life,
   history: new HistoryStore(() => ''),
   clock: {
     now: () => atMs,
@@ -56,8 +56,8 @@ const guardian: Guardian = new Guardian({
     newId: () => '',
   },
   version: '',
-  relief: NO_RELIEF,
-  outlets: {
+  remediation: NO_RELIEF,
+  exporters: {
     emit: nothing,
     log: nothing,
     stream: nothing,

@@ -64,7 +64,7 @@ function guardianOf(procRoot: string) {
   };
   const guardian = new Guardian({
     options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
-    seek: (lives) =>
+    findAgent: (lives) =>
       watchAgent({
         procRoot,
         platform: 'linux',
@@ -76,8 +76,8 @@ function guardianOf(procRoot: string) {
         machineBytes: 8192 * MIB,
         readUsage: async () => new Map(),
       }),
-    relief: NO_RELIEF,
-    outlets: {
+    remediation: NO_RELIEF,
+    exporters: {
       emit: ({ reason }) => void seen.told.push(reason),
       log: (level, message) => void (level === 'warn' && seen.failures.push(message)),
       stream: () => seen.shown++,

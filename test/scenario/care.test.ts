@@ -150,8 +150,8 @@ describe('an agent with nothing open', () => {
     ['timeout', late()],
   ])('is closed within two seconds where it cannot be asked, though memory is short (%s)', async (_, fault) => {
     const story = await closed();
-    story.prepare = (reach) => {
-      reach.faults.facts = fault;
+    story.prepare = (client) => {
+      client.faults.facts = fault;
     };
     story.agent.liveMiB = 430;
     await story.goes(0.5);
@@ -167,7 +167,7 @@ describe('an agent with nothing open', () => {
   it('is opened on request', async () => {
     const story = await closed();
     story.agent.garbageMiB = 100;
-    const answer = story.relief.collect();
+    const answer = story.remediation.collect();
     await story.goes(1);
     await expect(answer).resolves.toMatchObject({ verdict: 'freed' });
     await story.goes(3);
@@ -184,7 +184,7 @@ describe('garbage', () => {
     expect(story.verdicts.length).toBeGreaterThanOrEqual(3);
     expect(new Set(story.verdicts)).toEqual(new Set(['freed']));
     expect(story.unreadyMs).toBe(0);
-    expect(story.reach.mostAtOnce).toBe(1);
+    expect(story.client.mostAtOnce).toBe(1);
     expect(story.notes('GarbageCollected'), 'told once a minute at most').toHaveLength(1);
     expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'freed', way: 'fast' });
   });
@@ -202,10 +202,10 @@ describe('garbage', () => {
     const story = new CareStory({ profile: 'off' });
     Object.assign(story.agent, { inspectorOpen: false, limitMiB: 2048, liveMiB: 600, otherMiB: 60 });
     const ready: boolean[] = [];
-    story.prepare = (reach) => {
-      reach.takesMs = { facts: 3, collect: 900 };
-      const { collect } = reach;
-      reach.collect = (way) => {
+    story.prepare = (client) => {
+      client.takesMs = { facts: 3, collect: 900 };
+      const { collect } = client;
+      client.collect = (way) => {
         ready.push(story.guardian.judge.ready);
         return collect(way);
       };
@@ -236,12 +236,12 @@ describe('garbage', () => {
   it('being collected, or asked for in vain, puts off no 503', async () => {
     for (const what of ['collect', 'facts'] as const) {
       const story = await old();
-      story.prepare = (reach) => {
-        reach.takesMs[what] = 5000;
+      story.prepare = (client) => {
+        client.takesMs[what] = 5000;
       };
       story.agent.liveMiB = 370;
       await story.goes(1.2);
-      expect(story.reach.times(what)).toBe(1);
+      expect(story.client.times(what)).toBe(1);
       story.agent.liveMiB = 430;
       await story.goes(0.1);
       expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: false });
@@ -285,8 +285,8 @@ describe('memory that does not come back', () => {
     ['other', new TypeError('x is not a function')],
   ])('is no latch either where the runtime cannot be asked (%s)', async (_name, fault) => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.facts = fault;
+    story.prepare = (client) => {
+      client.faults.facts = fault;
     };
     story.agent.liveMiB = 430;
     await story.goes(10);
@@ -296,8 +296,8 @@ describe('memory that does not come back', () => {
 
   it('is no latch where a call to the runtime never returns', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.facts = 'hang';
+    story.prepare = (client) => {
+      client.faults.facts = 'hang';
     };
     story.agent.liveMiB = 430;
     await story.goes(10);
@@ -332,7 +332,7 @@ describe("the heap's own limit", () => {
       if (story.agent.liveMiB + story.agent.garbageMiB > 250) story.agent.garbageMiB = 0; // V8 does so itself
     });
     expect(story.unreadyMs).toBe(0);
-    expect(story.reach.times('collect')).toBeGreaterThanOrEqual(1);
+    expect(story.client.times('collect')).toBeGreaterThanOrEqual(1);
   });
 
   it('is asked for only where memory of any kind comes near it and grows, and then once', async () => {
@@ -345,7 +345,7 @@ describe("the heap's own limit", () => {
       story.agent.otherMiB = Math.min(235, story.agent.otherMiB + 0.1);
     });
     expect(story.agent.signals).toEqual(['SIGUSR1']);
-    expect(story.reach.calls.map(({ what }) => what)).toEqual(['facts', 'release']);
+    expect(story.client.calls.map(({ what }) => what)).toEqual(['facts', 'release']);
     await story.goes(60);
     expect(story.agent.signals).toEqual(['SIGUSR1']);
     expect(story.guardian.status().level).toBe('ok');
@@ -420,9 +420,9 @@ describe("the heap's own limit", () => {
     await story.goes(20, () => {
       agent.otherMiB += 2;
     });
-    expect(story.reaches.map((reach) => reach.times('collect') + reach.times('startProfile'))).not.toContain(
-      1,
-    );
+    expect(
+      story.reaches.map((client) => client.times('collect') + client.times('startProfile')),
+    ).not.toContain(1);
     expect(story.notes('MemoryLimitForecast').join()).not.toMatch(/heap/);
     expect(agent.signals.length).toBeGreaterThan(0);
   });
@@ -437,12 +437,12 @@ describe("the heap's own limit", () => {
       story.agent.liveMiB = Math.min(198, story.agent.liveMiB + 5);
     });
     await crosses();
-    story.reach.faults = { facts: late(), collect: late() };
+    story.client.faults = { facts: late(), collect: late() };
     story.agent.garbageMiB = 0;
     story.agent.liveMiB = 60;
     await story.goes(30);
     expect(story.guardian.status().limitedBy).toBe('container');
-    story.reach.faults = {};
+    story.client.faults = {};
     await story.goes(60);
     const before = story.unreadyMs;
     await crosses();
@@ -509,10 +509,10 @@ describe("the heap's own limit", () => {
       story.agent.liveMiB = Math.min(240, story.agent.liveMiB + 2);
     });
     expect(story.guardian.status().limitedBy).toBe('heap');
-    story.prepare = (reach) => {
-      reach.faults.facts = late();
+    story.prepare = (client) => {
+      client.faults.facts = late();
     };
-    story.prepare(story.reach);
+    story.prepare(story.client);
     await story.goes(15);
     expect(story.guardian.status().limitedBy).toBe('container');
   });
@@ -558,7 +558,7 @@ describe('growth', () => {
     await grows(story, 3);
     expect(story.reaches).toEqual([]);
     await grows(story, 17);
-    expect(story.reach.times('startProfile')).toBe(1);
+    expect(story.client.times('startProfile')).toBe(1);
     const named = story.events.findIndex(({ reason }) => reason === 'MemoryGrowthNamed');
     const shedding = story.events.findIndex(({ reason }) => reason === 'MemoryPressureShedding');
     expect(story.notes('MemoryGrowthNamed')).toHaveLength(1);
@@ -583,32 +583,32 @@ describe('growth', () => {
 
   it('costs stall that collections do not get', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.profileStallMs = 4000;
+    story.prepare = (client) => {
+      client.profileStallMs = 4000;
     };
     story.agent.liveMiB = 330;
     await grows(story, 7);
-    expect(story.reach.times('profile')).toBe(1);
+    expect(story.client.times('profile')).toBe(1);
     expect(story.stalledMs).toBe(4000);
-    const before = story.reach.times('collect');
+    const before = story.client.times('collect');
     story.agent.garbageMiB = 90;
     await story.goes(5);
-    expect(story.reach.times('collect')).toBe(before);
+    expect(story.client.times('collect')).toBe(before);
     await story.goes(60);
-    expect(story.reach.times('collect')).toBeGreaterThan(before);
+    expect(story.client.times('collect')).toBeGreaterThan(before);
   });
 
   it('is read anew only when there is more of it', async () => {
     const story = await old();
     story.agent.liveMiB = 330;
     await grows(story, 8);
-    const { length } = story.reach.calls.filter(({ what }) => what === 'profile');
+    const { length } = story.client.calls.filter(({ what }) => what === 'profile');
     expect(length).toBeGreaterThan(0);
     await story.goes(300);
-    expect(story.reach.times('profile')).toBe(length);
+    expect(story.client.times('profile')).toBe(length);
     story.agent.liveMiB += 40;
     await story.goes(3);
-    expect(story.reach.times('profile')).toBe(length + 1);
+    expect(story.client.times('profile')).toBe(length + 1);
   });
 
   it('of a large heap is not read at the warning level, as it would be felt', async () => {
@@ -622,16 +622,16 @@ describe('growth', () => {
     story.agent.liveMiB = 1450;
     await until(1600);
     expect(story.guardian.status().level).toBe('warning');
-    expect(story.reach.times('profile')).toBe(0);
+    expect(story.client.times('profile')).toBe(0);
     await until(1720);
     expect(story.guardian.status().level).toBe('shedding');
-    expect(story.reach.times('profile')).toBe(1);
+    expect(story.client.times('profile')).toBe(1);
   });
 
   it('that cannot be told stops no collection', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.startProfile = refusal();
+    story.prepare = (client) => {
+      client.faults.startProfile = refusal();
     };
     story.agent.garbageMiB = 330;
     await story.goes(3);
@@ -662,7 +662,7 @@ describe('what is off', () => {
     await story.goes(10, () => {
       story.agent.liveMiB = Math.min(430, story.agent.liveMiB + 1);
     });
-    expect(story.reach.times('collect')).toBe(0);
+    expect(story.client.times('collect')).toBe(0);
     expect(story.verdicts).toEqual([]);
     expect(story.notes('MemoryGrowthNamed')).toHaveLength(1);
     expect(story.guardian.status().ready).toBe(true);
@@ -672,8 +672,8 @@ describe('what is off', () => {
     const story = await old({ profile: 'off' });
     story.agent.liveMiB = 400;
     await story.goes(20);
-    expect(story.reach.times('startProfile') + story.reach.times('profile')).toBe(0);
-    expect(story.reach.times('collect')).toBeGreaterThan(0);
+    expect(story.client.times('startProfile') + story.client.times('profile')).toBe(0);
+    expect(story.client.times('collect')).toBeGreaterThan(0);
   });
 
   it('both: the runtime is left alone', async () => {
@@ -690,10 +690,10 @@ describe('a runtime that was reached', () => {
     story.agent.garbageMiB = 330;
     await story.goes(2);
     expect(story.verdicts).toEqual(['freed']);
-    expect(story.reach.times('release')).toBe(0);
+    expect(story.client.times('release')).toBe(0);
     await story.goes(15);
-    expect(story.reach.times('release')).toBe(1);
-    expect(story.reach.late).toEqual([]);
+    expect(story.client.times('release')).toBe(1);
+    expect(story.client.late).toEqual([]);
     story.agent.garbageMiB = 330;
     await story.goes(2);
     expect(story.reaches).toHaveLength(2);
@@ -704,13 +704,13 @@ describe('a runtime that was reached', () => {
     story.agent.liveMiB = 430;
     await story.goes(3);
     story.guardian.stop();
-    const closed = story.relief.close();
+    const closed = story.remediation.close();
     await story.clock.advance(600);
     await closed;
     await story.goes(5);
-    expect(story.reach.times('release')).toBe(1);
-    expect(story.reach.late).toEqual([]);
-    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });
+    expect(story.client.times('release')).toBe(1);
+    expect(story.client.late).toEqual([]);
+    await expect(story.remediation.collect()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it.each([
@@ -722,25 +722,25 @@ describe('a runtime that was reached', () => {
   ] as const)('that never answers `%s` holds up the end for three seconds at most', async (what) => {
     const story = await old();
     story.agent.inFlight = 1;
-    story.prepare = (reach) => {
-      reach.faults[what] = 'hang';
+    story.prepare = (client) => {
+      client.faults[what] = 'hang';
     };
     story.agent.liveMiB = 430;
     await story.goes(7);
     let closed = false;
     story.guardian.stop();
-    void story.relief.close().then(() => {
+    void story.remediation.close().then(() => {
       closed = true;
     });
     await story.clock.advance(3000);
     expect(closed).toBe(true);
-    expect(story.reach.times('release')).toBe(1);
+    expect(story.client.times('release')).toBe(1);
   });
 
   it('that refuses is told with the hint, once, and asked ever more rarely', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.facts = refusal();
+    story.prepare = (client) => {
+      client.faults.facts = refusal();
     };
     story.agent.liveMiB = 380;
     await story.goes(300);
@@ -753,13 +753,13 @@ describe('a runtime that was reached', () => {
 
   it('that is lost because the agent was killed is not told: its end is', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.facts = refusal('process 7 has ended');
+    story.prepare = (client) => {
+      client.faults.facts = refusal('process 7 has ended');
     };
     story.agent.dying = () => true;
     story.agent.liveMiB = 380;
     await story.goes(5);
-    expect(story.reach.times('facts')).toBeGreaterThan(0);
+    expect(story.client.times('facts')).toBeGreaterThan(0);
     expect(story.notes('GarbageCollected')).toEqual([]);
   });
 
@@ -773,15 +773,15 @@ describe('a runtime that was reached', () => {
 
   it('that was late is asked again within a second, then ever more rarely', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.facts = late();
+    story.prepare = (client) => {
+      client.faults.facts = late();
     };
     story.agent.garbageMiB = 320;
     await story.goes(1.2);
     expect(story.verdicts).toContain('timeout');
     expect(story.verdicts.length).toBeLessThanOrEqual(3);
     story.prepare = () => {};
-    story.reach.faults = {};
+    story.client.faults = {};
     await story.goes(1);
     expect(story.verdicts.at(-1)).toBe('freed');
   });
@@ -789,12 +789,12 @@ describe('a runtime that was reached', () => {
   it('is not asked what is in work more than once at a time', async () => {
     const story = await old();
     story.agent.inFlight = 2;
-    story.prepare = (reach) => {
-      reach.takesMs.inFlight = 4000;
+    story.prepare = (client) => {
+      client.takesMs.inFlight = 4000;
     };
     story.agent.liveMiB = 430;
     await story.goes(8);
-    expect(story.reach.times('inFlight')).toBeLessThanOrEqual(3);
+    expect(story.client.times('inFlight')).toBeLessThanOrEqual(3);
   });
 
   it('is left before that of another process is entered', async () => {
@@ -808,7 +808,7 @@ describe('a runtime that was reached', () => {
     expect(story.reaches).toHaveLength(2);
     const released = first?.calls.find(({ what }) => what === 'release');
     expect(first?.late).toEqual([]);
-    expect(story.reach.calls[0]?.atMs).toBeGreaterThanOrEqual((released?.atMs ?? 1e9) + 300);
+    expect(story.client.calls[0]?.atMs).toBeGreaterThanOrEqual((released?.atMs ?? 1e9) + 300);
   });
 });
 
@@ -819,25 +819,25 @@ describe('an agent that dies in the middle', () => {
     'profile',
   ] as const)('of `%s`: nothing is told but its death', async (what) => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.takesMs[what] = 400;
+    story.prepare = (client) => {
+      client.takesMs[what] = 400;
     };
     story.agent.liveMiB = 380;
     for (let i = 0; i < 200 && (story.reaches.at(-1)?.times(what) ?? 0) === 0; i++) {
       story.agent.liveMiB += 0.3;
       await story.goes(0.05);
     }
-    expect(story.reach.times(what)).toBe(1);
+    expect(story.client.times(what)).toBe(1);
     const before = { records: story.records.length, logged: story.logged.length };
     story.events.length = 0;
-    if (what !== 'collect') story.reach.faults[what] = refusal('the connection is lost');
+    if (what !== 'collect') story.client.faults[what] = refusal('the connection is lost');
     story.agent.dies({ exitCode: null, signal: 'SIGKILL' });
     await story.goes(3);
     expect(story.records).toHaveLength(before.records);
     expect(story.logged).toHaveLength(before.logged);
     const reasons = story.events.map(({ reason }) => reason);
     expect(reasons).toEqual(['AgentExited', 'MemoryPressureRecovered']);
-    expect(story.reach.late.filter((call) => call !== 'release')).toEqual([]);
+    expect(story.client.late.filter((call) => call !== 'release')).toEqual([]);
   });
 
   it('leaves the next one a fresh start', async () => {
@@ -859,7 +859,7 @@ describe('a request', () => {
   it('to collect answers with the record, also where nothing is short', async () => {
     const story = await old();
     story.agent.garbageMiB = 100;
-    const answer = story.relief.collect();
+    const answer = story.remediation.collect();
     await story.goes(1);
     await expect(answer).resolves.toMatchObject({ verdict: 'freed', trigger: 'request' });
   });
@@ -871,8 +871,8 @@ describe('a request', () => {
       statusVersion: () => story.guardian.version,
     });
     const admin = createAdminServer({
-      collect: () => story.relief.collect(),
-      profile: (seconds) => story.relief.profile(seconds),
+      collect: () => story.remediation.collect(),
+      profile: (seconds) => story.remediation.profile(seconds),
       snapshot: async () => ({}),
       token: undefined,
       onError: () => {},
@@ -894,63 +894,63 @@ describe('a request', () => {
   it('to collect in the first second of a guardian is done, whatever the budget has earned', async () => {
     const story = await new CareStory().goes(0.2);
     story.agent.garbageMiB = 100;
-    const answer = story.relief.collect();
+    const answer = story.remediation.collect();
     await story.goes(1);
     await expect(answer).resolves.toMatchObject({ verdict: 'freed', trigger: 'request' });
   });
 
   it('is busy while a collection runs, and comes after anything else that runs', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.takesMs['collect'] = 1000;
+    story.prepare = (client) => {
+      client.takesMs['collect'] = 1000;
     };
-    const first = story.relief.collect();
+    const first = story.remediation.collect();
     await story.goes(0.2);
-    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'busy' });
-    const profile = story.relief.profile(0);
+    await expect(story.remediation.collect()).rejects.toMatchObject({ code: 'busy' });
+    const profile = story.remediation.profile(0);
     await story.goes(4);
     await first;
     await expect(profile).resolves.toMatchObject({ file: '/records/profile-1.heapprofile' });
-    expect(story.reach.mostAtOnce).toBe(1);
+    expect(story.client.mostAtOnce).toBe(1);
   });
 
   it('for a profile holds the runtime while it samples', async () => {
     const story = await old();
-    const answer = story.relief.profile(30);
+    const answer = story.remediation.profile(30);
     await story.goes(35);
     expect((await answer).sites[0]?.name).toBe('remember');
     expect(story.reaches).toHaveLength(1);
     await story.goes(15);
-    expect(story.reach.times('release')).toBe(1);
+    expect(story.client.times('release')).toBe(1);
   });
 
   it('that is refused says what to do; one for a profile is no failed collection', async () => {
     const story = await old();
-    story.prepare = (reach) => {
-      reach.faults.facts = refusal();
-      reach.faults.startProfile = refusal();
+    story.prepare = (client) => {
+      client.faults.facts = refusal();
+      client.faults.startProfile = refusal();
     };
-    await expect(story.relief.profile(0)).rejects.toMatchObject({
+    await expect(story.remediation.profile(0)).rejects.toMatchObject({
       code: 'unavailable',
       hint: 'leave --disable-sigusr1 out',
     });
     expect(story.records).toEqual([]);
-    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(story.remediation.collect()).rejects.toMatchObject({ code: 'unavailable' });
     expect(story.guardian.status().lastGc).toMatchObject({ verdict: 'refused', trigger: 'request' });
   });
 
   it('beyond the stall budget, or without an agent, is refused', async () => {
     const story = await old({ gcStallBudget: 0 });
-    await expect(story.relief.collect()).rejects.toThrow(/stall budget is 0 %/);
+    await expect(story.remediation.collect()).rejects.toThrow(/stall budget is 0 %/);
     story.agent.dies();
     await story.goes(1);
-    await expect(story.relief.collect()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(story.remediation.collect()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('whose agent dies meanwhile is told so', async () => {
     const story = await old();
     story.agent.garbageMiB = 100;
-    const answer = story.relief.collect();
+    const answer = story.remediation.collect();
     answer.catch(() => {});
     await story.goes(0.05);
     story.agent.dies();

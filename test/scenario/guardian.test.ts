@@ -100,7 +100,7 @@ let flights: string[];
 let logged: string[];
 let levels: Level[];
 let restarted: number;
-let relief: Remediation & { growth: GrowthReport | undefined };
+let remediation: Remediation & { growth: GrowthReport | undefined };
 let guardian: Guardian;
 
 beforeEach(() => {
@@ -113,8 +113,8 @@ beforeEach(() => {
   logged = [];
   levels = [];
   restarted = 0;
-  relief = { ...NO_RELIEF, growth: undefined };
-  const outlets: Exporters = {
+  remediation = { ...NO_RELIEF, growth: undefined };
+  const exporters: Exporters = {
     emit: (event) => void events.push(event),
     log: (_level, message) => void logged.push(message),
     stream: (event) => void streamed.push(event),
@@ -128,14 +128,14 @@ beforeEach(() => {
   };
   guardian = new Guardian({
     options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
-    seek: (lives) => {
+    findAgent: (lives) => {
       const next = agents.shift();
       if (!next) return 'no other container in this pod; set shareProcessNamespace: true';
       next.info.restarts = next.another ? 0 : lives;
       return next;
     },
-    outlets,
-    relief,
+    exporters,
+    remediation,
     history: new HistoryStore((atMs) => new Date(atMs + clock.wallMs() - clock.now()).toISOString()),
     clock,
     version: '1.2.3',
@@ -255,7 +255,7 @@ describe('a death', () => {
   it('that the guardian had a part in is a warning, whatever its exit code, and the report says so', async () => {
     const life = new FakeLife(7);
     agents.push(life);
-    relief.ended = () => 'It ended 1 s after a signal.';
+    remediation.ended = () => 'It ended 1 s after a signal.';
     guardian.start();
     await clock.advance(1000);
     life.dead = { exitCode: 0, signal: null };
@@ -447,7 +447,7 @@ describe('what grew', () => {
     agents.push(life);
     guardian.start();
     await clock.advance(1000);
-    relief.growth = growth('heap: 300 MiB, grown in `remember (agent.js:7)` +80 MiB');
+    remediation.growth = growth('heap: 300 MiB, grown in `remember (agent.js:7)` +80 MiB');
     life.heldMiB = 400;
     await clock.advance(1000);
     life.heldMiB = 440;
@@ -468,7 +468,7 @@ describe('what grew', () => {
     const life = new FakeLife(7);
     agents.push(life);
     guardian.start();
-    relief.growth = growth('heap: 300 MiB');
+    remediation.growth = growth('heap: 300 MiB');
     await clock.advance(100);
     life.dead = { exitCode: 0, signal: null };
     await clock.advance(60);
@@ -476,7 +476,7 @@ describe('what grew', () => {
     const [report] = deaths;
     events = [];
     if (report)
-      guardian.tellVanished({ ...report, status: { ...report.status, growth: growth('shared: 9 MiB') } });
+      guardian.reportVanished({ ...report, status: { ...report.status, growth: growth('shared: 9 MiB') } });
     expect(noteOf('AgentExited')).toContain('What grew: shared: 9 MiB');
   });
 
@@ -488,7 +488,7 @@ describe('what grew', () => {
       [440, 'MemoryPressureShedding', 'é'.repeat(2000)],
       [480, 'MemoryPressureCritical', `x${'é'.repeat(2000)}`],
     ] as const) {
-      relief.growth = growth(words);
+      remediation.growth = growth(words);
       life.heldMiB = heldMiB;
       await clock.advance(60);
       const note = noteOf(reason);
@@ -510,7 +510,7 @@ describe('which limit is meant', () => {
     life.read = (nowMs) => {
       const reading = read(nowMs);
       const heap = heapLimitMiB && { atMs: nowMs, usedBytes: (life.heldMiB - 20) * 2 ** 20 };
-      Object.assign(relief, { heap: heap && { ...heap, limitBytes: heapLimitMiB * 2 ** 20 } });
+      Object.assign(remediation, { heap: heap && { ...heap, limitBytes: heapLimitMiB * 2 ** 20 } });
       return reading;
     };
     agents.push(life);
@@ -565,13 +565,13 @@ describe('the loop', () => {
     agents.push(life);
     guardian.start();
     await clock.advance(500);
-    relief.draining = () => 'being ended';
+    remediation.draining = () => 'being ended';
     await clock.advance(100);
     expect(guardian.status()).toMatchObject({ ready: false, recycling: true });
     life.alive = () => {
       throw new Error('/proc/7 cannot be read: EIO');
     };
-    relief.draining = () => null;
+    remediation.draining = () => null;
     await clock.advance(2000);
     expect(guardian.status()).toMatchObject({ ready: true, recycling: false });
   });
@@ -581,7 +581,7 @@ describe('the loop', () => {
     guardian.start();
     await clock.advance(500);
     guardian.stop();
-    relief.findings = () => [{ reason: 'AgentRecycled', note: 'Recycled.' }];
+    remediation.findings = () => [{ reason: 'AgentRecycled', note: 'Recycled.' }];
     guardian.stop();
     expect(events.map(({ reason }) => reason)).toContain('AgentRecycled');
   });

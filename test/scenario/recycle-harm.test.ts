@@ -180,8 +180,8 @@ describe('an agent that leaks, and fills and empties its heap beside that', () =
   ])('by %i MiB/s is ended gracefully: collections that free nothing do not put it off until the kill', async (rate) => {
     const story = new CareStory({ recycle: 'auto', profile: 'off', turn: 0.5 });
     const { agent } = story;
-    story.prepare = (reach) => {
-      reach.takesMs = { facts: 3, collect: 130 };
+    story.prepare = (client) => {
+      client.takesMs = { facts: 3, collect: 130 };
     };
     await story.goes(20);
     agent.liveMiB = 380;

@@ -86,8 +86,8 @@ describe('an agent that grows until it would be killed', () => {
       const story = new CareStory({ recycle: 'auto', profile: 'off' });
       const { agent } = story;
       Object.assign(agent, { limitMiB: 1024, liveMiB: 510, otherMiB: 40 });
-      story.prepare = (reach) => {
-        reach.takesMs = { facts: 3, collect: 100 };
+      story.prepare = (client) => {
+        client.takesMs = { facts: 3, collect: 100 };
       };
       await story.goes(20.5);
       while (agent.alive() && agent.heldMiB < agent.limitMiB) {
@@ -221,8 +221,8 @@ describe('an agent that grows until it would be killed', () => {
       };
     });
     story.sigtermTarget = () => 70;
-    story.prepare = (reach) => {
-      reach.sigterm = true;
+    story.prepare = (client) => {
+      client.sigterm = true;
     };
     story.agent.worker = { pid: 70, runtime: 'node' };
     await grow(60, signalled(story));
@@ -241,7 +241,7 @@ describe('an agent that grows until it would be killed', () => {
     });
     await grow(60, signalled(story));
     story.guardian.stop();
-    const closed = story.relief.close();
+    const closed = story.remediation.close();
     await story.goes(2);
     await closed;
     expect(story.notes('AgentRecycled')).toEqual([]);
@@ -295,7 +295,7 @@ describe('an agent that is being drained', () => {
     story.noReach = undefined;
     story.agent.garbageMiB = 150;
     story.agent.liveMiB -= 150;
-    const collected = story.relief.collect().catch(() => undefined);
+    const collected = story.remediation.collect().catch(() => undefined);
     await grow(4);
     await collected;
     await grow(6);
@@ -320,7 +320,7 @@ describe('an agent that is being drained', () => {
     await closed.grow(3);
     expect(closed.story.agent.signals).toEqual([]);
     const passed = await drained();
-    passed.story.relief.standBack('SIGTERM was passed on to it');
+    passed.story.remediation.standBack('SIGTERM was passed on to it');
     passed.story.agent.inFlight = 0;
     await passed.grow(20);
     expect(passed.story.agent.signals).toEqual([]);
@@ -389,11 +389,11 @@ describe('an agent that does not have to die', () => {
   it('is not ended while a late collection may still help', async () => {
     const { story, grow } = await growing({ mibPerSecond: 10, profile: 'off' });
     story.agent.inFlight = 2;
-    story.prepare = (reach) => {
-      reach.faults.collect = new RuntimeClientError('timeout', 'its loop is busy');
+    story.prepare = (client) => {
+      client.faults.collect = new RuntimeClientError('timeout', 'its loop is busy');
     };
     await grow(60, () => story.verdicts.includes('timeout'));
-    expect(story.relief.reclaimOutlook).toMatchObject({ collecting: true });
+    expect(story.remediation.reclaimOutlook).toMatchObject({ collecting: true });
     await grow(2);
     expect(story.recycled).toEqual([]);
     expect(story.agent.signals).toEqual([]);
@@ -435,8 +435,8 @@ describe('no recycle', () => {
     agent.handlesSigterm = false;
     const story = new CareStory({ recycle: 'auto' }, agent);
     story.sigtermTarget = () => target;
-    story.prepare = (reach) => {
-      reach.sigterm = handles;
+    story.prepare = (client) => {
+      client.sigterm = handles;
     };
     await story.goes(20);
     await grower(story, 5)(36);

@@ -260,7 +260,7 @@ export interface CareStoryOptions extends Partial<Pick<SessionOptions, 'gc' | 'p
 export class CareStory {
   readonly clock = new StoryClock();
   readonly guardian: Guardian;
-  readonly relief: PressureRemediation;
+  readonly remediation: PressureRemediation;
   readonly recycler: Recycler;
   readonly events: GuardianEvent[] = [];
   readonly deaths: PostMortem[] = [];
@@ -276,7 +276,7 @@ export class CareStory {
   readonly reaches: StoryReach[] = [];
   noReach: string | undefined;
   /** Made before each hand is given out. */
-  prepare: (reach: StoryReach) => void = () => {};
+  prepare: (client: StoryReach) => void = () => {};
   stalledMs = 0;
   keep: () => Promise<string | null> = async () => '/records/profile-1.heapprofile';
   connections: () => Promise<ClientConnections>;
@@ -319,17 +319,17 @@ export class CareStory {
       log: (_level, message) => void this.logged.push(message),
       recycled: (result) => void this.recycled.push(result),
     });
-    this.relief = new PressureRemediation(
+    this.remediation = new PressureRemediation(
       {
         options: all,
         clock,
-        reach: async (_worker, maySignal) => {
+        connect: async (_worker, maySignal) => {
           if (this.noReach !== undefined) return this.noReach;
-          const reach = new StoryReach(clock, this.agent, this.agent.info.runtime);
-          reach.maySignal = maySignal;
-          this.prepare(reach);
-          this.reaches.push(reach);
-          return reach;
+          const client = new StoryReach(clock, this.agent, this.agent.info.runtime);
+          client.maySignal = maySignal;
+          this.prepare(client);
+          this.reaches.push(client);
+          return client;
         },
         heapFromOutside: () => this.agent.heapFromOutside(),
         connections: () => this.connections(),
@@ -344,7 +344,7 @@ export class CareStory {
       this.recycler,
       async () => {},
     );
-    const outlets: Exporters = {
+    const exporters: Exporters = {
       emit: (event) => void this.events.push(event),
       log: () => {},
       stream: () => {},
@@ -358,14 +358,14 @@ export class CareStory {
     };
     this.guardian = new Guardian({
       options: { ...all, sampleMin: 5, sampleMax: options.sampleMax ?? 50 },
-      seek: () => {
+      findAgent: () => {
         const next = this.#next;
         this.#next = undefined;
         if (next) this.agent = next;
         return next ?? 'there is none';
       },
-      outlets,
-      relief: this.relief,
+      exporters,
+      remediation: this.remediation,
       constraints: options.constraints ?? [],
       history: new HistoryStore((atMs) => new Date(atMs + clock.wallMs() - clock.now()).toISOString()),
       clock,
@@ -395,10 +395,10 @@ export class CareStory {
   }
 
   /** The hand in use. */
-  get reach(): StoryReach {
-    const reach = this.reaches.at(-1);
-    if (!reach) throw new Error('the runtime was never asked for');
-    return reach;
+  get client(): StoryReach {
+    const client = this.reaches.at(-1);
+    if (!client) throw new Error('the runtime was never asked for');
+    return client;
   }
   /** Notes told for this reason. */
   notes(reason: GuardianEvent['reason']): string[] {

@@ -57,15 +57,15 @@ export const NO_SIGNALS: NodeSignals = {
 };
 
 /** A hand in a process, let go with the test. */
-export function reachOf(pid: number, options: Partial<NodeClientOptions> = {}): NodeClient {
-  const reach = createNodeClient({
+export function clientOf(pid: number, options: Partial<NodeClientOptions> = {}): NodeClient {
+  const client = createNodeClient({
     target: createInspectorTarget({ procRoot: '/proc', pid }),
     connect: connectInspector,
     signals: ALLOWED,
     ...options,
   });
-  onTestFinished(() => reach.release());
-  return reach;
+  onTestFinished(() => client.release());
+  return client;
 }
 
 /** The ports at which a process takes TCP connections, lowest first; none once it is gone. */

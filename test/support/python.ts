@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { statusBytes } from '../../src/core/proc/proc-text.ts';
 import { createPythonClient, type PythonReach } from '../../src/runtimes/python/client.ts';
 import { readProc } from '../../src/sources/proc-fs.ts';
-import { pythonLook } from '../../src/sources/python/look.ts';
+import { readPythonFacts } from '../../src/sources/python/facts.ts';
 import { type Started, start, until } from './started.ts';
 
 /** CPython 3.14 or newer; `.ci/python3.14 FOLDER` fetches one. */
@@ -19,7 +19,7 @@ export const HOOK = join(import.meta.dirname, 'agents/python-hook');
 export interface PythonAgent extends Started {
   /** The process that holds the memory: a child's for `fork` and `prefork`. */
   agentPid: number;
-  reach: PythonReach;
+  client: PythonReach;
   rssBytes(): number;
   /** Whether it goes on with its work. */
   works(): Promise<boolean>;
@@ -43,7 +43,13 @@ export async function pythonAgent(
   return {
     ...started,
     agentPid: pid,
-    reach: createPythonClient({ procRoot: '/proc', pid, look: pythonLook('/proc', pid), mayOrder, takeMs }),
+    client: createPythonClient({
+      procRoot: '/proc',
+      pid,
+      look: readPythonFacts('/proc', pid),
+      mayOrder,
+      takeMs,
+    }),
     rssBytes() {
       const status = readProc(`/proc/${pid}/status`);
       return status.kind === 'value' ? statusBytes(status.value, 'VmRSS') : 0;

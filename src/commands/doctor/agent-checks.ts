@@ -9,8 +9,8 @@ import { sharedHost } from '../../sources/shared-host.ts';
 import { handlesSigterm, sigtermTarget } from '../../sources/sigterm.ts';
 import { restartedBy } from '../guard.ts';
 import { type Check, fail, type Outcome, pass, warn } from './check.ts';
-import { inspectorReach } from './inspector-reach.ts';
-import { lookForWayIn, maySignal } from './runtime-connection.ts';
+import { inspectorReach } from './inspector-exposure.ts';
+import { maySignal, probeConnection } from './runtime-connection.ts';
 
 /** What the growth is named by, of each runtime. */
 const NAMED_BY: Readonly<Record<Runtime, string>> = {
@@ -30,7 +30,7 @@ export async function agentChecks(
 ): Promise<Check[]> {
   const { worker } = life;
   const others = sharedHost({ procRoot: '/proc', sysRoot: '/sys', inPod, pid: worker.pid });
-  const way = await lookForWayIn(worker, {
+  const way = await probeConnection(worker, {
     mayOpen: config.gc === 'auto' || config.gc === 'on-shared-host', // `off` sends no signal for a profile either
     others: config.gc === 'auto' ? others : undefined,
   });
@@ -38,7 +38,7 @@ export async function agentChecks(
     { check: 'garbage collection', ...collecting(config, worker, way) },
     { check: 'growth profile', ...naming(config, way, NAMED_BY[worker.runtime]) },
     ...(worker.runtime === 'node' && way.status === 'pass'
-      ? [{ check: 'keep its inspector to itself', ...reach(worker.pid, others) }]
+      ? [{ check: 'keep its inspector to itself', ...client(worker.pid, others) }]
       : []),
     { check: 'graceful recycle', ...ending(config, life, way) },
     ...heapLimitCheck(life.heapLimitBytes, life.heapLimitSet, reading),
@@ -59,7 +59,7 @@ export function naming(config: Config, way: Outcome, by: string): Outcome {
 }
 
 /** @param others who could reach it over the network of a node or machine, where it is opened all the same */
-function reach(pid: number, others: string | undefined): Outcome {
+function client(pid: number, others: string | undefined): Outcome {
   return others === undefined
     ? inspectorReach('/proc', pid)
     : warn(others, 'set --gc auto, which opens no inspector here');

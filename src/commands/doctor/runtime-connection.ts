@@ -3,11 +3,11 @@ import type { AgentProcess } from '../../core/ports/ports.ts';
 import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { createEndpoint } from '../../runtimes/go/endpoint.ts';
 import { openTmp, socketExists } from '../../runtimes/jvm/files.ts';
-import { checkSignal, lookAtJvm } from '../../runtimes/jvm/target.ts';
+import { checkSignal, findJvm } from '../../runtimes/jvm/target.ts';
 import { openOrder } from '../../runtimes/python/remote-order.ts';
 import { createInspectorTarget } from '../../sources/inspector/target.ts';
 import { listeningSockets } from '../../sources/listening-ports.ts';
-import { pythonLook } from '../../sources/python/look.ts';
+import { readPythonFacts } from '../../sources/python/facts.ts';
 import { fail, type Outcome, pass, refused } from './check.ts';
 
 const PROC = '/proc';
@@ -21,7 +21,7 @@ export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with
  * @param mayOpen whether SIGUSR1 may be sent to a Node process later
  * @param others who could reach the port that opens, in words, where it is not opened for that
  */
-export async function lookForWayIn(
+export async function probeConnection(
   { pid, runtime }: AgentProcess['worker'],
   { mayOpen, others }: { mayOpen: boolean; others?: string | undefined },
 ): Promise<Outcome> {
@@ -64,7 +64,7 @@ async function intoNode(pid: number, mayOpen: boolean, others: string | undefine
 }
 
 function intoPython(pid: number): Outcome {
-  const look = pythonLook(PROC, pid);
+  const look = readPythonFacts(PROC, pid);
   const startTime = look.startTime();
   if (startTime === null) throw new RuntimeClientError('refused', `process ${pid} has ended`);
   if (look.hookSocket() !== null) return pass('spillway_hook');
@@ -80,7 +80,7 @@ function intoPython(pid: number): Outcome {
 
 function intoJvm(pid: number): Outcome {
   const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  const target = lookAtJvm(PROC, pid, undefined, ids);
+  const target = findJvm(PROC, pid, undefined, ids);
   if (socketExists(target)) return pass('attach protocol, its socket is open');
   const tmp = openTmp(target);
   try {

@@ -28,8 +28,8 @@ export function waysOf(
   const { level, heap, heldBytes, limitBytes, secondsToLimit, runtime, forced } = input;
   if (runtime !== 'node') return ['full'];
   if (!forced && !atLeast(level, 'shedding')) return ['fast'];
-  const thoroughMs = estimate.worst('full', heap?.usedBytes ?? heldBytes);
-  const late = secondsToLimit !== null && thoroughMs > TIMELY_SHARE * secondsToLimit * 1000;
+  const fullMs = estimate.worst('full', heap?.usedBytes ?? heldBytes);
+  const late = secondsToLimit !== null && fullMs > TIMELY_SHARE * secondsToLimit * 1000;
   // to return pages is what the full way is for, and here there is time: tried again where it did not pay before
   if ((afterLoad || forced) && !late) return ['full', 'fast'];
   const near = nearerLimit(heap, heldBytes, limitBytes);

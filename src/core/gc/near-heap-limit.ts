@@ -18,7 +18,7 @@ const STANDS_SHARE = 0.25;
 const FAR_MS = { first: 10_000, longest: 300_000 };
 
 /** Heap of the isolate with the limit, as the agent told it, and the agent's anonymous memory at that time; bytes. */
-export interface HeapLook {
+export interface HeapSample {
   usedBytes: number;
   anonBytes: number;
 }
@@ -55,7 +55,7 @@ export interface HeapBoundInput {
   /** As the agent told it, else as guessed from outside. */
   heapLimitBytes: number;
   /** What it told last. */
-  look: HeapLook | null;
+  look: HeapSample | null;
   growthBytesPerSecond: number | null;
   thresholds: Pick<Thresholds, 'warnRatio' | 'shedRatio'>;
 }

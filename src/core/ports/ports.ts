@@ -44,7 +44,7 @@ export interface AgentProcess {
 /** What is known at one round of the loop, for whoever acts on it. */
 export interface Situation {
   nowMs: number;
-  life: AgentProcess;
+  agent: AgentProcess;
   reading: Reading;
   /** Of the agent's memory, whatever else is near its end. */
   level: Level;
@@ -75,7 +75,7 @@ export interface Remedy {
 /** All that is done about pressure, over all lives of the agent. */
 export interface Remediation {
   /** From here on it is this life; `undefined` when there is none. */
-  follow(life: AgentProcess | undefined): void;
+  follow(agent: AgentProcess | undefined): void;
   attend(situation: Situation): void;
   /** The life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
   ended(cause: DeathCause): string | undefined;

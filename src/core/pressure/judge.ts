@@ -51,7 +51,7 @@ export class Judge {
   readonly #options: JudgeOptions;
   readonly #forecaster = new Forecaster();
   #recycling: string | undefined;
-  #stuckTold = false;
+  #stuckReported = false;
   /** Time that was not observed, since the start. */
   #unseenMs = 0;
   #absent = true;
@@ -67,7 +67,7 @@ export class Judge {
   #lastReadingMs: number;
   #blindReason: string | undefined = 'no reading yet';
   #blindSinceMs: number;
-  #blindTold = false;
+  #blindReported = false;
 
   constructor(options: JudgeOptions, nowMs: number) {
     this.#options = options;
@@ -140,13 +140,13 @@ export class Judge {
 
   /**
    * Judges one valid reading.
-   * @param hope what refusing work may still bring, where that is known
+   * @param reclaim what refusing work may still bring, where that is known
    */
-  step(reading: Reading, nowMs: number, hope?: ReclaimOutlook): Finding[] {
+  step(reading: Reading, nowMs: number, reclaim?: ReclaimOutlook): Finding[] {
     this.#unseenMs += Math.max(0, nowMs - this.#lastReadingMs - OBSERVED_MS);
     this.#lastReadingMs = nowMs;
     this.#blindReason = undefined;
-    this.#blindTold = false;
+    this.#blindReported = false;
     this.#forecaster.add(reading, nowMs);
 
     const previous = this.#level;
@@ -156,14 +156,14 @@ export class Judge {
     this.#level = atLeast(this.#memory.level, this.#other.level) ? this.#memory : this.#other;
     const changed = this.#level.level !== previous.level;
     const assessed = this.#forecaster.assess(reading, nowMs, changed);
-    this.#judgeReadiness(reading, other, nowMs, hope);
+    this.#judgeReadiness(reading, other, nowMs, reclaim);
 
     // told when all has been judged: what is said of readiness is what is answered
     const findings = changed ? [this.#transition(reading)] : [];
     if (assessed) findings.push(...this.#forecaster.findings(reading, nowMs, this.level));
-    if (!this.stuck) this.#stuckTold = false;
-    else if (!this.#stuckTold && this.#recycling === undefined) {
-      this.#stuckTold = true;
+    if (!this.stuck) this.#stuckReported = false;
+    else if (!this.#stuckReported && this.#recycling === undefined) {
+      this.#stuckReported = true;
       findings.push({ reason: 'AgentStuck', note: this.#stuckNote(reading, other) });
     }
     return findings;
@@ -173,7 +173,7 @@ export class Judge {
     reading: Reading,
     other: Constraint | null,
     nowMs: number,
-    hope: ReclaimOutlook | undefined,
+    reclaim: ReclaimOutlook | undefined,
   ): void {
     // what falls or rests is the use of the limit that is near
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
@@ -181,7 +181,7 @@ export class Judge {
     const limit = heap?.limitBytes ?? reading.limitBytes;
     const { secondsToLimit } = this.outlook;
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
-    const known = hope && rising ? { ...hope, working: true } : hope;
+    const known = reclaim && rising ? { ...reclaim, working: true } : reclaim;
     this.#readiness = this.#next(this.#readiness, this.#memory.level, used, limit, nowMs, known);
     // what is known of collections and work in flight is about memory
     const { used: otherUsed, limit: otherLimit } = other ?? { used: 0, limit: 1 };
@@ -195,10 +195,10 @@ export class Judge {
     used: number,
     limit: number,
     nowMs: number,
-    hope: ReclaimOutlook | undefined,
+    reclaim: ReclaimOutlook | undefined,
   ): ReadinessState {
     const { warnRatio, shedRatio, recoverMargin, maxUnready } = this.#options;
-    return nextReadiness(state, level, used, limit, nowMs - this.#unseenMs, maxUnready, hope, {
+    return nextReadiness(state, level, used, limit, nowMs - this.#unseenMs, maxUnready, reclaim, {
       enterBytes: shedRatio * limit,
       leaveBytes: (shedRatio - recoverMargin) * limit,
       calmBytes: (warnRatio - recoverMargin) * limit,
@@ -223,8 +223,8 @@ export class Judge {
       this.#reset(nowMs);
     }
     this.#blindReason = reason;
-    if (this.#blindTold || nowMs - this.#blindSinceMs < TELL_BLIND_AFTER_MS) return [];
-    this.#blindTold = true;
+    if (this.#blindReported || nowMs - this.#blindSinceMs < TELL_BLIND_AFTER_MS) return [];
+    this.#blindReported = true;
     return [
       {
         reason: 'GuardianBlind',
@@ -254,7 +254,7 @@ export class Judge {
     this.#recycling = undefined; // not forgotten when blind: it is being ended all the same
     this.#blindReason = reason;
     this.#blindSinceMs = nowMs;
-    this.#blindTold = false;
+    this.#blindReported = false;
     return findings;
   }
 
@@ -272,7 +272,7 @@ export class Judge {
     this.#other = this.#level;
     this.#readiness = READY;
     this.#otherReadiness = READY;
-    this.#stuckTold = false;
+    this.#stuckReported = false;
   }
 
   #transition(reading: Reading): Finding {

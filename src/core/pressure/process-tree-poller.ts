@@ -27,8 +27,8 @@ export class ProcessTreePoller {
   }
 
   /** From here on it is this life's processes; `undefined` when there is none. */
-  follow(life: AgentProcess | undefined): void {
-    this.#life = life;
+  follow(agent: AgentProcess | undefined): void {
+    this.#life = agent;
     this.latest = undefined;
     this.#dueMs = Number.NEGATIVE_INFINITY;
   }
@@ -38,22 +38,22 @@ export class ProcessTreePoller {
   }
 
   sample(): void {
-    const life = this.#life;
-    if (!life || this.#busy) return;
+    const agent = this.#life;
+    if (!agent || this.#busy) return;
     const startMs = this.#reports.now();
     this.#busy = true;
-    life
+    agent
       .tree()
       .then((sample) => {
-        if (life !== this.#life) return; // it has died meanwhile
+        if (agent !== this.#life) return; // it has died meanwhile
         this.latest = sample;
         this.#reports.seen(sample);
       })
       .catch(() => this.#reports.failed())
       .finally(() => {
         this.#busy = false;
-        if (life !== this.#life) return;
-        this.#dueMs = startMs + Math.max(this.#reports.pressed() ? 0 : CALM_MS, life.treeIntervalMs());
+        if (agent !== this.#life) return;
+        this.#dueMs = startMs + Math.max(this.#reports.pressed() ? 0 : CALM_MS, agent.treeIntervalMs());
       });
   }
 }

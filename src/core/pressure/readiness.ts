@@ -72,7 +72,7 @@ export function nextReadiness(
   limitBytes: number,
   nowMs: number,
   maxUnreadyMs: number,
-  hope: ReclaimOutlook = NO_KNOWLEDGE,
+  reclaim: ReclaimOutlook = NO_KNOWLEDGE,
   shed: ShedBounds = { enterBytes: 0, leaveBytes: 0, calmBytes: 0 },
 ): ReadinessState {
   if (!atLeast(level, 'shedding'))
@@ -98,10 +98,10 @@ export function nextReadiness(
   if (state.relieved && heldBytes < shed.enterBytes) return state;
   const below = heldBytes < shed.leaveBytes;
   const early = nowMs - state.collectedMs >= EARLY_END_MS;
-  if (hope.collected ? below && early : heldBytes < shed.calmBytes)
+  if (reclaim.collected ? below && early : heldBytes < shed.calmBytes)
     return {
       ...{ ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes },
-      ...(hope.collected ? { collectedMs: nowMs } : {}),
+      ...(reclaim.collected ? { collectedMs: nowMs } : {}),
     };
   const moveBytes = MOVE_SHARE * limitBytes;
   const fell = heldBytes < state.lowestBytes - moveBytes;
@@ -116,9 +116,9 @@ export function nextReadiness(
   const restsMs = nowMs - next.restMs;
   const hopeless =
     !below &&
-    !hope.collecting &&
-    hope.working !== true &&
-    restsMs >= (hope.working === null ? REST_UNSEEN_MS : REST_MS);
+    !reclaim.collecting &&
+    reclaim.working !== true &&
+    restsMs >= (reclaim.working === null ? REST_UNSEEN_MS : REST_MS);
   if (hopeless) return { ...next, stuck: 'hopeless' };
   if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too long' };
   return moved || fell || next.critical !== state.critical || state.relieved ? next : state;

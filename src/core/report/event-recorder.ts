@@ -8,7 +8,7 @@ import type { HistoryStore } from './history.ts';
 import type { PostMortem } from './post-mortem.ts';
 
 export interface EventRecorderDeps {
-  outlets: Exporters;
+  exporters: Exporters;
   history: HistoryStore;
   clock: Clock;
   /** What is known now. */
@@ -35,12 +35,12 @@ export class EventRecorder {
 
   /** @param growth where it is not what grew in the life that is watched now */
   event(finding: Finding, growth: GrowthReport | null = this.#deps.growth() ?? null): void {
-    const { clock, outlets } = this.#deps;
+    const { clock, exporters } = this.#deps;
     const facts = factsOf(finding.reason);
     const { type = facts.type } = finding;
     const told = type === 'Warning' && facts.withGrowth ? growth : null;
     const at = new Date(clock.wallMs()).toISOString();
-    outlets.emit({
+    exporters.emit({
       ...finding,
       type,
       id: clock.newId(),
@@ -52,18 +52,18 @@ export class EventRecorder {
   }
 
   transition(before: Level, level: Level, nowMs: number): void {
-    const { clock, outlets, history } = this.#deps;
+    const { clock, exporters, history } = this.#deps;
     this.#sinceWallMs = clock.wallMs();
     const status = this.#deps.status();
-    outlets.transition(before, level);
+    exporters.transition(before, level);
     history.transition(nowMs, before, level, status.ratio ?? 0, status.reason);
-    outlets.stream('status', () => status);
+    exporters.stream('status', () => status);
     const { ratio, secondsToLimit } = status;
-    outlets.stream('advice', () => ({ action: ADVICE[level], level, ratio, secondsToLimit }));
+    exporters.stream('advice', () => ({ action: ADVICE[level], level, ratio, secondsToLimit }));
   }
 
   reading(): void {
-    this.#deps.outlets.stream('reading', () => {
+    this.#deps.exporters.stream('reading', () => {
       const { level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } =
         this.#deps.status();
       const at = new Date(this.#deps.clock.wallMs()).toISOString();
@@ -74,13 +74,13 @@ export class EventRecorder {
   /** What is known goes to disk: the kernel may take the guardian together with the agent. */
   startFlightRecording(report: () => PostMortem): void {
     this.#flying = true;
-    this.#deps.outlets.flight(report);
+    this.#deps.exporters.flight(report);
   }
 
   /** Nothing threatens any more, or all has been told. */
   stopFlightRecording(): void {
     if (!this.#flying) return;
     this.#flying = false;
-    this.#deps.outlets.flightDone();
+    this.#deps.exporters.flightDone();
   }
 }

@@ -15,7 +15,7 @@ export interface StatusParts {
   judge: Judge;
   reading: Reading | undefined;
   tree: TreeSample | undefined;
-  life: AgentProcess | undefined;
+  agent: AgentProcess | undefined;
   /** ISO time at which the level was entered. */
   since: string;
   oomKills: number;
@@ -32,7 +32,7 @@ export function composeStatus({
   judge,
   reading: last,
   tree,
-  life,
+  agent,
   since,
   oomKills,
   lastDeath,
@@ -68,9 +68,9 @@ export function composeStatus({
     heapUsedBytes: reading?.heap?.usedBytes ?? null,
     heapLimitBytes: reading?.heap?.limitBytes ?? null,
     recycling: judge.recycling !== undefined,
-    degraded: life?.degraded() ?? [],
+    degraded: agent?.degraded() ?? [],
     advice,
-    agent: life?.info ?? null,
+    agent: agent?.info ?? null,
     oomKills,
     lastGc: lastGc ?? null,
     growth: growth ?? null,

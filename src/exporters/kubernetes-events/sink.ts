@@ -51,7 +51,7 @@ export function createKubernetesEvents(options: KubernetesEventsOptions): Kubern
   return new PodEvents(options);
 }
 
-interface Told {
+interface Reported {
   event: KubernetesEvent;
   count: number;
   lastMs: number;
@@ -63,7 +63,7 @@ class PodEvents implements KubernetesEventsSink {
   readonly maxWaitMs = MAX_WAIT_MS;
   readonly #options: KubernetesEventsOptions;
   /** The open series, one for each reason. */
-  readonly #told = new Map<EventReason, Told>();
+  readonly #reported = new Map<EventReason, Reported>();
   #api: Promise<EventsApi> | undefined;
   #advice: Advised | undefined;
   /** When patching was denied, by the events' own time; `undefined` while it is not. */
@@ -105,7 +105,7 @@ class PodEvents implements KubernetesEventsSink {
 
   /** Counts the event into the series of its reason. @returns whether there is one */
   async #continue(api: EventsApi, event: GuardianEvent, signal: AbortSignal): Promise<boolean> {
-    const told = this.#told.get(event.reason);
+    const told = this.#reported.get(event.reason);
     const isNear = (ms: number, toMs: number) => Math.abs(ms - toMs) <= SERIES_MS;
     const [firstMs, lastMs] = [Date.parse(event.firstAt ?? event.at), Date.parse(event.at)];
     if (!told || !isNear(firstMs, told.lastMs)) return false;
@@ -131,7 +131,7 @@ class PodEvents implements KubernetesEventsSink {
     }
     const failure = failureOf(answer, this.#options.pod);
     if (!failure.permanent) throw failure;
-    this.#told.delete(event.reason); // it has expired, as events do, or is refused: it is told by itself
+    this.#reported.delete(event.reason); // it has expired, as events do, or is refused: it is told by itself
     return false;
   }
 
@@ -146,7 +146,7 @@ class PodEvents implements KubernetesEventsSink {
     if (!isTaken(answer) && !isThereAlready(answer)) throw failureOf(answer, this.#options.pod);
     if (this.#patchDeniedMs === undefined) this.#advice = undefined;
     if (factsOf(event.reason).importance !== 'death')
-      this.#told.set(event.reason, { event: made, count: event.count, lastMs: Date.parse(event.at) });
+      this.#reported.set(event.reason, { event: made, count: event.count, lastMs: Date.parse(event.at) });
   }
 }
 

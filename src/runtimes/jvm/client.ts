@@ -4,10 +4,10 @@ import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import { goneError, type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { startListener } from './attach.ts';
 import { socketExists, socketOf, stoppedMs } from './files.ts';
-import { type JvmFlags, jvmReturnMend, parseHeapInfo, parseJvmFlags } from './parse-heap.ts';
+import { type JvmFlags, jvmReturnHint, parseHeapInfo, parseJvmFlags } from './parse-heap.ts';
 import { histogramProfile, type JvmHistogram, parseHistogram } from './parse-histogram.ts';
 import { jcmd, NobodyListens } from './protocol.ts';
-import { type Ids, isSame, type JvmTarget, lookAtJvm } from './target.ts';
+import { findJvm, type Ids, isSame, type JvmTarget } from './target.ts';
 
 /** Time limits in milliseconds. */
 export interface JvmTimeouts {
@@ -69,7 +69,7 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
   const flagsOf = async (target: JvmTarget) => parseJvmFlags(await ask(target, 'VM.flags', readMs));
 
   const attach = async (): Promise<{ target: JvmTarget; flags: JvmFlags }> => {
-    const target = lookAtJvm(procRoot, pid, startTime, ownIds());
+    const target = findJvm(procRoot, pid, startTime, ownIds());
     startTime = target.startTime;
     if (socketExists(target)) {
       try {
@@ -131,7 +131,7 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
       const collector = known?.flags.collector;
       return collector ? `attach protocol (${collector} collector)` : 'attach protocol';
     },
-    returnHint: () => (known ? jvmReturnMend(known.flags.collector) : null),
+    returnHint: () => (known ? jvmReturnHint(known.flags.collector) : null),
     facts: () => session(heap),
     collect: (way) =>
       session(async (target, flags): Promise<Collection> => {

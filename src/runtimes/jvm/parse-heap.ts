@@ -67,7 +67,7 @@ function bytesOf(size: string): number {
  * What to change where the JVM collected and kept the pages. Measured on JDK 17 and 25 with 50 of 250 MB live: no
  * collector goes below `-Xms`, which is 1/64 of the machine when nobody sets it.
  */
-export function jvmReturnMend(collector: JvmCollector | null): string {
+export function jvmReturnHint(collector: JvmCollector | null): string {
   switch (collector) {
     case 'G1':
       return 'give the JVM a small -Xms (it returns nothing below that) and -XX:MaxHeapFreeRatio=30; -XX:G1PeriodicGCInterval=10000 returns memory while it is idle';

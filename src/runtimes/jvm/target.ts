@@ -36,12 +36,7 @@ const SAME_USER =
  * Looks whether a process is a JVM that can be attached to.
  * @throws ReachError `refused`, saying why not
  */
-export function lookAtJvm(
-  procRoot: string,
-  pid: number,
-  startTime: number | undefined,
-  self: Ids,
-): JvmTarget {
+export function findJvm(procRoot: string, pid: number, startTime: number | undefined, self: Ids): JvmTarget {
   const status = text(`${procRoot}/${pid}/status`);
   const ids = (key: string) => new RegExp(`^${key}:\\t(.*)$`, 'm').exec(status)?.[1]?.split('\t').map(Number);
   const uid = ids('Uid')?.[1];

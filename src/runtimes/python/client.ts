@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { goneError, type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
-import type { PythonLook } from '../../core/proc/python-look.ts';
+import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { askHook } from './hook-client.ts';
 import { type PythonBaseline, type PythonCollection, parseCollection, parseProfile } from './parse-answer.ts';
 import { remoteExec } from './remote-exec.ts';
@@ -14,7 +14,7 @@ const RELEASE_MS = 1500;
 export interface PythonReachOptions {
   procRoot: string;
   pid: number;
-  look: PythonLook;
+  look: PythonFacts;
   /** Whether an order may be left in the agent's memory now, where it has no hook. Default: always. */
   mayOrder?(): boolean;
   /** Until the agent takes the order, in milliseconds. Default 2000. */

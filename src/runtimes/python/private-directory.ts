@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { messageOf } from '../../core/lib/errors.ts';
 import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
-import type { PythonLook } from '../../core/proc/python-look.ts';
+import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { readAgentFile } from '../../sources/agent-file.ts';
 
 /** The answer to a profile is some 10 KB. */
@@ -40,7 +40,7 @@ export interface PrivateDirectory {
  * Makes one in the first place that can be written to.
  * @throws ReachError `refused`
  */
-export function privateDirectory(look: PythonLook): PrivateDirectory {
+export function privateDirectory(look: PythonFacts): PrivateDirectory {
   const { uid, gid } = look.identity();
   const name = `.spillway-${randomBytes(12).toString('hex')}`;
   let why = 'it has none of /tmp, /dev/shm and a working directory';

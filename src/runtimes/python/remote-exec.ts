@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
-import type { PythonLook } from '../../core/proc/python-look.ts';
+import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { privateDirectory } from './private-directory.ts';
 import { HOOK_MEND, openOrder, type RemoteOrder } from './remote-order.ts';
 import { RESCUE, RESULT, remoteRescue, remoteScript, remoteWork, SCRIPT, TOKEN, WORK } from './script.ts';
@@ -32,7 +32,7 @@ const OPENING_MS = 50;
 export async function remoteExec(
   procRoot: string,
   pid: number,
-  look: PythonLook,
+  look: PythonFacts,
   startTime: number,
   job: RemoteJob,
 ): Promise<string> {

@@ -1,5 +1,5 @@
 import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
-import type { PythonLook } from '../../core/proc/python-look.ts';
+import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { isWritable } from '../../core/proc/python-maps.ts';
 import { type AgentMemory, openMemory } from './agent-memory.ts';
 import { DEBUG_OFFSETS_BYTES, type PythonOffsets, parseDebugOffsets } from './parse-offsets.ts';
@@ -43,7 +43,7 @@ export interface RemoteOrder {
  * other, that the thread is the process' main thread, and that each address lies in writable memory.
  * @throws ReachError `refused`
  */
-export function openOrder(procRoot: string, pid: number, look: PythonLook, startTime: number): RemoteOrder {
+export function openOrder(procRoot: string, pid: number, look: PythonFacts, startTime: number): RemoteOrder {
   const maps = look.maps();
   const runtime = look.runtimeAddress(maps);
   if (runtime === null) return refuse('its program is no CPython of 3.14 or newer');

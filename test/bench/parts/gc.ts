@@ -84,18 +84,18 @@ async function collected(
   ]);
   try {
     await agent.line(/built/);
-    const reach = runtimeClientOf({ pid: agent.pid, runtime: 'node' }, ANY_WAY);
-    if (typeof reach === 'string') throw new Error(reach);
-    if (isFromOutside(way)) await reach.facts(); // the way in is open
+    const client = runtimeClientOf({ pid: agent.pid, runtime: 'node' }, ANY_WAY);
+    if (typeof client === 'string') throw new Error(client);
+    if (isFromOutside(way)) await client.facts(); // the way in is open
     await sleep(300);
     await stallOf(agent);
     const beforeMiB = residentMiB(agent.pid).rss;
-    if (isFromOutside(way)) await reach.collect(way);
+    if (isFromOutside(way)) await client.collect(way);
     const stallMs = await stallOf(agent, way === 'gc() inside');
     const atOnceMiB = residentMiB(agent.pid).rss;
     await sleep(LATER_MS);
     const laterMiB = residentMiB(agent.pid).rss;
-    await reach.release();
+    await client.release();
     return { beforeMiB, atOnceMiB, laterMiB, stallMs };
   } finally {
     await agent.end();

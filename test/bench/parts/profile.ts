@@ -18,7 +18,7 @@ interface Way {
   /** Bytes between two samples, taken from inside. */
   inside?: number;
   /** Taken through the guardian's hand. */
-  reach?: boolean;
+  client?: boolean;
 }
 
 const OFF: Way = { name: 'off' };
@@ -27,7 +27,7 @@ const WAYS: readonly Way[] = [
   { name: 'inside, 32 KiB', inside: 32 * KIB },
   { name: 'inside, 128 KiB', inside: 128 * KIB },
   { name: 'inside, 512 KiB', inside: 512 * KIB },
-  { name: 'guardian', reach: true },
+  { name: 'guardian', client: true },
 ];
 
 interface Slice {
@@ -67,8 +67,8 @@ const turned = <T>(all: readonly T[], by: number): T[] => all.map((_, i) => all[
 let questions = 0;
 
 async function work(agent: Running, way: Way, ms: number): Promise<Slice> {
-  const reach = way.reach ? handIn(agent.pid) : undefined;
-  await reach?.startProfile?.();
+  const client = way.client ? handIn(agent.pid) : undefined;
+  await client?.startProfile?.();
   try {
     await sleep(REST_MS);
     const id = ++questions;
@@ -80,12 +80,12 @@ async function work(agent: Running, way: Way, ms: number): Promise<Slice> {
       perCpuSecond: Number(documents) / (cpuMs(agent.pid) - beforeMs),
     };
   } finally {
-    await reach?.release();
+    await client?.release();
   }
 }
 
 function handIn(pid: number) {
-  const reach = runtimeClientOf({ pid, runtime: 'node' }, ANY_WAY);
-  if (typeof reach === 'string') throw new Error(reach);
-  return reach;
+  const client = runtimeClientOf({ pid, runtime: 'node' }, ANY_WAY);
+  if (typeof client === 'string') throw new Error(client);
+  return client;
 }

@@ -4,12 +4,12 @@ import { createInspectorTarget } from '../../../src/sources/inspector/target.ts'
 
 /** A guardian reduced to its hand in a Node agent, so that it can be killed. Bundled by its test. Arguments: PID SWITCH_MS. */
 const [pid, switchMs] = process.argv.slice(2).map(Number);
-const reach = createNodeClient({
+const client = createNodeClient({
   target: createInspectorTarget({ procRoot: '/proc', pid: pid ?? 0 }),
   connect: connectInspector,
   signals: { refusal: () => undefined, sent: () => {}, answered: () => {} },
   timeouts: { switchMs: switchMs ?? 30_000 },
 });
-await reach.facts();
-console.log(`holds ${reach.inspectorPort}`);
+await client.facts();
+console.log(`holds ${client.inspectorPort}`);
 setInterval(() => {}, 1000);

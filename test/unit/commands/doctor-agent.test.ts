@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Check } from '../../../src/commands/doctor/check.ts';
-import { lookForWayIn } from '../../../src/commands/doctor/runtime-connection.ts';
+import { probeConnection } from '../../../src/commands/doctor/runtime-connection.ts';
 import { type Diagnosis, doctorCommand } from '../../../src/commands/doctor.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { compileGo, compileJava, GO, JAVAS, runs } from '../../support/compiled.ts';
@@ -46,7 +46,9 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
   it('says that its inspector is not opened where strangers could reach it, and that a Job is not ended', async () => {
     const agent = await node([]);
     const others = "the pod has the node's network (eth0)";
-    expect(await lookForWayIn({ pid: agent.pid, runtime: 'node' }, { mayOpen: true, others })).toMatchObject({
+    expect(
+      await probeConnection({ pid: agent.pid, runtime: 'node' }, { mayOpen: true, others }),
+    ).toMatchObject({
       status: 'fail',
       detail: `its inspector is not opened: ${others}`,
       hint: expect.stringContaining('--gc on-shared-host'),
@@ -221,7 +223,7 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
     async () => {
       const [python = ''] = REMOTE_PYTHONS;
       // as `.ci/python3.14` unpacks it, its executable is the loader: what it runs is told here
-      const lookInto = (pid: number) => lookForWayIn({ pid, runtime: 'python' }, { mayOpen: true });
+      const lookInto = (pid: number) => probeConnection({ pid, runtime: 'python' }, { mayOpen: true });
       const agent = await pythonAgent(python, ['none', 'sleep']);
       onTestFinished(agent.kill);
       expect(await lookInto(agent.agentPid)).toMatchObject({

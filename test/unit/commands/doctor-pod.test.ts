@@ -8,7 +8,7 @@ import { fail } from '../../../src/commands/doctor/check.ts';
 import { asTold, guardianBeside } from '../../../src/commands/doctor/guardian-beside.ts';
 import { capabilityNames, type Identity, identityOf } from '../../../src/commands/doctor/identity.ts';
 import { meshIn, withManifest } from '../../../src/commands/doctor/in-pod.ts';
-import { inspectorReach } from '../../../src/commands/doctor/inspector-reach.ts';
+import { inspectorReach } from '../../../src/commands/doctor/inspector-exposure.ts';
 import { kubernetesEvents } from '../../../src/commands/doctor/kubernetes-events.ts';
 import { ownCpuCheck, ownMemoryCheck } from '../../../src/commands/doctor/own-limits.ts';
 import { denied } from '../../../src/commands/doctor/process-access.ts';
@@ -183,9 +183,9 @@ describe('doctor, of who reaches an inspector', () => {
     const root = { pid: 30, args: ['/usr/bin/entry'], uid: 0 };
     expect(inspectorReach(here(pause, agent, guardian, root), 10)).toMatchObject({ status: 'pass' });
     const tool = { pid: 40, args: ['/bin/sandboxed\u001b[2J'], uid: 65534 };
-    const reach = inspectorReach(here(pause, agent, guardian, tool), 10);
-    expect(reach).toMatchObject({ status: 'warn', hint: expect.stringContaining('--gc inspect-only') });
-    expect(reach.detail).toBe('while it is open, also sandboxed [2J (uid 65534) may use it at 127.0.0.1');
+    const client = inspectorReach(here(pause, agent, guardian, tool), 10);
+    expect(client).toMatchObject({ status: 'warn', hint: expect.stringContaining('--gc inspect-only') });
+    expect(client.detail).toBe('while it is open, also sandboxed [2J (uid 65534) may use it at 127.0.0.1');
   });
 });
 

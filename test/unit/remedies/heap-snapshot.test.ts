@@ -15,8 +15,8 @@ async function snapshotWith(onDisk: string, limitMiB = 512) {
   const present = new SessionContext(agent);
   present.latest = { reading: readingOf(80, limitMiB) } as Situation;
   const snapshot = async (write: (chunk: string) => Promise<void>) => write('{}');
-  const reach = Object.assign(new StoryReach(clock, agent), { snapshot });
-  const hand = new RuntimeConnection(present, { clock, reach: async () => reach }, () => true);
+  const client = Object.assign(new StoryReach(clock, agent), { snapshot });
+  const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   const room = vi.fn(async () => onDisk);
   const written: string[] = [];
   const taken = takeSnapshot(

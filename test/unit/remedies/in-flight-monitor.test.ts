@@ -16,13 +16,13 @@ async function watched(connections: SessionDeps['connections']) {
   const clock = new StoryClock();
   const agent = new StoryAgent(7);
   const present = new SessionContext(agent);
-  const reach = new StoryReach(clock, agent, 'node');
-  const hand = new RuntimeConnection(present, { clock, reach: async () => reach }, () => true);
+  const client = new StoryReach(clock, agent, 'node');
+  const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   await hand.open();
   const work = new InFlightMonitor(present, hand, { clock, connections });
   const attend = (pids: number[] = [7]) => {
     const situation: Situation = {
-      life: agent,
+      agent,
       nowMs: clock.nowMs,
       level: 'shedding',
       outlook: NO_OUTLOOK,
@@ -37,7 +37,7 @@ async function watched(connections: SessionDeps['connections']) {
     work.attend(situation);
     return work.counting;
   };
-  return { clock, agent, reach, work, attend };
+  return { clock, agent, client, work, attend };
 }
 
 describe('WorkWatch', () => {
@@ -59,11 +59,11 @@ describe('WorkWatch', () => {
   });
 
   it('does not take the word of the runtime where nothing can be counted: it knows no queue', async () => {
-    const { agent, attend, work, reach } = await watched(async () => UNKNOWN);
+    const { agent, attend, work, client } = await watched(async () => UNKNOWN);
     agent.inFlight = 0;
     await attend();
     expect(work.inFlight).toBeNull();
-    expect(reach.times('inFlight')).toBe(0);
+    expect(client.times('inFlight')).toBe(0);
   });
 
   it('counts over all processes of the agent, its main process first', async () => {

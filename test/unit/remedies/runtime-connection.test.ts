@@ -8,16 +8,16 @@ const REFUSAL = new RuntimeClientError('refused', 'the inspector cannot be opene
 
 it('reaches into another process at once when the one before has refused', async () => {
   const story = await new CareStory().goes(20);
-  story.prepare = (reach) => {
-    if (story.agent.worker.pid === 7) reach.faults.facts = REFUSAL;
+  story.prepare = (client) => {
+    if (story.agent.worker.pid === 7) client.faults.facts = REFUSAL;
   };
   story.agent.liveMiB = 430;
   await story.goes(3);
-  expect(story.reach.times('facts')).toBe(1);
+  expect(story.client.times('facts')).toBe(1);
   story.agent.worker = { pid: 9, runtime: 'node' };
   await story.goes(1);
   expect(story.reaches).toHaveLength(2);
-  expect(story.reach.times('facts')).toBeGreaterThan(0);
+  expect(story.client.times('facts')).toBeGreaterThan(0);
 });
 
 it('waits after the refusals of each process by itself', () => {
@@ -25,7 +25,7 @@ it('waits after the refusals of each process by itself', () => {
   const clock = new StoryClock();
   const hand = new RuntimeConnection(
     new SessionContext(agent),
-    { clock, reach: async () => 'none' },
+    { clock, connect: async () => 'none' },
     () => true,
   );
   for (let i = 0; i < 5; i++) hand.refused(REFUSAL);

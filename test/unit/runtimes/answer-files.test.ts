@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { RuntimeClientError } from '../../../src/core/ports/runtime-client.ts';
-import type { PythonLook } from '../../../src/core/proc/python-look.ts';
+import type { PythonFacts } from '../../../src/core/proc/python-facts.ts';
 import { stoppedMs } from '../../../src/runtimes/jvm/files.ts';
 import { privateDirectory } from '../../../src/runtimes/python/private-directory.ts';
-import { pythonLook } from '../../../src/sources/python/look.ts';
+import { readPythonFacts } from '../../../src/sources/python/facts.ts';
 import { COUNTERS, perfData } from '../../support/perf-data.ts';
 
 const uid = process.getuid?.() ?? 0;
@@ -46,7 +46,7 @@ describe('the answer of a Python agent', () => {
   function answered(leave: (path: string) => void) {
     const here = folder();
     const look = { identity: () => ({ uid, gid }), directories: () => [{ here, path: here }] };
-    const directory = privateDirectory(look as unknown as PythonLook);
+    const directory = privateDirectory(look as unknown as PythonFacts);
     onTestFinished(() => directory.remove());
     leave(join(directory.path, 'RESULT'));
     return directory;
@@ -96,5 +96,5 @@ it('is no Python whose program is a FIFO', () => {
   mkdirSync(join(procRoot, '7/root'), { recursive: true });
   fifo(join(procRoot, '7/root/python3'));
   const mapping = { start: 4096, end: 8192, writable: false, offset: 0, path: '/python3' };
-  expect(atOnce(() => pythonLook(procRoot, 7).runtimeAddress([mapping]))).toBeNull();
+  expect(atOnce(() => readPythonFacts(procRoot, 7).runtimeAddress([mapping]))).toBeNull();
 });

@@ -9,7 +9,7 @@ const root = process.getuid?.() === 0;
 
 function reachedBy(pid: number, gc: RuntimeClientOptions['gc'], maySignal = true) {
   const clock = { now: () => performance.now(), wallMs: () => Date.now() };
-  const reach = runtimeClientOf(
+  const client = runtimeClientOf(
     { pid, runtime: 'node' },
     {
       procRoot: '/proc',
@@ -20,9 +20,9 @@ function reachedBy(pid: number, gc: RuntimeClientOptions['gc'], maySignal = true
       sameFiles: true,
     },
   );
-  if (typeof reach === 'string') throw new Error(reach);
-  onTestFinished(() => reach.release());
-  return reach;
+  if (typeof client === 'string') throw new Error(client);
+  onTestFinished(() => client.release());
+  return client;
 }
 
 const agentWithoutInspector = () => startNode(process.execPath, ['--inspect-port=0', agentFile('cjs')]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   askedHeap,
   followHeapBound,
-  type HeapLook,
+  type HeapSample,
   heapAdvice,
   nearerLimit,
   UNBOUND,
@@ -17,7 +17,7 @@ describe('the most that the heap can be', () => {
   /** Anonymous memory as shares of the heap's limit, one each 100 ms; `told` is what the agent answers to a question. */
   function questions(shares: number[], told: (share: number) => number = (share) => share): number[] {
     let state = UNBOUND;
-    let look: HeapLook | null = null;
+    let look: HeapSample | null = null;
     const asked: number[] = [];
     shares.forEach((share, i) => {
       const anonBytes = share * limit;

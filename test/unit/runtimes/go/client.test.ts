@@ -39,7 +39,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     return agent;
   }
 
-  const reachOf = (pid: number, options: Partial<GoReachOptions> = {}) =>
+  const clientOf = (pid: number, options: Partial<GoReachOptions> = {}) =>
     createGoClient({ procRoot: '/proc', pid, listening: listeningSockets, ...options });
 
   const refusal = (call: Promise<unknown>): Promise<RuntimeClientError> =>
@@ -62,32 +62,32 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   ])('collects through pprof on any port of the agent, and memory comes back: %j', async (env) => {
     const agent = await startAgent(['plain', 'silent', 'pprof'], [], env);
     const port = Number(/pprof (\d+)/.exec(agent.output())?.[1]);
-    const reach = reachOf(agent.pid);
+    const client = clientOf(agent.pid);
     const rssBefore = rssMiB(agent.pid);
-    expect((await reach.facts())?.usedBytes).toBeGreaterThan(300 * MIB);
-    expect(reach.means).toBe(`pprof at :${port}`);
-    const done = await reach.collect('fast');
+    expect((await client.facts())?.usedBytes).toBeGreaterThan(300 * MIB);
+    expect(client.means).toBe(`pprof at :${port}`);
+    const done = await client.collect('fast');
     expect(done.before?.usedBytes).toBeGreaterThan(300 * MIB);
     expect(done.after?.usedBytes).toBeGreaterThan(30 * MIB);
     expect(done.after?.usedBytes).toBeLessThan(40 * MIB);
     expect(done.stallMs).toBeGreaterThan(0);
     expect(done.stallMs).toBeLessThan(50);
     await until(() => rssMiB(agent.pid) < rssBefore - 200);
-    expect(await reach.inFlight?.()).toBeNull();
+    expect(await client.inFlight?.()).toBeNull();
     await expectUnharmed(agent);
   });
 
   it('names the function that grew, not the library it called', async () => {
     const agent = await startAgent(['pprof']);
-    const reach = reachOf(agent.pid);
-    const first = await reach.profile();
+    const client = clientOf(agent.pid);
+    const first = await client.profile();
     expect(first.sites[0]).toMatchObject({ name: 'main.hold', growthBytes: 0 });
     // 30 MiB in blocks of 64 KiB, sampled at one in 512 KiB: some 60 samples, so give or take 13 %
     expect(first.sites[0]?.bytes).toBeGreaterThan(15 * MIB);
     expect(first.sites[0]?.bytes).toBeLessThan(50 * MIB);
     agent.child.stdin?.write('grow 40\n');
     await until(() => agent.output().includes('did grow'));
-    const second = await reach.profile();
+    const second = await client.profile();
     expect(second.sites[0]).toMatchObject({ name: 'main.remember', kind: 'function', package: null });
     expect(second.sites[0]?.file).toMatch(/go-agent\/main\.go$/);
     expect(second.sites[0]?.line).toBeGreaterThan(1);
@@ -103,13 +103,13 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     ['a protocol that says nothing', ['silent']],
   ])('leaves an agent alone that serves %s', async (_, serves) => {
     const agent = await startAgent(serves);
-    const reach = reachOf(agent.pid, { timeouts: { probeMs: 300 } });
-    for (let i = 0; i < 2; i++) await refusal(reach.collect('fast'));
-    const error = await refusal(reach.collect('fast'));
+    const client = clientOf(agent.pid, { timeouts: { probeMs: 300 } });
+    for (let i = 0; i < 2; i++) await refusal(client.collect('fast'));
+    const error = await refusal(client.collect('fast'));
     expect(error).toMatchObject({ outcome: 'refused', passing: false });
     expect(error.hint).toContain('net/http/pprof');
     const startMs = performance.now();
-    await refusal(reach.facts());
+    await refusal(client.facts());
     expect(performance.now() - startMs).toBeLessThan(200); // it is remembered
     await expectUnharmed(agent);
   });
@@ -117,10 +117,10 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   it('waits for a slow agent no longer than its limit', async () => {
     const agent = await startAgent(['slow']);
     const startMs = performance.now();
-    expect(await refusal(reachOf(agent.pid).facts())).toMatchObject({ outcome: 'timeout', passing: true });
+    expect(await refusal(clientOf(agent.pid).facts())).toMatchObject({ outcome: 'timeout', passing: true });
     expect(performance.now() - startMs).toBeLessThan(1000);
     await expectUnharmed(agent);
-    const patient = reachOf(agent.pid, { timeouts: { probeMs: 5000, readMs: 5000 } });
+    const patient = clientOf(agent.pid, { timeouts: { probeMs: 5000, readMs: 5000 } });
     expect((await patient.facts())?.usedBytes).toBeGreaterThan(300 * MIB);
   });
 
@@ -132,7 +132,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     }).listen(0, '127.0.0.1');
     try {
       const agent = await startAgent([]);
-      await refusal(reachOf(agent.pid).facts());
+      await refusal(clientOf(agent.pid).facts());
       await sleep(50);
       expect(asked).toEqual([]);
     } finally {
@@ -142,18 +142,18 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
 
   it('notices that the agent has ended, and that its pid is another process', async () => {
     const agent = await startAgent(['pprof']);
-    expect((await refusal(reachOf(agent.pid, { startTime: 1 }).facts())).message).toContain('has ended');
-    const reach = reachOf(agent.pid);
-    await reach.facts();
+    expect((await refusal(clientOf(agent.pid, { startTime: 1 }).facts())).message).toContain('has ended');
+    const client = clientOf(agent.pid);
+    await client.facts();
     agent.kill();
     await until(() => !isAlive(agent.pid));
-    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'refused' });
+    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused' });
   });
 
   it.skipIf(!canUnshare)('refuses across network namespaces (needs root, unshare)', async () => {
     const inside = 'ip link set lo up 2>/dev/null; exec "$@"';
     const agent = await startAgent(['pprof'], ['unshare', '-n', 'sh', '-c', inside, 'sh']);
-    expect((await refusal(reachOf(agent.pid).facts())).hint).toBe('run the guardian in the same pod');
+    expect((await refusal(clientOf(agent.pid).facts())).hint).toBe('run the guardian in the same pod');
     await expectUnharmed(agent);
   });
 });

@@ -72,7 +72,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     return agent;
   }
 
-  const reachOf = (pid: number, options: Partial<JvmReachOptions> = {}) =>
+  const clientOf = (pid: number, options: Partial<JvmReachOptions> = {}) =>
     createJvmClient({ procRoot: '/proc', pid, ...options });
 
   /** It does its work as before, and its output tells of nothing that was done to it. */
@@ -98,23 +98,23 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       const absent = !runs(java, flag, '-version');
       it.skipIf(absent)(`collects under ${collector} of ${java} (where that JDK has it)`, async () => {
         const agent = await startAgent([flag], { java, liveMb: 30, garbageMb: 300 });
-        const reach = reachOf(agent.pid);
+        const client = clientOf(agent.pid);
         const rssBefore = rssMiB(agent.pid);
-        const facts = await reach.facts();
+        const facts = await client.facts();
         expect(facts?.limitBytes).toBe(600 * MIB);
         expect(facts?.committedBytes).toBeGreaterThan(100 * MIB);
         const startMs = performance.now();
-        const done = await reach.collect('fast');
+        const done = await client.collect('fast');
         const tookMs = performance.now() - startMs;
         expect(done.after?.usedBytes).toBeGreaterThan(30 * MIB);
         expect(done.after?.usedBytes).toBeLessThan(100 * MIB);
         expect(done.stallMs).toBeGreaterThan(0);
         expect(done.stallMs).toBeLessThan(tookMs);
-        expect(reach.means).toBe(`attach protocol (${collector} collector)`);
+        expect(client.means).toBe(`attach protocol (${collector} collector)`);
         if (returns) await until(() => rssMiB(agent.pid) < rssBefore - 100);
         else {
           expect(rssMiB(agent.pid)).toBeGreaterThan(rssBefore - 50);
-          expect(reach.returnHint()).toContain('-XX:');
+          expect(client.returnHint()).toContain('-XX:');
         }
         await expectUnharmed(agent);
       });
@@ -122,12 +122,12 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
 
   it('tells the class that grew since the first profile', async () => {
     const agent = await startAgent([]);
-    const reach = reachOf(agent.pid);
-    const first = await reach.profile();
+    const client = clientOf(agent.pid);
+    const first = await client.profile();
     expect(first.growthBytes).toBe(0);
     agent.child.stdin?.write('grow 4000\n');
     await until(() => agent.output().includes('did grow'));
-    const second = await reach.profile();
+    const second = await client.profile();
     expect(second.sites[0]).toMatchObject({ name: 'long[]', kind: 'class', package: 'java.base' });
     expect(second.sites[0]?.growthBytes).toBeGreaterThan(30e6);
     const own = second.sites.find(({ name }) => name === 'JvmAgent$Turn');
@@ -138,8 +138,12 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
 
   it('takes calls one at a time', async () => {
     const agent = await startAgent([]);
-    const reach = reachOf(agent.pid);
-    const [facts, done, profile] = await Promise.all([reach.facts(), reach.collect('fast'), reach.profile()]);
+    const client = clientOf(agent.pid);
+    const [facts, done, profile] = await Promise.all([
+      client.facts(),
+      client.collect('fast'),
+      client.profile(),
+    ]);
     expect(
       [facts?.usedBytes, done.after?.usedBytes, profile.sampledBytes].every((n) => n && n > 10 * MIB),
     ).toBe(true);
@@ -148,24 +152,24 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
 
   it('attaches again when the socket was tidied away', async () => {
     const agent = await startAgent([]);
-    const reach = reachOf(agent.pid);
-    await reach.facts();
+    const client = clientOf(agent.pid);
+    await client.facts();
     rmSync(`/tmp/.java_pid${agent.pid}`);
-    expect(await reach.facts()).not.toBeNull();
+    expect(await client.facts()).not.toBeNull();
     await expectUnharmed(agent);
   });
 
   it('measures the stall itself where the JVM keeps no counters', async () => {
     const agent = await startAgent(['-XX:-UsePerfData']);
-    expect((await reachOf(agent.pid).collect('full')).stallMs).toBeGreaterThan(0);
+    expect((await clientOf(agent.pid).collect('full')).stallMs).toBeGreaterThan(0);
   });
 
   it('needs no signal under -Xrs, and sends none where that would kill', async () => {
     const agent = await startAgent(['-Xrs']);
-    const reach = reachOf(agent.pid);
-    expect((await reach.collect('fast')).after).not.toBeNull();
+    const client = clientOf(agent.pid);
+    expect((await client.collect('fast')).after).not.toBeNull();
     rmSync(`/tmp/.java_pid${agent.pid}`);
-    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'refused', hint: 'leave -Xrs out' });
+    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', hint: 'leave -Xrs out' });
     await expectUnharmed(agent);
   });
 
@@ -175,7 +179,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     ['by JDK_JAVA_OPTIONS', [], { JDK_JAVA_OPTIONS: '-XX:+DisableAttachMechanism' }],
   ])('sends no signal where attaching is switched off %s', async (_, flags, env) => {
     const agent = await startAgent(flags, { env });
-    const error = await refusal(reachOf(agent.pid).collect('fast'));
+    const error = await refusal(clientOf(agent.pid).collect('fast'));
     expect(error).toMatchObject({ outcome: 'refused', passing: false });
     expect(error.message).toContain('DisableAttachMechanism');
     await expectUnharmed(agent);
@@ -185,9 +189,9 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const file = join(classes.classPath, 'options');
     writeFileSync(file, '-XX:+DisableAttachMechanism');
     const agent = await startAgent([`@${file}`]);
-    const reach = reachOf(agent.pid, { timeouts: { attachMs: 300 } });
+    const client = clientOf(agent.pid, { timeouts: { attachMs: 300 } });
     const outcomes: string[] = [];
-    for (let i = 0; i < 4; i++) outcomes.push((await refusal(reach.facts())).outcome);
+    for (let i = 0; i < 4; i++) outcomes.push((await refusal(client.facts())).outcome);
     expect(outcomes).toEqual(['timeout', 'timeout', 'refused', 'refused']);
     expect(agent.output().match(/Full thread dump/g)).toHaveLength(2);
     expect(existsSync(`/tmp/.attach_pid${agent.pid}`)).toBe(false);
@@ -199,7 +203,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     writeFileSync(file, '-XX:+DisableAttachMechanism');
     const agent = await startAgent([`@${file}`]);
     const trigger = `/tmp/.attach_pid${agent.pid}`;
-    const refused = refusal(reachOf(agent.pid).facts());
+    const refused = refusal(clientOf(agent.pid).facts());
     await until(() => existsSync(trigger));
     agent.kill();
     expect((await refused).outcome).toBe('refused');
@@ -209,24 +213,24 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const left = `/tmp/.attach_pid${other.pid}`;
     writeFileSync(left, '');
     utimesSync(left, 1, 1);
-    expect(await reachOf(other.pid).facts()).not.toBeNull();
+    expect(await clientOf(other.pid).facts()).not.toBeNull();
     await expectUnharmed(other);
   });
 
   it('says so where the JVM does not collect when asked', async () => {
     const agent = await startAgent(['-XX:+DisableExplicitGC']);
-    const reach = reachOf(agent.pid);
-    expect(await reach.facts()).not.toBeNull();
-    expect((await refusal(reach.collect('fast'))).hint).toContain('DisableExplicitGC');
+    const client = clientOf(agent.pid);
+    expect(await client.facts()).not.toBeNull();
+    expect((await refusal(client.collect('fast'))).hint).toContain('DisableExplicitGC');
   });
 
   it('harms no JVM that starts', { timeout: 120_000 }, async () => {
     for (let i = 0; i < 20; i++) {
       const agent = await startAgent([], { ready: false, garbageMb: 1 });
-      const reach = reachOf(agent.pid);
+      const client = clientOf(agent.pid);
       let facts: unknown = null;
       for (let tries = 0; tries < 5000 && facts === null; tries++) {
-        facts = await reach.facts().catch((error: RuntimeClientError) => {
+        facts = await client.facts().catch((error: RuntimeClientError) => {
           expect(error).toMatchObject({ outcome: 'refused', passing: true });
           return null;
         });
@@ -241,19 +245,19 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
 
   it('waits no longer than its limit for a JVM that is stopped', async () => {
     const agent = await startAgent([]);
-    const reach = reachOf(agent.pid, { timeouts: { readMs: 300 } });
+    const client = clientOf(agent.pid, { timeouts: { readMs: 300 } });
     const stop = async () => {
       process.kill(agent.pid, 'SIGSTOP');
       await until(() => /\) T /.test(readFileSync(`/proc/${agent.pid}/stat`, 'utf8')));
     };
     await stop();
-    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'refused', passing: true });
+    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', passing: true });
     process.kill(agent.pid, 'SIGCONT');
-    await until(async () => (await reach.facts().catch(() => null)) !== null);
+    await until(async () => (await client.facts().catch(() => null)) !== null);
     await stop();
-    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'timeout', passing: true });
+    expect(await refusal(client.facts())).toMatchObject({ outcome: 'timeout', passing: true });
     process.kill(agent.pid, 'SIGCONT');
-    expect(await reach.facts()).not.toBeNull();
+    expect(await client.facts()).not.toBeNull();
     await expectUnharmed(agent);
   });
 
@@ -262,25 +266,25 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     copyFileSync(execFileSync('sh', ['-c', 'command -v sleep'], { encoding: 'utf8' }).trim(), program);
     const named = await start(program, ['60']);
     started.push(named);
-    expect((await refusal(reachOf(named.pid).collect('fast'))).message).toContain('no HotSpot JVM');
+    expect((await refusal(clientOf(named.pid).collect('fast'))).message).toContain('no HotSpot JVM');
     expect(isAlive(named.pid)).toBe(true);
     rmSync(join(program, '..'), { recursive: true });
 
     const agent = await startAgent([]);
-    expect((await refusal(reachOf(agent.pid, { startTime: 1 }).facts())).message).toContain('has ended');
+    expect((await refusal(clientOf(agent.pid, { startTime: 1 }).facts())).message).toContain('has ended');
     await expectUnharmed(agent);
-    const reach = reachOf(agent.pid);
-    await reach.facts();
+    const client = clientOf(agent.pid);
+    await client.facts();
     agent.kill();
     await until(() => !isAlive(agent.pid));
-    expect(await refusal(reach.facts())).toMatchObject({ outcome: 'refused', passing: false });
+    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', passing: false });
   });
 
   it.skipIf(!canSetpriv)('reaches the JVM of another user as root (needs root, setpriv)', async () => {
     const agent = await startAgent([], {
       prefix: ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'],
     });
-    expect((await reachOf(agent.pid).collect('fast')).after).not.toBeNull();
+    expect((await clientOf(agent.pid).collect('fast')).after).not.toBeNull();
     await expectUnharmed(agent);
   });
 
@@ -313,8 +317,8 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       started.push(agent);
       await until(() => agent.output().includes('ready'));
       const pid = Number(readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'));
-      const reach = reachOf(pid);
-      expect((await reach.collect('fast')).after).not.toBeNull();
+      const client = clientOf(pid);
+      expect((await client.collect('fast')).after).not.toBeNull();
       expect(existsSync(`/proc/${pid}/root/tmp/.java_pid1`)).toBe(true);
       await expectUnharmed(agent);
       agent.kill();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jvmReturnMend, parseHeapInfo, parseJvmFlags } from '../../../../src/runtimes/jvm/parse-heap.ts';
+import { jvmReturnHint, parseHeapInfo, parseJvmFlags } from '../../../../src/runtimes/jvm/parse-heap.ts';
 
 const KIB = 1024;
 const MIB = 2 ** 20;
@@ -111,9 +111,9 @@ describe('parseJvmFlags', () => {
 
 describe('jvmReturnMend', () => {
   it('names flags of the collector in use', () => {
-    expect(jvmReturnMend('Z')).toContain('ZUncommitDelay');
-    expect(jvmReturnMend('G1')).toContain('-Xms');
+    expect(jvmReturnHint('Z')).toContain('ZUncommitDelay');
+    expect(jvmReturnHint('G1')).toContain('-Xms');
     for (const other of ['Serial', 'Parallel', 'ConcMarkSweep', null] as const)
-      expect(jvmReturnMend(other)).toContain('-XX:+UseG1GC');
+      expect(jvmReturnHint(other)).toContain('-XX:+UseG1GC');
   });
 });

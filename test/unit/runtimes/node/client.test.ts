@@ -12,12 +12,12 @@ import { createInspectorTarget } from '../../../../src/sources/inspector/target.
 import { readChildren } from '../../../../src/sources/proc-fs.ts';
 import {
   agentFile,
+  clientOf,
   lives,
   NO_SIGNALS,
   NODES,
   OLD_ENOUGH_MS,
   portsOf,
-  reachOf,
   startNode,
 } from '../../../support/node-matrix.ts';
 import { type Started, start, until } from '../../../support/started.ts';
@@ -40,24 +40,27 @@ async function refusal(call: Promise<unknown>): Promise<RuntimeClientError> {
 }
 
 /** Collects in both ways, lets go; the agent is as it was. */
-async function usedAndLeft(agent: Started, options: Parameters<typeof reachOf>[1] = {}): Promise<NodeClient> {
+async function usedAndLeft(
+  agent: Started,
+  options: Parameters<typeof clientOf>[1] = {},
+): Promise<NodeClient> {
   const ports = portsOf(agent.pid);
-  const reach = reachOf(agent.pid, options);
-  const facts = await reach.facts();
+  const client = clientOf(agent.pid, options);
+  const facts = await client.facts();
   expect(facts.limitBytes).toBeGreaterThan(50 * MIB);
   expect(facts.committedBytes).toBeGreaterThan(facts.limitedBytes);
   await dropped(agent);
-  const fast = await reach.collect('fast');
+  const fast = await client.collect('fast');
   expect(fast.way).toBe('fast');
   expect(facts.usedBytes - (fast.after?.usedBytes ?? 0)).toBeGreaterThan(50 * MIB);
   expect(fast.stallMs).toBeGreaterThan(0);
-  const full = await reach.collect('full');
+  const full = await client.collect('full');
   expect(full.after?.usedBytes).toBeLessThan(20 * MIB);
   expect(full.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
-  await reach.release();
+  await client.release();
   expect(portsOf(agent.pid)).toEqual(ports);
   expect(lives(agent.pid)).toBe(true);
-  return reach;
+  return client;
 }
 
 /** What the agent held is garbage now. */
@@ -86,19 +89,19 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     it('is entered by SIGUSR1, collected, and left as it was, again and again', async () => {
       const agent = await startNode(bin, [FREE, file, 'garbage=60']);
       expect(portsOf(agent.pid)).toEqual([]);
-      const reach = await usedAndLeft(agent);
-      expect((await reach.facts()).usedBytes).toBeGreaterThan(0);
-      expect(portsOf(agent.pid)).toEqual([reach.inspectorPort]);
-      expect(reach.means).toMatch(/^SIGUSR1/);
-      await reach.release();
+      const client = await usedAndLeft(agent);
+      expect((await client.facts()).usedBytes).toBeGreaterThan(0);
+      expect(portsOf(agent.pid)).toEqual([client.inspectorPort]);
+      expect(client.means).toMatch(/^SIGUSR1/);
+      await client.release();
       expect(portsOf(agent.pid)).toEqual([]);
     });
 
     it.each([['--inspect=0'], ['--inspect=127.0.0.1:0']])('keeps its own inspector: %s', async (flag) => {
       const agent = await startNode(bin, [flag, file, 'garbage=60']);
       expect(portsOf(agent.pid)).toHaveLength(1);
-      const reach = await usedAndLeft(agent, { signals: NO_SIGNALS });
-      expect(reach.means).toMatch(/^open inspector on 127\.0\.0\.1:/);
+      const client = await usedAndLeft(agent, { signals: NO_SIGNALS });
+      expect(client.means).toMatch(/^open inspector on 127\.0\.0\.1:/);
     });
   });
 
@@ -114,7 +117,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
   ];
   it.each(major < 22 ? [] : CLOSED)('refuses what cannot be opened: %s', async (_, flags, env) => {
     const agent = await startNode(bin, [...flags, file], { env });
-    const error = await refusal(reachOf(agent.pid).facts());
+    const error = await refusal(clientOf(agent.pid).facts());
     expect(error.message).toContain('does not catch SIGUSR1');
     expect(error.hint).toContain('--inspect');
     await sleep(100);
@@ -124,11 +127,11 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
 
   it('sends one signal to a program with a handler of its own', async () => {
     const agent = await startNode(bin, [FREE, file, 'handler']);
-    const reach = reachOf(agent.pid);
-    expect((await refusal(reach.facts())).message).toContain('opened no inspector');
-    await refusal(reach.collect('fast'));
-    await reach.release();
-    const again = await refusal(reach.facts());
+    const client = clientOf(agent.pid);
+    expect((await refusal(client.facts())).message).toContain('opened no inspector');
+    await refusal(client.collect('fast'));
+    await client.release();
+    const again = await refusal(client.facts());
     expect(again).toMatchObject({ outcome: 'refused', passing: false });
     expect(agent.output().match(/handled/g)).toHaveLength(1);
     expect(lives(agent.pid)).toBe(true);
@@ -156,24 +159,24 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     [[], 4096],
   ])('gives up at what flags set, without the young generation: %j', async (flags, mebibytes) => {
     const agent = await startNode(bin, ['--inspect=0', ...flags, agentFile('cjs')], { settle: false });
-    const { limitBytes } = await reachOf(agent.pid, {}).facts();
+    const { limitBytes } = await clientOf(agent.pid, {}).facts();
     const expected = flags.length > 0 ? mebibytes : Math.min(4096, Math.max(256, totalmem() / MIB / 2));
     expect(Math.abs((limitBytes ?? 0) / MIB - expected)).toBeLessThan(2);
   });
 
   it('collects in worker threads too', async () => {
     const agent = await startNode(bin, [FREE, file, 'workers=2']);
-    const reach = reachOf(agent.pid);
-    const facts = await reach.facts();
+    const client = clientOf(agent.pid);
+    const facts = await client.facts();
     expect(facts.usedBytes - facts.limitedBytes).toBeGreaterThan(50 * MIB);
     await dropped(agent);
-    const fast = await reach.collect('fast');
+    const fast = await client.collect('fast');
     expect(fast.workers).toBe(2);
     expect(fast.after?.usedBytes).toBeLessThan(40 * MIB);
-    const full = await reach.collect('full');
+    const full = await client.collect('full');
     expect(full.workers).toBe(2);
     expect(full.after?.committedBytes).toBeLessThan(facts.committedBytes - 40 * MIB);
-    await reach.release();
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([]);
     expect(lives(agent.pid)).toBe(true);
   });
@@ -182,12 +185,12 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await startNode(bin, [`--inspect-port=${PORT}`, file, 'cluster=1']);
     await until(() => agent.output().match(/ready/g)?.length === 2);
     const [worker = 0] = readChildren('/proc', agent.pid, 2) ?? [];
-    const error = await refusal(reachOf(agent.pid).facts());
+    const error = await refusal(clientOf(agent.pid).facts());
     expect(error.message).toContain('primary of a cluster');
     await sleep(OLD_ENOUGH_MS);
-    const reach = reachOf(worker);
-    expect((await reach.collect('fast')).workers).toBe(0);
-    await reach.release();
+    const client = clientOf(worker);
+    expect((await client.collect('fast')).workers).toBe(0);
+    await client.release();
     expect([portsOf(agent.pid), portsOf(worker)]).toEqual([[], []]);
     expect(lives(agent.pid) && lives(worker)).toBe(true);
   });
@@ -195,27 +198,27 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
   it('enters the primary of a cluster by its own inspector', async () => {
     const agent = await startNode(bin, [`--inspect=${PORT}`, file, 'cluster=1']);
     await until(() => agent.output().match(/ready/g)?.length === 2);
-    const reach = reachOf(agent.pid);
-    await reach.collect('full');
-    await reach.release();
+    const client = clientOf(agent.pid);
+    await client.collect('full');
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([PORT]);
   });
 
   it.each(['busy', 'execSync', 'atomics'])('leaves a blocked program in time: %s', async (block) => {
     const agent = await startNode(bin, [FREE, file, `block=${block}`, 'garbage=60']);
-    const reach = reachOf(agent.pid);
-    await reach.facts();
+    const client = clientOf(agent.pid);
+    await client.facts();
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('blocking'));
     const startMs = performance.now();
-    expect(await refusal(reach.collect('full'))).toMatchObject({ outcome: 'timeout' });
+    expect(await refusal(client.collect('full'))).toMatchObject({ outcome: 'timeout' });
     expect(performance.now() - startMs).toBeLessThan(900);
     const leaveMs = performance.now();
-    await reach.release();
+    await client.release();
     expect(performance.now() - leaveMs).toBeLessThan(2000);
     await until(() => agent.output().includes('done') && portsOf(agent.pid).length === 0);
     expect(lives(agent.pid)).toBe(true);
-    expect((await reach.collect('fast')).before?.usedBytes).toBeGreaterThan(0);
+    expect((await client.collect('fast')).before?.usedBytes).toBeGreaterThan(0);
   });
 
   it('sends no signal to a program that has come to its end, which would abort it', async () => {
@@ -227,8 +230,8 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       await sleep(300); // past its start
       // as the guardian does: a way in that is lost is made anew
       while (agent.exitCode === null && agent.signalCode === null) {
-        const reach = reachOf(agent.pid ?? 0);
-        while (await reach.facts().catch(() => undefined)) await sleep(20);
+        const client = clientOf(agent.pid ?? 0);
+        while (await client.facts().catch(() => undefined)) await sleep(20);
         await sleep(5);
       }
       expect(await ended).toEqual([0, null]);
@@ -237,17 +240,17 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
 
   it('closes what a blocked program opens late', async () => {
     const agent = await startNode(bin, [FREE, file, 'block=execSync']);
-    const reach = reachOf(agent.pid);
+    const client = clientOf(agent.pid);
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('blocking'));
-    await refusal(reach.facts());
-    await reach.release();
+    await refusal(client.facts());
+    await client.release();
     await until(() => agent.output().includes('done'));
     await sleep(300);
     await until(() => portsOf(agent.pid).length === 0);
     expect(lives(agent.pid)).toBe(true);
     // it did open: another handler would not have answered
-    await reach.facts();
+    await client.facts();
   });
 
   it('leaves the inspector of a starved agent open that did not answer before the signal', async () => {
@@ -255,10 +258,10 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const ports = portsOf(agent.pid);
     const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
     const find: typeof target.find = async (ms, opening) => (opening ? target.find(ms, true) : undefined);
-    const reach = reachOf(agent.pid, { target: { ...target, find } });
-    await reach.facts();
-    expect(reach.means).toMatch(/^open inspector/);
-    await reach.release();
+    const client = clientOf(agent.pid, { target: { ...target, find } });
+    await client.facts();
+    expect(client.means).toMatch(/^open inspector/);
+    await client.release();
     expect(portsOf(agent.pid)).toEqual(ports);
   });
 
@@ -267,29 +270,29 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const [port = 0] = portsOf(agent.pid);
     const user = await debug(port, 'pause');
     await until(() => user.output().includes('paused'));
-    const reach = reachOf(agent.pid);
-    expect(await refusal(reach.collect('full'))).toMatchObject({ outcome: 'timeout' });
-    await reach.release();
+    const client = clientOf(agent.pid);
+    expect(await refusal(client.collect('full'))).toMatchObject({ outcome: 'timeout' });
+    await client.release();
     await sleep(100);
     expect(user.output()).not.toMatch(/resumed|closed/);
     process.kill(user.pid, 'SIGUSR2');
     await until(() => user.output().includes('resumed'));
-    expect((await reach.collect('fast')).stallMs).toBeGreaterThan(0);
-    await reach.release();
+    expect((await client.collect('fast')).stallMs).toBeGreaterThan(0);
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([port]);
   });
 
   it('leaves an inspector that it opened to the debugger that came to it, and closes it afterwards', async () => {
     const agent = await startNode(bin, [FREE, file]);
-    const reach = reachOf(agent.pid);
-    await reach.facts();
-    const port = reach.inspectorPort ?? 0;
+    const client = clientOf(agent.pid);
+    await client.facts();
+    const port = client.inspectorPort ?? 0;
     const user = await debug(port);
-    await reach.release();
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([port]);
     expect(user.output()).not.toContain('closed');
     await ended(user);
-    await reach.release();
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([]);
   });
 
@@ -297,7 +300,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await start(bin, [flag, file]);
     onTestFinished(agent.kill);
     await until(() => portsOf(agent.pid).length === 1);
-    expect((await refusal(reachOf(agent.pid).collect('fast'))).message).toContain('waits for its debugger');
+    expect((await refusal(clientOf(agent.pid).collect('fast'))).message).toContain('waits for its debugger');
     await sleep(100);
     expect(agent.output()).toBe('');
     expect(lives(agent.pid)).toBe(true);
@@ -312,8 +315,8 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       });
       setInterval(() => {}, 1000);`;
     const agent = await startNode(bin, [FREE, '-e', program]);
-    const reach = reachOf(agent.pid);
-    const held = async () => ((await reach.collect('full')).after?.usedBytes ?? 0) / MIB;
+    const client = clientOf(agent.pid);
+    const held = async () => ((await client.collect('full')).after?.usedBytes ?? 0) / MIB;
     const before = await held();
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('logged'));
@@ -322,23 +325,23 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
 
   it('samples the heap until it is let go', async () => {
     const agent = await startNode(bin, [FREE, file, 'workers=1']);
-    const reach = reachOf(agent.pid, {
+    const client = clientOf(agent.pid, {
       profiler: (main, workers) => createHeapProfile(main, { workers, intervalBytes: 1024 }),
     });
-    await reach.startProfile?.();
-    const collected = await reach.collect('fast');
+    await client.startProfile?.();
+    const collected = await client.collect('fast');
     expect(collected.workers).toBe(1);
-    const profile = await reach.profile?.();
+    const profile = await client.profile?.();
     expect(profile?.file?.extension).toBe('.heapprofile');
     expect(profile?.sampledBytes).toBeGreaterThan(0);
-    await reach.release();
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([]);
     expect(lives(agent.pid)).toBe(true);
   });
 
   it('lets a program end while it is held', async () => {
     const agent = await startNode(bin, [FREE, '-e', 'console.log("ready"); setTimeout(() => {}, 1500)']);
-    await reachOf(agent.pid).facts();
+    await clientOf(agent.pid).facts();
     const startMs = performance.now();
     await until(() => agent.child.exitCode !== null);
     expect(agent.child.exitCode).toBe(0);
@@ -348,14 +351,14 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
   it('counts the requests in work', async () => {
     const agent = await startNode(bin, [FREE, file, 'http']);
     const port = Number(agent.output().trim().split(' ')[2]);
-    const reach = reachOf(agent.pid);
-    expect(await reach.inFlight(), 'nothing is opened for that').toBeNull();
-    await reach.facts();
-    expect(await reach.inFlight()).toBe(0);
+    const client = clientOf(agent.pid);
+    expect(await client.inFlight(), 'nothing is opened for that').toBeNull();
+    await client.facts();
+    expect(await client.inFlight()).toBe(0);
     const slow = [1, 2].map(() => get({ port, path: '/slow', agent: false }).on('error', () => {}));
-    await until(async () => (await reach.inFlight()) === 2);
+    await until(async () => (await client.inFlight()) === 2);
     for (const request of slow) request.destroy();
-    await until(async () => (await reach.inFlight()) === 0);
+    await until(async () => (await client.inFlight()) === 0);
   });
 });
 
@@ -365,7 +368,7 @@ const file = agentFile('cjs');
 it('refuses a second agent on the same port, and sends it no signal', async () => {
   const flag = `--inspect-port=${PORT}`;
   const [first, second] = await Promise.all([startNode(bin, [flag, file]), startNode(bin, [flag, file])]);
-  const [a, b] = [reachOf(first.pid), reachOf(second.pid)];
+  const [a, b] = [clientOf(first.pid), clientOf(second.pid)];
   await a.facts();
   expect(a.inspectorPort).toBe(PORT);
   const error = await refusal(b.facts());
@@ -380,20 +383,20 @@ it('refuses a second agent on the same port, and sends it no signal', async () =
 
 it('never opens an inspector when it may not', async () => {
   const agent = await startNode(bin, [FREE, file]);
-  const error = await refusal(reachOf(agent.pid, { signals: NO_SIGNALS }).facts());
+  const error = await refusal(clientOf(agent.pid, { signals: NO_SIGNALS }).facts());
   expect(error.hint).toContain('--inspect');
   expect(portsOf(agent.pid)).toEqual([]);
 });
 
 it('refuses a stopped program, and one that has ended', async () => {
   const agent = await startNode(bin, [FREE, file]);
-  const reach = reachOf(agent.pid);
+  const client = clientOf(agent.pid);
   process.kill(agent.pid, 'SIGSTOP');
   await until(() => !lives(agent.pid));
-  expect((await refusal(reach.facts())).message).toContain('stopped');
+  expect((await refusal(client.facts())).message).toContain('stopped');
   agent.kill();
   await until(() => agent.child.signalCode !== null);
-  expect((await refusal(reach.facts())).message).toContain('ended');
+  expect((await refusal(client.facts())).message).toContain('ended');
 });
 
 it('does nothing to a process that is not the one that was meant', async () => {
@@ -404,10 +407,10 @@ it('does nothing to a process that is not the one that was meant', async () => {
   const its = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
   // what a foreign port forwarded to this address would look like
   const target = { ...its, innerPid: () => other.pid };
-  const error = await refusal(reachOf(agent.pid, { target }).collect('fast'));
+  const error = await refusal(clientOf(agent.pid, { target }).collect('fast'));
   expect(error.message).toContain(`that of process ${agent.pid}`);
   const young = createInspectorTarget({ procRoot: '/proc', pid: other.pid, startTime: 1 });
-  expect((await refusal(reachOf(other.pid, { target: young }).facts())).message).toContain('ended');
+  expect((await refusal(clientOf(other.pid, { target: young }).facts())).message).toContain('ended');
 });
 
 const OTHERS: [string, string[]][] = [
@@ -420,7 +423,7 @@ it.each(OTHERS)('sends no signal to what is not Node: %s %j', async (command, ar
   const other = await start(command, args);
   onTestFinished(other.kill);
   await sleep(300);
-  const error = await refusal(reachOf(other.pid).facts());
+  const error = await refusal(clientOf(other.pid).facts());
   expect(error).toMatchObject({ outcome: 'refused', passing: false });
   expect(error.message).toContain('not Node');
   await sleep(50);

@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
 import {
   agentFile,
+  clientOf,
   lives,
   NO_SIGNALS,
   NODES,
   portsOf,
-  reachOf,
   startNode,
 } from '../../../support/node-matrix.ts';
 import { start, until } from '../../../support/started.ts';
@@ -89,8 +89,8 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
         });
       }, 20);`;
     const agent = await startNode(bin, [FREE, '--expose-gc', '-e', program]);
-    const reach = reachOf(agent.pid);
-    await reach.facts();
+    const client = clientOf(agent.pid);
+    await client.facts();
     await new Promise((resolve) => setTimeout(resolve, 3000));
     expect(Number(agent.output().trim().split(' ').at(-1))).toBeLessThan(600);
   });
@@ -101,10 +101,10 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
       new Worker("setInterval(() => console.error({ big: new Array(100_000).fill(1) }), 10)", { eval: true });
       console.log('ready');`;
     const agent = await startNode(bin, [FREE, '-e', program]);
-    const reach = reachOf(agent.pid, { profiler: (main, workers) => createHeapProfile(main, { workers }) });
-    await reach.startProfile?.();
+    const client = clientOf(agent.pid, { profiler: (main, workers) => createHeapProfile(main, { workers }) });
+    await client.startProfile?.();
     await new Promise((resolve) => setTimeout(resolve, 3500));
-    const { after } = await reach.collect('fast');
+    const { after } = await client.collect('fast');
     expect((after?.usedBytes ?? 0) / 2 ** 20).toBeLessThan(110);
   });
 
@@ -124,16 +124,16 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
     const program =
       'setImmediate(() => { [globalThis, process].forEach(Object.preventExtensions); console.log("ready"); }); setInterval(() => {}, 1000)';
     const agent = await startNode(bin, [FREE, '-e', program]);
-    const reach = reachOf(agent.pid);
-    await expect(reach.facts()).rejects.toThrow('frozen its global objects');
-    await reach.release();
+    const client = clientOf(agent.pid);
+    await expect(client.facts()).rejects.toThrow('frozen its global objects');
+    await client.release();
     await until(() => portsOf(agent.pid).length === 0);
   });
 
   it('outlasts a block longer than its time', async () => {
     const agent = await startNode(bin, [FREE, agentFile('cjs'), 'block=execSync']);
-    const reach = reachOf(agent.pid, { timeouts: { switchMs: 600 } });
-    await reach.facts();
+    const client = clientOf(agent.pid, { timeouts: { switchMs: 600 } });
+    await client.facts();
     const [port] = portsOf(agent.pid);
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('done'));
@@ -144,9 +144,9 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
   it('passes to the next guardian', async () => {
     const agent = await startNode(bin, [FREE, agentFile('cjs')]);
     (await guardian(agent.pid)).kill();
-    const reach = reachOf(agent.pid, { signals: NO_SIGNALS });
-    await reach.facts();
-    await reach.release();
+    const client = clientOf(agent.pid, { signals: NO_SIGNALS });
+    await client.facts();
+    await client.release();
     expect(portsOf(agent.pid)).toEqual([]);
   });
 
@@ -161,10 +161,10 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
         if (held > 0 && now === 0) { clearInterval(timer); console.log('held', held, 'left', now, Object.keys(globalThis).includes('gc')); }
       }, 20);`;
     const agent = await startNode(bin, [FREE, '-e', program]);
-    const reach = reachOf(agent.pid);
-    await reach.collect('fast');
+    const client = clientOf(agent.pid);
+    await client.collect('fast');
     await new Promise((resolve) => setTimeout(resolve, 100));
-    await reach.release();
+    await client.release();
     await until(() => agent.child.exitCode === 0);
     expect(agent.output()).toContain('held 1 left 0 false');
   });

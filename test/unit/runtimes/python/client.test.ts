@@ -35,12 +35,12 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       ])('gives the garbage of an agent back: %s', async (work) => {
         agent = await pythonAgent(python, ['cycles', work, megabytes(work)]);
         expect(agent.rssBytes()).toBeGreaterThan(Number(megabytes(work)) * MB);
-        const collection = await agent.reach.collect();
+        const collection = await agent.client.collect();
         expect(collection).toMatchObject({ trimmed: true, way: 'full', workers: 0 });
         expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
         expect(agent.rssBytes()).toBeLessThan(40 * MB);
         expect(collection.stallMs).toBeLessThan(2000);
-        expect(agent.reach.means).toBe('remote debugging (PEP 768)');
+        expect(agent.client.means).toBe('remote debugging (PEP 768)');
         if (work === 'busy') expect(agent.child.exitCode).toBe(null);
         else expect(await agent.works()).toBe(true);
       });
@@ -48,15 +48,15 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('is given no order before the moment for it', async () => {
         let may = false;
         agent = await pythonAgent(python, ['cycles', 'sleep'], { mayOrder: () => may });
-        await expect(agent.reach.collect()).rejects.toMatchObject({ outcome: 'refused', deferred: true });
+        await expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'refused', deferred: true });
         expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
         may = true;
-        expect((await agent.reach.collect()).unreachable).toBeGreaterThanOrEqual(5000);
+        expect((await agent.client.collect()).unreachable).toBeGreaterThanOrEqual(5000);
       });
 
       it('does not collect what is shared with other processes: its pages would be copied', async () => {
         agent = await pythonAgent(python, ['turns', 'preload']);
-        await expect(agent.reach.collect()).rejects.toMatchObject({
+        await expect(agent.client.collect()).rejects.toMatchObject({
           outcome: 'refused',
           hint: expect.stringContaining('gc.freeze()'),
         });
@@ -65,21 +65,21 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
 
       it('frees nothing that is held, and names its class and what grew', async () => {
         agent = await pythonAgent(python, ['held', 'grow']);
-        const first = await agent.reach.profile();
+        const first = await agent.client.profile();
         expect(first.sites[0]).toMatchObject({ name: 'str', kind: 'class', growthBytes: 0 });
         expect(first.sites[0]?.bytes).toBeGreaterThan(90 * MB);
         await sleep(300);
-        const { sites } = await agent.reach.profile();
+        const { sites } = await agent.client.profile();
         expect(sites[0]?.name).toBe('__main__.Record');
         expect(sites[0]?.growthBytes).toBeGreaterThan(0);
-        expect((await agent.reach.collect()).unreachable).toBeLessThan(1000);
+        expect((await agent.client.collect()).unreachable).toBeLessThan(1000);
         expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
         expect(await agent.works()).toBe(true);
       });
 
       it('names the lines where tracemalloc runs', async () => {
         agent = await pythonAgent(python, ['held', 'sleep', '20'], { env: { PYTHONTRACEMALLOC: '1' } });
-        const { sites } = await agent.reach.profile();
+        const { sites } = await agent.client.profile();
         expect(sites[0]).toMatchObject({
           kind: 'function',
           file: expect.stringMatching(/python-agent\.py$/),
@@ -90,17 +90,17 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('takes the order back from an agent in a C call', async () => {
         agent = await pythonAgent(python, ['cycles', 'pause'], { takeMs: 200 });
         await sleep(100); // it is in that call by now
-        await expect(agent.reach.collect()).rejects.toMatchObject({ outcome: 'timeout', passing: true });
+        await expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'timeout', passing: true });
         expect(await agent.works()).toBe(true); // its call has ended
         expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
         expect(leftovers()).toEqual([]);
-        expect(await agent.reach.collect()).toMatchObject({ trimmed: true });
+        expect(await agent.client.collect()).toMatchObject({ trimmed: true });
       });
 
       it('leaves nothing behind of an agent that ends meanwhile', async () => {
         agent = await pythonAgent(python, ['none', 'ccall'], { takeMs: 300 });
         await sleep(100); // it is in that call by now
-        const collection = expect(agent.reach.collect()).rejects.toMatchObject({ name: 'ReachError' });
+        const collection = expect(agent.client.collect()).rejects.toMatchObject({ name: 'ReachError' });
         await sleep(50);
         agent.kill();
         await collection;
@@ -110,10 +110,10 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('takes the order back when released', async () => {
         agent = await pythonAgent(python, ['none', 'ccall']);
         await sleep(100); // it is in that call by now
-        const collection = expect(agent.reach.collect()).rejects.toMatchObject({ outcome: 'timeout' });
+        const collection = expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'timeout' });
         await sleep(50);
         const start = performance.now();
-        await agent.reach.release();
+        await agent.client.release();
         await collection;
         expect(performance.now() - start).toBeLessThan(500);
         expect(leftovers()).toEqual([]);
@@ -122,7 +122,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('is refused where the environment switches it off', async () => {
         const env = { PYTHON_DISABLE_REMOTE_DEBUG: '1' };
         agent = await pythonAgent(python, ['none', 'sleep'], { env });
-        await expect(agent.reach.collect()).rejects.toMatchObject({
+        await expect(agent.client.collect()).rejects.toMatchObject({
           outcome: 'refused',
           message: expect.stringContaining('switched off'),
           hint: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
@@ -136,7 +136,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       ])('is refused at once where the agent leaves something else than an answer: %s', async (work, why) => {
         agent = await pythonAgent(python, ['none', work]);
         const startMs = performance.now();
-        await expect(agent.reach.collect()).rejects.toThrow(why);
+        await expect(agent.client.collect()).rejects.toThrow(why);
         expect(performance.now() - startMs).toBeLessThan(2000);
         expect(await agent.works()).toBe(true);
         expect(leftovers()).toEqual([]);
@@ -145,7 +145,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('does not swallow what the signal handlers of the agent raise', async () => {
         agent = await pythonAgent(python, ['none', 'alarm']);
         for (let i = 0; i < 20; i++) {
-          await agent.reach.collect().catch((error) => expect(error).toMatchObject({ passing: true }));
+          await agent.client.collect().catch((error) => expect(error).toMatchObject({ passing: true }));
           await sleep(15);
         }
         expect(await agent.works()).toBe(true);
@@ -154,13 +154,13 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
 
       it.skipIf(process.getuid?.() !== 0)('reaches an agent of another user, as root', async () => {
         agent = await pythonAgent(python, ['cycles', 'sleep'], { uid: 65534, gid: 65534 });
-        expect(await agent.reach.collect()).toMatchObject({ trimmed: true });
+        expect(await agent.client.collect()).toMatchObject({ trimmed: true });
         expect(leftovers()).toEqual([]);
       });
 
       it.skipIf(process.getuid?.() !== 0)('finds that the hook serves its own user only', async () => {
         agent = await pythonAgent(python, ['none', 'sleep'], { hook: true, uid: 65534, gid: 65534 });
-        await expect(agent.reach.collect()).rejects.toMatchObject({
+        await expect(agent.client.collect()).rejects.toMatchObject({
           outcome: 'refused',
           message: expect.stringContaining('only processes of the user 65534'),
         });
@@ -172,7 +172,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         ['threads', 5],
       ])('survives order after order: %s', async (work, orders) => {
         agent = await pythonAgent(python, ['none', work]);
-        for (let i = 0; i < orders; i++) await agent.reach.collect();
+        for (let i = 0; i < orders; i++) await agent.client.collect();
         expect(agent.child.exitCode).toBe(null);
       });
     });
@@ -192,24 +192,24 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     'prefork',
   ])('gives the garbage of an agent back: %s', async (work) => {
     agent = await pythonAgent(python, ['cycles', work, megabytes(work)], { hook: true });
-    const collection = await agent.reach.collect();
+    const collection = await agent.client.collect();
     expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
     expect(agent.rssBytes()).toBeLessThan(40 * MB);
-    expect(agent.reach.means).toBe('spillway_hook');
+    expect(agent.client.means).toBe('spillway_hook');
     if (work === 'ccall' || work === 'busy') expect(agent.child.exitCode).toBe(null);
     else expect(await agent.works()).toBe(true);
   });
 
   it('serves again and again an agent that has no file descriptor left', async () => {
     agent = await pythonAgent(python, ['cycles', 'descriptors'], { hook: true });
-    for (let i = 0; i < 3; i++) await agent.reach.collect();
+    for (let i = 0; i < 3; i++) await agent.client.collect();
     expect(agent.rssBytes()).toBeLessThan(40 * MB);
     expect(await agent.works()).toBe(true);
   });
 
   it('does not collect what is shared with other processes: its pages would be copied', async () => {
     agent = await pythonAgent(python, ['turns', 'preload'], { hook: true });
-    await expect(agent.reach.collect()).rejects.toMatchObject({
+    await expect(agent.client.collect()).rejects.toMatchObject({
       outcome: 'refused',
       message: expect.stringMatching(/would copy what the Python agent shares .*: [\d.]+ MiB at least/),
       hint: expect.stringContaining('gc.freeze()'),
@@ -217,12 +217,12 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     expect(await agent.works()).toBe(true);
     agent.kill();
     agent = await pythonAgent(python, ['turns', 'frozen'], { hook: true });
-    expect((await agent.reach.collect()).stallMs).toBeLessThan(500);
+    expect((await agent.client.collect()).stallMs).toBeLessThan(500);
   });
 
   it('names what is held', async () => {
     agent = await pythonAgent(python, ['held', 'sleep'], { hook: true });
-    const { sites } = await agent.reach.profile();
+    const { sites } = await agent.client.profile();
     expect(sites[0]).toMatchObject({ name: 'str', kind: 'class', file: null });
     expect(sites[0]?.bytes).toBeGreaterThan(90 * MB);
   });
@@ -246,7 +246,7 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     });
     if (old.trim() !== 'True') return;
     agent = await pythonAgent(python, ['none', 'sleep']);
-    await expect(agent.reach.collect()).rejects.toMatchObject({
+    await expect(agent.client.collect()).rejects.toMatchObject({
       outcome: 'refused',
       hint: expect.stringContaining('import spillway_hook'),
     });
@@ -259,7 +259,7 @@ describe('a process that is gone', () => {
     agent = await pythonAgent(PYTHON ?? '', ['none', 'sleep']);
     agent.kill();
     await new Promise((resolve) => agent?.child.once('exit', resolve));
-    await expect(agent.reach.collect()).rejects.toMatchObject({ outcome: 'refused' });
-    await agent.reach.release();
+    await expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'refused' });
+    await agent.client.release();
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { hookSockets } from '../../../../src/core/proc/python-look.ts';
+import { hookSockets } from '../../../../src/core/proc/python-facts.ts';
 import { isWritable, parseMaps, pythonFiles } from '../../../../src/core/proc/python-maps.ts';
 import { parseCollection, parseProfile } from '../../../../src/runtimes/python/parse-answer.ts';
 import { parseDebugOffsets } from '../../../../src/runtimes/python/parse-offsets.ts';

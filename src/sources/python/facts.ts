@@ -1,12 +1,12 @@
 import { closeSync, lstatSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { hasEnded, parseStat } from '../../core/proc/proc-text.ts';
 import { sectionInMemory } from '../../core/proc/python-elf.ts';
-import { hookSockets, type PythonLook } from '../../core/proc/python-look.ts';
+import { hookSockets, type PythonFacts } from '../../core/proc/python-facts.ts';
 import { parseMaps, pythonFiles } from '../../core/proc/python-maps.ts';
 import { openAgentFile } from '../agent-file.ts';
 
 /** Looks at one Python process through `/proc`. */
-export function pythonLook(procRoot: string, pid: number): PythonLook {
+export function readPythonFacts(procRoot: string, pid: number): PythonFacts {
   const at = (name: string) => `${procRoot}/${pid}/${name}`;
   const text = (name: string) => readFileSync(at(name), 'utf8');
   const status = (key: string) => new RegExp(`^${key}:\\s+(.*)$`, 'm').exec(text('status'))?.[1] ?? '';

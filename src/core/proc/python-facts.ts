@@ -1,7 +1,7 @@
 import type { Mapping } from './python-maps.ts';
 
 /** What is seen of one Python process from outside, through `/proc`. Nothing here touches the process. */
-export interface PythonLook {
+export interface PythonFacts {
   /** (22) of `/proc/PID/stat`; `null` when it has ended. */
   startTime(): number | null;
   maps(): Mapping[];
