@@ -64,7 +64,7 @@ export async function runCommand(
       child: { exited: () => its.exit },
     });
   });
-  const { guardian, remediation, logger } = assembly;
+  const { guardian, remediation, view, logger } = assembly;
   if (uncollected !== undefined) logger.warn(uncollected);
 
   try {
@@ -107,7 +107,7 @@ export async function runCommand(
     const noticed = async () => {
       const giveUpMs = performance.now() + NOTICE_MS;
       while (performance.now() < giveUpMs) {
-        if (current?.followed && guardian.status().agent?.pid !== current.pid) return;
+        if (current?.followed && view.status().agent?.pid !== current.pid) return;
         await sleep(10);
       }
     };

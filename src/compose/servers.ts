@@ -6,8 +6,10 @@ import type { Metrics } from '../adapters/metrics.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { Admission } from '../core/pressure/admission.ts';
+import type { Judge } from '../core/pressure/judge.ts';
 import { retryAfterSeconds } from '../core/pressure/retry-after.ts';
 import type { HistoryReport } from '../core/report/history-report.ts';
+import type { StatusView } from '../core/report/status-view.ts';
 import { keepSnapshot } from '../exporters/profile-files.ts';
 import type { Guardian } from '../guardian.ts';
 import type { PressureRemediation } from '../remedies/remediation.ts';
@@ -19,36 +21,36 @@ const PAGE = fileURLToPath(new URL(process.env['SPILLWAY_PAGE'] ?? '../../dist/p
 /** What reads: probes, metrics, status, page. */
 export function composeHttp(
   config: Config,
-  guardian: Guardian,
+  { loop, judge, view }: Pick<Guardian, 'loop'> & { judge: Judge; view: StatusView },
   metrics: Metrics,
   logger: Logger,
-  { recorder, subscribe }: Pick<ComposedExporters, 'recorder' | 'subscribe'>,
-  history: () => HistoryReport,
+  reports: Pick<ComposedExporters, 'recorder' | 'subscribe'> & { history(): HistoryReport },
 ): HttpServer {
   const admission = new Admission(config, Math.random());
+  const retryAfter = () => retryAfterSeconds(judge.outlook, config);
   return createHttpServer({
-    onRequest: () => guardian.tickIfDue(),
-    livez: () => guardian.ticking(),
-    status: () => guardian.status(),
-    statusVersion: () => guardian.version,
-    retryAfterSeconds: () => retryAfterSeconds(guardian.judge.outlook, config),
+    onRequest: () => loop.tickIfDue(),
+    livez: () => loop.healthy,
+    status: () => view.status(),
+    statusVersion: () => view.version,
+    retryAfterSeconds: retryAfter,
     admit(weight) {
-      const { level, blind, stuck, relieved, recycling, absent } = guardian.judge;
-      const { ratio } = guardian;
+      const { level, blind, stuck, relieved, recycling, absent } = judge;
+      const { ratio } = view;
       const input = { level, blind, stuck, relieved, recycling: recycling !== undefined || absent, ratio };
       const admitted = admission.admit(input, weight);
       metrics.admission(admitted);
       return {
         admitted,
-        retryAfterSeconds: retryAfterSeconds(guardian.judge.outlook, config),
-        reason: admitted ? '' : guardian.reason,
+        retryAfterSeconds: retryAfter(),
+        reason: admitted ? '' : view.status().reason,
       };
     },
     page: PAGE,
-    history,
-    postMortems: recorder.list,
+    history: reports.history,
+    postMortems: reports.recorder.list,
     metrics,
-    subscribe,
+    subscribe: reports.subscribe,
     onError: (error) => logger.warn(`a request failed: ${String(error)}`),
   });
 }

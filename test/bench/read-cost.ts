@@ -5,8 +5,8 @@ import { createMetrics } from '../../src/adapters/metrics.ts';
 import { readProcessUsage } from '../../src/adapters/pidusage.ts';
 import { DEFAULT_JUDGEMENT } from '../../src/core/pressure/judge.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
-import { Guardian } from '../../src/guardian.ts';
 import { watchAgent } from '../../src/sources/agent-process.ts';
+import { LoopStory } from '../support/guardian-of.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 
 /** What one of something takes. */
@@ -42,7 +42,7 @@ const life = watchAgent({
 let atMs = performance.now();
 let next = () => {};
 const nothing = () => {};
-const guardian: Guardian = new Guardian({
+const guardian: LoopStory = new LoopStory({
   options: { ...DEFAULT_JUDGEMENT, sampleMin: 5, sampleMax: SAMPLE_MS },
   findAgent: () => life,
   history: new HistoryStore(() => ''),

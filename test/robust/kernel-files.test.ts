@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/core/ports/ports.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
-import { Guardian } from '../../src/guardian.ts';
 import { watchAgent } from '../../src/sources/agent-process.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../support/fake-cgroup.ts';
 import { procFiles } from '../support/fake-proc.ts';
+import { LoopStory } from '../support/guardian-of.ts';
 import { random } from '../support/memory-stories.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 import { DEFAULTS } from '../support/story.ts';
@@ -62,7 +62,7 @@ function guardianOf(procRoot: string) {
       return { cancel: () => (timers = timers.filter((each) => each !== timer)) };
     },
   };
-  const guardian = new Guardian({
+  const guardian = new LoopStory({
     options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
     findAgent: (lives) =>
       watchAgent({

@@ -6,7 +6,7 @@ import type { Level } from '../../src/core/model/status.ts';
 import type { AgentProcess, Clock, Exporters, Remediation } from '../../src/core/ports/ports.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import type { PostMortem } from '../../src/core/report/post-mortem.ts';
-import { Guardian } from '../../src/guardian.ts';
+import { LoopStory } from '../support/guardian-of.ts';
 import { NO_RELIEF } from '../support/relief.ts';
 import { DEFAULTS, readingOf } from '../support/story.ts';
 
@@ -101,7 +101,7 @@ let logged: string[];
 let levels: Level[];
 let restarted: number;
 let remediation: Remediation & { growth: GrowthReport | undefined };
-let guardian: Guardian;
+let guardian: LoopStory;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -126,7 +126,7 @@ beforeEach(() => {
     flight: (report) => void flights.push(report().status.level),
     flightDone: () => void flights.push('done'),
   };
-  guardian = new Guardian({
+  guardian = new LoopStory({
     options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
     findAgent: (lives) => {
       const next = agents.shift();

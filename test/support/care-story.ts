@@ -11,11 +11,11 @@ import type { ClientConnections } from '../../src/core/proc/client-connections.t
 import type { RecycleMode } from '../../src/core/recycle/plan.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import type { PostMortem } from '../../src/core/report/post-mortem.ts';
-import { Guardian } from '../../src/guardian.ts';
 import { startRecycle } from '../../src/remedies/drain.ts';
 import { Recycler } from '../../src/remedies/recycler.ts';
 import { PressureRemediation } from '../../src/remedies/remediation.ts';
 import type { SessionOptions } from '../../src/remedies/session-deps.ts';
+import { LoopStory } from './guardian-of.ts';
 import { DEFAULTS, MiB, readingOf } from './story.ts';
 
 /** A clock that moves only when told to; all that a timer sets going runs before the next one. */
@@ -259,7 +259,7 @@ export interface CareStoryOptions extends Partial<Pick<SessionOptions, 'gc' | 'p
 /** A guardian with all its relief, on a clock of its own, and an agent made of numbers. */
 export class CareStory {
   readonly clock = new StoryClock();
-  readonly guardian: Guardian;
+  readonly guardian: LoopStory;
   readonly remediation: PressureRemediation;
   readonly recycler: Recycler;
   readonly events: GuardianEvent[] = [];
@@ -356,7 +356,7 @@ export class CareStory {
       flight: () => {},
       flightDone: () => {},
     };
-    this.guardian = new Guardian({
+    this.guardian = new LoopStory({
       options: { ...all, sampleMin: 5, sampleMax: options.sampleMax ?? 50 },
       findAgent: () => {
         const next = this.#next;

@@ -52,7 +52,7 @@ export interface Situation {
   /** For how long the growth of the outlook's forecast has gone on, in seconds. */
   risingSeconds: number;
   /** The biggest 20, biggest first. */
-  processes: ProcessShare[];
+  processes: readonly ProcessShare[];
   /** All processes of the agent, as last looked at. */
   pids: readonly number[];
   ready: boolean;

@@ -1,60 +1,52 @@
 import { type Finding, factsOf } from '../model/events.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
-import type { Level, Status } from '../model/status.ts';
-import type { Clock, Exporters } from '../ports/ports.ts';
+import type { Level } from '../model/status.ts';
+import type { Clock, Exporters, Remediation } from '../ports/ports.ts';
 import { ADVICE } from '../pressure/advice.ts';
 import { noteOf } from '../pressure/describe.ts';
+import { atLeast } from '../pressure/level.ts';
 import type { HistoryStore } from './history.ts';
-import type { PostMortem } from './post-mortem.ts';
+import type { StatusView } from './status-view.ts';
 
 export interface EventRecorderDeps {
   exporters: Exporters;
   history: HistoryStore;
   clock: Clock;
-  /** What is known now. */
-  status(): Status;
-  /** What grew, once that is known. */
-  growth(): GrowthReport | undefined;
+  view: StatusView;
+  /** Names what grew, once that is known. */
+  remediation: Pick<Remediation, 'growth'>;
 }
 
-/** Puts what the guardian finds into the words and the order in which the outlets tell it. */
+/** Turns what the guardian finds into events, messages of the stream and flight recordings, and hands them to the exporters. */
 export class EventRecorder {
   readonly #deps: EventRecorderDeps;
   #flying = false;
-  #sinceWallMs: number;
 
   constructor(deps: EventRecorderDeps) {
     this.#deps = deps;
-    this.#sinceWallMs = deps.clock.wallMs();
   }
 
-  /** Since when the level is what it is: ISO time. */
-  get since(): string {
-    return new Date(this.#sinceWallMs).toISOString();
-  }
-
-  /** @param growth where it is not what grew in the life that is watched now */
-  event(finding: Finding, growth: GrowthReport | null = this.#deps.growth() ?? null): void {
-    const { clock, exporters } = this.#deps;
+  /** @param growth where it is not what grew in the agent that is watched now */
+  event(finding: Finding, growth: GrowthReport | null = this.#deps.remediation.growth ?? null): void {
+    const { clock, exporters, view } = this.#deps;
     const facts = factsOf(finding.reason);
     const { type = facts.type } = finding;
-    const told = type === 'Warning' && facts.withGrowth ? growth : null;
-    const at = new Date(clock.wallMs()).toISOString();
+    const grown = type === 'Warning' && facts.withGrowth ? growth : null;
     exporters.emit({
       ...finding,
       type,
       id: clock.newId(),
-      note: noteOf(finding.note, told),
-      at,
+      note: noteOf(finding.note, grown),
+      at: view.now(),
       count: 1,
-      status: this.#deps.status(),
+      status: view.status(),
     });
   }
 
   transition(before: Level, level: Level, nowMs: number): void {
-    const { clock, exporters, history } = this.#deps;
-    this.#sinceWallMs = clock.wallMs();
-    const status = this.#deps.status();
+    const { exporters, history, view } = this.#deps;
+    view.levelChanged();
+    const status = view.status();
     exporters.transition(before, level);
     history.transition(nowMs, before, level, status.ratio ?? 0, status.reason);
     exporters.stream('status', () => status);
@@ -63,21 +55,30 @@ export class EventRecorder {
   }
 
   reading(): void {
-    this.#deps.exporters.stream('reading', () => {
-      const { level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } =
-        this.#deps.status();
-      const at = new Date(this.#deps.clock.wallMs()).toISOString();
-      return { at, level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit };
+    const { exporters, view } = this.#deps;
+    exporters.stream('reading', () => {
+      const { level, ready, ratio, usedBytes, reclaimableBytes, limitBytes, secondsToLimit } = view.status();
+      return {
+        at: view.now(),
+        level,
+        ready,
+        ratio,
+        usedBytes,
+        reclaimableBytes,
+        limitBytes,
+        secondsToLimit,
+      };
     });
   }
 
-  /** What is known goes to disk: the kernel may take the guardian together with the agent. */
-  startFlightRecording(report: () => PostMortem): void {
+  /** Under pressure a post-mortem is kept on disk: the kernel may kill the guardian together with the agent. */
+  recordFlight(present: boolean, level: Level): void {
+    if (!present || !atLeast(level, 'warning')) return this.stopFlightRecording();
     this.#flying = true;
-    this.#deps.exporters.flight(report);
+    this.#deps.exporters.flight(() => this.#deps.view.postMortem());
   }
 
-  /** Nothing threatens any more, or all has been told. */
+  /** The pressure is over, or the exit is reported. */
   stopFlightRecording(): void {
     if (!this.#flying) return;
     this.#flying = false;
