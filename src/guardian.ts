@@ -1,7 +1,7 @@
 import { messageOf } from './core/lib/errors.ts';
 import type { Finding } from './core/model/events.ts';
 import type { AgentProcess, Clock, Exporters, Remediation } from './core/ports/ports.ts';
-import type { AgentObserver } from './core/pressure/agent-observer.ts';
+import type { AgentObserver, Observation } from './core/pressure/agent-observer.ts';
 import type { Judge } from './core/pressure/judge.ts';
 import { TickLoop } from './core/pressure/tick-loop.ts';
 import type { EventRecorder } from './core/report/event-recorder.ts';
@@ -83,28 +83,30 @@ export class Guardian {
   }
 
   #round(now: number): void {
-    const { observer, judge, remediation, history } = this.#deps;
+    const { observer, judge, remediation } = this.#deps;
     if (observer.agent && !observer.agent.alive()) this.#handleExit(observer.agent, now);
     const found = observer.search(now);
-    if (found) this.#follow(found, now);
+    if (found) {
+      judge.agentFound();
+      remediation.follow(found);
+      this.#secondMs = now;
+    }
     const seen = observer.observe(now);
-    if (typeof seen === 'string') return this.#judge(now, () => judge.miss(seen, now));
-    const { agent, reading, valid, childKilled, processes, pids } = seen;
-    this.#judge(now, () => {
-      const findings = valid ? judge.step(reading, now, remediation.reclaimOutlook) : [];
+    if (typeof seen === 'string') this.#judge(now, () => judge.miss(seen, now));
+    else this.#remediate(seen, now);
+  }
+
+  #remediate({ valid, childKilled, ...observed }: Observation, nowMs: number): void {
+    const { judge, remediation, history } = this.#deps;
+    const { reading } = observed;
+    this.#judge(nowMs, () => {
+      const findings = valid ? judge.step(reading, nowMs, remediation.reclaimOutlook) : [];
       history.add(reading, judge.level);
       return childKilled ? [...findings, childKilled] : findings;
     });
     if (!valid) return;
     const { memoryLevel: level, outlook, risingSeconds, ready, stuck } = judge;
-    const judged = { level, outlook, risingSeconds, ready, stuck };
-    remediation.attend({ nowMs: now, agent, reading, processes, pids, ...judged });
-  }
-
-  #follow(agent: AgentProcess, now: number): void {
-    this.#deps.judge.agentFound();
-    this.#deps.remediation.follow(agent);
-    this.#secondMs = now;
+    remediation.attend({ ...observed, nowMs, level, outlook, risingSeconds, ready, stuck });
   }
 
   /** Judges, and reports the result: a change of level first. */

@@ -18,11 +18,27 @@ export class RuntimeAccess {
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
   /** When a signal was last allowed by the level. */
   #signalMs = Number.NEGATIVE_INFINITY;
+  #granted = false;
 
   constructor(context: SessionContext, heap: HeapMonitor, deps: SessionDeps) {
     this.#context = context;
     this.#heap = heap;
     this.#deps = deps;
+  }
+
+  /** Whether a signal may open the inspector now: the level allows it, or what is being done. */
+  get maySignal(): boolean {
+    return this.#granted || this.now === 'signal';
+  }
+
+  /** Does something for which a signal is allowed whatever the level: a client has asked for it, or the heap's limit is near. */
+  async granted<T>(work: () => Promise<T>): Promise<T> {
+    this.#granted = true;
+    try {
+      return await work();
+    } finally {
+      this.#granted = false;
+    }
   }
 
   get now(): Access {

@@ -54,8 +54,6 @@ export class RuntimeSession {
   readonly #linger: Linger;
 
   #actedMs = Number.NEGATIVE_INFINITY;
-  /** A signal is allowed for what is being done, whatever the level: somebody asked for it, or the heap's limit is near. */
-  #mayOpen = false;
 
   constructor(agent: AgentProcess, deps: SessionDeps) {
     const {
@@ -64,9 +62,9 @@ export class RuntimeSession {
       log,
     } = deps;
     const context = new SessionContext(agent);
-    const maySignal = () => this.#mayOpen || this.#access.now === 'signal';
-    const connection = new RuntimeConnection(context, deps, maySignal);
     const heap = new HeapMonitor(context, deps);
+    const access = new RuntimeAccess(context, heap, deps);
+    const connection = new RuntimeConnection(context, deps, () => access.maySignal);
     const plan = new GcPlan({ stallBudgetShare, warnRatio, sinceMs: clock.now() });
     const see = (facts: HeapFacts | null) => this.#see(facts);
     this.#deps = deps;
@@ -74,7 +72,7 @@ export class RuntimeSession {
     this.#context = context;
     this.#connection = connection;
     this.#heap = heap;
-    this.#access = new RuntimeAccess(context, heap, deps);
+    this.#access = access;
     this.#inFlightMonitor = new InFlightMonitor(context, connection, deps);
     this.#profiler = new HeapProfiler(context, connection, plan, deps);
     this.#gcRunner = new GcRunner({ ...deps, context, connection, plan, heap, see });
@@ -224,22 +222,22 @@ export class RuntimeSession {
    * nothing else asks on, a few more within 1.5 s tell whether it is the heap that grows.
    */
   async #askForHeap(): Promise<void> {
-    this.#mayOpen = true;
     try {
-      const client = await this.#connected();
-      this.#see(await client.facts());
-      this.#connection.answered();
-      const goesOn = () => this.#heap.near && this.#access.now !== 'signal' && !this.#context.over;
-      for (let looks = 1; looks < MOST_LOOKS && goesOn(); looks++) {
-        // a collection that is due now does not wait for it
-        for (let ms = 0; ms < LOOKS_APART_MS && goesOn(); ms += STEP_MS)
-          await sleep(this.#deps.clock, STEP_MS);
-        if (goesOn()) this.#see(await client.facts());
-      }
+      await this.#access.granted(async () => {
+        const client = await this.#connected();
+        this.#see(await client.facts());
+        this.#connection.answered();
+        const goesOn = () => this.#heap.near && this.#access.now !== 'signal' && !this.#context.over;
+        for (let looks = 1; looks < MOST_LOOKS && goesOn(); looks++) {
+          // a collection that is due now does not wait for it
+          for (let ms = 0; ms < LOOKS_APART_MS && goesOn(); ms += STEP_MS)
+            await sleep(this.#deps.clock, STEP_MS);
+          if (goesOn()) this.#see(await client.facts());
+        }
+      });
     } catch (error) {
       this.#failed(error, 'pressure');
     } finally {
-      this.#mayOpen = false;
       this.#heap.asked();
       if (this.#access.now !== 'signal') await this.#connection.letGo();
       else this.#linger.start();
@@ -288,15 +286,7 @@ export class RuntimeSession {
   /** Something asked for from outside. */
   async #requested<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#queue.next(async () => {
-        this.#mayOpen = true;
-        try {
-          return await work();
-        } finally {
-          this.#mayOpen = false;
-          this.#linger.start();
-        }
-      });
+      return await this.#queue.next(() => this.#access.granted(work).finally(() => this.#linger.start()));
     } catch (error) {
       throw error instanceof RuntimeClientError ? error.asUnavailable() : error;
     }

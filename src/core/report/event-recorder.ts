@@ -73,9 +73,10 @@ export class EventRecorder {
 
   /** Under pressure a post-mortem is kept on disk: the kernel may kill the guardian together with the agent. */
   recordFlight(present: boolean, level: Level): void {
-    if (!present || !atLeast(level, 'warning')) return this.stopFlightRecording();
-    this.#flying = true;
-    this.#deps.exporters.flight(() => this.#deps.view.postMortem());
+    if (present && atLeast(level, 'warning')) {
+      this.#flying = true;
+      this.#deps.exporters.flight(() => this.#deps.view.postMortem());
+    } else this.stopFlightRecording();
   }
 
   /** The pressure is over, or the exit is reported. */
