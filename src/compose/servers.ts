@@ -27,7 +27,7 @@ export function composeHttp(
   reports: Pick<ComposedExporters, 'recorder' | 'subscribe'> & { history(): HistoryReport },
 ): HttpServer {
   const admission = new Admission(config, Math.random());
-  const retryAfter = () => retryAfterSeconds(judge.outlook, config);
+  const retryAfter = () => retryAfterSeconds(judge.secondsToLimit, config);
   return createHttpServer({
     onRequest: () => loop.tickIfDue(),
     livez: () => loop.healthy,

@@ -24,6 +24,10 @@ export interface AgentInfo {
 /** A constraint as the status lists it. */
 export type ConstraintStatus = Pick<Constraint, 'name' | 'used' | 'limit' | 'unit' | 'source'> & {
   ratio: number;
+  /** In the constraint's unit: 0 where no trend can be told from chance, `null` while it is not known. */
+  growthPerSecond: number | null;
+  /** `null` where the limit is not foreseen to be reached. */
+  secondsToLimit: number | null;
 };
 
 /** The status object: `/v1/status`, the body of `/readyz`, and part of every event. Bytes and seconds; ratios 0…1. */

@@ -4,6 +4,7 @@ import type { Finding } from '../model/events.ts';
 import { NO_OUTLOOK, type Outlook } from '../model/outlook.ts';
 import { type HeapUse, memoryLimitedBy, type Reading, unreclaimableBytes } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
+import { type ConstraintForecast, ConstraintForecasts, NO_FORECAST } from './constraint-forecasts.ts';
 import { describeOutlook, describeUse, limitName } from './describe.ts';
 import { atLeast } from './level.ts';
 
@@ -21,6 +22,9 @@ export class Forecaster {
   #heapGrowth = new GrowthTracker();
   #heapSeenMs = Number.NEGATIVE_INFINITY;
   #outlook: Outlook = NO_OUTLOOK;
+  readonly #others = new ConstraintForecasts();
+  /** Which limit of memory the outlook is about. */
+  #limitedBy: string | null = null;
   #risingSeconds = 0;
   #leak = false;
   #assessedMs = Number.NEGATIVE_INFINITY;
@@ -29,6 +33,13 @@ export class Forecaster {
 
   get outlook(): Outlook {
     return this.#outlook;
+  }
+  /** How use moves towards the limit of a constraint, by its name; of memory's two limits only the nearer one is forecast. */
+  forecastOf(name: string): ConstraintForecast {
+    if (name !== 'container' && name !== 'heap') return this.#others.of(name);
+    if (name !== this.#limitedBy) return NO_FORECAST;
+    const { growthBytesPerSecond, secondsToLimit } = this.#outlook;
+    return { growthPerSecond: growthBytesPerSecond, secondsToLimit };
   }
   /** For how long the growth that the outlook is made from has gone on, in seconds. */
   get risingSeconds(): number {
@@ -46,12 +57,15 @@ export class Forecaster {
   add(reading: Reading, nowMs: number): void {
     this.#growth.add(nowMs, unreclaimableBytes(reading), reading.limitBytes);
     this.#followHeap(reading.heap);
+    this.#others.add(reading.others, nowMs);
   }
 
   /** @param now at once; else when it is due. @returns whether it was */
   assess(reading: Reading, nowMs: number, now: boolean): boolean {
     if (!now && nowMs - this.#assessedMs < ASSESS_EVERY_MS) return false;
     this.#assessedMs = nowMs;
+    this.#others.assess(reading.others, nowMs);
+    this.#limitedBy = memoryLimitedBy(reading);
     const { growthBytesPerSecond, secondsToLimit, range, risingSeconds } = this.#growthOf(reading, nowMs);
     this.#outlook = { growthBytesPerSecond, secondsToLimit, secondsToLimitRange: range };
     this.#risingSeconds = risingSeconds;
@@ -66,6 +80,8 @@ export class Forecaster {
   reset(): void {
     this.#growth.reset();
     this.#heapGrowth = new GrowthTracker();
+    this.#others.reset();
+    this.#limitedBy = null;
     this.#outlook = NO_OUTLOOK;
     this.#risingSeconds = 0;
     this.#leak = false;

@@ -2,8 +2,15 @@ import { formatSeconds } from '../lib/units.ts';
 import { type Constraint, constraintRatio, nearestOf } from '../model/constraint.ts';
 import type { EventReason, Finding } from '../model/events.ts';
 import type { Outlook } from '../model/outlook.ts';
-import { memoryLimitedBy, memoryRatio, type Reading, unreclaimableBytes } from '../model/reading.ts';
+import {
+  limitedBy,
+  memoryLimitedBy,
+  memoryRatio,
+  type Reading,
+  unreclaimableBytes,
+} from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
+import type { ConstraintForecast } from './constraint-forecasts.ts';
 import { describeLevel, describeUse } from './describe.ts';
 import { Forecaster } from './forecaster.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
@@ -55,6 +62,8 @@ export class Judge {
   /** Time that was not observed, since the start. */
   #unseenMs = 0;
   #absent = true;
+  /** The constraint nearest to its limit. */
+  #nearest: string | null = null;
   /** By the nearest of all constraints. */
   #level: LevelState;
   /** By the agent's memory alone. */
@@ -125,6 +134,14 @@ export class Judge {
   get outlook(): Outlook {
     return this.#forecaster.outlook;
   }
+  /** How use moves towards the limit of a constraint, by its name. */
+  forecastOf(name: string): ConstraintForecast {
+    return this.#forecaster.forecastOf(name);
+  }
+  /** Until the nearest constraint is at its limit, in seconds; `null` where no end can be foreseen. */
+  get secondsToLimit(): number | null {
+    return this.#nearest === null ? null : this.forecastOf(this.#nearest).secondsToLimit;
+  }
   /** For how long the growth that the outlook is made from has gone on, in seconds. */
   get risingSeconds(): number {
     return this.#forecaster.risingSeconds;
@@ -150,6 +167,7 @@ export class Judge {
     this.#forecaster.add(reading, nowMs);
 
     const previous = this.#level;
+    this.#nearest = limitedBy(reading);
     const other = nearestOf(reading.others);
     this.#memory = nextLevel(this.#memory, memoryRatio(reading), nowMs, this.#options);
     this.#other = nextLevel(this.#other, other ? constraintRatio(other) : 0, nowMs, this.#options);
@@ -267,6 +285,7 @@ export class Judge {
 
   #reset(nowMs: number): void {
     this.#forecaster.reset();
+    this.#nearest = null;
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#memory = this.#level;
     this.#other = this.#level;

@@ -63,7 +63,7 @@ export function composeStatus({
     limitSource: reading?.limitSource ?? null,
     usageSource: reading?.usageSource ?? null,
     limitedBy: reading ? limitedBy(reading) : 'container',
-    constraints: reading ? constraintsOf(reading).map(listed) : [],
+    constraints: reading ? constraintsOf(reading).map((each) => listed(each, judge)) : [],
     remedies,
     heapUsedBytes: reading?.heap?.usedBytes ?? null,
     heapLimitBytes: reading?.heap?.limitBytes ?? null,
@@ -78,8 +78,9 @@ export function composeStatus({
   };
 }
 
-function listed({ name, used, limit, unit, source }: Constraint): ConstraintStatus {
-  return { name, used, limit, ratio: constraintRatio({ used, limit }), unit, source };
+function listed({ name, used, limit, unit, source }: Constraint, judge: Judge): ConstraintStatus {
+  const ratio = constraintRatio({ used, limit });
+  return { name, used, limit, ratio, unit, source, ...judge.forecastOf(name) };
 }
 
 function shortOf({ id, at, cause, reason }: PostMortem): Status['lastDeath'] {

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { NO_OUTLOOK } from '../../../../src/core/model/outlook.ts';
 import { retryAfterSeconds } from '../../../../src/core/pressure/retry-after.ts';
 
-const at = (secondsToLimit: number | null) =>
-  retryAfterSeconds({ ...NO_OUTLOOK, secondsToLimit }, { hold: 5000 });
+const at = (secondsToLimit: number | null) => retryAfterSeconds(secondsToLimit, { hold: 5000 });
 
 describe('Retry-After', () => {
   it('is at least the hold: before that the level cannot be left', () => {
@@ -12,5 +10,5 @@ describe('Retry-After', () => {
   });
   it('follows the forecast, in whole seconds', () => expect(at(12.3)).toBe(13));
   it('does not send clients away for long', () => expect(at(4000)).toBe(30));
-  it('is never nothing', () => expect(retryAfterSeconds(NO_OUTLOOK, { hold: 0 })).toBe(1));
+  it('is never nothing', () => expect(retryAfterSeconds(null, { hold: 0 })).toBe(1));
 });
