@@ -127,7 +127,7 @@ export class Guardian {
     const seen = view.postMortem(exit, oomKillsDelta);
     const cause = remediation.ended(seen.cause);
     const report = cause === undefined ? seen : { ...seen, reason: `${seen.reason} ${cause}` };
-    const absence = `the agent is gone and no other was found yet (${report.reason})`;
+    const absence = `the agent has ended and no other is found yet (${report.reason})`;
     view.died(report);
     recorder.event(exitFinding(report, judge.level, cause !== undefined));
     exporters.died(report);

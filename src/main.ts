@@ -17,7 +17,7 @@ const USAGE_ERROR = 2;
 const WRAPPER_FAILED = 125;
 
 const program = new Command('spillway')
-  .description('Memory-pressure guardian: sees the OOM kill coming and acts first')
+  .description('Memory-pressure guardian: forecasts the OOM kill of an LLM agent and acts first')
   .version(VERSION)
   .exitOverride()
   .showHelpAfterError('(add --help for usage)')
@@ -49,9 +49,9 @@ command('guard', 'Guards the agent in another container of this pod').action(asy
   await finish(guard(config));
 });
 
-command('run', 'Starts a command, guards it and ends with its status')
+command('run', 'Starts a command, guards it and exits with its status')
   .usage('[options] -- <command...>')
-  .argument('<command...>', 'The command with its arguments, behind --')
+  .argument('<command...>', 'The command with its arguments, after --')
   .showHelpAfterError('usage: spillway run [options] -- COMMAND…  (add --help for the options)')
   .passThroughOptions()
   .action(async (commandLine: string[], flags, self: Command) => {
@@ -90,7 +90,7 @@ const injecting = program
   .option('--sidecar <file>', "The sidecar's configuration: image, resources, options")
   .option('--image <image>', "The sidecar's image")
   .option('--classic', 'As an ordinary container: for Kubernetes before 1.29')
-  .option('--uninject', 'Take the sidecar out again');
+  .option('--uninject', 'Remove the sidecar');
 for (const [key, { placeholder }] of SIDECAR_OPTIONS)
   injecting.option(`${flagOf(key)} <${placeholder}>`, helpText(key));
 injecting.action(async (flags) => {
@@ -107,13 +107,13 @@ program
   .command('injector')
   .description('Serves the admission webhook that adds the sidecar to pods')
   .option('--listen <address>', 'Address of the webhook (HTTPS)', '[::]:8443')
-  .option('--sidecar <file>', "The sidecar's configuration; followed while running")
-  .option('--cert-dir <directory>', 'Certificate (tls.crt, tls.key) from files; followed while running')
-  .option('--secret <name>', 'Secret to keep a certificate in that it makes itself')
-  .option('--webhook-configuration <name>', 'MutatingWebhookConfiguration to tell whom to trust')
+  .option('--sidecar <file>', "The sidecar's configuration; reloaded when it changes")
+  .option('--cert-dir <directory>', 'Directory with tls.crt and tls.key; reloaded when they change')
+  .option('--secret <name>', 'Secret for a self-signed certificate')
+  .option('--webhook-configuration <name>', 'MutatingWebhookConfiguration that gets the CA')
   .option('--service <name>', 'Name of the Service for the certificate: NAME.NAMESPACE.svc')
-  .option('--log-level <level>', 'Least severe log lines to write', 'info')
-  .option('--log-format <format>', 'Form of the log lines: json, pretty')
+  .option('--log-level <level>', 'Lowest severity of log lines', 'info')
+  .option('--log-format <format>', 'Format of the log lines: json, pretty')
   .action(async (flags) => {
     const { resolveInjectorOptions } = await import('./config/injector-options.ts');
     const options = await resolveInjectorOptions(flags, process.env);

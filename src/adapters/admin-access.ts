@@ -23,16 +23,16 @@ export function deny(
 ): Denial | undefined {
   const { host = '', origin, authorization } = request.headers;
   if (origin !== undefined)
-    return { status: 403, message: 'requests of web pages (with an Origin header) are refused', headers: {} };
+    return { status: 403, message: 'requests with an Origin header (web pages) are refused', headers: {} };
   if (loopback && !isLoopback(hostName(host)))
     return { status: 403, message: 'the Host header must name a loopback address', headers: {} };
   if (token === undefined) return undefined;
   const [, given] = /^Bearer +(\S.*)$/i.exec(authorization ?? '') ?? [];
   if (given === undefined)
-    return { status: 401, message: 'a token is needed', headers: { 'WWW-Authenticate': REALM } };
+    return { status: 401, message: 'a token is required', headers: { 'WWW-Authenticate': REALM } };
   if (same(given, token)) return undefined;
   const challenge = `${REALM}, error="invalid_token"`;
-  return { status: 401, message: 'the token is wrong', headers: { 'WWW-Authenticate': challenge } };
+  return { status: 401, message: 'the token is invalid', headers: { 'WWW-Authenticate': challenge } };
 }
 
 /** In a time that tells nothing about either: digests of equal length are compared whole. */

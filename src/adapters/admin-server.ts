@@ -50,14 +50,14 @@ export function createAdminServer(deps: AdminServerDeps): AdminServer {
   let loopback = true;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!bounded(request)) return fail(response, 413, 'no body is needed', { Connection: 'close' });
+    if (!bounded(request)) return fail(response, 413, 'a body is not allowed', { Connection: 'close' });
     const denial = deny(request, { loopback, token: deps.token });
     if (denial) return fail(response, denial.status, denial.message, denial.headers);
     const [path = '', query] = (request.url ?? '/').split('?', 2);
     const action = actions.get(path);
     if (!action) return fail(response, 404, 'no such route');
-    if (request.method !== 'POST') return fail(response, 405, 'only POST', { Allow: 'POST' });
-    if (running.has(path)) return failBusy(response, 'the same is being done already');
+    if (request.method !== 'POST') return fail(response, 405, 'the only method is POST', { Allow: 'POST' });
+    if (running.has(path)) return failBusy(response, 'this action already runs');
     running.add(path);
     try {
       const result = await action(new URLSearchParams(query));
@@ -77,7 +77,7 @@ export function createAdminServer(deps: AdminServerDeps): AdminServer {
       fail(response, 503, reasonOf(error), retryAfter(RETRY_SECONDS.unavailable));
     else {
       deps.onError(error);
-      fail(response, 500, 'the guardian could not answer');
+      fail(response, 500, 'the guardian failed to answer');
     }
   }
 
@@ -138,6 +138,6 @@ function secondsOf(query: URLSearchParams): number {
   const [text = ''] = given;
   const seconds = Number(text);
   if (given.length > 1 || !/^\d+(\.\d+)?$/.test(text) || seconds > MAX_PROFILE_SECONDS)
-    throw new SpillwayError('request', `seconds is one number from 0 to ${MAX_PROFILE_SECONDS}`);
+    throw new SpillwayError('request', `seconds must be a number from 0 to ${MAX_PROFILE_SECONDS}`);
   return seconds;
 }

@@ -90,8 +90,8 @@ export function refuseBroken(error: Error, socket: Duplex): void {
           `headers are limited to ${MAX_HEADER_BYTES} bytes`,
         ] as const)
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ([408, 'Request Timeout', 'the request took too long to arrive'] as const)
-        : ([400, 'Bad Request', 'this is not HTTP/1.1'] as const);
+        ? ([408, 'Request Timeout', 'the request timed out'] as const)
+        : ([400, 'Bad Request', 'the request is not HTTP/1.1'] as const);
   const body = problem(status, message);
   const head = [
     `HTTP/1.1 ${status} ${text}`,

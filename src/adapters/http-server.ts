@@ -156,7 +156,9 @@ function routes(
     app
       .route(path)
       .get(handler)
-      .all((_request, response) => fail(response, 405, 'only GET and HEAD', { Allow: 'GET, HEAD' }));
+      .all((_request, response) =>
+        fail(response, 405, 'the only methods are GET and HEAD', { Allow: 'GET, HEAD' }),
+      );
 
   const get = (path: string, handler: RequestHandler) =>
     probe(path, (request, response, next) => {
@@ -164,13 +166,13 @@ function routes(
       fail(
         response,
         403,
-        'over loopback the Host header must name an address of this host, or a name of its network',
+        'over loopback the Host header must be an address of this host or a name in its network',
       );
     });
   const getLarge = (path: string, handler: RequestHandler) =>
     get(path, (request, response, next) => {
       if (may.large(request)) return handler(request, response, next);
-      fail(response, 503, 'too many answers to this address are under way', retryAfter(1));
+      fail(response, 503, 'too many requests in flight from this address', retryAfter(1));
     });
 
   // Probes and admission first: the router tries its routes in this order.
@@ -184,7 +186,7 @@ function routes(
   // Mounted, not routed: nginx and Envoy ask with the method, and Envoy also with the path, of the request they hold.
   app.use('/admit', (request, response) => {
     const weight = weightOf(request);
-    if (weight === undefined) return fail(response, 400, 'weight is one number above 0 and at most 1000');
+    if (weight === undefined) return fail(response, 400, 'weight must be a number above 0 and at most 1000');
     const { admitted, retryAfterSeconds, reason } = deps.admit(weight);
     const headers = { 'x-spillway-reason': headerSafe(reason) };
     if (admitted) response.writeHead(204, { 'Cache-Control': 'no-store', ...headers }).end();
@@ -208,13 +210,13 @@ function routes(
   getLarge('/v1/post-mortems/:id', (request, response) => {
     const report = deps.postMortems().find(({ id }) => id === request.params.id);
     if (report) sendLarge(response, JSON_TYPE, [reportBody(report)]);
-    else fail(response, 404, 'no such post-mortem: the last ones are listed at /v1/post-mortems');
+    else fail(response, 404, 'no such post-mortem: /v1/post-mortems lists the last ones');
   });
   get('/', servePage(deps.page));
   get('/v1/stream', (request, response) => {
     if (request.method === 'HEAD') response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end();
     else if (may.stream(request)) streams.open(response, deps.status());
-    else fail(response, 503, 'as many streams are open from this address as it may have', retryAfter(10));
+    else fail(response, 503, 'too many open streams from this address', retryAfter(10));
   });
 
   app.use((request, response) => {
@@ -226,7 +228,7 @@ function routes(
     if (error?.status === 400) return fail(response, 400, messageOf(error));
     deps.onError(error);
     if (response.headersSent) response.destroy();
-    else fail(response, 500, 'the guardian could not answer');
+    else fail(response, 500, 'the guardian failed to answer');
   };
   app.use(onThrown);
   return app;

@@ -59,7 +59,7 @@ function session(socket: WebSocket): InspectorSession {
     }
     waiting.clear();
   };
-  socket.on('error', (error) => lost(`the inspector's connection broke: ${messageOf(error)}`));
+  socket.on('error', (error) => lost(`the inspector connection failed: ${messageOf(error)}`));
   socket.on('close', (code) => lost(`the inspector closed the connection (${code})`));
   socket.on('message', (data) => {
     let message: Message;
@@ -78,7 +78,7 @@ function session(socket: WebSocket): InspectorSession {
     waiting.delete(message.id);
     clearTimeout(asked.timer);
     if (message.error)
-      asked.reject(new RuntimeClientError('refused', `the inspector answers: ${message.error.message}`));
+      asked.reject(new RuntimeClientError('refused', `the inspector answered: ${message.error.message}`));
     else asked.resolve((message.result ?? {}) as never);
   });
 
@@ -91,7 +91,7 @@ function session(socket: WebSocket): InspectorSession {
         const id = ++lastId;
         const timer = setTimeout(() => {
           waiting.delete(id);
-          reject(new RuntimeClientError('timeout', `${method} had no answer within ${timeoutMs} ms`));
+          reject(new RuntimeClientError('timeout', `${method} timed out after ${timeoutMs} ms`));
         }, timeoutMs);
         waiting.set(id, { resolve, reject, timer });
         socket.send(JSON.stringify({ id, method, params }), (error) => {

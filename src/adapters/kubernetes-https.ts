@@ -62,7 +62,7 @@ export function createApiConnection(server: ApiServer, maxSockets = 1) {
       if (!CERTIFICATE.test(code)) throw new Error(`${place}: ${explain(error, code)}`, { cause: error });
       agent.destroy();
       agent = undefined;
-      throw new Error(`${place} is not covered by ${server.caFile} (${explain(error, code)})`, {
+      throw new Error(`${server.caFile} does not verify ${place} (${explain(error, code)})`, {
         cause: error,
       });
     }
@@ -114,7 +114,7 @@ async function bodyOf(answer: IncomingMessage): Promise<string> {
   let bytes = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer has no end');
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

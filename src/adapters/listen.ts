@@ -40,18 +40,18 @@ function listenError({ host, port }: Address, cause: Error, flag: string, exampl
   const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   switch (errnoOf(cause)) {
     case 'EADDRINUSE':
-      return new SpillwayError('listen', `cannot listen on ${where}: another process does`, {
-        hint: `end that process, or choose another port with ${flag}`,
+      return new SpillwayError('listen', `cannot listen on ${where}: the port is in use`, {
+        hint: `stop the other process, or choose another port with ${flag}`,
         cause,
       });
     case 'EACCES':
       return new SpillwayError('listen', `cannot listen on ${where}: not permitted`, {
-        hint: `choose a port from 1024 up with ${flag}`,
+        hint: `choose a port of 1024 or above with ${flag}`,
         cause,
       });
     default:
       return new SpillwayError('listen', `cannot listen on ${where}: ${cause.message}`, {
-        hint: `give an address of this host with ${flag}, for example ${example}`,
+        hint: `set ${flag} to an address of this host, for example ${example}`,
         cause,
       });
   }

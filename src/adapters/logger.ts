@@ -36,7 +36,7 @@ export async function createLogger({
 }): Promise<Logger> {
   const render = format === 'pretty' ? await prettifier() : (line: string) => line;
   const stderr = openStderr((lines) =>
-    log.warn({ dropped: lines }, `${lines} log lines were lost: standard error was not read`),
+    log.warn({ dropped: lines }, `${lines} log lines were dropped: nothing reads standard error`),
   );
   const log = pino(
     {

@@ -40,7 +40,7 @@ export function createBoundsReader(
       signal,
     });
     if (status === 403)
-      throw new Error('it may not list resourcequotas and limitranges (the chart gives it that)');
+      throw new Error('it has no right to list resourcequotas and limitranges (the chart grants it)');
     if (status !== 200) throw new Error(`the API server answered ${status}`);
     return (JSON.parse(body) as { items: T[] }).items;
   }

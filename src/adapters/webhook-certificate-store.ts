@@ -79,7 +79,7 @@ export function createWebhookCertificateStore(
           'kubernetes',
           `the Secret ${objects.namespace}/${objects.secret} is missing`,
           {
-            hint: 'run helm upgrade (or apply the manifest again): the chart makes it, empty',
+            hint: 'run helm upgrade (or apply the manifest again): the chart creates it, empty',
           },
         );
       const found = body as Secret;
@@ -129,7 +129,7 @@ export function createWebhookCertificateStore(
 
 const HINTS: Readonly<Record<number, string>> = {
   401: "check the service account's token",
-  403: 'give the injector the rights of the chart: get and update its Secret, get and patch its MutatingWebhookConfiguration',
+  403: 'grant the injector the rights in the chart: get and update its Secret, get and patch its MutatingWebhookConfiguration',
   404: 'install the chart with the webhook, or name the right one with --webhook-configuration',
 };
 
@@ -137,7 +137,7 @@ function refused(method: string, path: string, answer: { status: number; body: s
   const hint = HINTS[answer.status];
   return new SpillwayError(
     'kubernetes',
-    `${method} ${path} was answered ${answer.status}: ${reasonIn(answer.body)}`,
+    `${method} ${path} returned ${answer.status}: ${reasonIn(answer.body)}`,
     hint === undefined ? {} : { hint },
   );
 }
@@ -149,5 +149,5 @@ function reasonIn(body: string): string {
   } catch {
     // not from an API server
   }
-  return body.slice(0, 200) || 'nothing said';
+  return body.slice(0, 200) || 'no reason given';
 }

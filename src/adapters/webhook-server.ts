@@ -62,7 +62,7 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
     const upload = uploads.begin(request.socket.remoteAddress ?? '', () => {
       dropped = true;
       chunks = [];
-      refuse(response, 503, 'too many reviews at the same time, and this one took the longest');
+      refuse(response, 503, 'too many reviews in flight; this was the longest one');
     });
     await upload.turn;
     try {
@@ -71,7 +71,7 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
         if (dropped) return;
         bytes += chunk.length;
         if (bytes > MAX_BODY_BYTES)
-          return refuse(response, 413, `a review is at most ${MAX_BODY_BYTES} bytes`);
+          return refuse(response, 413, `a review may have at most ${MAX_BODY_BYTES} bytes`);
         chunks.push(chunk);
         upload.grow(chunk.length);
       }
@@ -81,12 +81,12 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
       try {
         body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
       } catch {
-        return refuse(response, 400, 'this is not JSON');
+        return refuse(response, 400, 'the body is not JSON');
       }
       const answer = await deps.answer(body);
       if (dropped) return;
       if (answer === undefined)
-        return refuse(response, 400, 'this is no AdmissionReview of admission.k8s.io/v1');
+        return refuse(response, 400, 'the body is not an AdmissionReview of admission.k8s.io/v1');
       send(response, 200, JSON_TYPE, [answer]);
     } finally {
       upload.end();
@@ -99,15 +99,15 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
     const reads = request.method === 'GET' || request.method === 'HEAD';
     if (path === '/inject') {
       if (request.method === 'POST') await review(request, response);
-      else refuse(response, 405, 'only POST');
+      else refuse(response, 405, 'the only method is POST');
     } else if (path !== '/livez' && path !== '/readyz' && path !== '/metrics') {
       refuse(response, 404, 'no such route');
-    } else if (!reads) refuse(response, 405, 'only GET and HEAD');
+    } else if (!reads) refuse(response, 405, 'the only methods are GET and HEAD');
     else if (path === '/livez') send(response, 200, JSON_TYPE, ['{"live":true}']);
     else if (path === '/metrics')
       send(response, 200, deps.metrics.contentType, [await deps.metrics.render()]);
     else {
-      const unready = draining ? 'it is ending' : deps.unready();
+      const unready = draining ? 'the injector is shutting down' : deps.unready();
       if (unready === undefined) send(response, 200, JSON_TYPE, ['{"ready":true}']);
       else fail(response, 503, unready, { 'Retry-After': '1' });
     }
@@ -133,7 +133,7 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
         if (request.destroyed && !request.complete) return;
         deps.onError(error);
         if (response.headersSent) response.destroy();
-        else fail(response, 500, 'the review could not be answered');
+        else fail(response, 500, 'the review failed');
       });
     },
   );

@@ -97,7 +97,7 @@ function judge(place: string, answer: IncomingMessage): void {
     const origin = URL.canParse(to) ? ` to ${new URL(to).origin}` : '';
     throw new DeliveryError(`${said}: redirects${origin} are not followed`, {
       permanent: true,
-      hint: 'set webhook-url to where it redirects',
+      hint: 'set webhook-url to the redirect target',
     });
   }
   if (status >= 400 && status < 500 && !PASSING.has(status))
@@ -112,7 +112,7 @@ function explain(error: unknown): string {
   const code = errnoOf(error);
   const text = messageOf(error) || code || 'failed';
   if (code && CERTIFICATE.test(code))
-    return `the certificate is not trusted (${text}); give its authority in NODE_EXTRA_CA_CERTS`;
-  if (code === 'EPROTO') return `no TLS there (${code}); is it http instead of https?`;
+    return `the certificate is not trusted (${text}); name its CA in NODE_EXTRA_CA_CERTS`;
+  if (code === 'EPROTO') return `the server does not speak TLS (${code}): use http instead of https`;
   return code && !text.includes(code) ? `${text} (${code})` : text;
 }

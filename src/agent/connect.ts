@@ -157,9 +157,13 @@ class ConnectedPressure implements Pressure {
     const stream = `${base.replace(/\/+$/, '')}/v1/stream`;
     if (/^http:/i.test(stream) && URL.canParse(stream)) return new URL(stream);
     this.#listeners.complain(
-      new SpillwayError('config', `"${base}" is no address of a sidecar: own readings are used`, {
-        hint: `give an http URL in SPILLWAY_URL or as the option url, for example ${DEFAULT_URL}`,
-      }),
+      new SpillwayError(
+        'config',
+        `"${base}" is not the address of a sidecar: the agent's own readings are used`,
+        {
+          hint: `set SPILLWAY_URL or the option url to an http URL, for example ${DEFAULT_URL}`,
+        },
+      ),
     );
     return undefined;
   }

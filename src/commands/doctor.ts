@@ -111,10 +111,10 @@ function withLimit(check: Check, config: Config, { pid, reading, rssBytes }: See
     check: check.check,
     ...inPod(
       warn(
-        `none of its own: ${formatBytes(limitBytes)} are the node's`,
+        `no limit of its own: the node has ${formatBytes(limitBytes)}`,
         'set a memory limit on its container',
       ),
-      'without it one agent can take the memory of the node, and no kill can be foreseen',
+      'without it one agent can exhaust the memory of the node, and no kill can be forecast',
       memoryLimit(containerOf(config, pid), mebibytes),
     ),
   };
@@ -181,7 +181,7 @@ function readingChecks(reading: Reading, degraded: Degraded[], oomKills: number 
     {
       check: 'OOM kill counter',
       status: oomKills === null ? 'fail' : 'pass',
-      detail: oomKills === null ? 'the kernel counter cannot be read' : `${oomKills} so far in its cgroup`,
+      detail: oomKills === null ? 'the kernel counter is not readable' : `${oomKills} so far in its cgroup`,
       hint: oomKills === null ? hintsOf('cgroup_unreadable', 'shared_cgroup') : '',
     },
   ];
@@ -205,7 +205,7 @@ function enforcement(): Check {
       check,
       status: 'fail',
       detail: 'needs Linux cgroups',
-      hint: 'none: the number is guarded, not enforced',
+      hint: 'none: the limit is monitored, not enforced',
     };
   const { group, reasons } = makePrivateCgroup({ limitBytes: 64 * 2 ** 20 });
   if (!group)
@@ -253,8 +253,8 @@ function render({ canGuard, mode, checks }: Diagnosis): string {
   ]);
   const verdict = canGuard
     ? mode === 'wrap'
-      ? 'It can guard a command started here: spillway run -- COMMAND'
-      : 'It can guard this agent.'
-    : 'It cannot guard here.';
+      ? 'Spillway can guard commands started here: spillway run -- COMMAND'
+      : 'Spillway can guard this agent.'
+    : 'Spillway cannot guard an agent here.';
   return `${lines.join('\n')}\n\n${verdict}\n`;
 }

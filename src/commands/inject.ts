@@ -74,11 +74,11 @@ export async function injectCommand(
     }
   }
   for (const note of notes) io.warn(note);
-  if (problems.length === 1) throw new SpillwayError('manifest', `nothing is written: ${problems[0]}`);
+  if (problems.length === 1) throw new SpillwayError('manifest', `no manifest is written: ${problems[0]}`);
   if (problems.length > 1)
     throw new SpillwayError(
       'manifest',
-      `nothing is written, for ${problems.length} problems:\n  ${problems.join('\n  ')}`,
+      `no manifest is written, for ${problems.length} problems:\n  ${problems.join('\n  ')}`,
     );
   io.write(joined(outputs));
 }
@@ -112,13 +112,13 @@ function changeText(
     if (after !== value) changed.set(i, after);
     for (const { path, name: workload } of skippedIn(value))
       notes.push(
-        `${name}:${lineOf(path)}: ${workload}${where}: left as it is: it has a pod template, but spillway does not know this kind`,
+        `${name}:${lineOf(path)}: ${workload}${where}: unchanged: it has a pod template, but spillway does not support this kind`,
       );
   }
   const written = manifest.write(changed);
   for (const i of written.rewritten)
     notes.push(
-      `${name}:${documents[i]?.lineOf([]) ?? 1}: document ${i + 1} is written anew, without its comments: aliases or merge keys stand where it changes`,
+      `${name}:${documents[i]?.lineOf([]) ?? 1}: document ${i + 1} loses its comments: it has aliases or merge keys where it changes`,
     );
   return { text: written.text, problems: [], notes };
 }

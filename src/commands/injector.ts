@@ -81,7 +81,7 @@ export async function injectorCommand(
     options.apiServer &&
     createBoundsReader(options.apiServer, version, (problem) =>
       logger.warn(
-        `what namespaces have room for is not known, and pods are injected all the same: ${problem}`,
+        `the quotas of namespaces are unknown, and pods are injected without a check of them: ${problem}`,
       ),
     );
   // so that probes are answered before there is a right one: kubelets do not verify
@@ -110,7 +110,7 @@ export async function injectorCommand(
       },
       refused: (status) =>
         meters.count('spillway_injector_refused_requests_total', { status: String(status) }),
-      onError: (error) => logger.error(`a review could not be answered: ${messageOf(error)}`, { err: error }),
+      onError: (error) => logger.error(`a review failed: ${messageOf(error)}`, { err: error }),
     },
     await makeAuthority(Date.now()),
   );
@@ -151,10 +151,10 @@ function certificateOf(
 ): Certificate {
   const serve = (pair: KeyPair) => {
     const validity = pairValidity(pair);
-    if (!validity) throw new SpillwayError('read', 'certificate and key do not belong together, or are none');
+    if (!validity) throw new SpillwayError('read', 'certificate and key do not match, or are invalid');
     server.serve(pair);
     meters.set('spillway_injector_certificate_expiry_timestamp_seconds', validity.untilMs / 1000);
-    logger.info(`certificate: served until ${new Date(validity.untilMs).toISOString()}`);
+    logger.info(`certificate: valid until ${new Date(validity.untilMs).toISOString()}`);
   };
   if ('directory' in certificate) return certificateFromFiles(certificate.directory, serve, logger, checkMs);
   const store = createWebhookCertificateStore(certificate.apiServer, certificate, version);
@@ -198,7 +198,7 @@ function certificateFromFiles(
     } catch (error) {
       const text = messageOf(error);
       if (text !== said)
-        logger.warn(`certificate: ${text}${served === undefined ? '' : '; the old one is kept'}`);
+        logger.warn(`certificate: ${text}${served === undefined ? '' : '; the old one stays in use'}`);
       said = text;
     }
   };
@@ -226,11 +226,11 @@ async function followConfig(
       const read = await readInjectConfig(version, sidecar);
       const text = read.ok ? '' : configError(read.problems).message;
       meters.set('spillway_injector_configuration_valid', read.ok ? 1 : 0);
-      if (text !== said && text !== '') logger.warn(`the old configuration is kept: ${text}`);
+      if (text !== said && text !== '') logger.warn(`the old configuration stays in use: ${text}`);
       said = text;
       if (!read.ok || JSON.stringify(read.config) === JSON.stringify(current.config)) return;
       current.config = read.config;
-      logger.info('the configuration has changed: new pods get it');
+      logger.info('the configuration is reloaded and applies to new pods');
     },
     signal,
   );

@@ -101,7 +101,8 @@ export async function runCommand(
     };
     const clear = async () => {
       const left = await endLeftovers({ runId, ...(group ? { groupPids: () => group?.pids() ?? [] } : {}) });
-      if (left.length > 0) logger.warn(`could not end what the command left running: pid ${left.join(', ')}`);
+      if (left.length > 0)
+        logger.warn(`leftover processes of the command do not end: pid ${left.join(', ')}`);
     };
     /** Waits until the guardian has seen the life, and its end. */
     const noticed = async () => {
@@ -117,13 +118,13 @@ export async function runCommand(
         policy: new RestartPolicy(restart),
         signals,
         start,
-        ending: (signal) => remediation.standBack(`${signal} was passed on to it`),
+        ending: (signal) => remediation.standBack(`${signal} was forwarded to it`),
         // a life too short to be followed was not sent SIGTERM; the one before it was
         recycled: () => current?.followed === true && remediation.terminated,
         async between({ code, signal }, waitMs) {
           await Promise.all([noticed(), clear()]);
           const when = waitMs > 0 ? `in ${formatSeconds(waitMs / 1000)}` : 'at once';
-          logger.warn(`the command has ended (${signal ?? `status ${code}`}) and is started again ${when}`);
+          logger.warn(`the command exited (${signal ?? `status ${code}`}) and restarts ${when}`);
         },
         chance: Math.random,
       });
@@ -150,7 +151,7 @@ function privateGroup(config: Config, logger: Assembly['logger']): PrivateCgroup
   const { group, reasons } = makePrivateCgroup({ limitBytes: config.limit });
   if (group) logger.info(`the kernel enforces ${formatBytes(config.limit)} in ${group.directory}`);
   else
-    logger.warn(`${formatBytes(config.limit)} is guarded, not enforced: no cgroup could be made`, {
+    logger.warn(`${formatBytes(config.limit)} is monitored, not enforced: no cgroup could be created`, {
       reasons,
     });
   return group;

@@ -32,10 +32,10 @@ export async function listen({ http, admin, logger }: Assembly, config: Config):
   logger.info(`listening on http://${textOf(address)}`, { address: textOf(address) });
   try {
     const bound = await admin.listen(config.adminListen);
-    logger.info(`taking requests to act on http://${textOf(bound)}`, { adminAddress: textOf(bound) });
+    logger.info(`admin endpoint on http://${textOf(bound)}`, { adminAddress: textOf(bound) });
   } catch (error) {
     // to guard is worth more than to be asked: a second guardian on a machine finds the usual port taken
-    logger.warn(`nothing can be asked of it by POST: ${messageOf(error)}`);
+    logger.warn(`no admin endpoint: ${messageOf(error)}`);
   }
   return address;
 }
@@ -63,6 +63,6 @@ export async function close({
     admin.close(),
   ]);
   for (const { sink, lost: count } of lost)
-    if (count > 0) logger.warn(`${sink}: ${count} events could not be delivered before the end`);
+    if (count > 0) logger.warn(`${sink}: ${count} events were not delivered before the shutdown`);
   await logger.flush(FLUSH_GRACE_MS);
 }

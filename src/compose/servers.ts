@@ -67,7 +67,7 @@ export function composeAdmin(
     async snapshot() {
       if (recordDir !== undefined)
         return keepSnapshot(recordDir, Date.now(), (file) => remediation.snapshot(file));
-      throw new SpillwayError('unavailable', 'there is nowhere to keep a heap snapshot', {
+      throw new SpillwayError('unavailable', 'there is no directory for a heap snapshot', {
         hint: 'set --record-dir',
       });
     },

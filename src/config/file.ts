@@ -32,8 +32,8 @@ const READ_FAILURES: Record<string, readonly [message: string, hint: string]> = 
   ENOENT: ['the file does not exist', 'give the path of an existing file'],
   ENOTDIR: ['the file does not exist', 'give the path of an existing file'],
   EISDIR: ['this is a directory', 'give the path of a file in it'],
-  EACCES: ['the file may not be read', 'give this user the right to read it'],
-  EPERM: ['the file may not be read', 'give this user the right to read it'],
+  EACCES: ['the file is not readable', 'grant this user read access'],
+  EPERM: ['the file is not readable', 'grant this user read access'],
 };
 
 /** A text, or what is wrong with it. */
@@ -99,7 +99,7 @@ export async function readConfigFile(path: string): Promise<FileResult> {
   const { text, problem } = await readTextFile(path);
   if (problem) return { entries: undefined, problems: [problem] };
   try {
-    if (nestsTooDeep(text)) throw new Error('it nests too deep');
+    if (nestsTooDeep(text)) throw new Error('the nesting is too deep');
     return await parseConfigText(text, path);
   } catch (thrown) {
     const message = `the file cannot be parsed: ${messageOf(thrown)}`;
@@ -169,7 +169,7 @@ async function parseConfigText(text: string, path: string): Promise<FileResult> 
     const keyPlace = place(offsetOf(keyNode));
     const first = firstLines.get(key);
     if (first !== undefined) {
-      const message = `${key} stands twice, first in line ${first}`;
+      const message = `${key} appears twice, first in line ${first}`;
       problems.push({ place: keyPlace, message, hint: 'remove one of them' });
     } else firstLines.set(key, line);
 

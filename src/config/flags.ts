@@ -22,7 +22,7 @@ export function strayArguments(
     const [flag = ''] = word.split('=', 1);
     if (!word.startsWith('-')) {
       if (wraps && border < 0) break;
-      if (!mayBeValue) stray.push({ place: word, message: 'means nothing here', hint: 'remove it' });
+      if (!mayBeValue) stray.push({ place: word, message: 'has no effect here', hint: 'remove it' });
       mayBeValue = false;
     } else if (takesValue.has(flag)) {
       mayBeValue = false;

@@ -88,7 +88,7 @@ const optionKey = v.pipe(
     ({ input }) =>
       SET_BY_INJECTOR.some((name) => name === input)
         ? 'this is set by the injector'
-        : 'this is no option of the guardian',
+        : 'this is not an option of the guardian',
   ),
 );
 /** As an entry of a Secret, in the pod's own namespace. */
@@ -179,7 +179,7 @@ export async function readInjectConfig(
     problems.push({
       place: file ?? '--webhook-url',
       message: 'webhookUrlSecret and the option webhookUrl are both set',
-      hint: 'leave out one of them',
+      hint: 'remove one of them',
     });
   if (problems.length > 0) return { ok: false, problems };
   const fallback = defaultInjectConfig(version);

@@ -87,8 +87,8 @@ async function certificateOf(
       if (name !== undefined)
         problems.push({
           place,
-          message: 'is for a certificate that it makes itself',
-          hint: 'leave out this or --cert-dir',
+          message: 'applies to a self-signed certificate only',
+          hint: 'remove this or --cert-dir',
         });
     return { directory };
   }
@@ -98,19 +98,19 @@ async function certificateOf(
     else if (!NAME.test(name))
       problems.push({
         place,
-        message: `${JSON.stringify(name)} is no name of an object`,
+        message: `${JSON.stringify(name)} is not the name of an object`,
         hint: 'write lower-case letters, digits, - and .',
       });
   }
   if (!env['KUBERNETES_SERVICE_HOST'])
     problems.push({
       place: 'KUBERNETES_SERVICE_HOST',
-      message: 'is not set: there is no API server to ask',
+      message: 'is not set: there is no API server',
       hint: 'run it in a cluster, or give --cert-dir',
     });
   const namespace = env['POD_NAMESPACE'] || (await readTextFile(`${ACCOUNT}/namespace`)).text?.trim();
   if (!namespace)
-    problems.push({ place: 'POD_NAMESPACE', message: 'is not set', hint: 'set it by the downward API' });
+    problems.push({ place: 'POD_NAMESPACE', message: 'is not set', hint: 'set it from the downward API' });
   return {
     namespace: namespace ?? '',
     secret: flags['secret'] ?? '',

@@ -48,7 +48,7 @@ export const OPTIONS = {
     default: { host: '::', port: 9797 },
     placeholder: 'address',
     description:
-      'Address of probes, metrics and status; `[::]` is every address, IPv6 and IPv4, `0.0.0.0` IPv4 alone; port 0 takes a free one',
+      'Address of probes, metrics and status; `[::]` is every address, IPv6 and IPv4, `0.0.0.0` IPv4 alone; port 0 picks a free one',
     commands: GUARDING,
   }),
   adminListen: option({
@@ -71,35 +71,35 @@ export const OPTIONS = {
     type: ratio(0.01, 1),
     default: DEFAULT_JUDGEMENT.warnRatio,
     placeholder: 'ratio',
-    description: 'Share of the limit at or above which the level is warning',
+    description: 'Share of the limit at which the level becomes warning',
     commands: GUARDING,
   }),
   shedRatio: option({
     type: ratio(0.01, 1),
     default: DEFAULT_JUDGEMENT.shedRatio,
     placeholder: 'ratio',
-    description: 'Share of the limit at or above which the level is shedding and readiness answers 503',
+    description: 'Share of the limit at which the level becomes shedding and readiness answers 503',
     commands: GUARDING,
   }),
   criticalRatio: option({
     type: ratio(0.01, 1),
     default: DEFAULT_JUDGEMENT.criticalRatio,
     placeholder: 'ratio',
-    description: 'Share of the limit at or above which the level is critical',
+    description: 'Share of the limit at which the level becomes critical',
     commands: GUARDING,
   }),
   recoverMargin: option({
     type: ratio(0, 0.5),
     default: DEFAULT_JUDGEMENT.recoverMargin,
     placeholder: 'ratio',
-    description: 'A level is left when the ratio is below its threshold less this margin',
+    description: 'Hysteresis: a level ends when the ratio is below its threshold minus this margin',
     commands: GUARDING,
   }),
   hold: option({
     type: duration('0s', '1h'),
     default: DEFAULT_JUDGEMENT.hold,
     placeholder: 'duration',
-    description: 'A level is not left before this time in it',
+    description: 'Shortest time in a level',
     commands: GUARDING,
   }),
   agent: option({
@@ -132,22 +132,21 @@ export const OPTIONS = {
     default: undefined,
     unset: 'not known',
     placeholder: 'policy',
-    description:
-      'What restarts the agent’s container, as its pod says: recycling would end for good what is not restarted; set by the injector',
+    description: 'Restart policy of the agent’s pod: without restarts no recycle; set by the injector',
     commands: ['guard', 'doctor', 'config'],
   }),
   sampleMin: option({
     type: duration('1ms', '1s'),
     default: 5,
     placeholder: 'duration',
-    description: 'Shortest time between two readings, kept near the limit',
+    description: 'Shortest time between two readings, used near the limit',
     commands: GUARDING,
   }),
   sampleMax: option({
     type: duration('1ms', '10s'),
     default: 50,
     placeholder: 'duration',
-    description: 'Longest time between two readings, kept when memory is calm',
+    description: 'Longest time between two readings, used far from the limit',
     commands: GUARDING,
   }),
   gc: option({
@@ -162,21 +161,21 @@ export const OPTIONS = {
     type: percentage('0%', '100%'),
     default: 0.1,
     placeholder: 'percentage',
-    description: 'Share of wall time that the agent may be stopped for collections, in any minute',
+    description: 'Largest share of wall time for GC pauses of the agent, in any minute',
     commands: GUARDING,
   }),
   profile: option({
     type: choice('auto', 'off'),
     default: 'auto',
     placeholder: 'mode',
-    description: 'Sampling heap profile from the warning level on; it names what grows',
+    description: 'Sampling heap profile from the warning level on: names the code that grows',
     commands: ALL,
   }),
   maxUnready: option({
     type: duration('1s', '24h'),
     default: DEFAULT_JUDGEMENT.maxUnready,
     placeholder: 'duration',
-    description: 'Longest time un-ready in one go while use does not fall; then ready again',
+    description: 'Longest continuous time un-ready while usage does not fall; then ready again',
     commands: GUARDING,
   }),
   recycle: option({
@@ -184,7 +183,7 @@ export const OPTIONS = {
     default: 'auto',
     placeholder: 'mode',
     description:
-      'Ends the agent gracefully, to be restarted, when it would be killed otherwise; `auto`: only an agent known to handle SIGTERM and to be restarted',
+      'Graceful restart of the agent before a foreseen OOM kill; `auto`: only with a SIGTERM handler and a restart policy',
     commands: ALL,
   }),
   recycleGrace: option({
@@ -198,7 +197,7 @@ export const OPTIONS = {
     type: choice('no', 'on-failure', 'always'),
     default: 'no',
     placeholder: 'policy',
-    description: 'Whether `run` restarts the command after its exit',
+    description: 'Restart policy of `run` for its command',
     commands: ['run', 'doctor', 'config'],
   }),
   recordDir: option({
@@ -213,7 +212,7 @@ export const OPTIONS = {
     type: choice('ready', 'unready'),
     default: DEFAULT_JUDGEMENT.onBlind,
     placeholder: 'answer',
-    description: 'What readiness says when there is no valid reading',
+    description: 'Readiness while there is no valid reading',
     commands: GUARDING,
   }),
   events: option({
@@ -237,7 +236,7 @@ export const OPTIONS = {
     unset: 'none',
     placeholder: 'file',
     description:
-      'File with that URL instead, read at each sending: a URL that holds a secret stands in no manifest and no environment',
+      'File with that URL, read for each event: keeps a URL with a secret out of manifests and environment',
     commands: GUARDING,
   }),
   injectedRatioFile: option({
@@ -262,7 +261,7 @@ export const OPTIONS = {
     type: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     default: 'info',
     placeholder: 'level',
-    description: 'Least severe log lines to write',
+    description: 'Lowest severity of log lines',
     commands: GUARDING,
   }),
   logFormat: option({
@@ -270,7 +269,7 @@ export const OPTIONS = {
     default: undefined,
     unset: '`json`, `pretty` on a terminal',
     placeholder: 'format',
-    description: 'Form of the log lines on standard error',
+    description: 'Format of the log lines on standard error',
     commands: GUARDING,
   }),
 };

@@ -172,7 +172,7 @@ function exposed(
   return [
     {
       place: places['adminListen'] ?? flagOf('adminListen'),
-      message: `adminListen ${OPTIONS.adminListen.type.render(adminListen)} is open to others and adminToken is not set`,
+      message: `adminListen ${OPTIONS.adminListen.type.render(adminListen)} is not loopback and adminToken is not set`,
       hint: `set ${envOf('adminToken')}, or listen on 127.0.0.1`,
     },
   ];
@@ -187,7 +187,7 @@ function twice({ webhookUrl, webhookUrlFile }: Config, places: Readonly<Record<s
         .filter((place) => place !== undefined)
         .join(', '),
       message: 'webhookUrl and webhookUrlFile are both set',
-      hint: 'leave out one of them',
+      hint: 'remove one of them',
     },
   ];
 }

@@ -19,7 +19,7 @@ export async function readYamlFile(file: string): Promise<YamlFile> {
   const { text, problem } = await readTextFile(file);
   if (problem) return failed([problem]);
   try {
-    if (nestsTooDeep(text)) throw new Error('it nests too deep');
+    if (nestsTooDeep(text)) throw new Error('the nesting is too deep');
     // by `default`: a bundled CommonJS package has no other export
     const { LineCounter, parseDocument } = (await import('yaml')).default;
     const lineCounter = new LineCounter();

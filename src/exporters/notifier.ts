@@ -157,7 +157,7 @@ class SinkQueue {
     };
     const onRetry = (error: Error) => {
       this.#count('retried');
-      if (!troubled) this.#problem(`${error.message}; trying again`, error);
+      if (!troubled) this.#problem(`${error.message}; retrying`, error);
       troubled = true;
       // who is asked not to come back in time has nothing to stay for
       if (error instanceof DeliveryError && (error.retryAfterMs ?? 0) > this.#graceMs) this.#end();
@@ -174,7 +174,7 @@ class SinkQueue {
         if (error instanceof GivesWay) return this.#letPass(event, error);
         const permanent = error instanceof DeliveryError && error.permanent;
         if (delivered || (phase.signal.aborted && !permanent)) continue;
-        this.#problem(`event ${event.id} is given up: ${messageOf(error)}`, error);
+        this.#problem(`event ${event.id} is dropped: ${messageOf(error)}`, error);
         this.#count('rejected');
         return;
       }
@@ -189,7 +189,7 @@ class SinkQueue {
   #letPass(event: GuardianEvent, error: GivesWay): void {
     const before = this.#passed.get(event);
     if (before !== undefined && this.#delivered > before) {
-      this.#problem(`event ${event.id} is given up, others are taken: ${error.message}`, error);
+      this.#problem(`event ${event.id} is dropped, the next ones are sent: ${error.message}`, error);
       this.#count('rejected');
       return;
     }
@@ -219,7 +219,7 @@ class SinkQueue {
   }
 
   #end(): void {
-    this.#over.abort(new SpillwayError('sink', 'the time to close is over'));
+    this.#over.abort(new SpillwayError('sink', 'the time to shut down is over'));
   }
 
   #problem(message: string, error: unknown): void {

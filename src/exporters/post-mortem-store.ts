@@ -118,7 +118,7 @@ export function createPostMortemStore(options: PostMortemStoreOptions): PostMort
     try {
       return await readReport(join(dir, name));
     } catch (error) {
-      if (!ABSENT.has(errnoOf(error) ?? '')) problem(`${name} cannot be read and is left as it is`, error);
+      if (!ABSENT.has(errnoOf(error) ?? '')) problem(`${name} cannot be read and stays unchanged`, error);
       return undefined;
     }
   };
@@ -204,7 +204,8 @@ async function replace(dir: string, name: string, report: PostMortem, durable: b
 
 async function readReport(path: string): Promise<PostMortem> {
   const { size } = await stat(path);
-  if (size > MAX_FILE_BYTES) throw new SpillwayError('record', `${size} bytes are too many for a report`);
+  if (size > MAX_FILE_BYTES)
+    throw new SpillwayError('record', `${size} bytes exceed the size of a post-mortem`);
   const report: unknown = JSON.parse(await readFile(path, 'utf8'));
   if (!isReport(report)) throw new SpillwayError('record', 'it is not a post-mortem');
   return report;

@@ -31,7 +31,7 @@ export async function keepFile(dir: string, kind: string, name: string): Promise
   const part = `${path}.tmp`;
   const failed = (cause: unknown) =>
     new SpillwayError('record', `${path} cannot be written: ${messageOf(cause)}`, {
-      hint: 'give --record-dir a directory that the guardian may write to, with room',
+      hint: 'set --record-dir to a writable directory with free space',
       cause,
     });
   let bytes = 0;

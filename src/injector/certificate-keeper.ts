@@ -75,7 +75,7 @@ export class CertificateKeeper {
       let waitMs = checkMs;
       try {
         await this.#round(AbortSignal.any([this.#ended.signal, AbortSignal.timeout(ROUND_MS)]));
-        if (said !== '') log('info', 'certificate: it works again');
+        if (said !== '') log('info', 'certificate: recovered');
         [retryMs, said] = [RETRY_MS.first, ''];
       } catch (error) {
         if (this.#ended.signal.aborted) return;
@@ -96,7 +96,7 @@ export class CertificateKeeper {
       throw error;
     });
     const told = await store.trust(set.trusted, signal);
-    if (told) log('info', 'certificate: the API server is told whom to trust');
+    if (told) log('info', 'certificate: the webhook configuration has the CA');
     const known = this.#served;
     if (known === undefined || known.serving.certificate !== set.serving.certificate) {
       // what is served now stays good until the API server knows the new one
@@ -125,7 +125,7 @@ export class CertificateKeeper {
         return made;
       }
     }
-    throw new SpillwayError('kubernetes', 'others write the Secret all the time');
+    throw new SpillwayError('kubernetes', 'other writers keep changing the Secret');
   }
 
   /** @param signer whose authority signs; a new one without it */

@@ -27,7 +27,7 @@ const DESCRIBE_MS = 10_000;
 const TELL_MS = 1200;
 
 const LEGEND = [
-  { key: 'held', name: 'Not droppable' },
+  { key: 'held', name: 'Unreclaimable' },
   { key: 'used', name: 'Used, with reclaimable' },
   { key: 'anon', name: 'Anonymous' },
   { key: 'limit', name: 'Limit' },
@@ -70,7 +70,7 @@ const { catchUp } = follow({
   },
   beat(isLive, lastHeardMs) {
     if (live !== isLive && heardMs !== null)
-      setText(byId('announce'), isLive ? 'Live again.' : 'Connection to the guardian lost.');
+      setText(byId('announce'), isLive ? 'Connection restored.' : 'Connection to the guardian lost.');
     live = isLive;
     heardMs = lastHeardMs;
     drawSoon();

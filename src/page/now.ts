@@ -17,7 +17,7 @@ export function drawNow(status: Status, live: boolean, heardMs: number | null): 
   const { sign, word } = words.LEVEL_WORDS[status.level];
   setText(byId('sign'), known ? sign : '○');
   setText(byId('level-word'), known ? word : live ? 'Blind' : 'Unknown');
-  setText(byId('readiness'), live ? words.readiness(status) : `Last heard: ${word}`);
+  setText(byId('readiness'), live ? words.readiness(status) : `Last data: ${word}`);
   setText(
     byId('since'),
     live
@@ -102,7 +102,7 @@ export function drawConnection(live: boolean, heardMs: number | null): void {
     const quiet = formatSeconds(Math.max(0, Math.floor((Date.now() - heardMs) / 1000)));
     setText(
       stale,
-      `Nothing heard from the guardian for ${quiet}: the numbers below are of ${clockTime(heardMs)}. Connecting again by itself.`,
+      `No data from the guardian for ${quiet}: the numbers below are from ${clockTime(heardMs)}. The page reconnects automatically.`,
     );
   }
 }

@@ -12,7 +12,7 @@ const TABLE_ROWS = 41;
 /** What grew: the kinds of memory in a sentence, and the places in the program. */
 export function drawGrowth(element: Element, { growth }: Pick<Status, 'growth'>): void {
   fill(element, growth, () => {
-    if (!growth) return empty('Looked into from the warning level on.');
+    if (!growth) return empty('Profiled from the warning level on.');
     const { sites, note, at, sampledMs } = growth;
     const sampled = sampledMs === null ? '' : `, allocations sampled for ${formatSeconds(sampledMs / 1000)}`;
     return [
@@ -20,7 +20,7 @@ export function drawGrowth(element: Element, { growth }: Pick<Status, 'growth'>)
       sites.length === 0
         ? null
         : table(
-            'Where it is allocated',
+            'Allocation sites',
             ['Function', 'Place', 'Held', 'Growth'],
             sites.map((site) => [
               make('code', {}, site.name),
@@ -168,13 +168,16 @@ export function drawAgent(element: Element, status: Status): void {
     ['Processes', String(processes)],
     ['OOM kills', String(oomKills)],
     ['Limit from', words.limitSource(limitSource)],
-    ['Use from', words.usageSource(usageSource)],
+    ['Usage from', words.usageSource(usageSource)],
     ['Limited by', limitedBy],
   ];
   if (heapLimitBytes !== null)
     facts.push(['Heap', `${words.bytes(heapUsedBytes)} of ${words.bytes(heapLimitBytes)}`]);
   if (lastDeath)
-    facts.push(['Last end', `${words.DEATH_WORDS[lastDeath.cause]}, ${clockTime(Date.parse(lastDeath.at))}`]);
+    facts.push([
+      'Last exit',
+      `${words.DEATH_WORDS[lastDeath.cause]}, ${clockTime(Date.parse(lastDeath.at))}`,
+    ]);
   fill(element, [facts, degraded, advice], () => [
     make(
       'dl',

@@ -93,19 +93,19 @@ export function toLimit({
   if (seconds === null)
     return {
       value: NONE,
-      detail: growthBytesPerSecond === null ? 'growth not known yet' : 'not growing towards the limit',
+      detail: growthBytesPerSecond === null ? 'growth still unknown' : 'not growing towards the limit',
     };
   const upper = range && (range[1] === null ? 'never' : formatSeconds(range[1]));
   return {
     value: formatSeconds(seconds),
-    detail: range ? `${formatSeconds(range[0])} to ${upper} (95 %)` : 'if nothing changes',
+    detail: range ? `${formatSeconds(range[0])} to ${upper} (95 %)` : 'at the present growth',
   };
 }
 
 /** Readiness in words. */
 export function readiness({ ready, recycling }: Pick<Status, 'ready' | 'recycling'>): string {
-  if (ready) return 'Ready: takes new work';
-  return recycling ? 'Not ready: being ended in order' : 'Not ready: takes no new work';
+  if (ready) return 'Ready: admits new work';
+  return recycling ? 'Not ready: being recycled' : 'Not ready: admits no new work';
 }
 
 /** Where the limit comes from, in words. */
@@ -133,7 +133,7 @@ export function title(status: Status | null, live: boolean): string {
   return `${sign} ${percent(status.ratio)} ${word} · ${name} · Spillway`;
 }
 
-/** What a screen reader is told when it matters: level, readiness, blindness; nothing when nothing of that changed. */
+/** Announcement for screen readers: a change of level, readiness or blindness; `null` without one. */
 export function announcement(before: Status | null, now: Status): string | null {
   const changed =
     before && (before.level !== now.level || before.ready !== now.ready || before.blind !== now.blind);
@@ -154,18 +154,18 @@ export function describeChart(points: readonly Point[], live: boolean): string {
   return `Unreclaimable memory, over ${span}: between ${formatBytes(lowest)} and ${formatBytes(highest)}, ${live ? 'now' : 'last'} ${formatBytes(unreclaimableBytes(last))} of ${formatBytes(last.limitBytes)}. The table below has the numbers.`;
 }
 
-/** What a collection brought: `38 MiB freed in 210 ms`, or why nothing. */
+/** The result of a collection: `freed 38 MiB, paused 210 ms`, or why nothing. */
 export function collection({ verdict, freedBytes, stallMs }: GcRecord): string {
-  const stall = stallMs > 0 ? `, stood still ${formatSeconds(stallMs / 1000)}` : '';
+  const stall = stallMs > 0 ? `, paused ${formatSeconds(stallMs / 1000)}` : '';
   return verdict === 'freed'
     ? `freed ${formatBytes(freedBytes)}${stall}`
     : `${verdict.replaceAll('_', ' ')}${stall}`;
 }
 
-/** Why there was a collection, how, and what came in its way. */
+/** Why there was a collection, how, and what hindered it. */
 export function collectionDetail({ trigger, way, verdict, note, hint }: GcRecord): string {
   const hindrance = verdict === 'refused' || verdict === 'timeout' ? note : null;
-  return [trigger, way && `${way} way`, hindrance, hint].filter(Boolean).join(' · ');
+  return [trigger, way && `${way} GC`, hindrance, hint].filter(Boolean).join(' · ');
 }
 
 /** A place in a program: `src/memory.ts:40`. */

@@ -107,7 +107,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     try {
       options.aim.send();
     } catch (error) {
-      if (errnoOf(error) === 'ESRCH') done('ended_before', 'it had ended before SIGTERM');
+      if (errnoOf(error) === 'ESRCH') done('ended_before', 'the agent ended before SIGTERM');
       else done('refused', `SIGTERM could not be sent: ${messageOf(error)}`);
       return;
     }
@@ -121,22 +121,22 @@ export function startRecycle(options: RecycleOptions): Recycling {
     const now = clock.now();
     if (termMs !== null && goneMs === null && !options.aim.there()) goneMs = now;
     if (!options.alive()) {
-      if (termMs === null) done('ended_before', 'it ended before SIGTERM');
-      else done('ended', `it ended ${formatSeconds(((goneMs ?? now) - termMs) / 1000)} after SIGTERM`);
+      if (termMs === null) done('ended_before', 'the agent ended before SIGTERM');
+      else done('ended', `the agent ended ${formatSeconds(((goneMs ?? now) - termMs) / 1000)} after SIGTERM`);
     } else if (termMs === null) {
-      if (!drain.judged()) done('cancelled', 'called off: how the agent stands is no longer known');
+      if (!drain.judged()) done('cancelled', 'cancelled: the state of the agent is unknown');
       else if (closed >= QUIET_LOOKS)
-        done('cancelled', 'called off: it has closed its port, so it ends already');
+        done('cancelled', 'cancelled: the agent closed its port and is already shutting down');
       else if (drained(now) && drain.needed()) terminate();
       else look();
     } else if (goneMs !== null) {
       if (now - goneMs >= HANDED_OVER_MS)
         done(
           'ended',
-          `it ended ${formatSeconds((goneMs - termMs) / 1000)} after SIGTERM, and what started it runs on`,
+          `the agent ended ${formatSeconds((goneMs - termMs) / 1000)} after SIGTERM, its parent process is still running`,
         );
     } else if (now - termMs >= graceMs)
-      done('left_running', `${formatSeconds(graceMs / 1000)} after SIGTERM it still runs and is left alone`);
+      done('left_running', `the agent is still running ${formatSeconds(graceMs / 1000)} after SIGTERM`);
     if (step !== 'done') timer = clock.setTimer(poll, POLL_MS);
   };
 
@@ -149,7 +149,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     outcome,
     callOff(why) {
       if (step !== 'draining') return false;
-      done('cancelled', `called off: ${why}`);
+      done('cancelled', `cancelled: ${why}`);
       return true;
     },
   };
@@ -192,8 +192,8 @@ function startTicks(pid: number, procRoot: string): number | null {
   }
 }
 
-/** `4 → 0 in work`. */
+/** `4 → 0 in flight`. */
 function counted(before: number | null, after: number | null): string {
-  if (before === null && after === null) return 'what was in work is not known';
-  return `${before ?? '?'} → ${after ?? '?'} in work`;
+  if (before === null && after === null) return 'requests in flight unknown';
+  return `${before ?? '?'} → ${after ?? '?'} in flight`;
 }

@@ -87,7 +87,7 @@ export class GcRunner {
     if (this.#running) return of('acting', 'a collection runs');
     const { last } = this;
     const short = context.latest !== undefined && atLeast(context.latest.level, 'warning');
-    if (!short) return of('idle', 'memory is not short');
+    if (!short) return of('idle', 'there is no memory pressure');
     if (last?.verdict === 'refused' || last?.verdict === 'timeout') return of('waiting', last.note);
     return of('waiting', this.#wait ?? 'the runtime has not answered yet');
   }

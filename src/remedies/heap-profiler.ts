@@ -84,7 +84,7 @@ export class HeapProfiler {
       if (error instanceof RuntimeClientError && error.deferred) throw error; // the moment for it has not come
       this.#retryMs = clock.now() + RETRY_MS;
       this.#sampling = undefined;
-      log('warn', `what grows in the agent could not be told: ${messageOf(error)}`);
+      log('warn', `no growth profile: ${messageOf(error)}`);
     }
   }
 
@@ -125,7 +125,7 @@ export class HeapProfiler {
   async #open(): Promise<ProfilingReach> {
     const client = await this.#connection.open();
     if (canProfile(client)) return client;
-    throw new SpillwayError('unavailable', `what grows cannot be told of ${client.runtime} agents`);
+    throw new SpillwayError('unavailable', `no growth profile of ${client.runtime} agents`);
   }
 
   #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {

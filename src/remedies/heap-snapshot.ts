@@ -30,7 +30,7 @@ export async function takeSnapshot(
     throw new SpillwayError('unavailable', `no heap snapshots of ${client.runtime} agents`);
   const heap = await client.facts();
   const reading = present.latest?.reading;
-  if (!heap || !reading) throw new SpillwayError('unavailable', 'the size of the heap is not known');
+  if (!heap || !reading) throw new SpillwayError('unavailable', 'the size of the heap is unknown');
   const room = snapshotRoom({
     heapUsedBytes: heap.usedBytes,
     limitBytes: reading.limitBytes,

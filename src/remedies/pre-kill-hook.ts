@@ -67,7 +67,7 @@ export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Reme
     async end() {
       ended = true;
       found = [];
-      running?.abort(new Error('the guardian ends'));
+      running?.abort(new Error('the guardian is shutting down'));
     },
   };
 }

@@ -58,7 +58,7 @@ export class Recycler {
   follow(agent: AgentProcess | undefined): void {
     this.#life = agent;
     this.#latest = undefined;
-    this.#running?.callOff('the guardian ends, or the agent is gone');
+    this.#running?.callOff('the guardian is shutting down, or the agent has ended');
     this.#lookedMs = Number.NEGATIVE_INFINITY;
     this.#listens = false;
     this.#draining = null;
@@ -182,11 +182,11 @@ export class Recycler {
       this.#plan.refused();
       log(
         'warn',
-        `the agent is not recycled, although ${reason}: which of its processes SIGTERM is for cannot be told`,
+        `the agent is not recycled, although ${reason}: the target process of SIGTERM is ambiguous`,
       );
       return;
     }
-    this.#draining = `being ended in order: ${reason}`;
+    this.#draining = `being recycled: ${reason}`;
     log('warn', `recycling pid ${target}: ${reason}`);
     let sent = false;
     let wait = '';
@@ -227,7 +227,7 @@ export class Recycler {
   #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
     const { clock } = this.#deps;
     if (result === 'left_running')
-      this.#draining = `SIGTERM was sent to it, and ${formatSeconds((endedMs ?? 0) / 1000)} later it had not ended`;
+      this.#draining = `the agent is still running ${formatSeconds((endedMs ?? 0) / 1000)} after SIGTERM`;
     else this.#draining = null;
     if (sent && result === 'ended') {
       this.#plan.born(clock.now());
@@ -239,7 +239,7 @@ export class Recycler {
   #kubeletWait(nowMs: number): string {
     const seconds = this.#deps.kubelet ? this.#plan.kubeletWaitSeconds(nowMs) : 0;
     return seconds > 0
-      ? ` kubelet may wait ${formatSeconds(seconds)} before it starts it again (CrashLoopBackOff).`
+      ? ` The kubelet may delay the restart by ${formatSeconds(seconds)} (CrashLoopBackOff).`
       : '';
   }
 

@@ -143,7 +143,7 @@ export class PressureRemediation implements Remediation {
   }
 
   #context(): RuntimeSession {
-    if (!this.#session) throw new SpillwayError('unavailable', 'there is no agent now');
+    if (!this.#session) throw new SpillwayError('unavailable', 'there is no agent');
     return this.#session;
   }
 }

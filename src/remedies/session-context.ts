@@ -27,7 +27,8 @@ export class SessionContext {
 
   /** @throws SpillwayError `unavailable` when this life is over: what was waited for has come too late */
   check(): void {
-    if (this.over) throw new SpillwayError('unavailable', 'the agent has ended, or the guardian ends');
+    if (this.over)
+      throw new SpillwayError('unavailable', 'the agent has ended, or the guardian is shutting down');
   }
 
   /** Bytes held now. A glance, as a whole reading would be taken for one that the loop has judged. */

@@ -56,7 +56,7 @@ export function runtimeClientOf(
     case 'go':
       return createGoClient({ procRoot, pid, listening: listeningSockets });
     default:
-      return 'this program has no runtime that could be asked to collect its garbage';
+      return 'the program has no supported runtime';
   }
 }
 
@@ -75,17 +75,21 @@ function nodeSignals(
       if (!maySignal())
         return new RuntimeClientError(
           'refused',
-          `process ${pid} has no open inspector, and is sent SIGUSR1 only while work is turned away`,
+          `process ${pid} has no open inspector, and Spillway sends SIGUSR1 only from shedding on`,
           { deferred: true, passing: true },
         );
       const others = gc === 'auto' ? sharedHost({ procRoot, sysRoot: '/sys', inPod, pid }) : undefined;
       if (others !== undefined)
-        return new RuntimeClientError('refused', `the inspector of process ${pid} is not opened: ${others}`, {
-          hint: 'allow it with --gc on-shared-host, or start the agent with --inspect',
-        });
+        return new RuntimeClientError(
+          'refused',
+          `Spillway does not open the inspector of process ${pid}: ${others}`,
+          {
+            hint: 'allow it with --gc on-shared-host, or start the agent with --inspect',
+          },
+        );
       const barred = signalRecord.refusal(args());
       if (barred === undefined) return undefined;
-      return new RuntimeClientError('refused', `process ${pid} is not sent SIGUSR1: ${barred}`, {
+      return new RuntimeClientError('refused', `Spillway sends no SIGUSR1 to process ${pid}: ${barred}`, {
         hint: 'start the agent with --inspect',
       });
     },

@@ -96,7 +96,7 @@ function byPid(procRoot: string, pid: number): AgentSearch {
     return { kind: 'found', pid, startTime, name: shortName(argsOf(procRoot, pid), comm) };
   }
   const why =
-    read.kind === 'value' ? 'has ended' : read.kind === 'denied' ? 'may not be seen' : 'does not exist';
+    read.kind === 'value' ? 'has ended' : read.kind === 'denied' ? 'is not visible' : 'does not exist';
   return none(
     `process ${pid} ${why}`,
     'set --agent to a living process, or to match:TEXT to follow restarts',
@@ -140,15 +140,15 @@ function noOther(eligible: ProcessRow[], rows: Map<number, ProcessRow>): AgentSe
   if (shared)
     return none(
       'no process of another container is running',
-      'start the agent; it is looked for until it is there',
+      'start the agent; the search goes on until then',
     );
   return eligible.length > 0
     ? none(
-        'every process here shares the cgroup of the guardian, which leaves nothing to tell the agent by',
+        'every process here shares the cgroup of the guardian, so nothing identifies the agent',
         'set --agent match:TEXT or pid:N, or start the agent with: spillway run -- COMMAND',
       )
     : none(
-        'no process of another container can be seen',
+        'no process of another container is visible',
         'set shareProcessNamespace: true in the pod, or start the agent with: spillway run -- COMMAND',
       );
 }
@@ -180,23 +180,23 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
   if (told.length > 0)
     return none(
       `no process of the container "${name}" is running (others are: ${told.join(', ')})`,
-      'it is looked for until it is there; if the name is wrong, set --agent container:NAME',
+      'the search goes on; if the name is wrong, set --agent container:NAME',
     );
   const programs = tops.filter((row) => !isKnownProxy(row));
   const [only, ...more] = programs;
   if (programs.length === 0)
     return none(
-      'nothing but proxies is running beside the guardian, and none tells the name of its container',
-      'start the agent; it is looked for until it is there',
+      'only proxies are running beside the guardian, and the name of their container is unknown',
+      'start the agent; the search goes on until then',
     );
   if (only && more.length === 0)
     return {
       kind: 'found',
       ...foundOf(only),
-      remark: `no process tells the name of its container here: the only one beside the guardian's own is taken for "${name}"`,
+      remark: `container names are unknown here: the only container beside the guardian's own counts as "${name}"`,
     };
   return none(
-    `${programs.length} containers are running, and none tells its name: no mount below …/pods/UID/containers/NAME is seen in /proc/PID/mountinfo`,
+    `${programs.length} containers are running with unknown names: /proc/PID/mountinfo has no mount below …/pods/UID/containers/NAME`,
     'set --agent match:TEXT to a part of the command line of the agent',
   );
 }

@@ -43,7 +43,7 @@ export interface FindClusterOptions {
 export function findCluster(options: FindClusterOptions): Cluster | NoCluster {
   const { env, directory = SERVICE_ACCOUNT, hostName = hostname(), procRoot = '/proc' } = options;
   const host = env['KUBERNETES_SERVICE_HOST'];
-  if (!host) return { reason: 'KUBERNETES_SERVICE_HOST is not set: this is no pod', inCluster: false };
+  if (!host) return { reason: 'KUBERNETES_SERVICE_HOST is not set: this is not a pod', inCluster: false };
   const tokenFile = join(directory, 'token');
   let token: string;
   try {
@@ -53,12 +53,12 @@ export function findCluster(options: FindClusterOptions): Cluster | NoCluster {
   }
   const claims = tokenClaims(token);
   const namespace = env['POD_NAMESPACE'] || claims.namespace || textOf(join(directory, 'namespace'));
-  if (!namespace) return { reason: 'its namespace is not known: set POD_NAMESPACE', inCluster: true };
+  if (!namespace) return { reason: 'its namespace is unknown: set POD_NAMESPACE', inCluster: true };
   const name = env['POD_NAME'] || claims.podName;
   const uid = env['POD_UID'] || claims.podUid || containerPlace(procRoot, 'self')?.podUid;
   const missing: string[] = [];
-  if (!name) missing.push(`POD_NAME (the host name ${hostName} is taken for it)`);
-  if (!uid) missing.push('POD_UID (kubectl describe pod will not show the events)');
+  if (!name) missing.push(`POD_NAME (the host name ${hostName} stands in for it)`);
+  if (!uid) missing.push('POD_UID (kubectl describe pod does not show the events)');
   return {
     host,
     port: Number(env['KUBERNETES_SERVICE_PORT_HTTPS'] || env['KUBERNETES_SERVICE_PORT'] || 443),

@@ -141,13 +141,13 @@ export class AgentMemory {
     if (limitSource === 'machine')
       reasons.push({
         code: 'no_memory_limit',
-        message: 'the agent has no memory limit: it is judged against the memory of the machine',
+        message: 'the agent has no memory limit: the memory of the machine counts as its limit',
         hint: 'set a limit on its container, or --limit',
       });
     if (usageSource === 'rss' && this.#locateFailure === undefined)
       reasons.push({
         code: 'shared_cgroup',
-        message: 'the agent shares a cgroup with others: its use is the RSS of its processes',
+        message: 'the agent shares its cgroup with other processes: its usage is the RSS of its own',
         hint: 'give it a cgroup of its own',
       });
     const { limit: kernel, limitName = 'limit', skipped = [] } = this.#group ?? {};
@@ -245,11 +245,11 @@ function unreadable(error: unknown): Degraded {
   const given = error instanceof SpillwayError ? error.hint : undefined;
   return {
     code: 'cgroup_unreadable',
-    message: `the agent's cgroup cannot be used: ${messageOf(error)}`,
+    message: `the agent's cgroup is unusable: ${messageOf(error)}`,
     hint:
       given ??
       (errnoOf(error) === 'EACCES'
         ? 'run with the same uid and gid as the agent'
-        : 'let the guardian see the cgroup of the agent'),
+        : 'make the cgroup of the agent visible to the guardian'),
   };
 }

@@ -29,11 +29,11 @@ export class RssDoubt {
     else if (held > limitBytes) this.#doubted = true;
     if (!this.#doubted) return;
     const why = exact
-      ? 'that is not the limit in force; let the guardian see the cgroup of the agent, or set --limit'
-      : 'pages that they share are counted in each; run the guardian with the same uid and gid as the agent (runAsUser, runAsGroup)';
+      ? 'that is not the limit in force; make the cgroup of the agent visible to the guardian, or set --limit'
+      : 'shared pages count in each process; run the guardian with the same uid and gid as the agent (runAsUser, runAsGroup)';
     throw new SpillwayError(
       'read',
-      `the RSS of the agent's processes (${processes}) adds up to ${formatBytes(held)} at a limit of ${formatBytes(limitBytes)}, with nobody killed: ${why}`,
+      `the RSS of the agent's processes (${processes}) adds up to ${formatBytes(held)} at a limit of ${formatBytes(limitBytes)} without an OOM kill: ${why}`,
     );
   }
 }

@@ -24,7 +24,7 @@ export function sharedHost({ procRoot, sysRoot, inPod, pid }: SharedHostOptions)
     const device = physicalDevice(`${sysRoot}/class/net`);
     return device === undefined
       ? undefined
-      : `the pod has the node's network (${device}): every process of the node could reach the port`;
+      : `the pod has the node's network (${device}): every process of the node can reach the port`;
   }
   const ours = namespaceOf(procRoot, 'self');
   const known = new Set([0, ownerOf(procRoot, 'self'), ownerOf(procRoot, pid)]);
@@ -33,7 +33,7 @@ export function sharedHost({ procRoot, sysRoot, inPod, pid }: SharedHostOptions)
     if (uid === undefined || uid < FIRST_USER || known.has(uid)) continue;
     const its = namespaceOf(procRoot, other);
     if (its === undefined || its === ours)
-      return `processes of another user run on this machine (uid ${uid}, pid ${other}) and could reach the port`;
+      return `processes of another user run on this machine (uid ${uid}, pid ${other}) and can reach the port`;
   }
   return undefined;
 }

@@ -23,7 +23,7 @@ export function locateMemoryCgroup(cgroupText: string, mountinfoText: string): M
     return below === undefined ? [] : [{ ...mount, below }];
   });
   const mount = mounts.find(({ readOnly }) => !readOnly);
-  if (mounts.length === 0) return `the cgroup ${group.path} (${group.version}) is not visible in any mount`;
+  if (mounts.length === 0) return `the cgroup ${group.path} (${group.version}) has no visible mount`;
   if (!mount) return `${mounts[0]?.mountPoint} is mounted read-only`;
   return {
     version: group.version === 'v1' ? 1 : 2,

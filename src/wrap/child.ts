@@ -89,7 +89,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     });
     const pid = await started(child);
     child.on('error', (error) =>
-      onProblem(`cannot pass a signal on to ${options.command} (pid ${pid}): ${error.message}`),
+      onProblem(`cannot forward a signal to ${options.command} (pid ${pid}): ${error.message}`),
     );
     pass = (name) => {
       if (!(FROM_TERMINAL.has(name) && terminalSendsTo(pid))) child.kill(name);
@@ -135,7 +135,7 @@ function startFailure(command: string, cause: unknown): SpillwayError {
   if (errnoOf(cause) === 'ENOENT' && !(isPath && existsSync(command)))
     return new SpillwayError('command', `command not found: ${command}`, {
       hint: isPath
-        ? 'check the path; it is seen from the working directory'
+        ? 'check the path; it is relative to the working directory'
         : 'check its spelling and PATH, or give its full path',
       cause,
     });
@@ -148,7 +148,7 @@ function startFailure(command: string, cause: unknown): SpillwayError {
     hint:
       errnoOf(cause) === 'EACCES'
         ? `make it an executable file: chmod +x ${command}`
-        : 'run it without Spillway to see more',
+        : 'run it without Spillway for details',
     cause,
   });
 }

@@ -36,7 +36,7 @@ export function leaveProcessOne(argv: readonly string[]): string | undefined {
     execve(SHELL, ['sh', '-c', INIT_SCRIPT, NAME, ...again], process.env);
   }
   const lacks = execve ? SHELL : 'Node 22.15 or newer';
-  return `as process 1 without ${lacks} it cannot collect processes that outlive their parent: start the container with an init (docker run --init, or tini as its entry point)`;
+  return `as process 1 without ${lacks} it cannot reap orphaned processes: start the container with an init (docker run --init, or tini as its entry point)`;
 }
 
 /** Whether process 1 is that shell: it belongs to this program, and does nothing by itself. */

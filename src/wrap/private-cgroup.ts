@@ -39,7 +39,7 @@ export const SMALLEST_LIMIT_BYTES = 4 * 1024 * 1024;
 const LEAF = 'spillway-guardian';
 const RETURN_TRIES = 50;
 const HINT =
-  'run as root or under: systemd-run --user --scope -p Delegate=yes spillway run …; without a cgroup the limit is guarded, not enforced';
+  'run as root or under: systemd-run --user --scope -p Delegate=yes spillway run …; without a cgroup the limit is monitored, not enforced';
 
 /**
  * Makes a memory cgroup for the command where this process may. Version 1: inside its own group. Version 2: inside its own
@@ -55,7 +55,7 @@ export function makePrivateCgroup({ limitBytes, procRoot = '/proc' }: PrivateCgr
   const none = (...reasons: string[]) => ({ group: undefined, reasons: [...reasons, HINT] });
   if (limitBytes < SMALLEST_LIMIT_BYTES)
     return none(
-      `no program starts within ${formatBytes(limitBytes)}: at least ${formatBytes(SMALLEST_LIMIT_BYTES)} are needed`,
+      `${formatBytes(limitBytes)} is too small to start a program: the minimum is ${formatBytes(SMALLEST_LIMIT_BYTES)}`,
     );
   const home = ownCgroup(procRoot);
   if (typeof home === 'string') return none(home);
@@ -89,9 +89,7 @@ export async function sweepStale({ procRoot = '/proc' }: { procRoot?: string } =
       try {
         const killed = await removeGroup(directory);
         stepBack(parent, false);
-        cleaned.push(
-          `removed the cgroup ${directory} of a guardian that was killed; ended ${killed} processes in it`,
-        );
+        cleaned.push(`removed the cgroup ${directory} of a killed guardian, with ${killed} processes in it`);
       } catch (thrown) {
         cleaned.push(messageOf(thrown));
       }

@@ -80,6 +80,6 @@ export async function startReaper(options: ReaperOptions): Promise<Reaper | stri
       },
     };
   } catch (thrown) {
-    return `no reaper (${shell}: ${messageOf(thrown)}): what the command started stays behind if the guardian is killed`;
+    return `no reaper (${shell}: ${messageOf(thrown)}): a killed guardian leaves the processes of the command running`;
   }
 }

@@ -84,7 +84,7 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
     variables.shared ? [] : variables.all.filter(c, c.?command[?0].orValue("") in {{ toJson $known.inits }})
 - name: obstacle   # why it cannot be done; "" where it can
   expression: >-
-    "kubernetes.io/config.mirror" in variables.annotations ? "it is a mirror pod: the kubelet would not run what is added here"
+    "kubernetes.io/config.mirror" in variables.annotations ? "it is a mirror pod: the kubelet ignores added containers"
     : variables.spec.?hostPID.orValue(false) ? "hostPID excludes shareProcessNamespace"
     : variables.spec.?hostNetwork.orValue(false) ? "hostNetwork: port 9797 would be the node's, open to its network and taken for the next such pod"
     : variables.spec.?os.name.orValue("linux") != "linux" || variables.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux") != "linux" ? "not a Linux pod"

@@ -83,7 +83,7 @@ Needs spillway.obstacles before it. Takes a dict:
 - name: noRoom  # why, or ""; of a pod with resources of its own only those are counted
   expression: >-
     has(variables.spec.resources) || !variables.applies ? ""
-    : size(variables.lacking) > 0 ? "ResourceQuota " + params.metadata.name + " asks every container for " + variables.lacking.join(" and ") + ", and the sidecar has none"
+    : size(variables.lacking) > 0 ? "ResourceQuota " + params.metadata.name + " requires " + variables.lacking.join(" and ") + " of every container, and the sidecar has none"
     : size(variables.short) > 0 ? "ResourceQuota " + params.metadata.name + " has no room for the sidecar's "
       + variables.short.map(n, n + " (" + variables.asked[n] + ")").join(" and ")
     : ""
@@ -117,7 +117,7 @@ Needs spillway.obstacles before it. Takes a dict:
   expression: >-
     has(variables.spec.resources) ? (
       variables.limits.exists(l, l.type == "Container" && size(l.?default.orValue({})) + size(l.?defaultRequest.orValue({})) > 0)
-      ? "LimitRange " + params.metadata.name + " gives containers what they do not ask for, which may be more than the pod has as a whole" : "")
+      ? "LimitRange " + params.metadata.name + " sets defaults of containers, and these may exceed the resources of the pod" : "")
     : size(variables.broken) > 0 ? "LimitRange " + params.metadata.name + " refuses the sidecar's " + variables.broken[0][0]
     : ""
 {{- end }}

@@ -49,16 +49,19 @@ export function parseManifest(text: string): Manifest | { problems: ManifestProb
   };
   let documents: Document.Parsed[];
   try {
-    if (nestsTooDeep(text)) throw new Error('it nests too deep');
+    if (nestsTooDeep(text)) throw new Error('the nesting is too deep');
     documents = [...parseAllDocuments(text, { ...DIALECT, lineCounter: lines })];
   } catch (thrown) {
-    return { problems: [{ line: 1, column: 1, message: `this cannot be parsed: ${messageOf(thrown)}` }] };
+    return { problems: [{ line: 1, column: 1, message: `the YAML cannot be parsed: ${messageOf(thrown)}` }] };
   }
   const template = templateIn(text, documents);
   if (template !== undefined)
     return {
       problems: [
-        problem(template, 'this is a template, not a manifest: render it first, as by `helm template`'),
+        problem(
+          template,
+          'this is a template, not a manifest: render it first, for example with `helm template`',
+        ),
       ],
     };
   const problems = documents.flatMap(({ errors }) =>

@@ -38,7 +38,7 @@ export async function agentChecks(
     { check: 'garbage collection', ...collecting(config, worker, way) },
     { check: 'growth profile', ...naming(config, way, NAMED_BY[worker.runtime]) },
     ...(worker.runtime === 'node' && way.status === 'pass'
-      ? [{ check: 'keep its inspector to itself', ...client(worker.pid, others) }]
+      ? [{ check: 'inspector exposure', ...client(worker.pid, others) }]
       : []),
     { check: 'graceful recycle', ...ending(config, life, way) },
     ...heapLimitCheck(life.heapLimitBytes, life.heapLimitSet, reading),
@@ -48,7 +48,7 @@ export async function agentChecks(
 function collecting(config: Config, { pid, runtime }: AgentProcess['worker'], way: Outcome): Outcome {
   if (config.gc === 'off') return fail('switched off', 'set --gc auto');
   if (way.status === 'pass' && runtime === 'jvm' && argsOf('/proc', pid).includes('-XX:+DisableExplicitGC'))
-    return fail('the JVM runs with -XX:+DisableExplicitGC', 'leave -XX:+DisableExplicitGC out');
+    return fail('the JVM runs with -XX:+DisableExplicitGC', 'remove -XX:+DisableExplicitGC');
   return way;
 }
 
@@ -76,26 +76,26 @@ function ending(
   if (recycle === 'on') return pass('SIGTERM, whether it handles it or not');
   if (restartedBy(podRestartPolicy) === false)
     return fail(
-      `its pod has restartPolicy ${podRestartPolicy}: what ends in order is not started again`,
-      'nothing, where its work must not be cut short',
+      `its pod has restartPolicy ${podRestartPolicy}: the kubelet does not restart it after a graceful exit`,
+      'none, where its work must not be interrupted',
     );
   const target = sigtermTarget('/proc', info.pid, worker.pid);
   if (target === null)
-    return fail('what starts it has started others beside it', 'start it alone, or set --recycle on');
+    return fail('its parent process has other children', 'start it alone, or set --recycle on');
   const handles = handlesSigterm('/proc', target);
   if (handles !== null)
     return handles
       ? pass('it handles SIGTERM')
-      : fail('it is not known to handle SIGTERM', 'handle SIGTERM in the agent, or set --recycle on');
+      : fail('no SIGTERM handler is known', 'handle SIGTERM in the agent, or set --recycle on');
   // Node itself catches it in every program: SigCgt tells nothing
   return way.status === 'pass'
     ? warn(
-        'whether its program handles SIGTERM is asked of it at run time',
-        'if it does not: handle SIGTERM in the agent, or set --recycle on',
+        'the guardian asks the program for a SIGTERM handler at run time',
+        'if it has none: handle SIGTERM in the agent, or set --recycle on',
       )
     : fail(
-        'whether its program handles SIGTERM cannot be asked of it',
-        'as for collect garbage, or set --recycle on',
+        'the guardian cannot ask the program for a SIGTERM handler',
+        'see garbage collection, or set --recycle on',
       );
 }
 
@@ -110,5 +110,5 @@ export function heapLimitCheck(
   const advice = heapAdvice({ heapLimitBytes, containerLimitBytes: limitBytes, explicit });
   if (advice) return [{ check, ...fail(advice.message, advice.hint) }];
   const origin = explicit ? 'as set' : 'by default';
-  return [{ check, ...pass(`V8 gives up at ${formatBytes(heapLimitBytes)}, ${origin}`) }];
+  return [{ check, ...pass(`V8 aborts at ${formatBytes(heapLimitBytes)}, ${origin}`) }];
 }

@@ -31,8 +31,8 @@ export function refused(thrown: unknown): Outcome {
   const detail = messageOf(thrown);
   if (!(thrown instanceof RuntimeClientError)) return fail(detail, hintOf(thrown));
   // a start, a program that is late: nothing has to be changed for that
-  if (thrown.passing && thrown.hint === undefined) return warn(detail, 'ask again in a moment');
-  return fail(detail, thrown.hint ?? 'none: readiness and admission are what is left');
+  if (thrown.passing && thrown.hint === undefined) return warn(detail, 'run doctor again in a moment');
+  return fail(detail, thrown.hint ?? 'none: readiness and admission still work');
 }
 
 /** What an error says to do; for most of them it is another user's process that may not be seen. */

@@ -21,7 +21,10 @@ export async function commandChecks(
       check: 'garbage collection',
       ...(config.gc === 'off' ? fail('switched off', 'set --gc auto') : way),
     },
-    { check: 'growth profile', ...naming(config, way, 'functions, types or classes, as its runtime tells') },
+    {
+      check: 'growth profile',
+      ...naming(config, way, 'functions, types or classes, depending on the runtime'),
+    },
     { check: 'graceful recycle', ...ending(config) },
     ...heapLimitOfNode(env, reading),
   ];
@@ -45,10 +48,10 @@ async function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Promise<Outc
   if (!atStart && gc === 'inspect-only') return warn(`of ${OTHERS}`, NEEDS_OPEN);
   const switchedOff = /(?:^|\s)(--disable-sigusr1|--(?:experimental-)?permission)(?=\s|$)/.exec(options)?.[1];
   if (!atStart && switchedOff)
-    return warn(`of ${OTHERS}; not of Node: NODE_OPTIONS has ${switchedOff}`, `leave ${switchedOff} out`);
+    return warn(`of ${OTHERS}; not of Node: NODE_OPTIONS has ${switchedOff}`, `remove ${switchedOff}`);
   if (await isTaken({ host, port }))
     return warn(
-      `of ${OTHERS}; not of Node: ${host}:${port}, where it would open its inspector, is in use`,
+      `of ${OTHERS}; not of Node: ${host}:${port}, the address of its inspector, is in use`,
       'give the command an inspector port of its own: NODE_OPTIONS=--inspect-port=PORT',
     );
   return pass(`of Node, ${OTHERS}`);
@@ -58,6 +61,6 @@ function ending({ recycle, restart }: Config): Outcome {
   if (recycle === 'off') return fail('switched off', 'set --recycle auto');
   if (recycle === 'on') return pass('SIGTERM, whether the command handles it or not');
   return restart === 'no'
-    ? fail('nobody would start the command again', 'set --restart on-failure, or --recycle on')
+    ? fail('no restart policy', 'set --restart on-failure, or --recycle on')
     : pass('a command that handles SIGTERM');
 }

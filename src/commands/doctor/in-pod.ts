@@ -57,11 +57,11 @@ export function withManifest(
   procRoot = '/proc',
 ): Outcome {
   if (found.status === 'pass') return found;
-  const why = 'without it nothing is guarded';
+  const why = 'without it Spillway guards nothing';
   const rows = [...scanProcesses(procRoot, new Map())];
   if (seesHost(rows, selfPid))
     return inPod(
-      { ...found, detail: `${found.detail}; the pod uses hostPID: every process of the node is seen` },
+      { ...found, detail: `${found.detail}; the pod uses hostPID: every process of the node is visible` },
       why,
       ownProcesses(),
     );
@@ -72,7 +72,7 @@ export function withManifest(
     const right =
       config.agent.kind === 'container' && others.includes(config.agent.name) ? config.agent.name : first;
     const seen =
-      others.length === 0 ? found.detail : `${found.detail}; containers seen: ${others.join(', ')}`;
+      others.length === 0 ? found.detail : `${found.detail}; visible containers: ${others.join(', ')}`;
     return inPod({ ...found, detail: seen }, why, agentNamed(right));
   }
   // a pod that shares its processes shows what holds them, even while no agent runs
@@ -82,7 +82,7 @@ export function withManifest(
 /** The lines that make room for reports of deaths. */
 export function withVolume(recording: Outcome, { recordDir }: Pick<Config, 'recordDir'>): Outcome {
   if (recordDir === undefined || recording.status === 'pass') return recording;
-  return inPod(recording, 'without it the reports of deaths go with the guardian', recordVolume(recordDir));
+  return inPod(recording, 'without it the post-mortems are lost with the guardian', recordVolume(recordDir));
 }
 
 /** What holds the namespaces of a pod: containerd's, CRI-O's. */

@@ -20,11 +20,11 @@ export function inspectorReach(procRoot: string, agentPid: number): Outcome {
     if (uid === undefined || uid === 0 || uid === agent?.uid) continue;
     strangers.add(clean(`${row.args[0]?.split('/').at(-1)} (uid ${uid})`));
   }
-  if (strangers.size === 0) return pass('only root and its own user run here');
+  if (strangers.size === 0) return pass('only root and the user of the agent have processes here');
   const names = [...strangers];
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
   return warn(
-    `while it is open, also ${names.slice(0, NAMED).join(', ')}${more} may use it at 127.0.0.1`,
-    'where these are not trusted, run them elsewhere, or set --gc inspect-only, which never opens it',
+    `an open inspector at 127.0.0.1 is also reachable for ${names.slice(0, NAMED).join(', ')}${more}`,
+    'run untrusted ones elsewhere, or set --gc inspect-only: it never opens the inspector',
   );
 }

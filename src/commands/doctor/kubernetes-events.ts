@@ -7,7 +7,7 @@ import { type Cluster, type FindClusterOptions, findCluster } from '../../source
 import { fail, inPod, type Outcome, pass, warn } from './check.ts';
 import { toApiServer, token } from './manifest.ts';
 
-const WHY = 'without it `kubectl describe pod` says nothing of the pressure; log, metrics and webhook do';
+const WHY = 'without it `kubectl describe pod` shows no pressure; log, metrics and webhook do';
 /** An API server answers within milliseconds; what takes this long is dropped on its way. */
 const ANSWER_MS = 3000;
 
@@ -24,7 +24,7 @@ export async function kubernetesEvents(
   const cluster = findCluster(where);
   if ('reason' in cluster)
     return cluster.inCluster
-      ? inPod(fail(cluster.reason, 'mount a token of the sidecar’s own'), WHY, token())
+      ? inPod(fail(cluster.reason, 'mount a token for the sidecar'), WHY, token())
       : fail(cluster.reason, 'run it in a pod');
   try {
     return await tryBoth(cluster, where.answerMs ?? ANSWER_MS);
@@ -61,8 +61,8 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
   if (first?.status === 401)
     return {
       ...fail(
-        `the API server does not take the token (401): ${saidBy(first)}`,
-        `look at ${tokenFile}: it has expired, is another cluster's, or its service account is gone; start the pod anew`,
+        `the API server rejects the token (401): ${saidBy(first)}`,
+        `check ${tokenFile}: it has expired, belongs to another cluster, or its service account was deleted; restart the pod`,
       ),
       why: WHY,
     };
@@ -74,7 +74,7 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
     return inPod(
       fail(
         `the service account ${name} may not ${verb} Events in ${namespace}`,
-        'apply these, or let the Helm chart do so (rbac.namespaces)',
+        'apply these rules, or have the Helm chart add them (rbac.namespaces)',
       ),
       WHY,
       eventRights(namespace, name),
@@ -84,23 +84,19 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
     return {
       ...fail(
         `the API server refuses an Event (${created.status}): ${saidBy(created)}`,
-        'what it says tells who refuses: an admission policy, a quota, a namespace that ends',
+        'its message names the cause: an admission policy, a quota, a terminating namespace',
       ),
       why: WHY,
     };
   const detail = `create and patch, on pod ${namespace}/${pod.name}`;
   return missing.length === 0
     ? pass(detail)
-    : warn(`${detail}; not told: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
+    : warn(`${detail}; missing: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
 }
 
 function unreachable({ host, port, pod }: Cluster, error: unknown): Outcome {
   if (error instanceof SpillwayError && error.code === 'read')
-    return inPod(
-      fail(messageOf(error), 'mount them so that the guardian’s user may read them'),
-      WHY,
-      token(),
-    );
+    return inPod(fail(messageOf(error), 'make them readable for the user of the guardian'), WHY, token());
   const timedOut = error instanceof Error && /Timeout|Abort/.test(`${error.name} ${String(error.cause)}`);
   const detail = timedOut
     ? `the API server at ${host}:${port} does not answer within ${ANSWER_MS / 1000} s`
@@ -108,7 +104,7 @@ function unreachable({ host, port, pod }: Cluster, error: unknown): Outcome {
   return inPod(
     fail(
       detail,
-      'look whether the API server is up (kubectl get --raw /readyz) and whether a NetworkPolicy keeps the pod from it; this one lets it out',
+      'check that the API server is up (kubectl get --raw /readyz) and that no NetworkPolicy blocks the pod; this one allows it',
     ),
     WHY,
     toApiServer(pod.namespace, port),
@@ -128,7 +124,7 @@ function sample({ pod: { namespace, name, uid } }: Cluster): unknown {
     reason: 'MemoryPressureRecovered',
     action: 'TakeWork',
     type: 'Normal',
-    note: 'A look whether this could be told.',
+    note: 'Permission check of spillway doctor.',
   };
 }
 

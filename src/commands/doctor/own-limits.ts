@@ -23,12 +23,12 @@ export function ownMemoryCheck(root = '/sys/fs/cgroup'): Outcome {
     counter(`${root}/memory/memory.oom_control`, 'oom_kill') ??
     0;
   const said = limit === undefined || limit > UNLIMITED ? 'no limit' : `limit ${formatBytes(limit)}`;
-  const why = 'a guardian that is killed or thrashes un-readies a healthy agent';
+  const why = 'a killed or thrashing guardian makes a healthy agent un-ready';
   const lines = ownMemory('128Mi', '128Mi');
   const hint = `give the sidecar ${formatBytes(RECOMMENDED_BYTES)}`;
-  if (kills > 0) return inPod(fail(`${said}, and the kernel killed in it ${kills} times`, hint), why, lines);
+  if (kills > 0) return inPod(fail(`${said}, with ${kills} OOM kills in its cgroup`, hint), why, lines);
   if (limit !== undefined && limit < SMALLEST_BYTES)
-    return inPod(fail(`${said}: it needs ${formatBytes(SMALLEST_BYTES)} to work well`, hint), why, lines);
+    return inPod(fail(`${said}: the minimum is ${formatBytes(SMALLEST_BYTES)}`, hint), why, lines);
   if (limit !== undefined && limit < RECOMMENDED_BYTES)
     return inPod(warn(`${said}: tight under a flood of requests`, hint), why, lines);
   return pass(said);
@@ -47,8 +47,8 @@ export function ownCpuCheck(root = '/sys/fs/cgroup'): Outcome {
   const detail = `limit ${Math.round(share * 1000)}m, throttled in ${(throttled * 100).toFixed(1)} % of its periods`;
   if (share >= LITTLE_CPU && throttled <= THROTTLED) return pass(detail);
   return inPod(
-    warn(detail, 'leave limits.cpu of the sidecar out, or set it to 500m where a quota asks for one'),
-    'each throttled period delays readings and answers by up to 100 ms: a burst is over in 26',
+    warn(detail, 'remove limits.cpu of the sidecar, or set it to 500m where a quota requires one'),
+    'each throttled period delays readings and answers by up to 100 ms; a burst fills the limit in 26 ms',
     noCpuLimit(),
   );
 }

@@ -5,7 +5,7 @@ import { capabilityNames, type Identity, identityOf, isPrivileged } from './iden
 import { sameUser, unprivileged } from './manifest.ts';
 
 const WHY =
-  'without it the cgroup cannot be read: use is the sum of RSS, kills are not counted, and nothing is collected';
+  'without it the guardian cannot read the cgroup: usage is the sum of RSS, OOM kills are not counted, and GC is impossible';
 
 /**
  * Whether the agent's files can be seen through `/proc/PID/root`, as its cgroup is read. The kernel asks for the same uid
@@ -19,10 +19,11 @@ export function processAccess(procRoot: string, pid: number, container: string):
     return pass('/proc/PID/root');
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno !== 'EACCES' && errno !== 'EPERM') return fail(messageOf(error), 'ask again in a moment');
+    if (errno !== 'EACCES' && errno !== 'EPERM')
+      return fail(messageOf(error), 'run doctor again in a moment');
   }
   const [own, agent] = [identityOf(procRoot, 'self'), identityOf(procRoot, pid)];
-  if (!own || !agent) return fail(`process ${pid} has ended`, 'ask again in a moment');
+  if (!own || !agent) return fail(`process ${pid} has ended`, 'run doctor again in a moment');
   return denied(own, agent, container);
 }
 
@@ -33,7 +34,7 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
     return inPod(
       fail(
         `the agent's container is privileged`,
-        `run the agent without privileges: its sidecar would need them all`,
+        `run the agent unprivileged: its sidecar would need the same privileges`,
       ),
       WHY,
       unprivileged(container),
@@ -50,10 +51,10 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
   if (lacking.length > 0)
     return inPod(
       fail(
-        `the agent has capabilities that the guardian has not: ${lacking.join(', ')}`,
+        `the guardian lacks capabilities of the agent: ${lacking.join(', ')}`,
         agent.uid === 0
-          ? 'give the guardian the same, or better the agent none (drop: [ALL])'
-          : 'take them from the agent (drop: [ALL]): given to a guardian that is not root they do not take effect',
+          ? 'drop them from the agent (drop: [ALL]), or add them to the guardian'
+          : 'drop them from the agent (drop: [ALL]): a non-root guardian cannot use them',
       ),
       WHY,
       sameUser(agent, agent.uid === 0 ? capabilityNames(agent.permitted) : []),
@@ -62,17 +63,17 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
     return {
       ...fail(
         'the agent made itself unreadable: it changed its user after its start, or called prctl(PR_SET_DUMPABLE, 0)',
-        'start the agent as the user it is to be (runAsUser, runAsGroup) and not by su-exec, gosu or the like',
+        'set the user of the agent with runAsUser and runAsGroup instead of su-exec, gosu or the like',
       ),
       why: WHY,
     };
   const modules =
     agent.label === own.label
       ? 'a security module of the node (AppArmor, SELinux, gVisor) denies it'
-      : `the security module of the node parts them: the guardian is in ${own.label || 'no profile'}, the agent in ${agent.label || 'no profile'}`;
+      : `the profiles of the security module differ: the guardian has ${own.label || 'no profile'}, the agent ${agent.label || 'no profile'}`;
   return {
     ...fail(
-      `uid, gid and capabilities fit, and nevertheless it is denied: ${modules}`,
+      `uid, gid and capabilities match, but access is denied: ${modules}`,
       'give both containers the same appArmorProfile and seLinuxOptions',
     ),
     why: WHY,

@@ -25,22 +25,22 @@ export async function probeCheck(
     const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     count = Number(COUNT.exec(await answer.text())?.[1] ?? 0);
   } catch (error) {
-    return warn(`the guardian does not answer at ${url}: ${messageOf(error)}`, 'look at its log');
+    return warn(`the guardian does not answer at ${url}: ${messageOf(error)}`, 'check its log');
   }
-  if (count > 0) return pass(`the kubelet asked for /readyz ${count} times`);
-  if (ageS < EARLY_S) return warn('too early to tell', 'ask again in a moment');
+  if (count > 0) return pass(`the kubelet has probed /readyz ${count} times`);
+  if (ageS < EARLY_S) return warn('too early to tell', 'run doctor again in a moment');
   if (mesh)
     return inPod(
       warn(
-        `the kubelet never asked for /readyz, and a proxy of ${mesh} runs in this pod`,
-        `the proxy may refuse what is not encrypted: have the sidecar injected before it, or keep port ${listen.port} from it`,
+        `the kubelet has never probed /readyz, and this pod has a proxy of ${mesh}`,
+        `the proxy may reject plain HTTP: inject the sidecar before it, or exclude port ${listen.port} from it`,
       ),
       'without it the pod is not ready, or stays in its Services under pressure',
       passesMesh(mesh, listen.port),
     );
   return inPod(
-    warn('the kubelet never asked for /readyz', 'give the sidecar a readiness probe'),
-    'without it the pod stays in its Services under pressure: nobody but who asks /admit is kept away',
+    warn('the kubelet has never probed /readyz', 'give the sidecar a readiness probe'),
+    'without it the pod stays in its Services under pressure: only clients of /admit are refused',
     readinessProbe(listen.port),
   );
 }

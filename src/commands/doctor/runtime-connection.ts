@@ -36,10 +36,7 @@ export async function probeConnection(
       case 'go':
         return await intoGo(pid);
       default:
-        return fail(
-          'this program has no runtime that could be asked',
-          'none: readiness and admission are what is left',
-        );
+        return fail('the program has no supported runtime', 'none: readiness and admission still work');
     }
   } catch (error) {
     return refused(error);
@@ -53,14 +50,14 @@ async function intoNode(pid: number, mayOpen: boolean, others: string | undefine
   if (!mayOpen) return fail(`process ${pid} has no open inspector`, NEEDS_OPEN);
   if (others !== undefined)
     return fail(
-      `its inspector is not opened: ${others}`,
+      `the guardian does not open its inspector: ${others}`,
       'allow it with --gc on-shared-host, or start the agent with --inspect',
     );
   const obstacle = target.signalObstacle(await target.listening());
   if (obstacle) return refused(obstacle);
   if (!maySignal(pid))
     return fail(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
-  return pass('SIGUSR1 opens its inspector when that is needed, unless the program has a handler of its own');
+  return pass('SIGUSR1 opens its inspector when needed, unless the program handles SIGUSR1 itself');
 }
 
 function intoPython(pid: number): Outcome {
@@ -71,10 +68,7 @@ function intoPython(pid: number): Outcome {
   const order = openOrder(PROC, pid, look, startTime);
   order.close();
   if (!look.directories().some(({ here }) => isWritable(here)))
-    return fail(
-      'no directory of the agent can be written to',
-      'give the agent a writable /tmp (an emptyDir)',
-    );
+    return fail('no directory of the agent is writable', 'give the agent a writable /tmp (an emptyDir)');
   return pass(`remote debugging (PEP 768) of CPython ${order.version}`);
 }
 
@@ -85,7 +79,7 @@ function intoJvm(pid: number): Outcome {
   const tmp = openTmp(target);
   try {
     if (!isWritable(tmp.path('.')))
-      return fail("the agent's /tmp takes no file", 'give the agent a writable /tmp (an emptyDir)');
+      return fail("the agent's /tmp is not writable", 'give the agent a writable /tmp (an emptyDir)');
   } finally {
     tmp.close();
   }

@@ -65,7 +65,7 @@ export function unaffordable(
   budget: StallBudget,
 ): { wait: string; untilMs?: number } | undefined {
   const { level, nowMs } = input;
-  const stops = `it may stop the agent for ${formatSeconds(stallMs / 1000)}`;
+  const stops = `GC may pause the agent for ${formatSeconds(stallMs / 1000)}`;
   const mostMs = mostStallMs(input);
   if (stallMs > mostMs) return { wait: `${stops}, more than ${formatSeconds(mostMs / 1000)} at ${level}` };
   if (budget.credit(nowMs) >= stallMs) return undefined;

@@ -172,7 +172,7 @@ export function heapAdvice({
   const origin = explicit ? '' : ' by default';
   return {
     code: 'heap_limit_too_high',
-    message: `V8's heap may grow to ${formatBytes(heapLimitBytes)}${origin}, which the container's ${formatBytes(containerLimitBytes)} cannot hold, so the kernel kills it before V8 collects hard`,
+    message: `V8's heap limit is ${formatBytes(heapLimitBytes)}${origin}, too large for the container's ${formatBytes(containerLimitBytes)}: the kernel kills the agent before V8 collects aggressively`,
     hint: `set --max-old-space-size=${setMebibytes} on the command line or in NODE_OPTIONS`,
   };
 }

@@ -67,7 +67,7 @@ export class GcPlan {
     if (share <= 0) return { wait: 'the stall budget is 0 %' };
     this.#load = followLoad(this.#load, given, isShort(given, warnRatio));
     const trigger = triggerOf(given, this.#load, warnRatio, this.#worth.left?.underLoad === true);
-    if (!trigger) return { wait: 'memory is not short' };
+    if (!trigger) return { wait: 'there is no memory pressure' };
     if (!forced && nowMs < this.#retryMs) return { wait: 'the last attempt failed', untilMs: this.#retryMs };
 
     const { reason, afterLoad } = trigger;
@@ -85,7 +85,7 @@ export class GcPlan {
       }
       firstWait ??= wait;
     }
-    return firstWait ?? { wait: 'there is no way to collect' };
+    return firstWait ?? { wait: 'GC is impossible' };
   }
 
   /** Another process is asked from here on: what was left by the last collection was of the one before. */

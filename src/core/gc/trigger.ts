@@ -59,11 +59,11 @@ export function triggerOf(
   const stands = load.goneSinceMs !== null && nowMs - load.goneSinceMs >= LOAD_GONE_MS;
   const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while work is turned away
   if (stands && load.pressed && (unlike || nowMs >= load.again.fromMs))
-    return { reason: 'the load is gone and may have left garbage', afterLoad: true };
+    return { reason: 'the load has ended and may have left garbage', afterLoad: true };
   const reason =
     isForeseen(secondsToLimit) && ratio < warnRatio
-      ? `the limit is about ${formatSeconds(secondsToLimit ?? 0)} away`
-      : `use is at ${Math.floor(ratio * 100)} % of the limit`;
+      ? `usage reaches the limit in about ${formatSeconds(secondsToLimit ?? 0)}`
+      : `usage is at ${Math.floor(ratio * 100)} % of the limit`;
   return { reason, afterLoad: false };
 }
 

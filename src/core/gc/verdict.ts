@@ -4,7 +4,7 @@ import type { Collection, HeapFacts } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
 import type { RuntimeClientError } from '../ports/runtime-client.ts';
 
-/** A collection that gave back less than this share of use was not worth it (OpenTelemetry's rule). */
+/** A collection that returned less than this share of usage was not worth it (OpenTelemetry's rule). */
 export const WORTHWHILE_SHARE = 0.05;
 /** Less than this off the heap is noise. */
 const NOISE_BYTES = 8 * 2 ** 20;
@@ -19,15 +19,15 @@ export interface GcFacts extends Collection {
   freedRssBytes: number | null;
 }
 
-/** What came of it, in words. */
+/** The result of a collection, in words. */
 export interface GcOutcome {
   verdict: GcVerdict;
   note: string;
-  /** What would make it come out better; `null` where nothing is known to. */
+  /** What would improve the result; `null` where nothing is known to. */
   hint: string | null;
 }
 
-/** Given back to the system: what left the cgroup or, where that is more, the resident memory. Never negative. */
+/** Returned to the system: what left the cgroup or, where that is more, the resident memory. Never negative. */
 export function freedBytes({
   freedCgroupBytes,
   freedRssBytes,
@@ -35,64 +35,64 @@ export function freedBytes({
   return Math.max(0, freedCgroupBytes, freedRssBytes ?? 0);
 }
 
-/** What the heap and what its objects hold outside shrank by; `null` where the runtime does not tell. */
+/** What the heap and what its objects hold outside shrank by; `null` where the runtime does not report it. */
 export function freedHeapBytes({ before, after }: Pick<Collection, 'before' | 'after'>): number | null {
   if (!before || !after) return null;
   return Math.max(0, held(before) - held(after));
 }
 
-/** Judges a collection by what it gave back to the system, not by what the heap says alone. */
+/** Judges a collection by the memory returned to the system, not by what the heap says alone. */
 export function gcVerdict(facts: GcFacts): GcOutcome {
   const freed = freedBytes(facts);
   const collected = freedHeapBytes(facts) ?? 0;
-  const price = `${formatSeconds(facts.stallMs / 1000)} of stall (${facts.way}${withWorkers(facts.workers)})`;
+  const pause = `in a pause of ${formatSeconds(facts.stallMs / 1000)} (${facts.way}${withWorkers(facts.workers)})`;
   const much =
     collected >= NOISE_BYTES && collected >= WORTHWHILE_SHARE * (facts.before ? held(facts.before) : 0);
   if (freed >= WORTHWHILE_SHARE * facts.usedBytesBefore || (much && freed >= collected / 2))
     return {
       verdict: 'freed',
-      note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} given back for ${price}`,
+      note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} returned ${pause}`,
       hint: null,
     };
   if (!much)
     return {
       verdict: 'nothing_freed',
-      note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} given back for ${price}: what is held is in use`,
+      note: `${formatBytes(freed)} of ${formatBytes(facts.usedBytesBefore)} returned ${pause}: the rest is live`,
       hint: null,
     };
   const { why, hint } = keptBy(facts);
   return {
     verdict: 'not_returned',
-    note: `${formatBytes(collected)} collected, ${formatBytes(freed)} given back for ${price}: ${why}`,
+    note: `${formatBytes(collected)} collected, ${formatBytes(freed)} returned ${pause}: ${why}`,
     hint,
   };
 }
 
-/** The same for a collection that did not come to pass. */
+/** The same for a collection that did not happen. */
 export function gcFailure({ outcome, message, hint }: RuntimeClientError): GcOutcome {
   return { verdict: outcome, note: message, hint: hint ?? null };
 }
 
-/** Who keeps what was collected, and how to have it back. */
+/** Who keeps the collected memory, and how to have it returned. */
 function keptBy({ runtime, way, before, after }: GcFacts): { why: string; hint: string | null } {
   const outside = (before?.externalBytes ?? 0) - (after?.externalBytes ?? 0);
   const inside = (before?.usedBytes ?? 0) - (after?.usedBytes ?? 0);
   if (outside > inside)
     return {
-      why: 'it was memory outside the heap (Buffers), of which the C library keeps freed pieces for itself',
+      why: 'the C library keeps freed memory from outside the heap (Buffers)',
       hint: 'set MALLOC_MMAP_THRESHOLD_=65536 in the environment of the agent (glibc), with many threads also MALLOC_ARENA_MAX=2, or run it with jemalloc',
     };
   if (runtime === 'jvm')
-    return { why: 'this collector of the JVM keeps its heap', hint: 'run it with -XX:+UseG1GC' };
-  if (runtime === 'go') return { why: 'Go gives its pages back little by little', hint: null };
+    return { why: 'this JVM collector keeps its heap committed', hint: 'run it with -XX:+UseG1GC' };
+  if (runtime === 'go') return { why: 'Go returns pages gradually', hint: null };
   // V8 gives pages back later after a fast collection: within 1 s on Node 20, 5–10 s on Node 24
   if (way === 'fast' && runtime === 'node')
     return {
-      why: 'the pages come back within about 10 s, and are used again before more is taken',
+      why: 'V8 returns the pages within about 10 s, and reuses them before it allocates more',
       hint: null,
     };
   return {
-    why: 'the free pieces lie between live ones; they are used again before more is taken',
+    why: 'the heap is fragmented; free chunks are reused before the heap grows',
     hint: null,
   };
 }

@@ -123,17 +123,17 @@ export function uselessness(
   const { stallMs } = left;
   const soonMs = imminent ? Math.max(stallMs, Math.min(SOONEST_MS, IMMINENT_STOPS * stallMs)) : SOONEST_MS;
   const soonestMs = left.endedMs + (soon || imminent ? soonMs : WAIT_MS.first);
-  if (nowMs < soonestMs) return { wait: 'one was just made', untilMs: soonestMs };
+  if (nowMs < soonestMs) return { wait: 'the last GC has just ended', untilMs: soonestMs };
   if (afterLoad || imminent) return undefined;
   if (risen && (good || urgent)) return undefined;
-  const may = `${formatBytes(garbage)} may be garbage since`;
-  if (!risen && !good && !urgent) return { wait: `the last one brought little, and ${may}` };
+  const may = `at most ${formatBytes(garbage)} of new garbage since`;
+  if (!risen && !good && !urgent) return { wait: `the last GC freed little; ${may}` };
   const lookMs = garbage < WORTH_SHARE * limitBytes ? LOOK_AGAIN_MS : 0;
   // while nobody is turned away, stalls are spread evenly: long ones in a row would be felt
   const spreadMs = atLeast(level, 'shedding') ? 0 : left.stallMs / share;
   const untilMs = left.endedMs + Math.max(waitMs, lookMs, spreadMs);
   if (nowMs >= untilMs) return undefined;
-  return { wait: good ? `only ${may} the last one` : `the last one brought little; ${may}`, untilMs };
+  return { wait: good ? `${may} the last GC` : `the last GC freed little; ${may}`, untilMs };
 }
 
 /** At most so much has become garbage, or lies unused, since the last collection. */

@@ -31,7 +31,7 @@ export function chosenAgent(pod: Pod): { name: string | undefined; as?: string }
   const [candidate = first] = candidates;
   return {
     name: candidate?.name,
-    as: candidate === first ? 'the first' : 'the first that is no known proxy',
+    as: candidate === first ? 'the first' : 'the first non-proxy',
   };
 }
 

@@ -22,7 +22,7 @@ export function annotatedOptions(
     // in a manifest that nobody has checked yet: the API takes nothing but text
     if (typeof value !== 'string') warnings.push(`annotation ${name} is not used: put it in quotes`);
     else if (options.flags.has(flag)) values[flag] = value;
-    else if (name === INJECT_LABEL) warnings.push(`${name} is a label: as an annotation it says nothing`);
+    else if (name === INJECT_LABEL) warnings.push(`${name} is a label: as an annotation it has no effect`);
     else warnings.push(`unknown annotation ${name}`);
   }
   // a second time: values may be wrong only beside one another

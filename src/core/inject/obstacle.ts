@@ -11,7 +11,7 @@ import type { ContainerPort, Pod } from './pod.ts';
 export function obstacle(pod: Pod): string | undefined {
   const { spec } = pod;
   if (pod.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined)
-    return 'it is a mirror pod: the kubelet would not run what is added here';
+    return 'it is a mirror pod: the kubelet ignores added containers';
   if (spec?.hostPID === true) return 'hostPID excludes shareProcessNamespace';
   if (spec?.hostNetwork === true)
     return `hostNetwork: port ${SIDECAR_PORT} would be the node's, open to its network and taken for the next such pod`;

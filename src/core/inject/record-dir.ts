@@ -10,5 +10,5 @@ export const MAX_RECORD_DIR = 255;
 export function recordDirProblem(path: string): string | undefined {
   const fits = path.length <= MAX_RECORD_DIR && new RegExp(RECORD_DIR).test(path);
   if (fits && !new RegExp(SYSTEM_DIR).test(path)) return undefined;
-  return 'no volume can be mounted there: write an absolute path outside the folders of the system, such as /var/lib/spillway';
+  return 'no volume can be mounted there: write an absolute path outside system directories, such as /var/lib/spillway';
 }

@@ -97,7 +97,7 @@ function beyondQuota(
     [name, name.replace(/^requests\./, '')].filter((key) => hard[key] !== undefined);
   const lacking = ASKED_OF_ALL.filter((name) => !asked.has(name) && keys(name).length > 0);
   if (lacking.length > 0)
-    return `asks every container for ${lacking.join(' and ')}, and the sidecar has none`;
+    return `requires ${lacking.join(' and ')} of every container, and the sidecar has none`;
   const short = [...asked].filter(([name, text]) =>
     keys(name).some(
       (key) =>
@@ -134,9 +134,7 @@ function outOfRange(pod: Pod, asked: ReadonlyMap<string, string>, { spec }: Limi
       (each) =>
         each.type === 'Container' && Object.keys({ ...each.default, ...each.defaultRequest }).length > 0,
     );
-    return filling
-      ? 'gives containers what they do not ask for, which may be more than the pod has as a whole'
-      : undefined;
+    return filling ? 'sets defaults of containers, and these may exceed the resources of the pod' : undefined;
   }
   for (const bounds of limits) {
     if (bounds.type !== 'Container' && bounds.type !== 'Pod') continue;

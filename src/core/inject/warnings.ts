@@ -25,14 +25,12 @@ function agentWarnings(pod: Pod, agent: Container): string[] {
   );
   if (unset.length > 0)
     warnings.push(
-      `set ${unset.join(' and ')} for container ${agent.name}: spillway reads only a container of its own user and group, and from the image alone they are unknown`,
+      `set ${unset.join(' and ')} for container ${agent.name}: spillway can read only a container with its own uid and gid, and those of the image are unknown`,
     );
   if (agent.securityContext?.privileged === true)
-    warnings.push(`container ${agent.name} is privileged: spillway cannot read its memory group`);
+    warnings.push(`container ${agent.name} is privileged: spillway cannot read its cgroup`);
   if (agent.resources?.limits?.['memory'] == null)
-    warnings.push(
-      `container ${agent.name} has no memory limit: there is nothing to guard against until it has`,
-    );
+    warnings.push(`container ${agent.name} has no memory limit: spillway has no limit to guard`);
   return warnings;
 }
 
@@ -41,16 +39,16 @@ function neighbourWarnings(pod: Pod): string[] {
   const { runtimeClassName } = pod.spec ?? {};
   if (runtimeClassName != null && SANDBOX.test(runtimeClassName))
     warnings.push(
-      `runtime class ${runtimeClassName} is a sandbox: memory groups are absent or not the real ones in it, and a kill there takes spillway along`,
+      `runtime class ${runtimeClassName} is a sandbox: its memory cgroups are absent or virtual, and an OOM kill also ends spillway`,
     );
   const killer = signalsProcessOne(pod);
   if (killer)
     warnings.push(
-      `container ${killer.name} signals process 1: in the shared process namespace that is another; let it look its process up by name`,
+      `container ${killer.name} signals process 1: the shared process namespace has another process 1; signal the process by name`,
     );
   if (takesProbes(pod))
     warnings.push(
-      `istio-proxy may keep the kubelet's probes from port ${SIDECAR_PORT}: list it in traffic.sidecar.istio.io/excludeInboundPorts`,
+      `istio-proxy may block the kubelet's probes of port ${SIDECAR_PORT}: add it to traffic.sidecar.istio.io/excludeInboundPorts`,
     );
   return warnings;
 }
@@ -60,7 +58,7 @@ function classWarnings(pod: Pod, sidecar: Container): string[] {
   // what a pod says for itself as a whole decides alone
   if (pod.spec?.resources || !containersOf(pod).every(isGuaranteed) || isGuaranteed(sidecar)) return [];
   return [
-    "the pod's QoS class Guaranteed becomes Burstable: it stays where the sidecar's requests of cpu and memory equal its limits",
+    "the pod's QoS class Guaranteed becomes Burstable: it stays Guaranteed if the sidecar's requests of cpu and memory equal its limits",
   ];
 }
 

@@ -6,7 +6,7 @@ export const MAX_WEIGHT = 1000;
 /** Share admitted all the same while stuck: enough that the agent goes on allocating, and with it collecting garbage. */
 export const STUCK_SHARE = 0.1;
 
-/** What admission goes by. */
+/** Options of admission. */
 export interface AdmissionOptions {
   /** Below this ratio everything is admitted; default of the option `shed-ratio`: 0.85. */
   shedRatio: number;
@@ -16,21 +16,21 @@ export interface AdmissionOptions {
   onBlind: 'ready' | 'unready';
 }
 
-/** What admission looks at. */
+/** Input of admission. */
 export interface AdmissionInput extends Pick<Status, 'level' | 'ratio' | 'blind'> {
-  /** Refusing has gained nothing for the longest un-ready time: then {@link STUCK_SHARE} is the least that is admitted. */
+  /** Shedding has freed nothing for the longest un-ready time: then {@link STUCK_SHARE} is the least admitted share. */
   stuck?: boolean;
   /** A collection has made room while the level is still held: only the ratio counts. */
   relieved?: boolean;
-  /** The agent is being ended in order: nothing new is let in. */
+  /** The agent is being recycled: nothing new is admitted. */
   recycling?: boolean;
 }
 
 /**
  * Share of requests to admit, 0…1, for work of ordinary weight.
  *
- * It follows the ratio and not the held level: once the ratio is back below the shed ratio, work is let in again although
- * readiness still waits for its hold time. Only `critical` closes the door for as long as it is held.
+ * It follows the ratio and not the held level: once the ratio is back below the shed ratio, work is admitted again although
+ * readiness still waits for its hold time. Only `critical` admits nothing for as long as it is held.
  */
 export function admittedShare(input: AdmissionInput, options: AdmissionOptions): number {
   if (input.recycling) return 0;

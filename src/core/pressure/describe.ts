@@ -26,28 +26,26 @@ export function describeUse(reading: Reading): string {
 }
 
 /** The limit that a reading is nearer to, and that its outlook is about. */
-export function limitName(reading: Reading, article: 'the' | 'The' = 'the'): string {
-  if (memoryLimitedBy(reading) === 'heap') return `${article} heap's own limit`;
-  return reading.limitSource === 'machine'
-    ? `${article} end of the machine's memory`
-    : `${article} container's limit`;
+export function limitName(reading: Reading): string {
+  if (memoryLimitedBy(reading) === 'heap') return "the heap's own limit";
+  return reading.limitSource === 'machine' ? "the machine's total memory" : "the container's limit";
 }
 
-/** `growing 12 MiB/s, the container's limit in about 6 s (4 s to 11 s)`, or `not growing`. */
+/** `growing 12 MiB/s, about 6 s to the container's limit (95 %: 4 s to 11 s)`, or `not growing`. */
 export function describeOutlook(outlook: Outlook, reading: Reading): string {
   const { growthBytesPerSecond: growth, secondsToLimit: seconds, secondsToLimitRange: range } = outlook;
-  if (growth === null) return 'growth not known yet';
+  if (growth === null) return 'growth still unknown';
   if (growth <= 0 || seconds === null)
     return growth < -1024 ? `falling ${formatBytes(-growth)}/s` : 'not growing';
   const bounds = range
-    ? ` (${formatSeconds(range[0])} to ${range[1] === null ? 'never' : formatSeconds(range[1])})`
+    ? ` (95 %: ${range[1] === null ? `at least ${formatSeconds(range[0])}` : `${formatSeconds(range[0])} to ${formatSeconds(range[1])}`})`
     : '';
-  return `growing ${formatBytes(growth)}/s, ${limitName(reading)} in about ${formatSeconds(seconds)}${bounds}`;
+  return `growing ${formatBytes(growth)}/s, about ${formatSeconds(seconds)} to ${limitName(reading)}${bounds}`;
 }
 
 /**
- * What is made of the level: work refused, or taken again because that brought nothing, or because it is not needed; none is
- * taken while the agent is ended in order.
+ * What the level means for new work: refused; admitted again because shedding frees nothing, or because memory has room; none
+ * is admitted while the agent is recycled.
  */
 export type Stance = 'refusing' | 'stuck' | 'relieved' | 'ending';
 
@@ -64,27 +62,27 @@ export function describeLevel(
   const use = `${beside}memory at ${describeUse(reading)}`;
   if (level === 'ok') return `${use}; ${describeOutlook(outlook, reading)}`;
   const leave = percent(entryRatio(level, t) - t.recoverMargin);
-  const ending = 'it is being ended in order, and no new work is taken';
+  const ending = 'the agent is being recycled and no new work is admitted';
   const work = {
-    warning: stance === 'ending' ? ending : 'all work is taken',
+    warning: stance === 'ending' ? ending : 'all work is admitted',
     shedding: {
       ending,
-      refusing: 'new work is turned away and what comes one by one admitted in part',
-      stuck: 'refusing work brought nothing back, so work is taken again in part',
-      relieved: 'there is room again, so work is taken; the level is held',
+      refusing: '/readyz refuses new work and /admit admits a share of requests',
+      stuck: 'shedding frees nothing, so the pod is ready and /admit admits a share of requests',
+      relieved: 'memory has room again and work is admitted',
     }[stance],
     critical: {
       ending,
-      refusing: 'no new work is taken',
-      stuck: 'refusing work brought nothing back, so probes are answered ready again',
-      relieved: 'there is room again, so work is taken; the level is held',
+      refusing: 'no new work is admitted',
+      stuck: 'shedding frees nothing, so the pod is ready',
+      relieved: 'memory has room again and work is admitted',
     }[stance],
   }[level];
-  return `${use}; ${describeOutlook(outlook, reading)}; ${work} until it falls below ${leave}`;
+  return `${use}; ${describeOutlook(outlook, reading)}; ${work}; the level ends below ${leave}`;
 }
 
-/** The note of an event: what is to be told, what grew where that is known, and no longer than a Kubernetes Event may be. */
-export function noteOf(told: string, growth: GrowthReport | null): string {
+/** The note of an event: the finding, what grew where that is known, within the length of a Kubernetes Event. */
+export function noteOf(finding: string, growth: GrowthReport | null): string {
   const first = growth?.kinds[0];
-  return cutNote(first ? `${told} What grew: ${first.words}.` : told);
+  return cutNote(first ? `${finding} What grew: ${first.words}.` : finding);
 }

@@ -122,7 +122,7 @@ export class Forecaster {
     const stands = nowMs - this.#forecastSinceMs >= FORECAST_STANDS_MS;
     if (this.#forecastTold || !stands || atLeast(level, 'critical')) return [];
     this.#forecastTold = true;
-    const note = `${limitName(reading, 'The')} will be reached in about ${formatSeconds(secondsToLimit)} if nothing changes: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`;
+    const note = `Usage reaches ${limitName(reading)} in about ${formatSeconds(secondsToLimit)} at the present growth: ${describeUse(reading)}; ${describeOutlook(this.#outlook, reading)}.`;
     return [{ reason: 'MemoryLimitForecast', note }];
   }
 

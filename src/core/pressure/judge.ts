@@ -225,12 +225,12 @@ export class Judge {
 
   #stuckNote(reading: Reading, other: Constraint | null): string {
     if (this.#readiness.stuck === null)
-      return `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and the constraint ${other?.name ?? 'beside memory'} did not fall. Shedding frees nothing: ready again, single requests are admitted in part.`;
+      return `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and the constraint ${other?.name ?? 'beside memory'} did not fall: shedding cannot help. The pod becomes ready again and /admit admits a share of requests.`;
     const seen =
       this.#readiness.stuck === 'hopeless'
-        ? 'Use rests, no work is in flight and collecting brings nothing'
-        : `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and memory did not fall`;
-    return `${seen} (${describeUse(reading)}). Refusing work brings nothing back: ready again, single requests are admitted in part. The agent holds on to this memory; restart it or raise its limit.`;
+        ? 'Usage is flat, nothing is in flight and GC frees nothing'
+        : `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and usage did not fall`;
+    return `${seen} (${describeUse(reading)}): shedding cannot help. The pod becomes ready again and /admit admits a share of requests. Restart the agent or raise its memory limit.`;
   }
 
   /** Called instead of `step` when nothing could be read; `reason` says why, with the hint. */
@@ -246,7 +246,7 @@ export class Judge {
     return [
       {
         reason: 'GuardianBlind',
-        note: `No valid reading for ${formatSeconds((nowMs - this.#lastReadingMs) / 1000)}: ${reason}. Readiness answers ${this.ready ? 'ready' : 'un-ready'} meanwhile.`,
+        note: `No valid reading for ${formatSeconds((nowMs - this.#lastReadingMs) / 1000)}: ${reason}. /readyz answers ${this.ready ? 'ready' : 'un-ready'} meanwhile.`,
       },
     ];
   }
@@ -264,7 +264,7 @@ export class Judge {
         : [
             {
               reason: EVENT_OF.ok,
-              note: `Nothing is left of level ${this.level}: ${reason}.`,
+              note: `Level ${this.level} has ended: ${reason}.`,
             },
           ];
     this.#reset(nowMs);

@@ -9,8 +9,8 @@ export interface ReadinessState {
   /** Since when use has moved neither up nor down, and where it rests. */
   readonly restMs: number;
   readonly restBytes: number;
-  /** Refusing brings nothing: ready again until the stretch ends or becomes critical; `null` while there is hope. */
-  readonly stuck: 'hopeless' | 'too long' | null;
+  /** Shedding frees nothing: ready again until the stretch ends or becomes critical; `null` while it may help. */
+  readonly stuck: 'hopeless' | 'too_long' | null;
   readonly critical: boolean;
   /** Use is below where the level will be left once its hold is over, by a collection or by far: ready already. */
   readonly relieved: boolean;
@@ -47,7 +47,7 @@ export interface ShedBounds {
   calmBytes: number;
 }
 
-/** Without knowledge of the agent only time tells that refusing brings nothing. */
+/** Without knowledge of the agent only time shows that shedding frees nothing. */
 const NO_KNOWLEDGE: ReclaimOutlook = { collecting: true, collected: false, working: null };
 
 /** A fall or rise smaller than this share of the limit is noise. */
@@ -61,8 +61,8 @@ const REST_UNSEEN_MS = 3000;
 const EARLY_END_MS = 10_000;
 
 /**
- * Readiness after a reading. Refusing work is worth it only while it may bring memory back. Where use rests, no work is
- * in flight and collections bring nothing, the agent is ready again within seconds; whatever else is known, when use has
+ * Readiness after a reading. Refusing work is worth it only while it may bring memory back. Where usage is flat, nothing is
+ * in flight and GC frees nothing, the agent is ready again within seconds; whatever else is known, when use has
  * not fallen for `maxUnreadyMs`. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
  */
 export function nextReadiness(
@@ -120,7 +120,7 @@ export function nextReadiness(
     reclaim.working !== true &&
     restsMs >= (reclaim.working === null ? REST_UNSEEN_MS : REST_MS);
   if (hopeless) return { ...next, stuck: 'hopeless' };
-  if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too long' };
+  if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too_long' };
   return moved || fell || next.critical !== state.critical || state.relieved ? next : state;
 }
 

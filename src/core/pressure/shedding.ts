@@ -2,7 +2,7 @@ import type { RemedyStatus } from '../model/remedy.ts';
 import type { Judge } from './judge.ts';
 import { atLeast } from './level.ts';
 
-/** What becomes of shedding now, and why. */
+/** The state of shedding, and why. */
 function sheddingStatus({ level, ready, stuck, relieved, blind }: Judge): RemedyStatus {
   const name = 'shed';
   if (blind) return { name, state: 'idle', why: 'there is no valid reading: on-blind decides readiness' };
@@ -12,7 +12,7 @@ function sheddingStatus({ level, ready, stuck, relieved, blind }: Judge): Remedy
   return {
     name,
     state: 'idle',
-    why: relieved ? 'there is room again: the level is held' : 'the agent is ready',
+    why: relieved ? 'memory has room again' : 'the agent is ready',
   };
 }
 

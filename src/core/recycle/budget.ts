@@ -23,7 +23,7 @@ export interface UseAt {
   limitBytes: number;
 }
 
-/** How often an agent may be ended in order, over all its lives. */
+/** How often an agent may be recycled, over all its restarts. */
 export class RecycleBudget {
   #bornMs = 0;
   /** When SIGTERM was last sent. */
@@ -82,19 +82,19 @@ export class RecycleBudget {
     const spent = this.#inRow >= FREE_IN_ROW;
     if (spent && this.#reborn && ageMs < SOON_MS) this.#giveUp(use);
     if (this.#needsMore) return this.#needsMore.note;
-    if (ageMs < MIN_AGE_MS) return 'it has only just started';
+    if (ageMs < MIN_AGE_MS) return 'the agent has just started';
     if (this.#lastMs === null || !spent) return undefined;
     const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#inRow - FREE_IN_ROW));
     const leftMs = this.#lastMs + waitMs - use.nowMs;
     return leftMs > 0
-      ? `recycled lately; again in ${formatSeconds(leftMs / 1000)} at the earliest`
+      ? `the agent was recycled recently; the next recycle may follow in ${formatSeconds(leftMs / 1000)}`
       : undefined;
   }
 
   #giveUp({ nowMs, limitBytes, heldBytes }: UseAt): void {
     const ageSeconds = (nowMs - this.#bornMs) / 1000;
     this.#needsMore ??= {
-      note: `${formatSeconds(ageSeconds)} after it was recycled, it holds ${formatBytes(heldBytes)} of ${formatBytes(limitBytes)} again: it needs more memory than it has; raise its limit`,
+      note: `${formatSeconds(ageSeconds)} after a recycle the agent holds ${formatBytes(heldBytes)} of ${formatBytes(limitBytes)} again: it needs more memory than its limit; raise the limit`,
       sinceMs: nowMs,
     };
   }

@@ -4,11 +4,11 @@ import { atLeast, type Thresholds, withoutHold } from '../pressure/level.ts';
 
 /**
  * What collecting garbage can do for the agent now. `pending`: one runs, or is about to be worth it; `useful`: the last
- * one brought memory back; `useless`: it brought nothing; `impossible`: there is no way to collect.
+ * one freed memory; `useless`: it freed nothing; `impossible`: the runtime cannot be asked.
  */
 export type CollectionState = 'pending' | 'useful' | 'useless' | 'impossible';
 
-/** How the agent stands at one moment. */
+/** The agent at one moment. */
 export interface KillInput {
   /** Monotonic milliseconds. */
   nowMs: number;
@@ -24,13 +24,13 @@ export interface KillInput {
   collections: CollectionState;
   /** Charged already, but free inside the runtime's heap, in bytes; 0 where that is not known. */
   freeHeapBytes: number;
-  /** Requests in work; `null` when that cannot be told. */
+  /** Requests in flight; `null` where that is unknown. */
   inFlight: number | null;
   /** The kernel would end another process: one tool of the agent holds most of the memory. */
   spared: boolean;
 }
 
-/** A kill that nothing else averts, why; or why there is none; or that it cannot be told at the moment. */
+/** A kill that nothing else averts, and why; or why there is none; `open` where that is undecided at the moment. */
 export type KillVerdict = { kill: true; reason: string } | { kill: false; why: string; open?: true };
 
 /** What work in flight needs to end. */
@@ -39,7 +39,7 @@ const DRAIN_SECONDS = 3;
 export const MARGIN_SECONDS = 1.5;
 /** A rise of so long is no burst: it may be acted upon further ahead … */
 export const SUSTAINED_SECONDS = 12;
-/** … at a moment with nothing in work, when ending the agent costs nothing … */
+/** … at a moment with nothing in flight, when ending the agent costs nothing … */
 const IDLE_SECONDS = 15;
 /** … and replicas that fill alike in turn: over the time from the first shedding to the kill, or so much of it. */
 const AHEAD_SECONDS = 60;
@@ -50,14 +50,14 @@ const RESTS_MS = 3_000;
 /** A rise is believed to go on for as long as it has gone on; where the limit is next, for twice as long. */
 const BELIEVED = 1;
 const BELIEVED_NEXT = 2;
-/** Collections have to bring nothing for so long. */
+/** GC has to free nothing for so long. */
 const FUTILE_MS = 1_000;
 /** What has begun goes on while the forecast moves by less than this factor. */
 const BEGUN_FACTOR = 1.5;
 
 /**
  * Whether the agent is going to be killed: use rises, has risen for long enough to be believed, and meets the limit before
- * what is in work could end; and collections bring nothing. However high use is, where it rests nobody dies.
+ * work in flight could end; and GC frees nothing. However high usage is, where it is flat nobody dies.
  */
 export class ForeseenKill {
   readonly #thresholds: Thresholds;
@@ -99,19 +99,19 @@ export class ForeseenKill {
     this.#windowSeconds = rises && atLeast(level, 'shedding') ? (this.#windowSeconds ?? window) : null;
 
     if (input.spared)
-      return no('another of its processes holds most of the memory: the kernel ends that one');
-    if (collections === 'useful') return no('collections bring memory back');
-    if (secondsToLimit === null) return no('use does not rise');
+      return no('another process of the agent holds most of the memory: the kernel kills that one');
+    if (collections === 'useful') return no('GC frees memory');
+    if (secondsToLimit === null) return no('usage does not rise');
     const within = this.#horizon(level, input) * (begun ? BEGUN_FACTOR : 1);
     if (secondsToLimit > within) return no('the limit is not near');
     const next = secondsToLimit <= lastMoment(inFlight);
     if (secondsToLimit > risingSeconds * (next ? BELIEVED_NEXT : BELIEVED) * (begun ? BEGUN_FACTOR : 1))
-      return no('use has not risen for long enough to be believed');
+      return no('the rise is too short for a forecast');
     if (this.#futileSinceMs === null || nowMs - this.#futileSinceMs < (begun ? 0 : FUTILE_MS))
-      return { kill: false, why: 'collecting is still worth a try', open: true };
+      return { kill: false, why: 'GC may still free memory', open: true };
     return {
       kill: true,
-      reason: `use still rises and meets the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${inWork(inFlight)}`,
+      reason: `usage still rises and reaches the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${flightOf(inFlight)}`,
     };
   }
 
@@ -168,11 +168,11 @@ function no(why: string): KillVerdict {
 const FUTILE: Readonly<Record<CollectionState, string | undefined>> = {
   pending: undefined,
   useful: undefined,
-  useless: 'collections bring nothing back',
-  impossible: 'it cannot be collected',
+  useless: 'GC frees nothing',
+  impossible: 'GC is impossible',
 };
 
-function inWork(inFlight: number | null): string {
-  if (inFlight === null) return 'what is in work cannot be told';
-  return inFlight === 0 ? 'nothing is in work' : `${inFlight} in work`;
+function flightOf(inFlight: number | null): string {
+  if (inFlight === null) return 'the number of requests in flight is unknown';
+  return inFlight === 0 ? 'nothing is in flight' : `${inFlight} in flight`;
 }

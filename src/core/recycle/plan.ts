@@ -28,7 +28,7 @@ export interface RecyclePlanOptions {
 }
 
 /**
- * When to end the agent in order, so that it is restarted: over all its lives, as the budget is about how often. There is
+ * When to end the agent gracefully, so that it is restarted: over all its restarts, as the budget is about how often. There is
  * one reason only: it is going to be killed otherwise.
  */
 export class RecyclePlan {
@@ -52,12 +52,12 @@ export class RecyclePlan {
   /** SIGTERM was sent: counts against the budget. */
   terminated(nowMs: number): void {
     this.#budget.spent(nowMs);
-    this.#bars = 'SIGTERM was sent to it';
+    this.#bars = 'SIGTERM was already sent';
   }
 
   /** SIGTERM cannot be sent to it: it is not tried again in this life. */
   refused(): void {
-    this.#bars = 'SIGTERM could not be sent to it';
+    this.#bars = 'SIGTERM could not be sent';
   }
 
   /** Why recycling was given up, for an event; `null` while it was not. */
@@ -91,10 +91,10 @@ export class RecyclePlan {
   #barred(input: RecycleInput): string | undefined {
     const { mode, restarted } = this.#options;
     if (mode === 'off') return 'recycling is off';
-    if (restarted === false) return 'nobody would start it again';
-    if (mode === 'auto' && restarted === null) return 'whether somebody would start it again is not known';
+    if (restarted === false) return 'there is no restart policy';
+    if (mode === 'auto' && restarted === null) return 'the restart policy is unknown';
     if (mode === 'auto' && !input.handlesSigterm)
-      return 'it is not known to handle SIGTERM, so it would not end in order';
+      return 'no SIGTERM handler is known, so the agent would not end gracefully';
     return this.#bars ?? this.#budget.barred(input);
   }
 }

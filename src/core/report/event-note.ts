@@ -20,13 +20,13 @@ export function cutNote(text: string, maxBytes = NOTE_BYTES): string {
   return `${at === undefined ? whole : whole.slice(0, at)}${CUT}`;
 }
 
-/** A collection as long ago as this was part of what is told now. */
+/** A collection within this time belongs to the event. */
 const RECENT_MS = 60_000;
 const DEATHS: ReadonlySet<EventReason> = new Set<EventReason>(['AgentOOMKilled', 'AgentExited']);
 
 /**
- * The note of a Kubernetes Event, at most {@link NOTE_BYTES} bytes. Who reads it sees no log and no status beside it, so
- * what was done about the pressure stands in it too, and what comes next.
+ * The note of a Kubernetes Event, at most {@link NOTE_BYTES} bytes. Its reader sees no log and no status beside it, so
+ * the note also has the last collection and the next step.
  */
 export function eventNote(event: GuardianEvent): string {
   const more = [doneOf(event), nextOf(event)].map((part) => part && ` ${part}`).join('');
@@ -38,9 +38,9 @@ function doneOf({ reason, at, status }: GuardianEvent): string {
   if (!gc?.way || reason === 'GarbageCollected') return '';
   const agoMs = Date.parse(at) - Date.parse(gc.at);
   if (!(agoMs >= 0 && agoMs <= RECENT_MS)) return '';
-  return `Done: garbage collected ${formatSeconds(agoMs / 1000)} before, ${formatBytes(gc.freedBytes)} given back (${gc.verdict}).`;
+  return `The last GC, ${formatSeconds(agoMs / 1000)} before, returned ${formatBytes(gc.freedBytes)} (${gc.verdict}).`;
 }
 
 function nextOf({ reason }: GuardianEvent): string {
-  return DEATHS.has(reason) ? 'Next: it is guarded again as soon as it is back.' : '';
+  return DEATHS.has(reason) ? 'Monitoring resumes when the container restarts.' : '';
 }

@@ -139,7 +139,7 @@ function childrenWords(by: string, children: readonly ProcessShare[]): string {
     .sort(([, a], [, b]) => rssOf(b) - rssOf(a))
     .map(([name, those]) => (those.length > 1 ? `\`${name}\` ×${those.length}` : `\`${name}\``));
   const more = names.length > MOST_NAMES_TOLD ? ', …' : '';
-  return `children of the agent hold ${by}: ${names.slice(0, MOST_NAMES_TOLD).join(', ')}${more}`;
+  return `child processes: ${by} in ${names.slice(0, MOST_NAMES_TOLD).join(', ')}${more}`;
 }
 
 function childrenOf(pid: number, { processes }: MemoryFacts): ProcessShare[] {
@@ -153,7 +153,7 @@ function rssOf(processes: readonly ProcessShare[]): number {
 /** As many kinds as there is room for; a first one that is too long is cut. */
 function noteOf(kinds: readonly Kind[]): string {
   const [first, ...others] = kinds.map(({ words }) => words);
-  if (first === undefined) return 'Nothing in particular has grown.';
+  if (first === undefined) return 'No kind of memory has grown.';
   let note = `${first.charAt(0).toUpperCase()}${first.slice(1)}`;
   if (note.length >= NOTE_CHARACTERS) return `${note.slice(0, NOTE_CHARACTERS - 1)}…`;
   for (const words of others) {

@@ -52,21 +52,21 @@ export const METRICS = [
   {
     name: 'spillway_agent_rss_bytes',
     type: 'gauge',
-    help: 'Resident memory of the agent and all it started.',
+    help: 'Resident memory of the agent and its descendants.',
     labels: [],
     of: (s) => s.rssBytes,
   },
   {
     name: 'spillway_agent_cpu_cores',
     type: 'gauge',
-    help: 'CPU of the agent and all it started, in cores.',
+    help: 'CPU usage of the agent and its descendants, in cores.',
     labels: [],
     of: (s) => s.cpuCores,
   },
   {
     name: 'spillway_agent_processes',
     type: 'gauge',
-    help: 'Processes of the agent and all it started.',
+    help: 'Number of processes: the agent and its descendants.',
     labels: [],
     of: (s) => s.processes,
   },
@@ -107,7 +107,7 @@ export const METRICS = [
   {
     name: 'spillway_heap_limit_bytes',
     type: 'gauge',
-    help: "Heap at which the agent's runtime gives up by itself; only while memory comes near it.",
+    help: "Heap limit of the agent's runtime; only while memory comes near it.",
     labels: [],
     of: (s) => s.heapLimitBytes,
   },
@@ -172,7 +172,7 @@ export const METRICS = [
   {
     name: 'spillway_gc_stall_seconds',
     type: 'histogram',
-    help: "Time for which one collection, or the reading of a profile, paused the agent's main loop.",
+    help: "Pause of the agent's main loop by one collection or profile.",
     labels: [],
   },
   {
@@ -196,20 +196,20 @@ export const METRICS = [
   {
     name: 'spillway_oom_kills_total',
     type: 'counter',
-    help: "Processes of the agent's cgroup killed by the kernel for memory.",
+    help: "OOM kills in the agent's cgroup.",
     labels: [],
   },
   { name: 'spillway_agent_restarts_total', type: 'counter', help: 'Restarts of the agent.', labels: [] },
   {
     name: 'spillway_tick_duration_seconds',
     type: 'histogram',
-    help: 'Duration of one round of reading, judging and deciding.',
+    help: 'Duration of one tick: reading, judging and deciding.',
     labels: [],
   },
   {
     name: 'spillway_sample_interval_seconds',
     type: 'histogram',
-    help: 'Time from one reading to the next.',
+    help: 'Time between two readings.',
     labels: [],
   },
   {
@@ -228,7 +228,7 @@ export const METRICS = [
   {
     name: 'spillway_stream_dropped_total',
     type: 'counter',
-    help: 'Clients of /v1/stream dropped because they did not read.',
+    help: 'Slow clients of /v1/stream dropped.',
     labels: [],
   },
   {

@@ -73,13 +73,10 @@ export class OomKillCounter {
       .slice(0, NAMED)
       .map(({ pid, name, rssBytes }) => `${name} (pid ${pid}, ${formatBytes(rssBytes)})`)
       .join(', ');
-    const [what, whose] =
-      count === 1
-        ? ['a process', 'a child of it was killed']
-        : [`${count} processes`, 'children of it were killed'];
+    const what = count === 1 ? 'a child process' : `${count} child processes`;
     return {
       reason: 'AgentOOMKilled',
-      note: `The kernel's OOM killer ended ${what} in the agent's cgroup${who && `: ${who}`}. The agent itself (pid ${agentPid}) lives: ${whose}.`,
+      note: `The kernel's OOM killer killed ${what} in the agent's cgroup${who && `: ${who}`}. The agent itself (pid ${agentPid}) is still running.`,
     };
   }
 

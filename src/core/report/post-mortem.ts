@@ -92,7 +92,7 @@ export function judgeDeath(facts: DeathFacts): Verdict {
 
   if (kills > 0 && (unseen || signal === 'SIGKILL')) return { cause: 'oom-killed', reason: oomKilled(facts) };
   const also =
-    kills > 0 ? `; before that the kernel's OOM killer had ended ${processes(kills)} in its cgroup` : '';
+    kills > 0 ? `; before that the kernel's OOM killer killed ${processes(kills)} in its cgroup` : '';
   if (unseen) return { cause: 'unknown', reason: `${vanished(facts)}.` };
   if (signal === null)
     return { cause: 'exit', reason: `Exited by itself ${exitWord(exitCode ?? 0)}${also || where(facts)}.` };
@@ -109,7 +109,7 @@ export function judgeDeath(facts: DeathFacts): Verdict {
  */
 export function judgeVanished(flight: PostMortem): PostMortem {
   const { ratio, limitBytes } = flight.status;
-  const reason = `Guardian and agent vanished together${at(ratio, limitBytes)}, last seen at ${flight.at}: most likely the kernel killed the whole group, or the container or machine was stopped at once.`;
+  const reason = `Guardian and agent ended together${at(ratio, limitBytes)}; the last reading was at ${flight.at}. Most likely the kernel killed the whole cgroup, or the container or machine stopped.`;
   return { ...flight, cause: 'unknown', reason, exitCode: null, signal: null };
 }
 
@@ -120,7 +120,7 @@ function oomKilled(facts: DeathFacts): string {
   const head = `Killed by the kernel's OOM killer${relayed}${others}`;
   if (ratio === null) return `${head}; there was no valid reading before.`;
   if (ratio >= FAR_FROM_LIMIT) return `${head}${at(ratio, limitBytes)}.`;
-  return `${head}, though the last reading showed only ${percent(ratio)}${of(limitBytes)}: either it grew faster than it could be read, or memory ran out further up (an enclosing cgroup or the whole node).`;
+  return `${head}, though the last reading showed only ${percent(ratio)}${of(limitBytes)}: either usage grew faster than the readings, or memory ran out in an enclosing cgroup or on the node.`;
 }
 
 function killed(facts: DeathFacts, how: string): string {
@@ -128,29 +128,29 @@ function killed(facts: DeathFacts, how: string): string {
   if (oomKillsDelta !== null)
     return `Killed ${how} from outside; the kernel counted no OOM kill${where(facts)}.`;
   const guess = ratio !== null && ratio >= NEAR_LIMIT ? ': an OOM kill is likely' : '';
-  return `Killed ${how}${where(facts)}; the kernel's count of OOM kills cannot be seen from here${guess}.`;
+  return `Killed ${how}${where(facts)}; the kernel's OOM kill counter is not visible from here${guess}.`;
 }
 
 function aborted(facts: DeathFacts, how: string, also: string): Verdict {
   const { heapLimitBytes, anonBytes } = facts;
   if (nearHeapLimit(facts) && heapLimitBytes !== null && anonBytes !== null) {
-    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${facts.heapUsedBytes ? `${formatBytes(facts.heapUsedBytes)} of heap when it was last asked` : `${formatBytes(anonBytes)} of memory`}${where(facts)})${also}: raise --max-old-space-size, as far as the container's limit has room, or hold less.`;
+    const reason = `V8 reached its own heap limit of about ${formatBytes(heapLimitBytes)} and aborted (${facts.heapUsedBytes ? `${formatBytes(facts.heapUsedBytes)} of heap at the last sample` : `${formatBytes(anonBytes)} of memory`}${where(facts)})${also}: raise --max-old-space-size within the container's limit, or reduce the live heap.`;
     return { cause: 'heap-limit', reason };
   }
   const hint =
     facts.runtime === 'node' && heapLimitBytes === null
-      ? '; V8 does this at its own heap limit, which cannot be seen from here'
+      ? '; V8 aborts at its own heap limit, and that limit is not visible from here'
       : '';
   return { cause: 'signal', reason: `Aborted ${how}${also || where(facts)}${hint}.` };
 }
 
 function vanished(facts: DeathFacts): string {
   const counted =
-    facts.oomKillsDelta === null ? 'its count of OOM kills cannot be seen' : 'the kernel counted no OOM kill';
+    facts.oomKillsDelta === null ? 'the OOM kill counter is not visible' : 'the kernel counted no OOM kill';
   const hint = nearHeapLimit(facts)
     ? `; V8's own heap limit of about ${formatBytes(facts.heapLimitBytes ?? 0)} was near`
     : '';
-  return `Vanished; how it ended cannot be seen from another container, and ${counted}${where(facts)}${hint}`;
+  return `Ended; its exit status is not visible from another container, and ${counted}${where(facts)}${hint}`;
 }
 
 function nearHeapLimit({ runtime, heapLimitBytes, heapUsedBytes, anonBytes }: DeathFacts): boolean {

@@ -26,7 +26,7 @@ export function rightsAdvice({ message }: ApiAnswer, { namespace, serviceAccount
   return {
     code: 'events_forbidden',
     message: `The service account ${account} may not create and patch Events in ${namespace}`,
-    hint: `Apply, or let the Helm chart do so (rbac.namespaces):\n${eventRights(namespace, account)}`,
+    hint: `Apply these rules, or have the Helm chart add them (rbac.namespaces):\n${eventRights(namespace, account)}`,
   };
 }
 
@@ -36,7 +36,7 @@ export function failureOf(answer: ApiAnswer, pod: PodIdentity): DeliveryError {
   const said = `the API server answered ${status}${answer.message && `: ${answer.message}`}`;
   if (status === 401)
     return new DeliveryError(said, {
-      hint: 'Its token is not taken: it may have expired, with the file not renewed, or its pod or service account be gone',
+      hint: 'The API server rejects its token: the token has expired, or its pod or service account was deleted',
     });
   const forbidden = rightsAdvice(answer, pod);
   if (lacksRight(answer))

@@ -73,7 +73,7 @@ export function createGoClient(options: GoReachOptions): GoReach {
     await ask(`${HEAP}?${query}`, timeoutMs, MAX_TEXT_BYTES, lines.add);
     lines.end();
     const heap = reader.end();
-    if (!heap) throw new RuntimeClientError('refused', 'what pprof answers is no heap profile');
+    if (!heap) throw new RuntimeClientError('refused', 'the answer of pprof is not a heap profile');
     return heap;
   };
 

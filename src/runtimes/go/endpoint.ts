@@ -53,7 +53,7 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
     lives(); // what has ended meanwhile has no open files
     const network = linkOf(`${procRoot}/${pid}/ns/net`);
     if (open === null || network === undefined)
-      throw new RuntimeClientError('refused', "the agent's open files may not be seen", { hint: SAME_USER });
+      throw new RuntimeClientError('refused', "the agent's open files are not visible", { hint: SAME_USER });
     if (network !== linkOf(`${procRoot}/self/ns/net`))
       throw new RuntimeClientError('refused', 'the agent has a network namespace of its own', {
         hint: 'run the guardian in the same pod',
@@ -95,7 +95,9 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
       }
     }
     if (slow) throw slow;
-    throw new RuntimeClientError('refused', 'the agent serves no pprof on its ports', { hint: SERVE_PPROF });
+    throw new RuntimeClientError('refused', 'the agent does not serve pprof on its ports', {
+      hint: SERVE_PPROF,
+    });
   };
 
   /** The socket to ask, which is still the agent's. */

@@ -165,6 +165,6 @@ function sum(sites: GoSites): number {
  */
 export function goReturnHint(memoryLimit: string | undefined): string {
   return memoryLimit
-    ? 'lower GOMEMLIMIT: above it Go gives pages back at once, below it in the background'
-    : "set GOMEMLIMIT to 90 % of the container's limit: above it Go gives pages back at once";
+    ? 'lower GOMEMLIMIT: above it Go returns pages at once, below it in the background'
+    : "set GOMEMLIMIT to 90 % of the container's limit: above it Go returns pages at once";
 }

@@ -65,7 +65,7 @@ function makeTrigger(trigger: string, { uid, gid }: JvmTarget): boolean {
     const found = errno === 'EEXIST' ? lstatSync(trigger, { throwIfNoEntry: false }) : undefined;
     // another tool attaches right now, or died doing it
     if (found?.uid === uid || found?.uid === 0) return Date.now() - found.mtimeMs > STALE_MS;
-    throw new RuntimeClientError('refused', `the agent's /tmp takes no file: ${errno ?? String(error)}`, {
+    throw new RuntimeClientError('refused', `the agent's /tmp is not writable: ${errno ?? String(error)}`, {
       cause: error,
       hint: 'the agent needs a writable /tmp (an emptyDir where its root is read-only)',
     });

@@ -82,14 +82,17 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
     if (options.maySignal?.() === false)
       throw new RuntimeClientError(
         'refused',
-        `the socket of JVM ${pid} is not open, and it is sent no signal yet`,
+        `the socket of JVM ${pid} is not open, and SIGQUIT is not due yet`,
         {
           deferred: true,
           passing: true,
         },
       );
     if (signals >= MAX_SIGNALS)
-      throw new RuntimeClientError('refused', `the JVM did not open its socket when asked ${signals} times`);
+      throw new RuntimeClientError(
+        'refused',
+        `the JVM did not open its socket after ${signals} SIGQUIT signals`,
+      );
     await startListener(target, attachMs, () => signals++);
     return { target, flags: await flagsOf(target) };
   };
@@ -137,7 +140,7 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
       session(async (target, flags): Promise<Collection> => {
         if (flags.explicitGcDisabled)
           throw new RuntimeClientError('refused', 'the JVM runs with -XX:+DisableExplicitGC', {
-            hint: 'leave -XX:+DisableExplicitGC out',
+            hint: 'remove -XX:+DisableExplicitGC',
           });
         const before = await heap(target, flags);
         const { stallMs } = await stopping(target, 'GC.run');

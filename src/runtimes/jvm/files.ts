@@ -55,7 +55,7 @@ export function openTmp({ procRoot, pid }: JvmTarget): OpenFolder {
     const fd = openSync(`${procRoot}/${pid}/root/tmp`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     return { path: (name) => `${procRoot}/self/fd/${fd}/${name}`, close: () => closeSync(fd) };
   } catch (error) {
-    throw new RuntimeClientError('refused', 'the agent has no /tmp, where a JVM makes its socket', {
+    throw new RuntimeClientError('refused', 'the agent has no /tmp for the socket of its JVM', {
       cause: error,
       hint: 'mount an emptyDir at /tmp of the agent',
     });

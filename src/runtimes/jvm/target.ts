@@ -49,7 +49,7 @@ export function findJvm(procRoot: string, pid: number, startTime: number | undef
   if (self.uid !== 0 && (self.uid !== uid || self.gid !== gid))
     throw new RuntimeClientError(
       'refused',
-      `the JVM runs as ${uid}:${gid} and answers only that user, not ${self.uid}:${self.gid}`,
+      `the JVM runs as ${uid}:${gid} and accepts only that user, not ${self.uid}:${self.gid}`,
       { hint: SAME_USER },
     );
   const libraries = text(`${procRoot}/${pid}/maps`);
@@ -75,17 +75,21 @@ export function checkSignal(target: JvmTarget): void {
   const switches = switchesOf(target);
   if (/-Xrs\b|-XX:\+ReduceSignalUsage\b/.test(switches))
     throw new RuntimeClientError('refused', 'the JVM runs with -Xrs: SIGQUIT would end it', {
-      hint: 'leave -Xrs out',
+      hint: 'remove -Xrs',
     });
   if (switches.includes('-XX:+DisableAttachMechanism'))
     throw new RuntimeClientError('refused', 'the JVM runs with -XX:+DisableAttachMechanism', {
-      hint: 'leave -XX:+DisableAttachMechanism out',
+      hint: 'remove -XX:+DisableAttachMechanism',
     });
   if ((BigInt(`0x${caught}`) & SIGQUIT_BIT) === 0n)
-    throw new RuntimeClientError('refused', 'the JVM does not catch SIGQUIT: it starts, or runs with -Xrs', {
-      hint: 'leave -Xrs out',
-      passing: true,
-    });
+    throw new RuntimeClientError(
+      'refused',
+      'the JVM does not catch SIGQUIT: it is starting, or runs with -Xrs',
+      {
+        hint: 'remove -Xrs',
+        passing: true,
+      },
+    );
   if (!pastItsStart(target))
     throw new RuntimeClientError('refused', 'the JVM is starting', { passing: true });
 }

@@ -62,19 +62,15 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
     async ask(wanted) {
       mayAsk();
       if (unanswered !== undefined)
-        throw new RuntimeClientError(
-          'refused',
-          `process ${target.pid} was sent SIGUSR1 and opened no inspector`,
-          {
-            hint: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
-          },
-        );
+        throw new RuntimeClientError('refused', `process ${target.pid} opened no inspector after SIGUSR1`, {
+          hint: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
+        });
       const listening = await target.listening();
       before = new Set(listening.map(({ inode }) => inode));
       // the table of a busy node takes its time: all may be calm again
       mayAsk();
       if (!wanted())
-        throw new RuntimeClientError('refused', `process ${target.pid} is not to be reached any more`, {
+        throw new RuntimeClientError('refused', `process ${target.pid} is no longer reachable`, {
           passing: true,
         });
       // these two lines belong together: nothing may come between the look and the signal

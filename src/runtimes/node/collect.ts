@@ -18,7 +18,7 @@ export async function awaitTurn(isolate: Isolate, timeouts: NodeTimeouts): Promi
     await isolate.evaluate<true>(TURN, timeouts.turnMs, true);
   } catch (cause) {
     if (!(cause instanceof RuntimeClientError && cause.outcome === 'timeout')) throw cause;
-    throw new RuntimeClientError('timeout', `the event loop did not turn within ${timeouts.turnMs} ms`, {
+    throw new RuntimeClientError('timeout', `the event loop was blocked for ${timeouts.turnMs} ms`, {
       passing: true,
       cause,
     });

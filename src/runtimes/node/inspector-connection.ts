@@ -99,7 +99,7 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
     if (greeting.pid !== pid)
       throw new RuntimeClientError(
         'refused',
-        `the inspector at ${at.address}:${at.port} is that of process ${greeting.pid}`,
+        `the inspector at ${at.address}:${at.port} belongs to process ${greeting.pid}`,
       );
     const inherited = greeting.armed && !opened;
     opened ||= inherited;
@@ -125,7 +125,7 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
     const found = await target.find(timeouts.askMs);
     if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered(found);
     if (!found && isEnding(target.pid))
-      throw new RuntimeClientError('refused', `process ${target.pid} has come to its end`, { passing: true });
+      throw new RuntimeClientError('refused', `process ${target.pid} has ended`, { passing: true });
     endpoint = found ?? (await knock.ask(() => wanted));
     if (!found) opened = knock.opened(endpoint);
     const session = await connect(endpoint.url, timeouts.connectMs);

@@ -32,8 +32,7 @@ export class SignalMemory {
 
   /** Why this command line is not sent the signal; `undefined` where it may be. */
   refusal(digest: string): string | undefined {
-    if (this.#unanswered?.digest === digest)
-      return 'it was sent to this command line, and has opened no inspector';
+    if (this.#unanswered?.digest === digest) return 'this command line opened no inspector after SIGUSR1';
     return this.#barred.find((each) => each.digest === digest)?.why;
   }
 
@@ -59,12 +58,12 @@ export class SignalMemory {
     const afterMs = nowMs - sentMs;
     const because = afterMs <= BECAUSE_MS;
     const why = because
-      ? 'a process of this command line ended when it was sent SIGUSR1'
-      : 'a process of this command line took SIGUSR1 and opened no inspector';
+      ? 'a process of this command line ended at SIGUSR1'
+      : 'a process of this command line opened no inspector after SIGUSR1';
     this.#barred = [...this.#barred.filter((each) => each.digest !== digest), { digest, at, why }].slice(
       -MOST,
     );
     if (!because) return undefined;
-    return `It ended ${formatSeconds(afterMs / 1000)} after Spillway had sent it SIGUSR1 to open its inspector: the program does something else at that signal. This command line is not sent it again; gc: inspect-only sends it to none.`;
+    return `The agent ended ${formatSeconds(afterMs / 1000)} after SIGUSR1, sent by Spillway to open its inspector: the program handles that signal otherwise. Spillway sends it to this command line no more; gc: inspect-only sends it to none.`;
   }
 }

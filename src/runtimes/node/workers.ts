@@ -82,10 +82,7 @@ function workerSession(outer: InspectorSession, sessionId: string) {
           timer = setTimeout(
             () =>
               reject(
-                new RuntimeClientError(
-                  'timeout',
-                  `${method} in a worker had no answer within ${timeoutMs} ms`,
-                ),
+                new RuntimeClientError('timeout', `${method} in a worker timed out after ${timeoutMs} ms`),
               ),
             timeoutMs,
           );
@@ -119,7 +116,7 @@ function workerSession(outer: InspectorSession, sessionId: string) {
       }
       const asked = waiting.get(message.id);
       if (message.error)
-        asked?.reject(new RuntimeClientError('refused', `a worker answers: ${message.error.message}`));
+        asked?.reject(new RuntimeClientError('refused', `a worker answered: ${message.error.message}`));
       else asked?.resolve((message.result ?? {}) as never);
     },
     end() {

@@ -26,9 +26,9 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === 'ENOENT' || errno === 'ESRCH') throw goneError(pid, cause);
-    throw new RuntimeClientError('refused', `the agent's memory may not be written to: ${messageOf(cause)}`, {
+    throw new RuntimeClientError('refused', `the agent's memory is not writable: ${messageOf(cause)}`, {
       hint: restricted
-        ? 'kernel.yama.ptrace_scope allows it to ancestors only: start the agent with `spillway run`, or import spillway_hook in it'
+        ? 'kernel.yama.ptrace_scope allows only ancestors: start the agent with `spillway run`, or import spillway_hook in it'
         : 'run the guardian with the uid and gid of the agent, or import spillway_hook in it',
       cause,
     });
@@ -43,10 +43,7 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
       });
     }
     if (count !== bytes)
-      throw new RuntimeClientError(
-        'refused',
-        `${what} at 0x${address.toString(16)}: the agent's program has ended`,
-      );
+      throw new RuntimeClientError('refused', `${what} at 0x${address.toString(16)}: the agent has ended`);
   };
   const read = (address: number, bytes: number): Buffer => {
     const buffer = Buffer.alloc(bytes);

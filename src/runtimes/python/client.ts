@@ -57,10 +57,14 @@ export function createPythonClient({
     }
     means = REMOTE;
     if (!mayOrder())
-      throw new RuntimeClientError('refused', 'the Python agent has no hook, and is given no order yet', {
-        deferred: true,
-        passing: true,
-      });
+      throw new RuntimeClientError(
+        'refused',
+        'the Python agent has no hook, and remote debugging is not due yet',
+        {
+          deferred: true,
+          passing: true,
+        },
+      );
     return remoteExec(procRoot, pid, look, startTime, { command, takeMs, workMs, signal: stop.signal });
   };
   /** One at a time. */

@@ -26,7 +26,7 @@ export function askHook(
     const timer = setTimeout(
       () =>
         fail(
-          new RuntimeClientError('timeout', `the hook had no answer within ${timeoutMs} ms`, {
+          new RuntimeClientError('timeout', `the hook timed out after ${timeoutMs} ms`, {
             passing: true,
           }),
         ),
@@ -41,11 +41,11 @@ export function askHook(
         connection.destroy();
         resolve(answer);
       } else if (answer.length > MAX_ANSWER_CHARS)
-        fail(new RuntimeClientError('refused', 'the hook does not end its answer'));
+        fail(new RuntimeClientError('refused', 'the answer of the hook is too large'));
     });
     connection.on('error', (cause) =>
       fail(
-        new RuntimeClientError('refused', `the hook cannot be reached: ${messageOf(cause)}`, {
+        new RuntimeClientError('refused', `the hook is unreachable: ${messageOf(cause)}`, {
           cause,
           passing: true,
         }),

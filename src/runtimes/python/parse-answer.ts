@@ -23,7 +23,7 @@ export function parseCollection(answer: string, stopped: 'main' | 'all'): Python
   if (typeof fields['shared'] === 'number')
     throw new RuntimeClientError(
       'refused',
-      `a collection would copy what the Python agent shares with processes forked from the same one: ${formatBytes(fields['shared'])} at least`,
+      `a collection would copy at least ${formatBytes(fields['shared'])} of memory shared with forked processes`,
       { hint: 'call gc.freeze() before the fork (gunicorn with preload_app: in a when_ready hook)' },
     );
   return {
@@ -105,10 +105,10 @@ function parseAnswer(text: string): Record<string, unknown> {
   try {
     answer = JSON.parse(text);
   } catch (cause) {
-    throw new RuntimeClientError('refused', "the Python agent's answer is no JSON", { cause });
+    throw new RuntimeClientError('refused', "the Python agent's answer is not JSON", { cause });
   }
   const { ok, error, again } = (answer ?? {}) as { ok?: unknown; error?: unknown; again?: unknown };
   if (typeof ok === 'object' && ok !== null) return ok as Record<string, unknown>;
-  const why = again === true ? 'a signal handler of its own came between' : String(error);
+  const why = again === true ? 'a signal handler of the agent interrupted the work' : String(error);
   throw new RuntimeClientError('refused', `in the Python agent: ${why}`, { passing: again === true });
 }

@@ -46,7 +46,7 @@ export function parseDebugOffsets(bytes: Uint8Array): PythonOffsets | string {
     return position + 8 <= view.byteLength ? Number(view.getBigUint64(position, true)) : Number.NaN;
   };
   const cookie = String.fromCharCode(...bytes.subarray(0, COOKIE.length));
-  if (cookie !== COOKIE) return 'it is a CPython before 3.13, or none';
+  if (cookie !== COOKIE) return 'it is not CPython 3.13 or newer';
   const hex = at(0);
   const minor = `${Math.floor(hex / 2 ** 24)}.${(hex >> 16) & 0xff}`;
   const version = `${minor}.${(hex >> 8) & 0xff}`;

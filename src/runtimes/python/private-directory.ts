@@ -63,7 +63,7 @@ export function privateDirectory(look: PythonFacts): PrivateDirectory {
       why = messageOf(error);
     }
   }
-  throw new RuntimeClientError('refused', `no directory of the agent can be written to: ${why}`, {
+  throw new RuntimeClientError('refused', `no directory of the agent is writable: ${why}`, {
     hint: 'give the agent a writable /tmp (an emptyDir), or import spillway_hook in it',
   });
 }
@@ -81,7 +81,7 @@ function directory(parent: number, here: string, path: string, uid: number, gid:
       if (content) return content.toString();
       throw new RuntimeClientError(
         'refused',
-        `the answer of the Python agent is larger than ${MOST_BYTES} bytes, or not its own`,
+        `the answer of the Python agent is larger than ${MOST_BYTES} bytes, or has another owner`,
       );
     },
     take(name) {

@@ -57,9 +57,9 @@ export async function remoteExec(
       if (directory.take(TOKEN)) {
         await takeBack(order);
         const why = job.signal.aborted
-          ? 'taken back'
-          : `not taken within ${job.takeMs} ms: its main thread ran no Python`;
-        throw new RuntimeClientError('timeout', `the order to the Python agent was ${why}`, {
+          ? 'cancelled'
+          : `not taken within ${job.takeMs} ms: the main thread ran no Python`;
+        throw new RuntimeClientError('timeout', `the remote call was ${why}`, {
           hint: HOOK_MEND,
           passing: true,
         });
@@ -67,7 +67,7 @@ export async function remoteExec(
       await until(job.workMs, () => directory.has(RESULT));
       const answer = directory.read(RESULT);
       if (answer === null)
-        throw new RuntimeClientError('timeout', `the agent had no answer within ${job.workMs} ms`, {
+        throw new RuntimeClientError('timeout', `the agent timed out after ${job.workMs} ms`, {
           passing: true,
         });
       return answer;

@@ -46,18 +46,19 @@ export interface RemoteOrder {
 export function openOrder(procRoot: string, pid: number, look: PythonFacts, startTime: number): RemoteOrder {
   const maps = look.maps();
   const runtime = look.runtimeAddress(maps);
-  if (runtime === null) return refuse('its program is no CPython of 3.14 or newer');
+  if (runtime === null) return refuse('it is not CPython 3.14 or newer');
   const memory = openMemory(procRoot, pid, look.restricted());
   try {
     if (look.startTime() !== startTime) refuse('it has ended');
-    if (!isWritable(maps, runtime, DEBUG_OFFSETS_BYTES)) refuse('its runtime lies not in writable memory');
+    if (!isWritable(maps, runtime, DEBUG_OFFSETS_BYTES))
+      refuse('its runtime state is not in writable memory');
     const offsets = parseDebugOffsets(memory.read(runtime, DEBUG_OFFSETS_BYTES));
     if (typeof offsets === 'string') return refuse(offsets);
     const thread = mainThread(memory, runtime, offsets, look.identity().ownPid);
     const { evalBreaker, pendingCall, path } = offsets.thread;
     const first = Math.min(evalBreaker, pendingCall);
     if (!isWritable(maps, thread + first, path + offsets.pathBytes - first))
-      refuse('its main thread lies not in writable memory');
+      refuse('its main thread state is not in writable memory');
     return orderIn(memory, offsets, thread);
   } catch (error) {
     memory.close();
@@ -68,21 +69,21 @@ export function openOrder(procRoot: string, pid: number, look: PythonFacts, star
 /** The state of the main thread of the main interpreter. That one lives as long as the program: no write can come too late. */
 function mainThread(memory: AgentMemory, runtime: number, offsets: PythonOffsets, ownPid: number): number {
   const { interpreter: of, thread: in_ } = offsets;
-  if (memory.pointer(runtime + offsets.runtime.finalizing) !== 0) refuse('it is ending');
+  if (memory.pointer(runtime + offsets.runtime.finalizing) !== 0) refuse('it is shutting down');
   let interpreter = memory.pointer(runtime + offsets.runtime.interpretersHead);
   // the newest interpreter comes first; the main one has the id 0
   for (let i = 0; interpreter !== 0 && memory.pointer(interpreter + of.id) !== 0; i++) {
-    if (i === MAX_INTERPRETERS) refuse('its interpreters make no list');
+    if (i === MAX_INTERPRETERS) refuse('its list of interpreters is invalid');
     interpreter = memory.pointer(interpreter + of.next);
   }
   const thread = interpreter === 0 ? 0 : memory.pointer(interpreter + of.threadsMain);
-  if (thread === 0) return refuse('it is just starting', { passing: true });
+  if (thread === 0) return refuse('it is starting', { passing: true });
   if (memory.pointer(thread + in_.interpreter) !== interpreter)
-    refuse('its interpreter and its thread do not know each other');
+    refuse('its interpreter and its main thread do not match');
   if (memory.pointer(thread + in_.nativeThreadId) !== ownPid)
     refuse('its interpreter does not run in the main thread of the process');
   if (memory.int32(interpreter + of.remoteDebuggingEnabled) !== 1)
-    refuse('remote debugging is switched off there', {
+    refuse('remote debugging is disabled', {
       hint: `start it without PYTHON_DISABLE_REMOTE_DEBUG and -X disable-remote-debug, or ${HOOK_MEND}`,
     });
   return thread;
@@ -101,7 +102,7 @@ function orderIn(memory: AgentMemory, offsets: PythonOffsets, thread: number): R
     arm(path) {
       const bytes = Buffer.from(`${path}\0`);
       if (bytes.length > offsets.pathBytes) refuse(`the path ${path} is too long for it`);
-      if (pending()) refuse('another debugger is at work in it', { passing: true });
+      if (pending()) refuse('another debugger is attached', { passing: true });
       memory.write(thread + pathAt, bytes);
       memory.write(thread + pendingCall, Uint8Array.of(1, 0, 0, 0));
       remind();
@@ -117,7 +118,7 @@ function orderIn(memory: AgentMemory, offsets: PythonOffsets, thread: number): R
 }
 
 function refuse(why: string, options: { hint?: string; passing?: boolean } = {}): never {
-  throw new RuntimeClientError('refused', `the Python agent cannot be reached: ${why}`, {
+  throw new RuntimeClientError('refused', `the Python agent is unreachable: ${why}`, {
     hint: HOOK_MEND,
     ...options,
   });

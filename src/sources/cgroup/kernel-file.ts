@@ -98,7 +98,7 @@ export class KernelFile {
 
   #malformed(end: number): SpillwayError {
     const text = buffer.toString('latin1', 0, Math.min(end, 60)).replace(/[^\x20-\x7e]+/g, ' ');
-    return new SpillwayError('malformed', `${this.path} is not what the kernel writes: "${text}"`);
+    return new SpillwayError('malformed', `${this.path} has an unexpected content: "${text}"`);
   }
 }
 

@@ -56,16 +56,12 @@ export function locateCgroup(procRoot: string, pid: number | 'self'): CgroupPlac
     }
   }
   if (refused !== undefined)
-    throw new SpillwayError('read', `${refused} may not be read (permission denied)`, {
+    throw new SpillwayError('read', `${refused} is not readable (permission denied)`, {
       hint: 'run the guardian with the same uid and gid as the agent (runAsUser, runAsGroup)',
     });
-  throw new SpillwayError(
-    'read',
-    `cgroup ${group.path} of pid ${pid} is mounted nowhere that can be seen from here`,
-    {
-      hint: 'mount /sys/fs/cgroup in the agent, or share its process namespace (shareProcessNamespace: true)',
-    },
-  );
+  throw new SpillwayError('read', `cgroup ${group.path} of pid ${pid} has no visible mount`, {
+    hint: 'mount /sys/fs/cgroup in the agent, or share its process namespace (shareProcessNamespace: true)',
+  });
 }
 
 /** Own directory first, then each parent up to the mount point. */

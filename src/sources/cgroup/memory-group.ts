@@ -148,8 +148,8 @@ export class MemoryGroup {
   #skip(directory: string, error: unknown): void {
     this.skipped.push({
       code: 'ancestor_unreadable',
-      message: `the limit of ${directory} is not judged: ${messageOf(error)}`,
-      hint: 'none, unless that limit is the nearest: then set --limit',
+      message: `the limit of ${directory} is unknown: ${messageOf(error)}`,
+      hint: 'none; if that limit is the lowest, set --limit',
     });
   }
 }

@@ -98,14 +98,14 @@ export function optionFileObstacle(procRoot: string, pid: number): RuntimeClient
         path.startsWith('/') ? path : `${readlinkSync(`${procRoot}/${pid}/cwd`)}/${path}`,
       );
       const text = readAgentFile(seen, MOST_OPTION_BYTES)?.toString('utf8');
-      const flag = text === undefined ? 'more than can be read' : signalFlagIn(text, kind);
+      const flag = text === undefined ? 'too large to read' : signalFlagIn(text, kind);
       if (flag === undefined) continue;
       const what = `process ${pid} was started with ${clean(path)}, which holds ${clean(flag)}`;
-      return new RuntimeClientError('refused', `${what}: SIGUSR1 may mean something else to it`, { hint });
+      return new RuntimeClientError('refused', `${what}: it may handle SIGUSR1 otherwise`, { hint });
     } catch (cause) {
       if (optional && errnoOf(cause) === 'ENOENT') continue;
       const what = `process ${pid} was started with ${clean(path)}, which cannot be read`;
-      return new RuntimeClientError('refused', `${what}: what SIGUSR1 means to it is not known`, {
+      return new RuntimeClientError('refused', `${what}: its reaction to SIGUSR1 is unknown`, {
         hint,
         cause,
       });

@@ -28,7 +28,7 @@ export function signalObstacle(
     return new RuntimeClientError('refused', `process ${pid} runs ${exe}, not Node`);
   const ageMs = ageOf(procRoot, startTime);
   if (ageMs === undefined || ageMs < MIN_AGE_MS)
-    return new RuntimeClientError('refused', `process ${pid} has only just started`, { passing: true });
+    return new RuntimeClientError('refused', `process ${pid} has just started`, { passing: true });
   const stat = readStat(procRoot, pid);
   if (stat.kind !== 'value' || hasEnded(stat.value) || stat.value.startTime !== startTime)
     return new RuntimeClientError('refused', `process ${pid} has ended`);
@@ -40,7 +40,7 @@ export function signalObstacle(
   if (catchesSigusr1(procRoot, pid)) return undefined;
   return new RuntimeClientError(
     'refused',
-    `process ${pid} does not catch SIGUSR1, which opens Node's inspector`,
+    `process ${pid} does not catch SIGUSR1, the signal for Node's inspector`,
     {
       hint: 'start the agent with --inspect, or without --disable-sigusr1 and --permission',
     },
@@ -51,7 +51,7 @@ function executable(link: string): string | RuntimeClientError {
   try {
     return baseName(readlinkSync(link).replace(/ \(deleted\)$/, ''));
   } catch (cause) {
-    return new RuntimeClientError('refused', `${link} cannot be read: what it runs is not known`, {
+    return new RuntimeClientError('refused', `${link} is not readable: its program is unknown`, {
       hint: 'run the guardian with the uid and gid of the agent',
       cause,
     });

@@ -161,7 +161,7 @@ function flagObstacle(procRoot: string, pid: number): RuntimeClientError | undef
   if (environment === undefined)
     return new RuntimeClientError(
       'refused',
-      `the environment of process ${pid} cannot be read: what SIGUSR1 means to it is not known`,
+      `the environment of process ${pid} is not readable: its reaction to SIGUSR1 is unknown`,
       { hint: 'run the guardian with the uid and gid of the agent' },
     );
   const own = [...argsOf(procRoot, pid), nodeOptionsIn(environment)];
@@ -170,7 +170,7 @@ function flagObstacle(procRoot: string, pid: number): RuntimeClientError | undef
     if (flag !== undefined)
       return new RuntimeClientError(
         'refused',
-        `process ${at} was started with ${clean(flag)}: SIGUSR1 may mean something else to it`,
+        `process ${at} was started with ${clean(flag)}: it may handle SIGUSR1 otherwise`,
         {
           hint: 'start the agent with --inspect',
         },
@@ -199,14 +199,10 @@ function portObstacle(
   listening: readonly ListeningSocket[],
 ): RuntimeClientError | undefined {
   if (port === 0 || !listening.some((s) => s.port === port && overlap(s.address, host))) return undefined;
-  return new RuntimeClientError(
-    'refused',
-    `${host}:${port}, where Node would open its inspector, is in use`,
-    {
-      hint: 'give each agent an inspector port of its own: --inspect-port',
-      passing: true,
-    },
-  );
+  return new RuntimeClientError('refused', `${host}:${port}, the address of Node's inspector, is in use`, {
+    hint: 'give each agent an inspector port of its own: --inspect-port',
+    passing: true,
+  });
 }
 
 /**
@@ -223,9 +219,9 @@ function clusterObstacle(procRoot: string, pid: number): RuntimeClientError | un
   if (workers.length === 0) return undefined;
   return new RuntimeClientError(
     'refused',
-    `process ${pid} is the primary of a cluster: SIGUSR1 would go to its workers too`,
+    `process ${pid} is the primary of a cluster: its workers would get SIGUSR1, too`,
     {
-      hint: 'start the agent with --inspect; the workers are reached each by itself',
+      hint: 'start the agent with --inspect; each worker has its own inspector',
     },
   );
 }
