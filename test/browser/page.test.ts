@@ -91,7 +91,7 @@ describeBrowser("the guardian's page", () => {
     first.child.kill('SIGKILL');
     await first.ended;
     await shows(page, 'connection', /^Not live$/);
-    await shows(page, 'stale', /Nothing heard from the guardian for \d+ s/);
+    await shows(page, 'stale', /No data from the guardian for \d+ s/);
     await shows(page, 'level-word', /^Unknown$/);
     expect(await page.title()).not.toMatch(/Shedding|%/);
 
@@ -288,7 +288,7 @@ describeBrowser("the guardian's page", () => {
     const { page } = await openTab(browser, `http://127.0.0.1:${guardian.port}/`, {
       javaScriptEnabled: false,
     });
-    expect(await page.locator('noscript').innerText()).toMatch(/JavaScript, which is off.*v1\/status/);
+    expect(await page.locator('noscript').innerText()).toMatch(/needs JavaScript.*v1\/status/);
   });
 
   it('should cost the guardian little memory, and none that stays', async () => {

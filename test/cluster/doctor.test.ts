@@ -186,7 +186,7 @@ async function checksOf(name: string): Promise<Findings> {
     const { out, err } = await doctor(name, '--json');
     if (out === '') throw new Error(err);
     const { canGuard, checks } = JSON.parse(out) as Diagnosis;
-    if (checks.some(({ hint }) => hint === 'ask again in a moment') && Date.now() < end) continue;
+    if (checks.some(({ hint }) => hint === 'run doctor again in a moment') && Date.now() < end) continue;
     return { canGuard, checks: Object.fromEntries(checks.map((check) => [check.check, check])) };
   }
 }

@@ -443,7 +443,7 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
             { containers: [{ name: 'istio-proxy', image: 'p' }, agent], securityContext: user },
             { annotations: { 'kubectl.kubernetes.io/default-container': 'agent' } },
           ),
-          ['guards agent, the default container of 2 containers', 'istio-proxy may keep'],
+          ['guards agent, the default container of 2 containers', 'istio-proxy may block'],
         ],
         [
           deployment({ containers: [agent], securityContext: user, hostNetwork: true }),

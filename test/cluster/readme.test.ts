@@ -83,7 +83,7 @@ it.skipIf(missing)(
     await run(label);
     expect(await run(wait)).toContain('successfully rolled out');
     await expect.poll(() => run(describe), { timeout: 30_000 }).toMatch(/spillway:\n(.*\n)*.*my-agent/);
-    expect(await run(exec)).toContain('It can guard this agent.');
+    expect(await run(exec)).toContain('Spillway can guard this agent.');
 
     const tunnel = spawn('bash', ['-c', `exec ${forward}`], { stdio: 'ignore' });
     onTestFinished(() => void tunnel.kill());

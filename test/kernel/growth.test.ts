@@ -114,6 +114,6 @@ describeWhere('what grows in an agent', LACKS, () => {
       return /`chromium` ×4$/.test((await children()) ?? '');
     };
     await until(asked, 'all of them are seen', 50_000);
-    expect(await children()).toMatch(/^children of the agent hold [\d.]+ MiB/);
+    expect(await children()).toMatch(/^child processes: [\d.]+ MiB/);
   });
 });

@@ -81,7 +81,7 @@ describeWhere('an agent in a cgroup beside the guardian', LACKS, () => {
     await until(() => guardian.events().includes('AgentOOMKilled'), 'it is told', 3000);
     const { msg } = guardian.lines().find(({ event }) => event === 'AgentOOMKilled') ?? {};
     expect(msg).toMatch(/^The kernel's OOM killer ended a process .*: node \(pid \d+, [\d.]+ MiB\)/);
-    expect(msg).toContain(`The agent itself (pid ${parent.pid}) lives: a child of it was killed.`);
+    expect(msg).toContain(`The agent itself (pid ${parent.pid}) is still running.`);
     await until(async () => (await guardian.status()).level === 'ok', 'the level recovers');
     expect(await guardian.status()).toMatchObject({
       oomKills: 1,

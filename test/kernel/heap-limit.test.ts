@@ -55,7 +55,7 @@ describeWhere('a heap limit above what the container can give', LACKS, () => {
   it('is told once, with the number to set; with that number nothing is said', async () => {
     const { advice, notes } = await told('--max-old-space-size=4096');
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toMatch(/^V8's heap may grow to 4.00 GiB, which the container's 320 MiB cannot hold/);
+    expect(notes[0]).toMatch(/4.00 GiB.* 320 MiB/);
     expect(advice.map(({ message, hint }) => `${message}; ${hint}`).join()).toContain(notes[0]);
     const number = /set (--max-old-space-size=\d+)/.exec(notes[0] ?? '')?.[1] ?? '';
     expect(await told(number)).toEqual({ advice: [], notes: [] });

@@ -26,7 +26,7 @@ describeWhere('an agent idle at 0.88 after a burst', LACKS, () => {
       expect(status.ratio).toBeGreaterThan(0.85);
       expect(status.ratio).toBeLessThan(0.92);
       expect(status.lastGc?.verdict).toBe('nothing_freed');
-      expect(status.reason).toContain('refusing work brought nothing back');
+      expect(status.reason).toContain('shedding frees nothing');
       expect(guarded.notes('AgentStuck')).toHaveLength(1);
       expect(guarded.events()).not.toContain('AgentRecycled');
 

@@ -151,7 +151,7 @@ describeWhere('an agent in another runtime', LACKS, () => {
       verdict: ['refused'],
       flags: ['--limit', '128Mi', '--warn-ratio', '0.2', '--recover-margin', '0.02'],
     });
-    expect(lastGc.note).toContain('no runtime that could be asked');
+    expect(lastGc.note).toContain('no supported runtime');
     expect(alive).toBe(true);
     const before = guarded.text.out.length;
     await until(() => guarded.text.out.length > before, 'it works on');

@@ -66,7 +66,7 @@ describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, ()
     const [first = '', ...rest] = [...container.enter, ...agent('leak', '--rate', 50)];
     const child = spawn(first, rest, { stdio: 'ignore' });
     await until(async () => (await guardian.status()).agent?.name === 'leak.mjs', 'the agent is found');
-    const denied = /cgroup cannot be used: .*permission denied.*same uid and gid/;
+    const denied = /cgroup is unusable: .*permission denied.*same uid and gid/;
     await until(async () => denied.test(JSON.stringify((await guardian.status()).degraded)), 'it says why');
     expect(await guardian.status()).toMatchObject({
       limitBytes: 192 * MIB,

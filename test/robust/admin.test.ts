@@ -100,7 +100,7 @@ describe('what is asked for by POST and cannot be done', () => {
     await sleep(1000);
     const { status, body, headers } = await guarded.post(path);
     expect(status).toBe(503);
-    expect(JSON.stringify(body)).toContain('no runtime that could be asked');
+    expect(JSON.stringify(body)).toContain('no supported runtime');
     expect(headers.get('retry-after')).toMatch(/^\d+$/);
     expect(isAlive(await guarded.agentPid())).toBe(true);
   });

@@ -47,7 +47,7 @@ describe('a wrong command line', () => {
     [['run', '--limit', '1Gi', '--'], /spillway run .*-- /],
     [['guard', '--limit'], /--limit.* missing/],
     [['guard', '--shed-ration', '0.8'], /--shed-ration: is not a known flag; did you mean --shed-ratio\?/],
-    [['guard', 'extra'], /extra: means nothing here/],
+    [['guard', 'extra'], /extra: has no effect here/],
     [['guard', '--config'], /--config.* missing/],
     [['guard', '--config', directory], /this is a directory/],
     [['guard', '--config', join(directory, 'none.yaml')], /does not exist/],

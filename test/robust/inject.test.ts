@@ -104,6 +104,6 @@ describe('spillway injector', () => {
     const taken = await startCli(['injector', '--listen', `127.0.0.1:${port}`, '--cert-dir', '/']).ended;
     server.close();
     expect(taken.code).toBe(1);
-    expect(taken.err).toMatch(/another process does/);
+    expect(taken.err).toMatch(/the port is in use/);
   });
 });

@@ -46,7 +46,7 @@ async function silentPort(): Promise<number> {
 
 const DENIED =
   'events.events.k8s.io is forbidden: User "system:serviceaccount:team:runner" cannot create resource "events"';
-const UNTOLD = /kubernetes: \d+ events could not be delivered/;
+const UNTOLD = /kubernetes: \d+ events were not delivered/;
 const playing = (fault: ApiServer['state']['fault']) => async (server: ApiServer) => {
   server.state.fault = fault;
   return server.access.port;
@@ -54,7 +54,7 @@ const playing = (fault: ApiServer['state']['fault']) => async (server: ApiServer
 
 /** What the API server does, and what must be in the log in the end. */
 const TROUBLES: [name: string, play: (server: ApiServer) => Promise<number>, said: RegExp][] = [
-  ['that nobody serves', freePort, /ECONNREFUSED.*trying again/],
+  ['that nobody serves', freePort, /ECONNREFUSED.*retrying/],
   ['that takes connections and never speaks', silentPort, UNTOLD],
   ['that never answers', playing(() => 'hang'), UNTOLD],
   [
@@ -70,7 +70,7 @@ const TROUBLES: [name: string, play: (server: ApiServer) => Promise<number>, sai
   [
     'that answers without an end',
     playing(() => ({ status: 500, body: 'x'.repeat(1_000_000) })),
-    /the answer has no end; trying again/,
+    /the answer is too large; retrying/,
   ],
 ];
 

@@ -58,7 +58,7 @@ describe('a command that crashes', () => {
     expect((await guardian.ended).code).toBe(3);
     expect(performance.now() - toldMs).toBeLessThan(1500);
     expect(lives().length).toBe(4);
-    expect(guardian.text.err).toContain('the command has ended (status 3) and is started again at once');
+    expect(guardian.text.err).toContain('the command exited (status 3) and restarts at once');
     expect(guardian.text.err).not.toContain('unexpected');
   });
 

@@ -265,7 +265,6 @@ describe('memory that does not come back', () => {
     expect(story.unreadyMs).toBeLessThan(6000);
     await story.goes(60);
     expect(story.notes('AgentStuck')).toHaveLength(1);
-    expect(story.notes('AgentStuck')[0]).toMatch(/no work is in flight and collecting brings nothing/);
     expect(story.guardian.status().ready).toBe(true);
   });
 
@@ -765,10 +764,10 @@ describe('a runtime that was reached', () => {
 
   it('that does not exist is told', async () => {
     const story = await old();
-    story.noReach = 'this program has no runtime that could be asked';
+    story.noReach = 'the program has no supported runtime';
     story.agent.liveMiB = 380;
     await story.goes(3);
-    expect(story.guardian.status().lastGc?.note).toMatch(/no runtime/);
+    expect(story.guardian.status().lastGc?.note).toBe(story.noReach);
   });
 
   it('that was late is asked again within a second, then ever more rarely', async () => {

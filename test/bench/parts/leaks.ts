@@ -77,7 +77,7 @@ async function watch({ dist }: Setting, node: string, leak: Leak): Promise<Findi
   };
   try {
     const port = Number((await guard.line(/"listening on http:\/\/[\d.]+:(\d+)/))[1]);
-    const adminPort = Number((await guard.line(/"taking requests to act on http:\/\/[\d.]+:(\d+)/))[1]);
+    const adminPort = Number((await guard.line(/"admin endpoint on http:\/\/[\d.]+:(\d+)/))[1]);
     const warned = await within(WARNING_WITHIN_MS, event(guard, 'MemoryPressureWarning'), 'no warning');
     const named = await within(NAMED_WITHIN_MS, event(guard, 'MemoryGrowthNamed'), 'no name');
     finding.seconds = (Date.parse(named.time) - Date.parse(warned.time)) / 1000;

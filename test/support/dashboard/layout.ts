@@ -122,10 +122,10 @@ export const ROWS: readonly { title: string; panels: readonly PanelSpec[] }[] = 
     ],
   },
   {
-    title: 'What came of it',
+    title: 'Results',
     panels: [
       {
-        title: 'Requests asked for at /admit',
+        title: 'Requests to /admit',
         metrics: ['spillway_admissions_total'],
         width: 8,
         unit: 'reqps',
@@ -157,7 +157,7 @@ export const ROWS: readonly { title: string; panels: readonly PanelSpec[] }[] = 
     panels: [
       { title: 'Sources', metrics: ['spillway_source_info'], kind: 'table', width: 12 },
       { title: 'Versions', metrics: ['spillway_build_info'], kind: 'table', width: 12 },
-      { title: 'One round', metrics: ['spillway_tick_duration_seconds'], width: 8 },
+      { title: 'Tick duration', metrics: ['spillway_tick_duration_seconds'], width: 8 },
       { title: 'Time between readings', metrics: ['spillway_sample_interval_seconds'], width: 8 },
       { title: 'Failed readings', metrics: ['spillway_read_failures_total'], width: 8 },
       { title: 'Probes', metrics: ['spillway_probes_total'], width: 8 },

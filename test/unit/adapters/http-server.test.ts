@@ -282,7 +282,7 @@ describe('listening', () => {
     await server.close();
     await expect(server.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({
       code: 'listen',
-      message: `cannot listen on 127.0.0.1:${port}: another process does`,
+      message: `cannot listen on 127.0.0.1:${port}: the port is in use`,
       hint: expect.stringContaining('--listen'),
     });
     await expect(server.listen({ host: '203.0.113.1', port: 1 })).rejects.toMatchObject({ code: 'listen' });

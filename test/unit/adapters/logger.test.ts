@@ -51,7 +51,7 @@ beforeAll(async () => {
      log.debug('not shown');
      log.info('up', { port: 9797 });
      log.error('failed', { err: new Error('why') });
-     log.event(event('Warning', 'new work is turned away'));
+     log.event(event('Warning', 'new work is refused'));
      log.event(event('Normal', 'recovered'));
      log.warn('grown in \\u001b[2J\\u009b1m\\u202e\\\\u001b\\b \\ud83e\\udde0', { site: '\\u001b]0;owned\\u0007' });
      say(await log.flush(5000));`,
@@ -95,7 +95,7 @@ describe('logger', () => {
       level: 'warn',
       event: 'MemoryPressureShedding',
       status: { level: 'shedding', ready: false },
-      msg: 'new work is turned away',
+      msg: 'new work is refused',
     });
     expect(lines[3]).toMatchObject({ level: 'info', event: 'MemoryPressureShedding', msg: 'recovered' });
   });
@@ -105,7 +105,7 @@ describe('logger', () => {
     const all = await text(child.stderr);
     expect(all).toMatch(/\d\d:\d\d:\d\d.*INFO.*up/);
     expect(all).toContain('WARN');
-    expect(all).toContain('new work is turned away');
+    expect(all).toContain('new work is refused');
     expect(all).not.toContain('"level"');
     // what an agent calls itself tells the terminal of whoever reads nothing
     expect(all).not.toMatch(/[^\P{Cc}\n]|\u202e/u);

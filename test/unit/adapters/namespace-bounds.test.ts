@@ -37,7 +37,7 @@ describe('a reader of quotas and limit ranges', () => {
     const { read, state, problems } = await reading(tight);
     state.fault = () => ({ status: 403 });
     expect([await read('tight'), await read('other')]).toEqual([undefined, undefined]);
-    expect(problems).toEqual([expect.stringContaining('may not list resourcequotas')]);
+    expect(problems).toEqual([expect.stringContaining('list resourcequotas')]);
     state.fault = () => 'hang';
     const startMs = performance.now();
     expect(await read('tight')).toBeUndefined();

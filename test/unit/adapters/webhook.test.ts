@@ -219,7 +219,7 @@ describe('webhook', () => {
     expect(error.message).toContain('the certificate is not trusted');
     expect(error.message).toContain('NODE_EXTRA_CA_CERTS');
     const plain = await failure(`https://127.0.0.1:${await answering(200)}/`);
-    expect(plain.message).toContain('is it http instead of https?');
+    expect(plain.message).toContain('use http instead of https');
   });
 
   it.each([

@@ -50,7 +50,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
       await probeConnection({ pid: agent.pid, runtime: 'node' }, { mayOpen: true, others }),
     ).toMatchObject({
       status: 'fail',
-      detail: `its inspector is not opened: ${others}`,
+      detail: `the guardian does not open its inspector: ${others}`,
       hint: expect.stringContaining('--gc on-shared-host'),
     });
     const checks = await checksOf(agent.pid, { podRestartPolicy: 'OnFailure' });
@@ -77,7 +77,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     });
     expect(checks['graceful recycle']).toMatchObject({
       status: 'warn',
-      detail: expect.stringMatching(/asked of it at run time/),
+      detail: expect.stringMatching(/at run time/),
     });
     await sleep(200); // an inspector opens within 25 ms of the signal
     expect(portsOf(agent.pid)).toEqual([]);
@@ -99,7 +99,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
       status: 'warn',
       detail: expect.stringMatching(/just started/),
-      hint: 'ask again in a moment',
+      hint: 'run doctor again in a moment',
     });
   });
 
@@ -177,7 +177,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     expect(checks['growth profile']).toMatchObject({ status: 'fail', detail });
     expect(checks['graceful recycle']).toMatchObject({
       status: 'fail',
-      detail: expect.stringContaining('cannot be asked of it'),
+      detail: expect.stringContaining('cannot ask the program'),
     });
   });
 

@@ -71,7 +71,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a command that is not s
   it.each(['--disable-sigusr1', '--permission'])('names %s in NODE_OPTIONS', async (flag) => {
     expect((await checksOf({}, `${FREE} ${flag}`))['garbage collection']).toMatchObject({
       status: 'warn',
-      hint: `leave ${flag} out`,
+      hint: `remove ${flag}`,
     });
   });
 

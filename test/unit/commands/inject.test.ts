@@ -106,7 +106,7 @@ describe('inject', () => {
     expect([out.includes('serving.knative.dev'), error]).toEqual([true, undefined]);
     expect(warnings).toEqual([
       expect.stringMatching(
-        /^standard input:\d+: Service chat \(document 2\): left as it is: .* does not know/,
+        /^standard input:\d+: Service chat \(document 2\): unchanged: .* does not support/,
       ),
     ]);
   });
@@ -142,12 +142,12 @@ describe('inject', () => {
       .split('\n')
       .map((line) => line.trim().replace(`${path('')}/`, ''));
     expect(lines).toEqual([
-      'nothing is written, for 5 problems:',
+      'no manifest is written, for 5 problems:',
       expect.stringMatching(/^bad.yaml:2:1: Flow sequence in block collection must be/),
       'none.yaml: the file does not exist; give the path of an existing file',
       expect.stringMatching(/: this is a directory; give the path of a file in it$/),
       'binary.yaml: the file is not UTF-8 text; save it as UTF-8',
-      'standard input:1:8: this is a template, not a manifest: render it first, as by `helm template`',
+      'standard input:1:8: this is a template, not a manifest: render it first, for example with `helm template`',
     ]);
   });
 

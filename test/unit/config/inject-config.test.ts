@@ -69,7 +69,7 @@ describe("the sidecar's configuration", () => {
         'sidecar.yaml:2:8: image: "" is not the name of an image',
         'sidecar.yaml:3:18: imagePullPolicy: this is not Always, IfNotPresent or Never',
         'sidecar.yaml:4:9: native: this is not true or false',
-        'sidecar.yaml:7:9: options.holt: this is no option of the guardian',
+        'sidecar.yaml:7:9: options.holt: this is not an option of the guardian',
         'sidecar.yaml:8:11: options.listen: this is set by the injector',
         'sidecar.yaml:9:7: options.gc: this is not text',
         'sidecar.yaml:11:22: resources.requests.memory: "64Mb" is not a quantity, such as 64Mi',

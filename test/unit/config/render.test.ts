@@ -184,7 +184,7 @@ describe('the README table', () => {
       '| `record-dir` | none | Directory that keeps a JSON report of each death, the last 10 |',
     );
     expect(lines).toContain(
-      '| `shed-ratio` | `0.85` | Share of the limit at or above which the level is shedding and readiness answers 503 (0.01 to 1) |',
+      '| `shed-ratio` | `0.85` | Share of the limit at which the level becomes shedding and readiness answers 503 (0.01 to 1) |',
     );
     for (const line of lines) expect(line.split(/(?<!\\)\|/)).toHaveLength(5);
   });
@@ -201,7 +201,7 @@ describe('the table', () => {
   });
 
   it('gives a line of help', () => {
-    expect(helpText('hold')).toBe('A level is not left before this time in it (0s to 1h; default: 5s)');
+    expect(helpText('hold')).toBe('Shortest time in a level (0s to 1h; default: 5s)');
     expect(helpText('limit')).toMatch(/\(at least 1Mi; default: from the kernel\)$/);
   });
 });

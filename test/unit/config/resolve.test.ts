@@ -147,7 +147,7 @@ describe('problems', () => {
     const file = fileWith('shed-ratio: 0.8\nhold: 5\nhold: 6s\nsampleMin: [1]\n');
     const sources = { flags: { limit: 'lots' }, env: { SPILLWAY_LOG_LEVEL: 'loud' }, file };
     expect(await problemsOf(sources)).toEqual([
-      `${file}:3:1: hold stands twice, first in line 2; remove one of them`,
+      `${file}:3:1: hold appears twice, first in line 2; remove one of them`,
       `${file}:1:1: shed-ratio is not an option; did you mean shedRatio?`,
       `${file}:2:7: hold: 5 is not a duration; write a time with its unit from 0s to 1h, such as 50ms, 1.5s or 2m`,
       `${file}:4:12: sampleMin: a list is not a duration; write a time with its unit from 1ms to 1s, such as 50ms, 1.5s or 2m`,
@@ -190,14 +190,14 @@ describe('problems', () => {
   it('name a URL that is given twice', async () => {
     const env = { SPILLWAY_WEBHOOK_URL: 'https://a.example/SECRET' };
     expect(await problemsOf({ flags: { webhookUrlFile: '/etc/url' }, env })).toEqual([
-      'SPILLWAY_WEBHOOK_URL, --webhook-url-file: webhookUrl and webhookUrlFile are both set; leave out one of them',
+      'SPILLWAY_WEBHOOK_URL, --webhook-url-file: webhookUrl and webhookUrlFile are both set; remove one of them',
     ]);
   });
 
   it('name an admin address that is open to others without a token', async () => {
     const flags = { adminListen: '0.0.0.0:9798' };
     expect(await problemsOf({ flags })).toEqual([
-      '--admin-listen: adminListen 0.0.0.0:9798 is open to others and adminToken is not set; set SPILLWAY_ADMIN_TOKEN, or listen on 127.0.0.1',
+      '--admin-listen: adminListen 0.0.0.0:9798 is not loopback and adminToken is not set; set SPILLWAY_ADMIN_TOKEN, or listen on 127.0.0.1',
     ]);
     expect(await problemsOf({ flags, env: { SPILLWAY_ADMIN_TOKEN: 'correct-horse' } })).toEqual([]);
     for (const adminListen of ['[::1]:1', 'localhost:1', '127.1.2.3:1'])

@@ -233,7 +233,7 @@ describe('Kubernetes Events', () => {
     state.token = 'third';
     emit('MemoryPressureCritical');
     await vi.waitFor(() => expect(counts['retried']).toBeGreaterThan(0), { timeout: 5000 });
-    expect(problems[0]).toMatch(/answered 401.*; trying again\. Its token is not taken/);
+    expect(problems[0]).toMatch(/answered 401.*; retrying\. The API server rejects its token/);
     writeToken('third');
     await settled(3);
     expect(told()).toEqual(EPISODE);

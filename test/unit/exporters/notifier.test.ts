@@ -80,7 +80,7 @@ describe('notifier', () => {
     await vi.waitFor(() => expect(away.reasons()).toEqual(STORY), { timeout: 5000 });
     expect(count('a', 'retried')).toBe(4);
     expect(count('a', 'delivered')).toBe(3);
-    expect(problems).toEqual(['a: nobody there; trying again']);
+    expect(problems).toEqual(['a: nobody there; retrying']);
   });
 
   it('lets a death pass an event that is never taken, and gives that up once others are', async () => {
@@ -123,7 +123,7 @@ describe('notifier', () => {
     const { notifier, problems, count } = harness([sink.sink], { attemptMs: 30 });
     notifier.emit(event('MemoryPressureWarning'));
     await vi.waitFor(() => expect(count('a', 'delivered')).toBe(1), { timeout: 5000 });
-    expect(problems[0]).toBe('a: no answer within 30 ms; trying again');
+    expect(problems[0]).toBe('a: no answer within 30 ms; retrying');
   });
 
   it('merges what waits, never what is on its way', async () => {

@@ -32,20 +32,20 @@ describe('words of the page', () => {
 
   it('says when the limit is reached, with its bounds', () => {
     const outlook = { growthBytesPerSecond: 1, secondsToLimit: 34, secondsToLimitRange: null };
-    expect(words.toLimit(outlook)).toEqual({ value: '34 s', detail: 'if nothing changes' });
+    expect(words.toLimit(outlook)).toEqual({ value: '34 s', detail: 'at the present growth' });
     expect(words.toLimit({ ...outlook, secondsToLimitRange: [20, null] }).detail).toBe(
       '20 s to never (95 %)',
     );
     expect(words.toLimit({ ...outlook, secondsToLimit: null }).detail).toMatch(/^not growing/);
     expect(words.toLimit({ ...outlook, secondsToLimit: null, growthBytesPerSecond: null }).detail).toMatch(
-      /not known/,
+      /unknown/,
     );
   });
 
   it('says readiness, and why it is lost', () => {
     expect(words.readiness({ ready: true, recycling: false })).toMatch(/^Ready/);
     expect(words.readiness({ ready: false, recycling: false })).toMatch(/no new work/);
-    expect(words.readiness({ ready: false, recycling: true })).toMatch(/ended in order/);
+    expect(words.readiness({ ready: false, recycling: true })).toMatch(/recycled/);
   });
 
   it('puts the level first in the title, and never an old one', () => {
@@ -61,8 +61,10 @@ describe('words of the page', () => {
     expect(words.announcement(null, calm)).toBeNull();
     expect(words.announcement(calm, statusWith({ ratio: 0.6, reason: 'other' }))).toBeNull();
     const shed = statusWith({ level: 'shedding', ready: false, reason: 'use at 86 %' });
-    expect(words.announcement(calm, shed)).toBe('Level Shedding. Not ready: takes no new work. Use at 86 %.');
-    expect(words.announcement(shed, { ...shed, ready: true })).toMatch(/Ready: takes new work/);
+    expect(words.announcement(calm, shed)).toBe(
+      'Level Shedding. Not ready: admits no new work. Use at 86 %.',
+    );
+    expect(words.announcement(shed, { ...shed, ready: true })).toMatch(/Ready: admits new work/);
     expect(words.announcement(calm, statusWith({ blind: true, reason: 'no agent' }))).toMatch(
       /^Blind: No agent\. /,
     );
@@ -86,7 +88,7 @@ describe('words of the page', () => {
     const record = { verdict: 'freed', freedBytes: 38 * MIB, stallMs: 210 } as Parameters<
       typeof words.collection
     >[0];
-    expect(words.collection(record)).toBe('freed 38.0 MiB, stood still 210 ms');
+    expect(words.collection(record)).toBe('freed 38.0 MiB, paused 210 ms');
     expect(words.collection({ ...record, verdict: 'refused', stallMs: 0 })).toBe('refused');
   });
 

@@ -58,7 +58,7 @@ it.each([
 it('a FIFO in its place holds nothing up', () => {
   execFileSync('mkfifo', [file]);
   expect(source().read(0)).toBeNull();
-  expect(problems).toEqual([expect.stringContaining('is no regular file')]);
+  expect(problems).toEqual([expect.stringContaining('is not a regular file')]);
 });
 
 it('sheds and says so, and neither collects nor recycles the agent for it', async () => {

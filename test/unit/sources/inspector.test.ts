@@ -141,7 +141,7 @@ describe('files of options', () => {
     expect(obstacle('plain')).toBeUndefined();
     expect(obstacle('missing')).toBeUndefined();
     for (const path of ['/around', '/fifo']) expect(obstacle(path)).toMatch(/cannot be read/);
-    expect(obstacle('/large')).toMatch(/more than can be read/);
+    expect(obstacle('/large')).toMatch(/too large to read/);
   });
 });
 

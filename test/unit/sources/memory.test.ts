@@ -228,7 +228,7 @@ describe('falling back', () => {
     expect(memory.degraded()).toMatchObject([
       {
         code: 'cgroup_unreadable',
-        message: expect.stringContaining('mounted nowhere'),
+        message: expect.stringContaining('has no visible mount'),
         hint: expect.stringContaining('shareProcessNamespace'),
       },
     ]);

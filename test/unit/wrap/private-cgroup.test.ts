@@ -46,13 +46,13 @@ describe('the own memory cgroup', () => {
 
   it.each([
     ['none', '1:cpu:/b\n', V1_MOUNTS, 'is in no memory cgroup'],
-    ['not mounted', '4:memory:/a\n', V2_MOUNT, 'not visible in any mount'],
-    ['outside the namespace', '0::/../b\n', V2_MOUNT, 'not visible in any mount'],
+    ['not mounted', '4:memory:/a\n', V2_MOUNT, 'has no visible mount'],
+    ['outside the namespace', '0::/../b\n', V2_MOUNT, 'has no visible mount'],
     [
       'of another part',
       '4:memory:/docker/id2\n',
       V1_MOUNTS.replace('0:33 /', '0:33 /docker/id'),
-      'not visible in any mount',
+      'has no visible mount',
     ],
     [
       'read-only',
@@ -129,7 +129,7 @@ describe('where no group can be made', () => {
   });
 
   it('a limit in which nothing starts is refused', () => {
-    expect(reasonsOf('/proc', SMALLEST_LIMIT_BYTES - 1)).toContain('no program starts within');
+    expect(reasonsOf('/proc', SMALLEST_LIMIT_BYTES - 1)).toContain('too small to start a program');
   });
 
   it('a system without cgroups says so', async () => {

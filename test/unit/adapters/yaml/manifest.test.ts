@@ -340,7 +340,7 @@ describe('what cannot be read', () => {
     expect(problems('a: *x\n')).toEqual([expect.stringMatching(/^1:\d+ Unresolved alias/)]);
     expect(problems('a: 1\na: 2\n')).toEqual([expect.stringMatching(/^2:1 Map keys must be unique/)]);
     for (const deep of ['[', '{a: ', '- '])
-      expect(problems(deep.repeat(50_000))).toEqual([expect.stringContaining('it nests too deep')]);
+      expect(problems(deep.repeat(50_000))).toEqual([expect.stringContaining('the nesting is too deep')]);
     expect(problems(`${'['.repeat(400)}${']'.repeat(400)}\n`)).toEqual([]);
   });
 

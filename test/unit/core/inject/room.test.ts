@@ -76,7 +76,7 @@ describe('a ResourceQuota', () => {
   it('may ask every container for what the sidecar does not have', () => {
     const bare = { ...CONFIG, resources: { requests: { memory: '64Mi' } } };
     expect(byQuota({ 'limits.memory': '1T', cpu: '100' }, {}, podWith(), bare)).toBe(
-      'ResourceQuota q asks every container for limits.memory and requests.cpu, and the sidecar has none',
+      'ResourceQuota q requires limits.memory and requests.cpu of every container, and the sidecar has none',
     );
   });
 
@@ -142,9 +142,7 @@ describe('a LimitRange', () => {
 
   it('may fill in more than a pod has as a whole', () => {
     const pod = podWith({ resources: { limits: { memory: '64Mi' } } });
-    expect(byRange({ type: 'Container', default: { memory: '64Mi' } }, pod)).toContain(
-      'what they do not ask',
-    );
+    expect(byRange({ type: 'Container', default: { memory: '64Mi' } }, pod)).toContain('sets defaults');
     expect(byRange({ type: 'Container', maxLimitRequestRatio: { memory: '2' } }, pod)).toBeUndefined();
   });
 

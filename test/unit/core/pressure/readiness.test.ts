@@ -68,7 +68,7 @@ describe('readiness', () => {
     ]) {
       const readings = new Readings().for(59, 'shedding', 870, hope);
       expect(readings.ready).toBe(false);
-      expect(readings.for(2, 'shedding', 870, hope).state.stuck).toBe('too long');
+      expect(readings.for(2, 'shedding', 870, hope).state.stuck).toBe('too_long');
     }
   });
 

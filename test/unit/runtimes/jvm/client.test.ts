@@ -169,7 +169,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const client = clientOf(agent.pid);
     expect((await client.collect('fast')).after).not.toBeNull();
     rmSync(`/tmp/.java_pid${agent.pid}`);
-    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', hint: 'leave -Xrs out' });
+    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', hint: 'remove -Xrs' });
     await expectUnharmed(agent);
   });
 

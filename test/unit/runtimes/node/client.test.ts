@@ -408,7 +408,7 @@ it('does nothing to a process that is not the one that was meant', async () => {
   // what a foreign port forwarded to this address would look like
   const target = { ...its, innerPid: () => other.pid };
   const error = await refusal(clientOf(agent.pid, { target }).collect('fast'));
-  expect(error.message).toContain(`that of process ${agent.pid}`);
+  expect(error.message).toContain(`belongs to process ${agent.pid}`);
   const young = createInspectorTarget({ procRoot: '/proc', pid: other.pid, startTime: 1 });
   expect((await refusal(clientOf(other.pid, { target: young }).facts())).message).toContain('ended');
 });

@@ -58,7 +58,7 @@ describe('locating', () => {
       'proc/self/mountinfo': '',
       'proc/7/mountinfo': '',
     });
-    expect(() => locateCgroup(proc, 7)).toThrowError(/mounted nowhere/);
+    expect(() => locateCgroup(proc, 7)).toThrowError(/has no visible mount/);
   });
 
   it('names the file when the process is gone', () => {
