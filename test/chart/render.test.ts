@@ -35,6 +35,11 @@ const INJECTS = ['MutatingAdmissionPolicy', 'spillway.spillway.dev'] as const;
 const WARNS = ['ValidatingAdmissionPolicy', 'warnings.spillway.spillway.dev'] as const;
 /** The right to look at the room in namespaces. */
 const ROOM = { apiGroups: [''], resources: ['resourcequotas', 'limitranges'], verbs: ['list'] };
+/** The first link to a runbook in a PrometheusRule. */
+const runbookOf = (rule: Manifest) =>
+  (rule['spec'].groups as { rules: { annotations?: Record<string, string> }[] }[])
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ annotations }) => annotations?.['runbook_url'] ?? [])[0];
 /** Without what only `helm test` makes. */
 const installed = (helm: string, given: Given = {}) =>
   render(helm, given).filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === undefined);
@@ -571,6 +576,10 @@ describe.each(
       const rule = one(manifests, 'PrometheusRule');
       expect(rule['spec'].groups[0].rules.length).toBeGreaterThan(0);
       expect(rule.metadata.labels?.['release']).toBe('ours');
+      expect(runbookOf(rule)).toMatch(/^https:\/\/github\.com\/.*\/RUNBOOKS\.md#spillwayfleetshedding$/);
+      const elsewhere = ['prometheusRule.runbookUrl=https://wiki.example/spillway'];
+      const moved = one(installed(helm, { apis: PROMETHEUS, set: elsewhere }), 'PrometheusRule');
+      expect(runbookOf(moved)).toBe('https://wiki.example/spillway#spillwayfleetshedding');
       const map = manifests.find(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
       expect(JSON.parse(map?.['data']['spillway.json'])).toHaveProperty('panels');
     });
