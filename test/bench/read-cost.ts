@@ -1,13 +1,15 @@
 import { totalmem } from 'node:os';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createLogger } from '../../src/adapters/logger.ts';
 import { createMetrics } from '../../src/adapters/metrics.ts';
 import { readProcessUsage } from '../../src/adapters/pidusage.ts';
-import { DEFAULT_JUDGEMENT } from '../../src/core/pressure/judge.ts';
+import { type ComposedGuardian, composeGuardian } from '../../src/compose/guardian.ts';
+import { thisMachine } from '../../src/compose/machine.ts';
+import type { Clock } from '../../src/core/ports/ports.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
 import { watchAgent } from '../../src/sources/agent-process.ts';
-import { LoopStory } from '../support/guardian-of.ts';
-import { NO_RELIEF } from '../support/relief.ts';
+import { DEFAULT_OPTIONS, NO_REMEDIES } from '../support/options.ts';
 
 /** What one of something takes. */
 export interface Cost {
@@ -42,26 +44,33 @@ const life = watchAgent({
 let atMs = performance.now();
 let next = () => {};
 const nothing = () => {};
-const guardian: LoopStory = new LoopStory({
-  options: { ...DEFAULT_JUDGEMENT, sampleMin: 5, sampleMax: SAMPLE_MS },
-  findAgent: () => life,
-  history: new HistoryStore(() => ''),
-  clock: {
-    now: () => atMs,
-    wallMs: () => atMs,
-    setTimer(fn) {
-      next = fn;
-      return { cancel: nothing };
-    },
-    newId: () => '',
+const clock: Clock = {
+  now: () => atMs,
+  wallMs: () => atMs,
+  setTimer(fn) {
+    next = fn;
+    return { cancel: nothing };
   },
+  newId: () => '',
+};
+const options = { ...DEFAULT_OPTIONS, ...NO_REMEDIES, sampleMax: SAMPLE_MS };
+const mode = { restarted: null, sameFiles: true };
+const logger = await createLogger({ level: 'silent', format: 'json' });
+const metrics = createMetrics({
   version: '',
-  remediation: NO_RELIEF,
+  status: () => view.status(),
+  streams: () => ({ clients: 0, dropped: 0 }),
+  probes: () => 0,
+});
+const { guardian, view }: ComposedGuardian = composeGuardian({
+  ...{ options, mode, clock, metrics },
+  findAgent: () => life,
+  machine: thisMachine(options, mode, clock, logger),
   exporters: {
     emit: nothing,
     log: nothing,
     stream: nothing,
-    observeTick: (duration, interval) => metrics.observeTick(duration, interval),
+    observeTick: metrics.observeTick,
     readFailed: nothing,
     transition: nothing,
     restarted: nothing,
@@ -69,12 +78,12 @@ const guardian: LoopStory = new LoopStory({
     flight: nothing,
     flightDone: nothing,
   },
-});
-const metrics = createMetrics({
+  history: new HistoryStore(() => ''),
+  constraints: [],
+  remedies: [],
+  advice: () => [],
+  collected: nothing,
   version: '',
-  status: () => guardian.status(),
-  streams: () => ({ clients: 0, dropped: 0 }),
-  probes: () => 0,
 });
 guardian.start();
 

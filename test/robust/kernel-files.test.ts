@@ -1,15 +1,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Clock } from '../../src/core/ports/ports.ts';
-import { HistoryStore } from '../../src/core/report/history.ts';
 import { watchAgent } from '../../src/sources/agent-process.ts';
 import { type FakeTree, fakeTree, v1Group, v2Group } from '../support/fake-cgroup.ts';
 import { procFiles } from '../support/fake-proc.ts';
-import { LoopStory } from '../support/guardian-of.ts';
 import { random } from '../support/memory-stories.ts';
-import { NO_RELIEF } from '../support/relief.ts';
-import { DEFAULTS } from '../support/story.ts';
+import { NO_REMEDIES } from '../support/options.ts';
+import { startStory } from '../support/story.ts';
 
 const MIB = 2 ** 20;
 const STAT = {
@@ -46,24 +43,10 @@ afterEach(() => {
   tree = undefined;
 });
 
-/** A guardian on files of our own and a clock turned by hand; `step` lets some milliseconds pass. */
+/** A guardian on files of our own and a fake clock; `step` lets some milliseconds pass. */
 function guardianOf(procRoot: string) {
-  const seen = { failures: [] as string[], told: [] as string[], transitions: [] as string[], shown: 0 };
-  let nowMs = 0;
-  let wallMs = Date.parse('2026-01-01T00:00:00Z');
-  let timers: { atMs: number; fn: () => void }[] = [];
-  const clock: Clock = {
-    now: () => nowMs,
-    wallMs: () => wallMs,
-    newId: () => String(nowMs),
-    setTimer(fn, ms) {
-      const timer = { atMs: nowMs + ms, fn };
-      timers.push(timer);
-      return { cancel: () => (timers = timers.filter((each) => each !== timer)) };
-    },
-  };
-  const guardian = new LoopStory({
-    options: { ...DEFAULTS, sampleMin: 5, sampleMax: 50 },
+  const { guardian, view, exporters, clock } = startStory({
+    options: NO_REMEDIES,
     findAgent: (lives) =>
       watchAgent({
         procRoot,
@@ -76,35 +59,9 @@ function guardianOf(procRoot: string) {
         machineBytes: 8192 * MIB,
         readUsage: async () => new Map(),
       }),
-    remediation: NO_RELIEF,
-    exporters: {
-      emit: ({ reason }) => void seen.told.push(reason),
-      log: (level, message) => void (level === 'warn' && seen.failures.push(message)),
-      stream: () => seen.shown++,
-      observeTick: () => {},
-      readFailed: () => {},
-      transition: (from, to) => void seen.transitions.push(`${from}→${to}`),
-      restarted: () => {},
-      died: () => {},
-      flight: (report) => void JSON.stringify(report()),
-      flightDone: () => {},
-    },
-    history: new HistoryStore((atMs) => new Date(wallMs - nowMs + atMs).toISOString()),
-    clock,
-    version: 'test',
   });
-  async function step(ms: number): Promise<void> {
-    for (const end = nowMs + ms; nowMs < end; ) {
-      nowMs += 5;
-      wallMs += 5;
-      const due = timers.filter(({ atMs }) => atMs <= nowMs);
-      timers = timers.filter((timer) => !due.includes(timer));
-      for (const { fn } of due) fn();
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  guardian.start();
-  return { guardian, seen, step, turnWall: (ms: number) => (wallMs += ms) };
+  exporters.flight = (report) => void JSON.stringify(report());
+  return { guardian, view, exporters, clock, step: (ms: number) => clock.advance(ms) };
 }
 
 function treeOf(version: keyof typeof VERSIONS): FakeTree {
@@ -129,9 +86,9 @@ describe.each(['v2', 'v1'] as const)('kernel files that make no sense (cgroup %s
 
   it('should never break a tick, always answer, and be over once the files are right again', async () => {
     const files = treeOf(version);
-    const { guardian, seen, step } = guardianOf(join(files.root, 'proc'));
+    const { view, exporters, step } = guardianOf(join(files.root, 'proc'));
     await step(500);
-    expect(guardian.status()).toMatchObject({ blind: false, level: 'ok', usageSource: `cgroup-${version}` });
+    expect(view.status()).toMatchObject({ blind: false, level: 'ok', usageSource: `cgroup-${version}` });
 
     const next = random(version === 'v2' ? 21 : 22);
     const spoilt = (text: string) => {
@@ -155,63 +112,63 @@ describe.each(['v2', 'v1'] as const)('kernel files that make no sense (cgroup %s
         }
       }
       await step(100 + Math.floor(next() * 400));
-      const status = guardian.status();
+      const status = view.status();
       expect(() => JSON.stringify(status)).not.toThrow();
       if (status.blind) expect(status).toMatchObject({ ready: true, level: 'ok' });
       else expect([status.ratio, status.usedBytes, status.limitBytes].every(Number.isFinite)).toBe(true);
       if (round % 10 === 9) {
         files.write(good);
         await step(13_000); // the next look at where the group is, and whatever level the nonsense left, held and left
-        expect(guardian.status(), `round ${round}`).toMatchObject({
+        expect(view.status(), `round ${round}`).toMatchObject({
           blind: false,
           level: 'ok',
           usageSource: `cgroup-${version}`,
         });
       }
     }
-    expect(seen.failures).toEqual([]);
+    expect(exporters.warnings).toEqual([]);
   });
 
   it('should fall back to RSS and say why while there is no group, and come back to it', async () => {
     const files = treeOf(version);
-    const { guardian, step } = guardianOf(join(files.root, 'proc'));
+    const { view, step } = guardianOf(join(files.root, 'proc'));
     await step(500);
     for (const path of figures) files.write({ [path]: 'nonsense' });
     await step(3000);
-    const without = guardian.status();
+    const without = view.status();
     expect(without).toMatchObject({ blind: false, ready: true, usageSource: 'rss' });
     expect(JSON.stringify(without.degraded)).toMatch(/unexpected content|is unusable/);
     files.write(good);
     await step(3000);
-    expect(guardian.status()).toMatchObject({ usageSource: `cgroup-${version}`, degraded: [] });
+    expect(view.status()).toMatchObject({ usageSource: `cgroup-${version}`, degraded: [] });
   });
 
   it('should go blind, ready all the while, when its processes cannot be read either, and recover', async () => {
     const files = treeOf(version);
-    const { guardian, seen, step } = guardianOf(join(files.root, 'proc'));
+    const { guardian, view, exporters, step } = guardianOf(join(files.root, 'proc'));
     await step(500);
     for (const path of [...figures, 'proc/7/stat', 'proc/7/status', 'proc/7/cgroup'])
       files.write({ [path]: '\0\0' });
     await step(8000);
-    expect(guardian.status().ready).toBe(true);
+    expect(view.status().ready).toBe(true);
     files.write({ ...good, ...procFiles([{ pid: 7, cgroup: VERSIONS[version].line }]) });
     await step(5000);
-    expect(guardian.status()).toMatchObject({ blind: false, ready: true, level: 'ok' });
-    expect(guardian.ticking()).toBe(true);
-    expect(seen.transitions).toEqual([]);
+    expect(view.status()).toMatchObject({ blind: false, ready: true, level: 'ok' });
+    expect(guardian.loop.healthy).toBe(true);
+    expect(exporters.transitions).toEqual([]);
   });
 });
 
 describe('a wall clock that jumps', () => {
   it('should change no level, no forecast and no readiness', async () => {
     const files = treeOf('v2');
-    const { guardian, seen, step, turnWall } = guardianOf(join(files.root, 'proc'));
+    const { guardian, view, exporters, clock, step } = guardianOf(join(files.root, 'proc'));
     await step(20_000);
-    const steady = guardian.status();
+    const steady = view.status();
     for (const hours of [1, -2, 24 * 365, -24 * 365 * 60, 0.001]) {
-      turnWall(hours * 3_600_000);
+      clock.wallOffsetMs += hours * 3_600_000;
       await step(6000);
-      const { growthBytesPerSecond, secondsToLimit, level, ready, blind, leakSuspected } = guardian.status();
+      const { growthBytesPerSecond, secondsToLimit, level, ready, blind, leakSuspected } = view.status();
       expect({ growthBytesPerSecond, secondsToLimit, level, ready, blind, leakSuspected }).toEqual({
         growthBytesPerSecond: steady.growthBytesPerSecond,
         secondsToLimit: null,
@@ -220,25 +177,25 @@ describe('a wall clock that jumps', () => {
         blind: false,
         leakSuspected: false,
       });
-      expect(guardian.ticking()).toBe(true);
+      expect(guardian.loop.healthy).toBe(true);
     }
-    expect([seen.told, seen.transitions, seen.failures]).toEqual([[], [], []]);
+    expect([exporters.events, exporters.transitions, exporters.warnings]).toEqual([[], [], []]);
   });
 
   it('should neither shorten nor lengthen how long a level is held', async () => {
     const files = treeOf('v2');
-    const { guardian, step, turnWall } = guardianOf(join(files.root, 'proc'));
+    const { view, clock, step } = guardianOf(join(files.root, 'proc'));
     await step(1000);
     const held = (current: number) => v2Group('cg/pod/agent', { current, max: 512 * MIB });
     files.write(held(450 * MIB));
     await step(1000);
-    expect(guardian.status().level).toBe('shedding');
+    expect(view.status().level).toBe('shedding');
     files.write(held(100 * MIB));
-    turnWall(86_400_000);
+    clock.wallOffsetMs += 86_400_000;
     await step(2000);
-    expect(guardian.status().level).toBe('shedding');
-    turnWall(-2 * 86_400_000);
+    expect(view.status().level).toBe('shedding');
+    clock.wallOffsetMs -= 2 * 86_400_000;
     await step(3500);
-    expect(guardian.status().level).toBe('ok');
+    expect(view.status().level).toBe('ok');
   });
 });

@@ -1,22 +1,34 @@
 import { describe, expect, it } from 'vitest';
-import { Story } from '../support/story.ts';
+import type { Config } from '../../src/config/options.ts';
+import { FakeAgent } from '../support/fake-agent.ts';
+import { NO_REMEDIES } from '../support/options.ts';
+import { type Story, startStory } from '../support/story.ts';
+
+const UNREADABLE = 'memory.current cannot be read (ENODEV)';
+
+/** An agent with work in flight: nothing but a fall makes it ready again. */
+function watched(options: Partial<Config> = {}): Story {
+  const story = startStory({ options: { ...NO_REMEDIES, ...options } });
+  story.agent.inFlight = 2;
+  return story;
+}
 
 describe('pressure', () => {
-  it('rises, is held, falls too little, falls enough', () => {
-    const story = new Story().stays(20, 200);
+  it('rises, is held, falls too little, falls enough', async () => {
+    const story = await watched().holds(20, 200);
     expect(story.judge).toMatchObject({ level: 'ok', ready: true, blind: false });
 
-    story.goes(1, () => 0.76 * 512);
+    await story.holds(1, () => 0.76 * 512);
     expect(story.judge).toMatchObject({ level: 'warning', ready: true });
-    story.stays(1, 0.86 * 512);
+    await story.holds(1, 0.86 * 512);
     expect(story.judge).toMatchObject({ level: 'shedding', ready: false });
-    story.stays(10, 0.81 * 512);
+    await story.holds(10, 0.81 * 512);
     expect(story.judge, 'within the margin').toMatchObject({ level: 'shedding', ready: false });
-    story.stays(1, 0.79 * 512);
+    await story.holds(1, 0.79 * 512);
     expect(story.judge).toMatchObject({ level: 'warning', ready: true });
-    story.stays(6, 0.3 * 512);
+    await story.holds(6, 0.3 * 512);
     expect(story.judge).toMatchObject({ level: 'ok', ready: true });
-    expect(story.news().filter((reason) => reason !== 'MemoryLimitForecast')).toEqual([
+    expect(story.exporters.takeReasons().filter((reason) => reason !== 'MemoryLimitForecast')).toEqual([
       'MemoryPressureWarning',
       'MemoryPressureShedding',
       'MemoryPressureWarning',
@@ -24,123 +36,137 @@ describe('pressure', () => {
     ]);
   });
 
-  it('that swings about a threshold is told once per hold, not once per swing', () => {
-    const story = new Story({ recoverMargin: 0 }).goes(60, (s) => 512 * (0.85 + 0.02 * Math.sin(s * 9)));
-    const shedding = story.news().filter((reason) => reason === 'MemoryPressureShedding');
+  it('that swings about a threshold is told once per hold, not once per swing', async () => {
+    const story = await watched({ recoverMargin: 0 }).holds(60, (s) => 512 * (0.85 + 0.02 * Math.sin(s * 9)));
+    const shedding = story.exporters.takeReasons().filter((reason) => reason === 'MemoryPressureShedding');
     expect(shedding.length).toBeLessThanOrEqual(60 / 5 + 1);
   });
 
-  it('is none when page cache fills the limit', () => {
-    const story = new Story().stays(30, 60, 450);
+  it('is none when page cache fills the limit', async () => {
+    const story = watched();
+    story.agent.cacheMiB = 450;
+    await story.holds(30, 60);
     expect(story.judge.level).toBe('ok');
-    expect(story.news()).toEqual([]);
+    expect(story.exporters.takeReasons()).toEqual([]);
   });
 
-  it('ends when the limit is raised', () => {
-    const story = new Story().stays(6, 480);
+  it('ends when the limit is raised', async () => {
+    const story = await watched().holds(6, 480);
     expect(story.judge.level).toBe('critical');
-    story.limitMiB = 1024;
-    story.stays(1, 480);
+    story.agent.limitMiB = 1024;
+    await story.holds(1, 480);
     expect(story.judge).toMatchObject({ level: 'ok', ready: true });
   });
 
-  it('comes at once when the limit is lowered under the use', () => {
-    const story = new Story().stays(10, 300);
-    story.limitMiB = 256;
-    story.stays(0.05, 300);
+  it('comes within half a second when the limit is lowered under the use', async () => {
+    const story = await watched().holds(10, 300);
+    story.agent.limitMiB = 256;
+    await story.holds(0.5, 300);
     expect(story.judge).toMatchObject({ level: 'critical', ready: false });
   });
 
-  it('says in words and numbers what, how much and what follows', () => {
-    const story = new Story().stays(5, 200).stays(1, 440);
-    const note = story.told.find(({ reason }) => reason === 'MemoryPressureShedding')?.note;
+  it('says in words and numbers what, how much and what follows', async () => {
+    const story = await watched().holds(5, 200);
+    await story.holds(1, 440);
+    const [note] = story.notes('MemoryPressureShedding');
     expect(note).toMatch(/86 % of the limit: 440 MiB of 512 MiB unreclaimable/);
     expect(note).toMatch(/ends below 80 %/);
   });
 });
 
 describe('being un-ready without gain', () => {
-  it('ends after max-unready: the agent is stuck, and ready again', () => {
-    const story = new Story().stays(59, 450);
+  it('ends after max-unready: the agent is stuck, and ready again', async () => {
+    const story = await watched().holds(59, 450);
     expect(story.judge).toMatchObject({ ready: false, stuck: false });
-    story.stays(2, 450);
+    await story.holds(2, 450);
     expect(story.judge).toMatchObject({ level: 'shedding', ready: true, stuck: true });
-    expect(story.news()).toContain('AgentStuck');
-    story.stays(120, 450);
-    expect(story.news(), 'told once').not.toContain('AgentStuck');
+    expect(story.exporters.takeReasons()).toContain('AgentStuck');
+    await story.holds(120, 450);
+    expect(story.exporters.takeReasons(), 'told once').not.toContain('AgentStuck');
   });
 
-  it('is tried once more at critical, and the event says so', () => {
-    const story = new Story().stays(70, 450);
+  it('is tried once more at critical, and the event says so', async () => {
+    const story = await watched().holds(70, 450);
     expect(story.judge).toMatchObject({ ready: true, stuck: true });
-    story.stays(0.05, 480);
+    await story.holds(0.05, 480);
     expect(story.judge).toMatchObject({ level: 'critical', ready: false });
-    expect(story.told.map(({ reason }) => reason)).toContain('MemoryPressureCritical');
+    const note = story.notes('MemoryPressureCritical').at(-1);
+    expect(note).toContain('no new work is taken');
   });
 
-  it('goes on while memory still falls', () => {
-    const story = new Story().goes(100, (s) => 470 - s * 0.3);
+  it('goes on while memory still falls', async () => {
+    const story = await watched().holds(100, (s) => 470 - s * 0.3);
     expect(story.judge).toMatchObject({ level: 'shedding', ready: false, stuck: false });
   });
 
-  it('counts anew after a recovery', () => {
-    const story = new Story().stays(70, 450).stays(10, 100).stays(30, 450);
+  it('counts anew after a recovery', async () => {
+    const story = await watched().holds(70, 450);
+    await story.holds(10, 100);
+    await story.holds(30, 450);
     expect(story.judge).toMatchObject({ ready: false, stuck: false });
   });
 });
 
 describe('blindness', () => {
-  it('opens readiness, is told when it lasts, and ends with the next reading', () => {
-    const story = new Story().stays(10, 460);
+  it('opens readiness, is told when it lasts, and ends with the next reading', async () => {
+    const story = await watched().holds(10, 460);
     expect(story.judge.ready).toBe(false);
-    story.news();
-    story.blind(0.9);
+    story.exporters.takeReasons();
+    story.agent.failure = UNREADABLE;
+    await story.goes(0.9);
     expect(story.judge, 'a gap is no blindness').toMatchObject({ blind: false, ready: false });
-    story.blind(0.2);
+    await story.goes(0.2);
     expect(story.judge).toMatchObject({ blind: true, ready: true, level: 'ok' });
-    expect(story.news()).toEqual([]);
-    story.blind(6);
-    expect(story.news()).toEqual(['GuardianBlind']);
-    story.blind(60);
-    expect(story.news(), 'told once').toEqual([]);
-    story.stays(1, 460);
+    expect(story.exporters.takeReasons()).toEqual([]);
+    await story.goes(6);
+    expect(story.exporters.takeReasons()).toEqual(['GuardianBlind']);
+    await story.goes(60);
+    expect(story.exporters.takeReasons(), 'told once').toEqual([]);
+    story.agent.failure = undefined;
+    await story.holds(1, 460);
     expect(story.judge).toMatchObject({ blind: false, ready: false, level: 'shedding' });
   });
 
-  it('closes readiness where that was asked for', () => {
-    const story = new Story({ onBlind: 'unready' }).stays(10, 100).blind(2);
+  it('closes readiness where that was asked for', async () => {
+    const story = await watched({ onBlind: 'unready' }).holds(10, 100);
+    story.agent.failure = UNREADABLE;
+    await story.goes(2);
     expect(story.judge).toMatchObject({ blind: true, ready: false });
   });
 });
 
 describe('a restart of the agent', () => {
-  it('starts from nothing: no level, no growth, no stuckness of the one before', () => {
-    const story = new Story().goes(60, (s) => 100 + s * 6.4);
+  it('starts from nothing: no level, no growth, no stuckness of the one before', async () => {
+    const story = await watched().holds(60, (s) => 100 + s * 6.4);
     expect(story.judge.level).toBe('critical');
-    story.news();
-    story.agentDies();
+    story.exporters.takeReasons();
+    story.agent.dies({ exitCode: null, signal: null });
+    await story.goes(0.1);
     expect(story.judge).toMatchObject({ level: 'ok', ready: true });
-    expect(story.news()).toEqual(['MemoryPressureRecovered']);
-    story.stays(1, 50);
+    expect(story.exporters.takeReasons()).toEqual(['AgentExited', 'MemoryPressureRecovered']);
+    story.restarts(new FakeAgent(8));
+    await story.holds(1, 50);
     expect(story.judge).toMatchObject({ level: 'ok', ready: true, blind: false });
     expect(story.judge.outlook.secondsToLimit).toBeNull();
   });
 });
 
 describe('a limit that comes nearer', () => {
-  it('is forecast once, in time', () => {
-    const story = new Story().goes(150, (s) => 100 + s * 2.5);
-    const forecast = story.told.filter(({ reason }) => reason === 'MemoryLimitForecast');
+  it('is forecast once, in time', async () => {
+    const story = await watched().holds(150, (s) => 100 + s * 2.5);
+    const forecast = story.exporters.events.filter(({ reason }) => reason === 'MemoryLimitForecast');
     expect(forecast).toHaveLength(1);
     const kill = (512 - 100) / 2.5;
-    expect(kill - (forecast[0]?.second ?? kill)).toBeGreaterThan(40);
+    const second = (Date.parse(forecast[0]?.at ?? '') - story.clock.wallOffsetMs) / 1000;
+    expect(kill - second).toBeGreaterThan(40);
+    expect(forecast[0]?.note).toMatch(/limit will be reached in about/);
   });
 
-  it('is not forecast for a saw-tooth without a trend, once its first teeth are known', () => {
+  it('is not forecast for a saw-tooth without a trend, once its first teeth are known', async () => {
     const saw = (s: number) => 200 + (s % 15) * 8;
-    const story = new Story().goes(60, saw);
-    story.news();
-    story.goes(300, saw);
-    expect(story.news()).toEqual([]);
+    const story = await watched().holds(60, saw);
+    story.exporters.takeReasons();
+    await story.holds(300, saw);
+    expect(story.exporters.takeReasons()).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { turnOf } from '../../src/core/recycle/turn.ts';
-import { CareStory } from '../support/care-story.ts';
 import { normal, random, tooth } from '../support/memory-stories.ts';
+import { startStory } from '../support/story.ts';
 
 const LIMIT_MIB = 512;
 const DRAWS = 10;
@@ -24,7 +24,7 @@ const inFlightOf = (uniform: () => number) => [0, 1, 5, null][Math.floor(uniform
 
 /** Until it is ended or killed, or the time is over. */
 async function live({ held, inFlight, seconds }: Draw) {
-  const story = new CareStory({ recycle: 'on', profile: 'off' });
+  const story = startStory({ options: { recycle: 'on', profile: 'off' } });
   const { agent } = story;
   const seen = { killedAt: null as number | null, endedAt: null as number | null };
   for (let second = 0; second < seconds; second += 0.05) {
@@ -152,7 +152,7 @@ describe('replicas of one workload that fill alike', () => {
     const ended: number[] = [];
     for (let i = 0; i < count; i++) {
       const turn = turnOf({ POD_NAME: `agents-7d9c5b8f4-${(i * 7919 + 12_345).toString(36)}` });
-      const story = new CareStory({ recycle: 'auto', turn });
+      const story = startStory({ turn });
       await story.goes(20);
       story.agent.liveMiB = 360;
       const startMs = story.clock.now();
@@ -178,7 +178,7 @@ describe('an agent that leaks, and fills and empties its heap beside that', () =
   it.each([
     10, 15,
   ])('by %i MiB/s is ended gracefully: collections that free nothing do not put it off until the kill', async (rate) => {
-    const story = new CareStory({ recycle: 'auto', profile: 'off', turn: 0.5 });
+    const story = startStory({ options: { profile: 'off' }, turn: 0.5 });
     const { agent } = story;
     story.prepare = (client) => {
       client.takesMs = { facts: 3, collect: 130 };
@@ -193,6 +193,6 @@ describe('an agent that leaks, and fills and empties its heap beside that', () =
     }
     expect(agent.alive()).toBe(false);
     await story.goes(1);
-    expect(story.recycled).toEqual(['ended']);
+    expect(story.exporters.recycled).toEqual(['ended']);
   });
 });

@@ -1,23 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
-import { CareStory, type CareStoryOptions, StoryAgent } from '../support/care-story.ts';
-import { MiB } from '../support/story.ts';
+import { FakeAgent } from '../support/fake-agent.ts';
+import { MiB } from '../support/reading.ts';
+import { type Story, type StorySetup, startStory } from '../support/story.ts';
 
 const SIGTERM = ['SIGTERM to 7'];
 
 /** An agent whose live memory grows by so many MiB a second, from 300 of 512, 20 s after it was found. */
 async function growing(
-  options: CareStoryOptions & { mibPerSecond?: number } = {},
-  prepare: (story: CareStory) => void = () => {},
+  { mibPerSecond = 5, ...setup }: StorySetup & { mibPerSecond?: number } = {},
+  prepare: (story: Story) => void = () => {},
 ) {
-  const story = new CareStory({ recycle: 'auto', ...options });
+  const story = startStory(setup);
   prepare(story);
   await story.goes(20);
-  return { story, grow: grower(story, options.mibPerSecond ?? 5) };
+  return { story, grow: grower(story, mibPerSecond) };
 }
 
 /** Goes on for so many seconds, or until it is as said, while live memory grows. */
-function grower(story: CareStory, mibPerSecond: number) {
+function grower(story: Story, mibPerSecond: number) {
   story.agent.liveMiB = 280;
   return async (seconds: number, until: () => boolean = () => false) => {
     for (let i = 0; i < seconds * 20 && !until(); i++) {
@@ -28,24 +29,26 @@ function grower(story: CareStory, mibPerSecond: number) {
   };
 }
 
-const recycling = (story: CareStory) => () => story.guardian.status().recycling;
-const signalled = (story: CareStory) => () => story.agent.signals.length > 0;
+const recycling = (story: Story) => () => story.view.status().recycling;
+const signalled = (story: Story) => () => story.agent.signals.length > 0;
 
 describe('an agent that grows until it would be killed', () => {
   it('is closed, drained, ended and told of before; the next life starts open', async () => {
     const { story, grow } = await growing();
     const [agent] = [story.agent];
-    story.restarts(new StoryAgent(8));
+    story.restarts(new FakeAgent(8));
     expect(await grow(60, recycling(story))).toBe(true);
     const closedMs = story.clock.now();
     expect(await grow(60, () => agent.signals.length > 0)).toBe(true);
     expect(story.clock.now() - closedMs, 'a balancer needs a second to notice').toBeGreaterThanOrEqual(1200);
     await story.goes(1);
     expect(agent.signals).toEqual(SIGTERM);
-    expect(story.recycled).toEqual(['ended']);
+    expect(story.exporters.recycled).toEqual(['ended']);
     expect(story.notes('AgentRecycled')).toHaveLength(1);
-    expect(story.notes('AgentRecycled')[0]).toMatch(/^Recycled: .*; .* after SIGTERM\.$/);
-    expect(story.guardian.status()).toMatchObject({
+    expect(story.notes('AgentRecycled')[0]).toMatch(
+      /^Recycled: use still rises .*; it ended .* after SIGTERM\.$/,
+    );
+    expect(story.view.status()).toMatchObject({
       ready: true,
       recycling: false,
       level: 'ok',
@@ -54,19 +57,19 @@ describe('an agent that grows until it would be killed', () => {
   });
 
   it('is left alone where a tool of its own is what grows: the kernel ends that one', async () => {
-    const { story } = await growing({ kubelet: false });
+    const { story } = await growing({ mode: { sameFiles: true } });
     story.agent.liveMiB = 40;
     for (let i = 0; i < 1200; i++) {
       story.agent.toolMiB = Math.min(440, story.agent.toolMiB + 0.4);
       await story.goes(0.05);
     }
-    expect(story.guardian.status().level).toBe('critical');
-    expect(story.recycled).toEqual([]);
+    expect(story.view.status().level).toBe('critical');
+    expect(story.exporters.recycled).toEqual([]);
     expect(story.agent.signals.filter((signal) => signal.startsWith('SIGTERM'))).toEqual([]);
   });
 
   it('is left alone beside a tool of its own size that the kernel is told to end first', async () => {
-    const { story } = await growing({ kubelet: false });
+    const { story } = await growing({ mode: { sameFiles: true } });
     story.agent.liveMiB = 230;
     story.agent.toolMiB = 100;
     story.agent.toolAdjustment = 300;
@@ -74,14 +77,14 @@ describe('an agent that grows until it would be killed', () => {
       story.agent.toolMiB = Math.min(240, story.agent.toolMiB + 0.4);
       await story.goes(0.05);
     }
-    expect(story.guardian.status().level).toBe('critical');
-    expect(story.recycled).toEqual([]);
+    expect(story.view.status().level).toBe('critical');
+    expect(story.exporters.recycled).toEqual([]);
     expect(story.agent.signals.filter((signal) => signal.startsWith('SIGTERM'))).toEqual([]);
   });
 
   it.each([30, 32, 35, 40])('is ended in time where it leaks %i MiB/s after a time at rest', async (rate) => {
     for (const stepMs of [2, 7, 10]) {
-      const story = new CareStory({ recycle: 'auto', profile: 'off' });
+      const story = startStory({ options: { profile: 'off' } });
       const { agent } = story;
       Object.assign(agent, { limitMiB: 1024, liveMiB: 510, otherMiB: 40 });
       story.prepare = (client) => {
@@ -93,21 +96,21 @@ describe('an agent that grows until it would be killed', () => {
         agent.liveMiB += (rate * stepMs) / 1000;
       }
       await story.goes(1);
-      expect(story.recycled, `in steps of ${stepMs} ms`).toEqual(['ended']);
+      expect(story.exporters.recycled, `in steps of ${stepMs} ms`).toEqual(['ended']);
     }
   });
 
   it('is ended in time where its heap fills, of which V8 tells in steps', async () => {
     const outcomes: string[] = [];
     for (let phase = 0; phase < 5; phase++) {
-      const agent = new StoryAgent(7);
+      const agent = new FakeAgent();
       Object.assign(agent, { limitMiB: 4096, heapLimitMiB: 512, otherMiB: 40, liveMiB: 80 + 6.6 * phase });
       agent.inspectorOpen = false;
       agent.heapFromOutside = () => (agent.liveMiB + 6) * MiB;
       let told = agent.liveMiB;
       const heap = agent.heap.bind(agent);
       agent.heap = () => ({ ...heap(), limitedBytes: told * MiB });
-      const story = new CareStory({ recycle: 'auto', profile: 'off' }, agent);
+      const story = startStory({ options: { profile: 'off' }, agent });
       await story.goes(20 + 0.137 * phase);
       while (agent.alive() && told < 512) {
         agent.liveMiB += 0.15;
@@ -123,7 +126,7 @@ describe('an agent that grows until it would be killed', () => {
     const { story, grow } = await growing({ mibPerSecond: 2 });
     story.agent.inFlight = 2;
     await grow(120, recycling(story));
-    expect(story.guardian.status()).toMatchObject({ recycling: true, ready: false });
+    expect(story.view.status()).toMatchObject({ recycling: true, ready: false });
     await grow(3);
     expect(story.agent.signals).toEqual([]);
     story.agent.inFlight = 0;
@@ -139,10 +142,10 @@ describe('an agent that grows until it would be killed', () => {
       throw new Error('EIO');
     };
     await story.goes(3);
-    expect(story.guardian.status()).toMatchObject({ blind: true, ready: false, recycling: true });
+    expect(story.view.status()).toMatchObject({ blind: true, ready: false, recycling: true });
     await story.goes(20);
     expect(story.agent.signals, 'of which nothing is known').toEqual([]);
-    expect(story.guardian.status()).toMatchObject({ blind: true, ready: true, recycling: false });
+    expect(story.view.status()).toMatchObject({ blind: true, ready: true, recycling: false });
   });
 
   it('that dies by itself while drained is no recycle', async () => {
@@ -150,34 +153,34 @@ describe('an agent that grows until it would be killed', () => {
     story.agent.inFlight = 2;
     await grow(60, recycling(story));
     story.agent.dies({ exitCode: 1, signal: null });
-    story.restarts(new StoryAgent(8));
+    story.restarts(new FakeAgent(8));
     await story.goes(1);
     // whichever notices first, the drain or the loop
-    expect(['cancelled', 'ended_before']).toContain(story.recycled.join());
+    expect(['cancelled', 'ended_before']).toContain(story.exporters.recycled.join());
     expect(story.notes('AgentRecycled')).toEqual([]);
-    expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
-    expect(story.recycler.terminated).toBe(false);
+    expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
+    expect(story.remediation.terminated).toBe(false);
   });
 
   it('that does not end is left alone, closed, and not asked again in this life', async () => {
-    const { story, grow } = await growing({ graceMs: 5000 }, ({ agent }) => {
+    const { story, grow } = await growing({ options: { recycleGrace: 5000 } }, ({ agent }) => {
       agent.onSigterm = () => {};
     });
     await grow(60, signalled(story));
     await story.goes(6);
-    expect(story.recycled).toEqual(['left_running']);
+    expect(story.exporters.recycled).toEqual(['left_running']);
     await story.goes(400);
     expect(story.agent.signals).toEqual(SIGTERM);
     expect(story.notes('AgentRecycled')).toHaveLength(1);
     expect(story.notes('AgentStuck')).toEqual([]);
-    expect(story.guardian.status()).toMatchObject({
+    expect(story.view.status()).toMatchObject({
       ready: false,
       reason: expect.stringContaining('5.0 s after SIGTERM'),
     });
     story.agent.dies();
-    story.restarts(new StoryAgent(8));
+    story.restarts(new FakeAgent(8));
     await story.goes(1);
-    expect(story.guardian.status()).toMatchObject({ ready: true, agent: { pid: 8 } });
+    expect(story.view.status()).toMatchObject({ ready: true, agent: { pid: 8 } });
   });
 
   it('that must not be signalled is open again', async () => {
@@ -188,8 +191,8 @@ describe('an agent that grows until it would be killed', () => {
     });
     await grow(60, signalled(story));
     await story.goes(8); // until the rest has ended the forecast
-    expect(story.recycled).toEqual(['refused']);
-    expect(story.guardian.status()).toMatchObject({ recycling: false, ready: true });
+    expect(story.exporters.recycled).toEqual(['refused']);
+    expect(story.view.status()).toMatchObject({ recycling: false, ready: true });
   });
 
   it.each([
@@ -198,17 +201,17 @@ describe('an agent that grows until it would be killed', () => {
   ] as const)('is not shut out %s', async (_, message, results) => {
     const { story, grow } = await growing({}, (it) => {
       if (results.length === 0)
-        it.onStart = () => {
+        it.onRecycle = () => {
           throw new Error(message);
         };
       it.agent.onSigterm = () => {
         throw Object.assign(new Error(message), { code: 'ESRCH' });
       };
     });
-    await grow(40, () => story.recycled.length > 0 || story.logged.length > 1);
+    await grow(40, () => story.exporters.recycled.length > 0 || story.exporters.logged.length > 1);
     await story.goes(60);
-    expect(story.recycled).toEqual(results);
-    expect(story.guardian.status()).toMatchObject({ recycling: false, ready: true });
+    expect(story.exporters.recycled).toEqual(results);
+    expect(story.view.status()).toMatchObject({ recycling: false, ready: true });
   });
 
   it('below a supervisor ends without it: the next program starts open', async () => {
@@ -228,7 +231,7 @@ describe('an agent that grows until it would be killed', () => {
     expect(story.agent.signals).toEqual(['SIGTERM to 70']);
     expect(story.notes('AgentRecycled')[0]).toMatch(/ after SIGTERM, its parent process /);
     await story.goes(5);
-    expect(story.guardian.status()).toMatchObject({ recycling: false, ready: true, level: 'ok' });
+    expect(story.view.status()).toMatchObject({ recycling: false, ready: true, level: 'ok' });
   });
 
   it('is not said to have ended when it is the guardian that ends', async () => {
@@ -241,14 +244,14 @@ describe('an agent that grows until it would be killed', () => {
     await story.goes(2);
     await closed;
     expect(story.notes('AgentRecycled')).toEqual([]);
-    expect(story.recycled).toEqual([]);
+    expect(story.exporters.recycled).toEqual([]);
   });
 
   it('says how long kubelet may wait, from the second start in a row on', async () => {
     const { story } = await growing();
     for (let pid = 8; pid < 12; pid++) {
       const [agent] = [story.agent];
-      story.restarts(new StoryAgent(pid));
+      story.restarts(new FakeAgent(pid));
       await grower(story, 5)(60, () => !agent.alive());
       await story.goes(15);
     }
@@ -277,32 +280,32 @@ describe('an agent that is being drained', () => {
     const { story } = await drained();
     Object.assign(story.agent, change);
     await story.goes(9);
-    expect(story.recycled).toEqual(['cancelled']);
+    expect(story.exporters.recycled).toEqual(['cancelled']);
     story.agent.inFlight = 0;
     await story.goes(60);
     expect(story.agent.signals).toEqual([]);
     expect(story.notes('AgentRecycled')).toEqual([]);
-    expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+    expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
   });
 
   it('is spared when collections help', async () => {
-    const { story, grow } = await growing({ mibPerSecond: 4, recycle: 'on' });
+    const { story, grow } = await growing({ mibPerSecond: 4, options: { recycle: 'on' } });
     story.agent.inFlight = 2;
-    story.noReach = 'its port is taken';
+    story.noClient = 'its port is taken';
     expect(await grow(90, recycling(story))).toBe(true);
-    story.noReach = undefined;
+    story.noClient = undefined;
     story.agent.garbageMiB = 150;
     story.agent.liveMiB -= 150;
     const collected = story.remediation.collect().catch(() => undefined);
     await grow(4);
     await collected;
     await grow(6);
-    expect(story.recycled).toEqual(['cancelled']);
+    expect(story.exporters.recycled).toEqual(['cancelled']);
     expect(story.agent.signals).toEqual([]);
   });
 
   it('is not told to be ready again as stuck', async () => {
-    const { story, grow } = await growing({ graceMs: 60_000 }, ({ agent }) => {
+    const { story, grow } = await growing({ options: { recycleGrace: 60_000 } }, ({ agent }) => {
       agent.onSigterm = () => {};
     });
     await grow(60, signalled(story));
@@ -321,19 +324,14 @@ describe('an agent that is being drained', () => {
     passed.story.agent.inFlight = 0;
     await passed.grow(20);
     expect(passed.story.agent.signals).toEqual([]);
-    expect(passed.story.recycled).toEqual(['cancelled']);
+    expect(passed.story.exporters.recycled).toEqual(['cancelled']);
   });
 });
 
 describe('an agent that does not have to die', () => {
   /** So many MiB more within so many seconds, then at rest. */
-  async function burst(
-    mib: number,
-    seconds: number,
-    options: CareStoryOptions = {},
-    inFlight: number | null = 1,
-  ) {
-    const story = await new CareStory({ recycle: 'on', ...options }).goes(20);
+  async function burst(mib: number, seconds: number, inFlight: number | null) {
+    const story = await startStory({ options: { recycle: 'on' } }).goes(20);
     story.agent.inFlight = inFlight;
     story.agent.liveMiB = 270;
     await story.goes(20);
@@ -349,10 +347,10 @@ describe('an agent that does not have to die', () => {
     0,
     null,
   ])('is not drained below the shed ratio for a burst, with %s in work', async (inFlight) => {
-    const story = await burst(130, 2.4, {}, inFlight);
-    expect(story.guardian.status().ratio).toBeCloseTo(0.82);
+    const story = await burst(130, 2.4, inFlight);
+    expect(story.view.status().ratio).toBeCloseTo(0.82);
     expect(story.agent.signals).toEqual([]);
-    expect(story.recycled).toEqual([]);
+    expect(story.exporters.recycled).toEqual([]);
     expect(story.unreadyMs).toBe(0);
   });
 
@@ -364,27 +362,27 @@ describe('an agent that does not have to die', () => {
     [180, 9],
   ])('is not ended for a burst of %i MiB within %i s that comes to rest', async (mib, seconds) => {
     for (const inFlight of [0, 2, null]) {
-      const story = await burst(mib, seconds, {}, inFlight);
+      const story = await burst(mib, seconds, inFlight);
       expect(story.agent.signals).toEqual([]);
-      expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+      expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
     }
   });
 
   it.each([0.88, 0.93, 0.97])('rests at %d for ever', async (ratio) => {
     for (const inFlight of [0, 2, null]) {
-      const story = await new CareStory({ recycle: 'on' }).goes(20);
+      const story = await startStory({ options: { recycle: 'on' } }).goes(20);
       story.agent.inFlight = inFlight;
       story.agent.freeHeapMiB = 300;
       story.agent.liveMiB = ratio * 512 - 20;
       await story.goes(300);
       expect(story.agent.signals).toEqual([]);
-      expect(story.guardian.status()).toMatchObject({ ready: true, recycling: false });
+      expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
       expect(story.notes('AgentStuck').length).toBeGreaterThan(0);
     }
   });
 
   it('is not ended while a late collection may still help', async () => {
-    const { story, grow } = await growing({ mibPerSecond: 10, profile: 'off' });
+    const { story, grow } = await growing({ mibPerSecond: 10, options: { profile: 'off' } });
     story.agent.inFlight = 2;
     story.prepare = (client) => {
       client.faults.collect = new RuntimeClientError('timeout', 'its loop is busy');
@@ -392,34 +390,34 @@ describe('an agent that does not have to die', () => {
     await grow(60, () => story.verdicts.includes('timeout'));
     expect(story.remediation.reclaimOutlook).toMatchObject({ collecting: true });
     await grow(2);
-    expect(story.recycled).toEqual([]);
+    expect(story.exporters.recycled).toEqual([]);
     expect(story.agent.signals).toEqual([]);
   });
 
   it('is not made ready, nor called stuck, by time in which the guardian stood still', async () => {
-    const story = await new CareStory({ recycle: 'on' }).goes(20);
+    const story = await startStory({ options: { recycle: 'on' } }).goes(20);
     story.agent.inFlight = 3;
     story.agent.liveMiB = 460;
     await story.goes(2);
-    expect(story.guardian.status().ready).toBe(false);
+    expect(story.view.status().ready).toBe(false);
     story.clock.nowMs += 70_000;
     await story.goes(2);
-    expect(story.guardian.status().ready).toBe(false);
+    expect(story.view.status().ready).toBe(false);
     expect(story.notes('AgentStuck')).toEqual([]);
   });
 });
 
 describe('no recycle', () => {
   it.each([
-    ['off', { recycle: 'off' }],
-    ['auto where nobody starts it again', { recycle: 'auto', restarted: false }],
-    ['on where nobody starts it again', { recycle: 'on', restarted: false }],
-    ['auto where that is not known', { recycle: 'auto', restarted: null }],
+    ['off', { options: { recycle: 'off' } }],
+    ['auto where nobody starts it again', { mode: { restarted: false } }],
+    ['on where nobody starts it again', { options: { recycle: 'on' }, mode: { restarted: false } }],
+    ['auto where that is not known', { mode: { restarted: null } }],
   ] as const)('where it is %s', async (_name, options) => {
     const { story, grow } = await growing(options);
     await grow(36);
     expect(story.agent.signals).toEqual([]);
-    expect(story.recycled).toEqual([]);
+    expect(story.exporters.recycled).toEqual([]);
   });
 
   it.each([
@@ -428,9 +426,9 @@ describe('no recycle', () => {
     ['another process than the one that was asked would get it', 'node', 8, true],
     ['it cannot be told who would get it', 'node', null, true],
   ] as const)('where %s', async (_, runtime, target, handles) => {
-    const agent = new StoryAgent(7, runtime);
+    const agent = new FakeAgent(7, runtime);
     agent.handlesSigterm = false;
-    const story = new CareStory({ recycle: 'auto' }, agent);
+    const story = startStory({ agent });
     story.sigtermTarget = () => target;
     story.prepare = (client) => {
       client.sigterm = handles;
@@ -445,7 +443,7 @@ describe('no recycle', () => {
     let lives = 7;
     for (let second = 0; second < 300; second++) {
       if (!story.agent.alive()) {
-        const next = new StoryAgent(++lives);
+        const next = new FakeAgent(++lives);
         next.liveMiB = 370;
         story.restarts(next);
       }
@@ -459,7 +457,7 @@ describe('no recycle', () => {
 });
 
 /** A second of growth. */
-async function grower2(story: CareStory): Promise<void> {
+async function grower2(story: Story): Promise<void> {
   for (let i = 0; i < 20; i++) {
     if (story.agent.alive()) story.agent.liveMiB = Math.min(495, story.agent.liveMiB + 0.3);
     await story.goes(0.05);

@@ -1,84 +1,189 @@
-import type { Finding } from '../../src/core/model/events.ts';
-import type { Reading } from '../../src/core/model/reading.ts';
-import { Judge, type JudgeOptions } from '../../src/core/pressure/judge.ts';
+import { composeGuardian } from '../../src/compose/guardian.ts';
+import type { Machine, Mode } from '../../src/compose/machine.ts';
+import type { Config } from '../../src/config/options.ts';
+import type { ConstraintSource } from '../../src/core/model/constraint.ts';
+import type { EventReason } from '../../src/core/model/events.ts';
+import type { AgentProcess, FindAgent, Remedy } from '../../src/core/ports/ports.ts';
+import type { Judge } from '../../src/core/pressure/judge.ts';
+import { HistoryStore } from '../../src/core/report/history.ts';
+import type { StatusView } from '../../src/core/report/status-view.ts';
+import type { Guardian } from '../../src/guardian.ts';
+import type { PressureRemediation } from '../../src/remedies/remediation.ts';
+import { FakeAgent } from './fake-agent.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeRuntimeClient } from './fake-runtime-client.ts';
+import { DEFAULT_OPTIONS } from './options.ts';
+import { RecordingExporters } from './recording-exporters.ts';
 
-export const MiB = 2 ** 20;
-export const DEFAULTS: JudgeOptions = {
-  warnRatio: 0.75,
-  shedRatio: 0.85,
-  criticalRatio: 0.92,
-  recoverMargin: 0.05,
-  hold: 5000,
-  maxUnready: 60_000,
-  onBlind: 'ready',
-};
-
-export function readingOf(heldMiB: number, limitMiB = 512, cacheMiB = 0): Reading {
-  return {
-    atMs: 0,
-    usedBytes: (heldMiB + cacheMiB) * MiB,
-    reclaimableBytes: cacheMiB * MiB,
-    anonBytes: heldMiB * MiB,
-    shmemBytes: 0,
-    kernelBytes: 0,
-    limitBytes: limitMiB * MiB,
-    limitSource: 'cgroup-v2',
-    usageSource: 'cgroup-v2',
-    rssBytes: heldMiB * MiB,
-    heap: null,
-    others: [],
-  };
+export interface StorySetup {
+  /** Beside the defaults of the table. */
+  options?: Partial<Config>;
+  /** By default a sidecar, in a pod whose containers are restarted. */
+  mode?: Partial<Mode>;
+  /** Of this replica among those of its workload, 0…1. */
+  turn?: number | null;
+  /** `null`: there is none yet. */
+  agent?: FakeAgent | null;
+  /** By default the agents of the story, one after the other. */
+  findAgent?: FindAgent;
+  /** Beside memory. */
+  constraints?: readonly ConstraintSource[];
+  /** Beside collections, shedding and the recycling. */
+  remedies?: readonly Remedy[];
 }
 
-/** A judge on a clock of its own: readings are told, findings collected with the second they came in. */
+export const NO_AGENT = 'no other container in this pod; set shareProcessNamespace: true';
+
+/** A guardian with all its remedies on a fake clock, with a fake agent; it has begun. */
+export function startStory(setup: StorySetup = {}): Story {
+  return new Story(setup);
+}
+
 export class Story {
+  readonly clock = new FakeClock();
+  readonly exporters = new RecordingExporters();
+  readonly guardian: Guardian;
   readonly judge: Judge;
-  readonly told: { second: number; reason: Finding['reason']; note: string }[] = [];
-  nowMs = 0;
-  stepMs = 50;
-  limitMiB = 512;
+  /** Status, its version, and post-mortems. */
+  readonly view: StatusView;
+  readonly remediation: PressureRemediation;
+  /** The present agent, or the last one. */
+  agent: FakeAgent;
+  /** All clients of a runtime that were asked for. */
+  readonly clients: FakeRuntimeClient[] = [];
+  /** Why there is none. */
+  noClient: string | undefined;
+  /** Made before each client is given out. */
+  prepare: (client: FakeRuntimeClient) => void = () => {};
+  sigtermTarget: () => number | null = () => this.agent.info.pid;
+  /** Called as a recycle begins. */
+  onRecycle: () => void = () => {};
+  /** Where the file of a profile is kept. */
+  keep: () => Promise<string | null> = async () => '/records/profile-1.heapprofile';
+  /** When SIGTERM was sent. */
+  readonly signalledMs: number[] = [];
+  /** Readiness at each tick that changed it. */
+  readonly #readiness: { atMs: number; ready: boolean }[] = [];
+  /** The agents that follow. */
+  readonly #next: FakeAgent[] = [];
 
-  constructor(options: Partial<JudgeOptions> = {}) {
-    this.judge = new Judge({ ...DEFAULTS, ...options }, 0);
+  constructor({ agent = new FakeAgent(), ...setup }: StorySetup) {
+    this.agent = agent ?? new FakeAgent();
+    if (agent) this.#next.push(agent);
+    const { clock, exporters } = this;
+    const { constraints = [], remedies = [], findAgent = (lives: number) => this.#findAgent(lives) } = setup;
+    const mode = { restarted: true, sameFiles: false, ...setup.mode };
+    const composed = composeGuardian({
+      options: { ...DEFAULT_OPTIONS, ...setup.options },
+      machine: this.#machine(mode, setup.turn ?? null),
+      ...{ mode, findAgent, constraints, remedies, clock, exporters, metrics: exporters.metrics },
+      history: new HistoryStore(clock.toIso),
+      advice: () => [],
+      collected: () => {},
+      version: '1.2.3',
+    });
+    this.guardian = composed.guardian;
+    this.judge = composed.judge;
+    this.view = composed.view;
+    this.remediation = composed.remediation;
+    exporters.onTick = () => this.#observe();
+    this.guardian.start();
   }
 
-  /** For so many seconds, memory in MiB follows `held(secondsSinceThen)`. */
-  goes(seconds: number, held: (s: number) => number, cacheMiB = 0): this {
-    const start = this.nowMs;
-    while (this.nowMs < start + seconds * 1000) {
-      this.nowMs += this.stepMs;
-      if (this.nowMs % 1000 < this.stepMs) this.judge.load(0.5, this.nowMs);
-      const reading = readingOf(held((this.nowMs - start) / 1000), this.limitMiB, cacheMiB);
-      this.#keep(this.judge.step(reading, this.nowMs));
+  /** The machine, as far as the agent of the story goes. */
+  #machine(mode: Mode, turn: number | null): Machine {
+    return {
+      turn,
+      prepare: async () => {},
+      connect: async (_worker, maySignal) => this.noClient ?? this.#connect(maySignal),
+      ended: () => undefined,
+      keep: () => this.keep(),
+      connections: async () => {
+        const { inFlight: total, worker } = this.agent;
+        return { total, accepted: new Map([[worker.pid, total ?? 0]]), costMs: 0 };
+      },
+      heapFromOutside: () => this.agent.heapFromOutside(),
+      endsAll: !mode.sameFiles,
+      oomAdjustment: (pid) => (pid === this.agent.info.pid ? 0 : this.agent.toolAdjustment),
+      sigtermTarget: (agent) => {
+        if (agent !== this.agent) throw new Error('another agent than the present one is being ended');
+        return this.sigtermTarget();
+      },
+      handlesSigterm: () => (this.agent.info.runtime === 'node' ? null : this.agent.handlesSigterm),
+      aimSigterm: (pid) => {
+        this.onRecycle();
+        return { send: () => this.#sigterm(pid), there: () => !this.agent.served };
+      },
+    };
+  }
+
+  /** For so many seconds; `each` may change the agent every 50 ms. */
+  async goes(seconds: number, each: (second: number) => void = () => {}): Promise<this> {
+    const startMs = this.clock.nowMs;
+    while (this.clock.nowMs < startMs + seconds * 1000 - 1e-6) {
+      each((this.clock.nowMs - startMs) / 1000);
+      await this.clock.advance(50);
     }
     return this;
   }
 
-  stays(seconds: number, heldMiB: number, cacheMiB = 0): this {
-    return this.goes(seconds, () => heldMiB, cacheMiB);
+  /** For so many seconds the agent holds so many MiB. */
+  holds(seconds: number, held: number | ((second: number) => number)): Promise<this> {
+    return this.goes(seconds, (second) => {
+      this.agent.heldMiB = typeof held === 'number' ? held : held(second);
+    });
   }
 
-  /** For so many seconds nothing can be read. */
-  blind(seconds: number, reason = 'memory.current cannot be read (ENODEV)'): this {
-    const start = this.nowMs;
-    while (this.nowMs < start + seconds * 1000) {
-      this.nowMs += this.stepMs;
-      this.#keep(this.judge.miss(reason, this.nowMs));
-    }
-    return this;
+  /** The agent that follows when there is none. */
+  restarts(agent: FakeAgent): void {
+    this.#next.push(agent);
   }
 
-  agentDies(reason = 'it was killed'): this {
-    this.#keep(this.judge.agentGone(reason, this.nowMs));
-    return this;
+  /** The client in use. */
+  get client(): FakeRuntimeClient {
+    const client = this.clients.at(-1);
+    if (!client) throw new Error('the runtime was never asked for');
+    return client;
+  }
+  /** Notes of the events of this reason. */
+  notes(reason: EventReason): string[] {
+    return this.exporters.notes(reason);
+  }
+  get verdicts(): string[] {
+    return this.exporters.records.map(({ verdict }) => verdict);
+  }
+  /** Milliseconds in which it was un-ready, in all. */
+  get unreadyMs(): number {
+    let sum = 0;
+    for (const [i, { atMs, ready }] of this.#readiness.entries())
+      if (!ready) sum += (this.#readiness[i + 1]?.atMs ?? this.clock.now()) - atMs;
+    return sum;
   }
 
-  /** What was told since the last call, by reason. */
-  news(): string[] {
-    return this.told.splice(0).map(({ reason }) => reason);
+  #findAgent(lives: number): AgentProcess | string {
+    const next = this.#next.shift();
+    if (!next) return NO_AGENT;
+    next.info = { ...next.info, restarts: next.anotherContainer ? 0 : lives };
+    this.agent = next;
+    return next;
   }
 
-  #keep(findings: Finding[]): void {
-    for (const { reason, note } of findings) this.told.push({ second: this.nowMs / 1000, reason, note });
+  #connect(maySignal: () => boolean): FakeRuntimeClient {
+    const client = new FakeRuntimeClient(this.clock, this.agent);
+    client.maySignal = maySignal;
+    this.prepare(client);
+    this.clients.push(client);
+    return client;
+  }
+
+  #sigterm(target: number): void {
+    this.agent.signals.push(`SIGTERM to ${target}`);
+    this.signalledMs.push(this.clock.now());
+    this.agent.onSigterm();
+  }
+
+  #observe(): void {
+    const { ready } = this.judge;
+    if (this.#readiness.at(-1)?.ready !== ready) this.#readiness.push({ atMs: this.clock.now(), ready });
   }
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../../../src/compose/agent.ts';
 import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
 import type { RuntimeClientOptions } from '../../../src/runtimes/registry.ts';
 
@@ -8,7 +9,7 @@ export const ANY_WAY: RuntimeClientOptions = {
   maySignal: () => true,
   signalRecord: createSignalRecord({
     dir: undefined,
-    clock: { now: () => performance.now(), wallMs: () => Date.now() },
+    clock: systemClock,
     onProblem: () => {},
   }),
   inPod: false,

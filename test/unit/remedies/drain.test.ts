@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/compose/agent.ts';
 import type { RecycleStep } from '../../../src/core/recycle/outcome.ts';
 import { aimSigterm, type RecycleOptions, startRecycle } from '../../../src/remedies/drain.ts';
 import { countInFlight as countConnections } from '../../../src/sources/work-in-flight.ts';
@@ -14,14 +15,6 @@ const countInFlight = async (procRoot: string, pids: number[]) =>
 
 let agent: Started | undefined;
 afterEach(() => agent?.kill());
-
-const clock: RecycleOptions['clock'] = {
-  now: () => performance.now(),
-  setTimer(fn, ms) {
-    const timer = setTimeout(fn, ms);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 /** An agent that answers after `workMs`; what it does at SIGTERM is `onTerm`. */
 async function startAgent(workMs: number, onTerm = 'process.exit(0)') {
@@ -56,7 +49,7 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
     aim: aimSigterm(whom.pid),
     terminated: () => {},
     alive: () => readProcess(whom.pid)?.startTicks === whom.startTicks,
-    clock,
+    clock: systemClock,
     onStep: (step) => steps.push(step),
     ...rest,
   });

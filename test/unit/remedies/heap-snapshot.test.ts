@@ -5,17 +5,19 @@ import { takeSnapshot } from '../../../src/remedies/heap-snapshot.ts';
 import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
 import { SessionContext } from '../../../src/remedies/session-context.ts';
 import type { SessionDeps } from '../../../src/remedies/session-deps.ts';
-import { StoryAgent, StoryClock, StoryReach } from '../../support/care-story.ts';
-import { MiB, readingOf } from '../../support/story.ts';
+import { FakeAgent } from '../../support/fake-agent.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeRuntimeClient } from '../../support/fake-runtime-client.ts';
+import { MiB, readingOf } from '../../support/reading.ts';
 
 /** Asks for a snapshot of a heap of 60 MiB, which memory has room for; tells what was written. */
 async function snapshotWith(onDisk: string, limitMiB = 512) {
-  const clock = new StoryClock();
-  const agent = new StoryAgent(7);
+  const clock = new FakeClock();
+  const agent = new FakeAgent();
   const present = new SessionContext(agent);
   present.latest = { reading: readingOf(80, limitMiB) } as Situation;
   const snapshot = async (write: (chunk: string) => Promise<void>) => write('{}');
-  const client = Object.assign(new StoryReach(clock, agent), { snapshot });
+  const client = Object.assign(new FakeRuntimeClient(clock, agent), { snapshot });
   const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   const room = vi.fn(async () => onDisk);
   const written: string[] = [];

@@ -6,17 +6,19 @@ import { InFlightMonitor } from '../../../src/remedies/in-flight-monitor.ts';
 import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
 import { SessionContext } from '../../../src/remedies/session-context.ts';
 import type { SessionDeps } from '../../../src/remedies/session-deps.ts';
-import { StoryAgent, StoryClock, StoryReach } from '../../support/care-story.ts';
-import { readingOf } from '../../support/story.ts';
+import { FakeAgent } from '../../support/fake-agent.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeRuntimeClient } from '../../support/fake-runtime-client.ts';
+import { readingOf } from '../../support/reading.ts';
 
 const UNKNOWN: ClientConnections = { total: null, accepted: new Map(), costMs: 0 };
 
 /** An agent, pid 7, with a runtime that can be asked, and what is seen of its connections. */
 async function watched(connections: SessionDeps['connections']) {
-  const clock = new StoryClock();
-  const agent = new StoryAgent(7);
+  const clock = new FakeClock();
+  const agent = new FakeAgent();
   const present = new SessionContext(agent);
-  const client = new StoryReach(clock, agent, 'node');
+  const client = new FakeRuntimeClient(clock, agent);
   const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   await hand.open();
   const work = new InFlightMonitor(present, hand, { clock, connections });

@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { systemClock } from '../../../src/compose/agent.ts';
 import type { Situation } from '../../../src/core/ports/ports.ts';
 import { createPreKillHook } from '../../../src/remedies/pre-kill-hook.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -31,12 +31,8 @@ async function program(answers: boolean) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/save`, bodies };
 }
 
-const hookTo = (url: string | undefined) =>
-  createPreKillHook({
-    url,
-    clock: { ...systemClock, wallMs: () => Date.parse('2026-01-01T00:00:00Z') },
-    status: () => ({ level: 'critical' }),
-  });
+const hookTo = (url: string | undefined, clock = new FakeClock()) =>
+  createPreKillHook({ url, clock, status: () => ({ level: 'critical' }) });
 
 /** What the hook goes by. */
 const at = (level: Situation['level'], secondsToLimit: number | null) =>
@@ -67,10 +63,13 @@ it('that does not answer, or is not there, is reported and holds nothing up', as
   const silent = await program(false);
   const gone = await program(true);
   servers.pop()?.close();
-  const hooks = [hookTo(silent.url), hookTo(gone.url)];
+  const clock = new FakeClock();
+  const hooks = [hookTo(silent.url, clock), hookTo(gone.url)];
   const startMs = performance.now();
   for (const hook of hooks) hook.attend(at('critical', 1));
   expect(performance.now() - startMs).toBeLessThan(100);
+  await expect.poll(() => silent.bodies).toHaveLength(1);
+  await clock.advance(2000);
   for (const hook of hooks)
     await expect.poll(() => hook.findings()).toMatchObject([{ note: expect.stringContaining('failed: ') }]);
 });
@@ -102,7 +101,7 @@ it('survives a status that cannot be told, and takes no endless answer', async (
   let fails = true;
   const hook = createPreKillHook({
     url,
-    clock: systemClock,
+    clock: new FakeClock(),
     status() {
       if (fails) throw new Error('no status');
       return {};

@@ -2,12 +2,14 @@ import { expect, it } from 'vitest';
 import { RuntimeClientError } from '../../../src/core/ports/runtime-client.ts';
 import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
 import { SessionContext } from '../../../src/remedies/session-context.ts';
-import { CareStory, StoryAgent, StoryClock } from '../../support/care-story.ts';
+import { FakeAgent } from '../../support/fake-agent.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { startStory } from '../../support/story.ts';
 
 const REFUSAL = new RuntimeClientError('refused', 'the inspector cannot be opened');
 
 it('reaches into another process at once when the one before has refused', async () => {
-  const story = await new CareStory().goes(20);
+  const story = await startStory({ options: { recycle: 'off' } }).goes(20);
   story.prepare = (client) => {
     if (story.agent.worker.pid === 7) client.faults.facts = REFUSAL;
   };
@@ -16,13 +18,13 @@ it('reaches into another process at once when the one before has refused', async
   expect(story.client.times('facts')).toBe(1);
   story.agent.worker = { pid: 9, runtime: 'node' };
   await story.goes(1);
-  expect(story.reaches).toHaveLength(2);
+  expect(story.clients).toHaveLength(2);
   expect(story.client.times('facts')).toBeGreaterThan(0);
 });
 
 it('waits after the refusals of each process by itself', () => {
-  const agent = new StoryAgent(7);
-  const clock = new StoryClock();
+  const agent = new FakeAgent();
+  const clock = new FakeClock();
   const hand = new RuntimeConnection(
     new SessionContext(agent),
     { clock, connect: async () => 'none' },

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/compose/agent.ts';
 import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
 import { type RuntimeClientOptions, runtimeClientOf } from '../../../src/runtimes/registry.ts';
 import { agentFile, portsOf, startNode } from '../../support/node-matrix.ts';
@@ -8,14 +9,13 @@ import { agentFile, portsOf, startNode } from '../../support/node-matrix.ts';
 const root = process.getuid?.() === 0;
 
 function reachedBy(pid: number, gc: RuntimeClientOptions['gc'], maySignal = true) {
-  const clock = { now: () => performance.now(), wallMs: () => Date.now() };
   const client = runtimeClientOf(
     { pid, runtime: 'node' },
     {
       procRoot: '/proc',
       gc,
       maySignal: () => maySignal,
-      signalRecord: createSignalRecord({ dir: undefined, clock, onProblem: () => {} }),
+      signalRecord: createSignalRecord({ dir: undefined, clock: systemClock, onProblem: () => {} }),
       inPod: false,
       sameFiles: true,
     },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createInjectedRatio } from '../../../src/sources/injected-ratio.ts';
-import { CareStory } from '../../support/care-story.ts';
+import { startStory } from '../../support/story.ts';
 
 let directory: string;
 let file: string;
@@ -62,11 +62,11 @@ it('a FIFO in its place holds nothing up', () => {
 });
 
 it('sheds and says so, and neither collects nor recycles the agent for it', async () => {
-  const story = new CareStory({ recycle: 'on', constraints: [source()] });
+  const story = startStory({ options: { recycle: 'on' }, constraints: [source()] });
   await story.goes(2);
   writeFileSync(file, '0.95');
   await story.goes(10);
-  const status = story.guardian.status();
+  const status = story.view.status();
   expect(status).toMatchObject({ level: 'critical', ready: false, limitedBy: 'injected', ratio: 0.95 });
   expect(status.constraints).toMatchObject([
     { name: 'container' },
@@ -78,23 +78,23 @@ it('sheds and says so, and neither collects nor recycles the agent for it', asyn
     { name: 'recycle', state: 'idle' },
   ]);
   expect(status.reason).toContain('injected at 95 %');
-  expect([story.agent.signals, story.records]).toEqual([[], []]);
+  expect([story.agent.signals, story.exporters.records]).toEqual([[], []]);
   writeFileSync(file, '0.3');
   await story.goes(7);
-  expect(story.guardian.status()).toMatchObject({ level: 'ok', ready: true, limitedBy: 'injected' });
+  expect(story.view.status()).toMatchObject({ level: 'ok', ready: true, limitedBy: 'injected' });
   rmSync(file);
   await story.goes(1);
-  expect(story.guardian.status()).toMatchObject({
+  expect(story.view.status()).toMatchObject({
     limitedBy: 'container',
     constraints: [{ name: 'container' }],
   });
 });
 
 it('does not latch: un-ready for max-unready at the longest', async () => {
-  const story = new CareStory({ constraints: [source()] });
+  const story = startStory({ options: { recycle: 'off' }, constraints: [source()] });
   writeFileSync(file, '0.9');
   await story.goes(65);
-  expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: true });
+  expect(story.view.status()).toMatchObject({ level: 'shedding', ready: true });
 });
 
 it('may be a link, as the files of a ConfigMap are', () => {
@@ -104,27 +104,30 @@ it('may be a link, as the files of a ConfigMap are', () => {
 });
 
 it('hides no memory pressure once it has been given up and is gone', async () => {
-  const story = new CareStory({ constraints: [source()] });
+  const story = startStory({ options: { recycle: 'off' }, constraints: [source()] });
   Object.assign(story.agent, { inFlight: 3 });
   writeFileSync(file, '0.95');
   await story.goes(65);
-  expect(story.guardian.status()).toMatchObject({ level: 'critical', ready: true });
+  expect(story.view.status()).toMatchObject({ level: 'critical', ready: true });
   const [note] = story.notes('AgentStuck');
   expect(note).toContain('the constraint injected did not fall');
   story.agent.liveMiB = 0.97 * story.agent.limitMiB;
   await story.goes(0.2);
-  expect(story.guardian.status()).toMatchObject({ level: 'critical', ready: false });
+  expect(story.view.status()).toMatchObject({ level: 'critical', ready: false });
   rmSync(file);
   await story.goes(1);
-  expect(story.guardian.status()).toMatchObject({ level: 'critical', limitedBy: 'container', ready: false });
+  expect(story.view.status()).toMatchObject({ level: 'critical', limitedBy: 'container', ready: false });
 });
 
 it('sheds also where shedding for memory has been given up', async () => {
-  const story = new CareStory({ gc: 'off', profile: 'off', constraints: [source()] });
+  const story = startStory({
+    options: { recycle: 'off', gc: 'off', profile: 'off' },
+    constraints: [source()],
+  });
   story.agent.liveMiB = 0.86 * story.agent.limitMiB - story.agent.otherMiB;
   await story.goes(30);
-  expect(story.guardian.status()).toMatchObject({ level: 'shedding', ready: true });
+  expect(story.view.status()).toMatchObject({ level: 'shedding', ready: true });
   writeFileSync(file, '0.91');
   await story.goes(1);
-  expect(story.guardian.status()).toMatchObject({ limitedBy: 'injected', ready: false });
+  expect(story.view.status()).toMatchObject({ limitedBy: 'injected', ready: false });
 });

@@ -4,8 +4,8 @@ import { RssDoubt } from '../../../src/sources/rss-doubt.ts';
 import { createRssReader, type RssReader } from '../../../src/sources/rss-reader.ts';
 import { SharedPages } from '../../../src/sources/shared-pages.ts';
 import { type FakeTree, fakeTree } from '../../support/fake-cgroup.ts';
+import { readingOf } from '../../support/reading.ts';
 import { type Started, start } from '../../support/started.ts';
-import { readingOf } from '../../support/story.ts';
 
 const MiB = 2 ** 20;
 let started: Started | undefined;

@@ -5,7 +5,7 @@ import {
   RecyclePlan,
   type RecyclePlanOptions,
 } from '../../../../src/core/recycle/plan.ts';
-import { DEFAULTS } from '../../../support/story.ts';
+import { DEFAULT_OPTIONS } from '../../../support/options.ts';
 
 const MIB = 2 ** 20;
 const LIMIT = 512 * MIB;
@@ -25,7 +25,7 @@ class Story {
     this.plan = new RecyclePlan({
       mode: 'auto',
       restarted: true,
-      thresholds: DEFAULTS,
+      thresholds: DEFAULT_OPTIONS,
       turn: null,
       ...options,
     });
@@ -36,7 +36,7 @@ class Story {
     const { ratio = 0.5, limitBytes = this.limitBytes, ...rest } = state;
     return {
       nowMs: this.nowMs,
-      level: levelAt(ratio, 0, DEFAULTS),
+      level: levelAt(ratio, 0, DEFAULT_OPTIONS),
       heldBytes: ratio * limitBytes,
       limitBytes,
       secondsToLimit: null,

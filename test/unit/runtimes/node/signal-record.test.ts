@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createSignalRecord } from '../../../../src/runtimes/node/signal-record.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 
 const ARGS = ['node', 'agent.js', '--key=secret'];
 
 function recordIn(dir: string | undefined, problems: string[] = []) {
-  let nowMs = 0;
-  const clock = { now: () => nowMs, wallMs: () => 0 };
+  const clock = new FakeClock();
   const record = createSignalRecord({ dir, clock, onProblem: (message) => problems.push(message) });
   const endedAt = () => {
     record.sent(ARGS);
-    nowMs += 300;
+    clock.nowMs += 300;
     return record.ended('exit');
   };
   return { record, endedAt };
