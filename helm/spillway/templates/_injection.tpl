@@ -84,18 +84,10 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
     variables.shared ? [] : variables.all.filter(c, c.?command[?0].orValue("") in {{ toJson $known.inits }})
 - name: obstacle   # why it cannot be done; "" where it can
   expression: >-
-    "kubernetes.io/config.mirror" in variables.annotations ? "it is a mirror pod: the kubelet ignores added containers"
-    : variables.spec.?hostPID.orValue(false) ? "hostPID excludes shareProcessNamespace"
-    : variables.spec.?hostNetwork.orValue(false) ? "hostNetwork: port 9797 would be the node's, open to its network and taken for the next such pod"
-    : variables.spec.?os.name.orValue("linux") != "linux" || variables.spec.?nodeSelector[?"kubernetes.io/os"].orValue("linux") != "linux" ? "not a Linux pod"
-    : has(variables.spec.shareProcessNamespace) && !variables.spec.shareProcessNamespace ? "shareProcessNamespace is set to false"
-    : size(variables.agents) == 0 ? "there is no container " + variables.agentName
-    : variables.named ? "the container name spillway is taken"
-    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-token") ? "the volume name spillway-token is taken"
-    : variables.spec.?volumes.orValue([]).exists(v, v.name == "spillway-records") ? "the volume name spillway-records is taken"
-    : size(variables.ported) > 0 ? "container " + variables.ported[0].name + " has port 9797 itself"
-    : size(variables.inits) > 0 ? "container " + variables.inits[0].name + " runs " + variables.inits[0].command[0] + ", which must be process 1 of its namespace"
-    : variables.annotations[?"spillway.dev/status"].orValue("").startsWith("not injected: ") ? variables.annotations["spillway.dev/status"].substring(14)
+    {{- range $known.obstacles }}
+    {{ .when }} ? {{ .says }} :
+    {{- end }}
+    variables.annotations[?"spillway.dev/status"].orValue("").startsWith("not injected: ") ? variables.annotations["spillway.dev/status"].substring(14)
     : ""
 {{- end }}
 

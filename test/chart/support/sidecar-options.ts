@@ -11,10 +11,12 @@ import {
   ratio,
 } from '../../../src/config/types.ts';
 import { PROXIES } from '../../../src/core/inject/agent.ts';
+import { OBSTACLES } from '../../../src/core/inject/obstacle.ts';
 import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
+import { celOf } from '../../../src/core/inject/pod-rule.ts';
 import { MAX_RECORD_DIR, RECORD_DIR, SYSTEM_DIR } from '../../../src/core/inject/record-dir.ts';
 import { CPU_LIMIT } from '../../../src/core/inject/sidecar.ts';
-import { SANDBOX } from '../../../src/core/inject/warnings.ts';
+import { WARNINGS } from '../../../src/core/inject/warnings.ts';
 import { parseDuration, parseQuantity } from '../../../src/core/lib/units.ts';
 
 /** How a written value becomes a number in templates and in CEL, and what bounds it. */
@@ -73,7 +75,8 @@ export function optionsFile(): string {
     proxies: [...PROXIES],
     inits: INITS,
     killsOne: KILLS_ONE.source,
-    sandbox: SANDBOX.source,
+    obstacles: celOf(OBSTACLES),
+    warnings: celOf(WARNINGS),
     cpuLimit: CPU_LIMIT,
     recordDir: RECORD_DIR,
     systemDir: SYSTEM_DIR,
