@@ -175,8 +175,8 @@ function write(text: string): void {
 }
 
 function explain(error: unknown): void {
-  const hint = error instanceof SpillwayError && error.hint !== undefined ? `\n  ${error.hint}` : '';
-  process.stderr.write(`spillway: ${messageOf(error)}${hint}\n`);
+  const { message, hint } = SpillwayError.from(error);
+  process.stderr.write(`spillway: ${message}${hint === undefined ? '' : `\n  ${hint}`}\n`);
 }
 
 try {
@@ -185,6 +185,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_ERROR;
   else {
     explain(error);
-    process.exitCode = error instanceof SpillwayError && error.code === 'config' ? USAGE_ERROR : 1;
+    process.exitCode = SpillwayError.from(error).code === 'config' ? USAGE_ERROR : 1;
   }
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { describeError, SpillwayError } from '../core/lib/errors.ts';
 import { isLoopback } from '../core/lib/loopback.ts';
 import { deny } from './admin-access.ts';
 import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, retryAfter, send } from './http-answer.ts';
@@ -70,11 +70,11 @@ export function createAdminServer(deps: AdminServerDeps): AdminServer {
   }
 
   function refuse(response: ServerResponse, error: unknown): void {
-    const code = error instanceof SpillwayError ? error.code : undefined;
-    if (code === 'request') fail(response, 400, reasonOf(error));
-    else if (code === 'busy') failBusy(response, reasonOf(error));
+    const { code } = SpillwayError.from(error);
+    if (code === 'request') fail(response, 400, describeError(error));
+    else if (code === 'busy') failBusy(response, describeError(error));
     else if (code === 'unavailable')
-      fail(response, 503, reasonOf(error), retryAfter(RETRY_SECONDS.unavailable));
+      fail(response, 503, describeError(error), retryAfter(RETRY_SECONDS.unavailable));
     else {
       deps.onError(error);
       fail(response, 500, 'the guardian failed to answer');
@@ -113,12 +113,6 @@ export function createAdminServer(deps: AdminServerDeps): AdminServer {
 
 function failBusy(response: ServerResponse, message: string): void {
   fail(response, 409, message, retryAfter(RETRY_SECONDS.busy));
-}
-
-/** With what can be done about it, where that is known. */
-function reasonOf(error: unknown): string {
-  const hint = error instanceof SpillwayError ? error.hint : undefined;
-  return hint === undefined ? messageOf(error) : `${messageOf(error)}; ${hint}`;
 }
 
 /** Reads a body to its end, or up to the bound: then the connection is cut. False when it says itself that it is larger. */

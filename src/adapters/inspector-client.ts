@@ -1,7 +1,6 @@
 import WebSocket from 'ws';
-import { messageOf } from '../core/lib/errors.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import type { ConnectInspector, InspectorSession } from '../core/ports/inspector.ts';
-import { RuntimeClientError } from '../core/ports/runtime-client.ts';
 
 const ANSWER_MS = 2000;
 const CLOSE_MS = 500;
@@ -13,7 +12,7 @@ const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
 interface Waiting {
   resolve(result: never): void;
-  reject(error: RuntimeClientError): void;
+  reject(error: SpillwayError): void;
   timer: NodeJS.Timeout;
 }
 interface Message {
@@ -39,7 +38,7 @@ export const connectInspector: ConnectInspector = (url, timeoutMs) =>
     const fail = (cause: Error) => {
       const late = /timed out/.test(cause.message);
       reject(
-        new RuntimeClientError(late ? 'timeout' : 'refused', `inspector at ${url}: ${messageOf(cause)}`, {
+        new SpillwayError(late ? 'timeout' : 'refused', `inspector at ${url}: ${messageOf(cause)}`, {
           cause,
         }),
       );
@@ -55,7 +54,7 @@ function session(socket: WebSocket): InspectorSession {
   const lost = (why: string) => {
     for (const { reject, timer } of waiting.values()) {
       clearTimeout(timer);
-      reject(new RuntimeClientError('refused', why, { passing: true }));
+      reject(new SpillwayError('refused', why, { retryable: true }));
     }
     waiting.clear();
   };
@@ -78,7 +77,7 @@ function session(socket: WebSocket): InspectorSession {
     waiting.delete(message.id);
     clearTimeout(asked.timer);
     if (message.error)
-      asked.reject(new RuntimeClientError('refused', `the inspector answered: ${message.error.message}`));
+      asked.reject(new SpillwayError('refused', `the inspector answered: ${message.error.message}`));
     else asked.resolve((message.result ?? {}) as never);
   });
 
@@ -91,13 +90,13 @@ function session(socket: WebSocket): InspectorSession {
         const id = ++lastId;
         const timer = setTimeout(() => {
           waiting.delete(id);
-          reject(new RuntimeClientError('timeout', `${method} timed out after ${timeoutMs} ms`));
+          reject(new SpillwayError('timeout', `${method} timed out after ${timeoutMs} ms`));
         }, timeoutMs);
         waiting.set(id, { resolve, reject, timer });
         socket.send(JSON.stringify({ id, method, params }), (error) => {
           if (!error || !waiting.delete(id)) return;
           clearTimeout(timer);
-          reject(new RuntimeClientError('refused', `${method}: ${messageOf(error)}`, { passing: true }));
+          reject(new SpillwayError('refused', `${method}: ${messageOf(error)}`, { retryable: true }));
         });
       }),
     on(event, listener) {

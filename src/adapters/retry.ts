@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { DeliveryError, type RetryOptions } from '../core/ports/sink.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
+import { isPermanent, type RetryOptions } from '../core/ports/sink.ts';
 
 /** Longest wait between two attempts that the back-off comes to, in milliseconds. */
 const MAX_WAIT_MS = 60_000;
@@ -22,7 +23,7 @@ export async function retry(attempt: () => Promise<void>, options: RetryOptions)
     signal: options.signal,
     shouldConsumeRetry: ({ error }) => waitAsked(error) === undefined,
     shouldRetry: async ({ error }) => {
-      if (error instanceof DeliveryError && error.permanent) return false;
+      if (isPermanent(error)) return false;
       options.onRetry(error);
       const waitMs = waitAsked(error);
       if (waitMs !== undefined)
@@ -33,6 +34,6 @@ export async function retry(attempt: () => Promise<void>, options: RetryOptions)
 }
 
 function waitAsked(error: Error): number | undefined {
-  const asked = error instanceof DeliveryError ? error.retryAfterMs : undefined;
+  const asked = error instanceof SpillwayError ? error.retryAfterMs : undefined;
   return asked === undefined ? undefined : Math.min(RETRY_AFTER_MS.max, Math.max(RETRY_AFTER_MS.min, asked));
 }

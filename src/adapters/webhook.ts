@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { askedWaitMs } from '../core/lib/http-retry-after.ts';
 import type { GuardianEvent } from '../core/model/events.ts';
-import { DeliveryError, type Sink } from '../core/ports/sink.ts';
+import type { Sink } from '../core/ports/sink.ts';
 
 /** An answer's body says nothing to us; it is read this far so that the server can finish, then cut off. */
 const BODY_LIMIT = { bytes: 64 * 1024, ms: 1000 };
@@ -35,7 +35,7 @@ export function createWebhook({ url, version }: WebhookOptions): Sink {
       // Path and query of a webhook are often its secret: messages name the origin alone.
       const place = `webhook ${target.origin}`;
       const answer = await post(target, version, event, signal).catch((error: unknown) => {
-        throw new DeliveryError(`${place}: ${explain(error)}`, { cause: error });
+        throw new SpillwayError('sink', `${place}: ${explain(error)}`, { cause: error });
       });
       drop(answer);
       judge(place, answer);
@@ -95,14 +95,14 @@ function judge(place: string, answer: IncomingMessage): void {
   if (status >= 300 && status < 400) {
     const to = answer.headers.location ?? '';
     const origin = URL.canParse(to) ? ` to ${new URL(to).origin}` : '';
-    throw new DeliveryError(`${said}: redirects${origin} are not followed`, {
-      permanent: true,
+    throw new SpillwayError('sink', `${said}: redirects${origin} are not followed`, {
+      retryable: false,
       hint: 'set webhook-url to the redirect target',
     });
   }
   if (status >= 400 && status < 500 && !PASSING.has(status))
-    throw new DeliveryError(said, { permanent: true });
-  throw new DeliveryError(said, { retryAfterMs: askedWaitMs(answer.headers, Date.now()) });
+    throw new SpillwayError('sink', said, { retryable: false });
+  throw new SpillwayError('sink', said, { retryAfterMs: askedWaitMs(answer.headers, Date.now()) });
 }
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/;

@@ -2,7 +2,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { formatSeconds } from '../core/lib/units.ts';
 import type { GuardianEvent } from '../core/model/events.ts';
-import { DeliveryError, type Retry, type Sink } from '../core/ports/sink.ts';
+import { isPermanent, type Retry, type Sink } from '../core/ports/sink.ts';
 import { enqueue } from '../core/report/event-queue.ts';
 
 /** What became of an event at one sink, as in `spillway_events_total{sink,result}`. `retried` counts attempts. */
@@ -54,13 +54,6 @@ export function createNotifier(options: NotifierOptions): Notifier {
       return left.filter(({ lost }) => lost > 0);
     },
   };
-}
-
-/** An event is not taken, and others wait behind it. */
-class GivesWay extends DeliveryError {
-  constructor(cause: unknown) {
-    super(messageOf(cause), { permanent: true, cause });
-  }
 }
 
 class SinkQueue {
@@ -147,11 +140,14 @@ class SinkQueue {
     let delivered = false;
     let troubled = false;
     let failures = 0;
+    /** The last failure after which others, which wait behind it, come first. */
+    let givesWay: SpillwayError | undefined;
     const attempt = async () => {
       await this.#attempt(event).catch((error: unknown) => {
         const most = this.#closing.signal.aborted ? GIVE_WAY_AFTER.closing : GIVE_WAY_AFTER.open;
-        const permanent = error instanceof DeliveryError && error.permanent;
-        throw !permanent && ++failures >= most && this.#waiting.length > 0 ? new GivesWay(error) : error;
+        if (isPermanent(error) || ++failures < most || this.#waiting.length === 0) throw error;
+        givesWay = new SpillwayError('sink', messageOf(error), { retryable: false, cause: error });
+        throw givesWay;
       });
       delivered = true; // known here: the retry below reports an abort even when the last attempt went well
     };
@@ -160,7 +156,7 @@ class SinkQueue {
       if (!troubled) this.#problem(`${error.message}; retrying`, error);
       troubled = true;
       // who is asked not to come back in time has nothing to stay for
-      if (error instanceof DeliveryError && (error.retryAfterMs ?? 0) > this.#graceMs) this.#end();
+      if (error instanceof SpillwayError && (error.retryAfterMs ?? 0) > this.#graceMs) this.#end();
     };
     const phases = [
       { signal: this.#closing.signal, firstWaitMs: this.#options.firstWaitMs ?? 1000 },
@@ -171,9 +167,8 @@ class SinkQueue {
       try {
         await this.#options.retry(attempt, { ...phase, maxWaitMs: this.#sink.maxWaitMs, onRetry });
       } catch (error) {
-        if (error instanceof GivesWay) return this.#letPass(event, error);
-        const permanent = error instanceof DeliveryError && error.permanent;
-        if (delivered || (phase.signal.aborted && !permanent)) continue;
+        if (givesWay && error === givesWay) return this.#letPass(event, givesWay);
+        if (delivered || (phase.signal.aborted && !isPermanent(error))) continue;
         this.#problem(`event ${event.id} is dropped: ${messageOf(error)}`, error);
         this.#count('rejected');
         return;
@@ -186,7 +181,7 @@ class SinkQueue {
   }
 
   /** Goes behind the others. One that fails again while others are taken is the trouble itself, and is given up. */
-  #letPass(event: GuardianEvent, error: GivesWay): void {
+  #letPass(event: GuardianEvent, error: SpillwayError): void {
     const before = this.#passed.get(event);
     if (before !== undefined && this.#delivered > before) {
       this.#problem(`event ${event.id} is dropped, the next ones are sent: ${error.message}`, error);
@@ -207,7 +202,7 @@ class SinkQueue {
     });
     const onOver = () => control.abort(this.#over.signal.reason);
     const onLimit = () =>
-      control.abort(new DeliveryError(`no answer within ${formatSeconds(limitMs / 1000)}`));
+      control.abort(new SpillwayError('sink', `no answer within ${formatSeconds(limitMs / 1000)}`));
     const timer = setTimeout(onLimit, limitMs);
     this.#over.signal.addEventListener('abort', onOver, { once: true });
     try {

@@ -6,7 +6,7 @@ import {
   type KeyPair,
 } from '../core/inject/certificate.ts';
 import type { CertificateStore, Stored } from '../core/inject/certificate-store.ts';
-import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { describeError, SpillwayError } from '../core/lib/errors.ts';
 
 /** Between two looks at the Secret and the configuration: an upgrade of the chart may empty the latter. */
 const CHECK_MS = 10_000;
@@ -79,7 +79,7 @@ export class CertificateKeeper {
         [retryMs, said] = [RETRY_MS.first, ''];
       } catch (error) {
         if (this.#ended.signal.aborted) return;
-        const text = textOf(error);
+        const text = describeError(error);
         if (text !== said) log('warn', `certificate: ${text}`);
         said = text;
         waitMs = retryMs;
@@ -140,9 +140,4 @@ export class CertificateKeeper {
       trusted: trustedAuthorities([authority.certificate, ...before], nowMs),
     };
   }
-}
-
-function textOf(error: unknown): string {
-  const hint = error instanceof SpillwayError && error.hint !== undefined ? `; ${error.hint}` : '';
-  return `${messageOf(error)}${hint}`;
 }

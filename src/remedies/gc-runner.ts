@@ -1,12 +1,13 @@
 import type { GcDecision } from '../core/gc/decision.ts';
 import type { GcPlan } from '../core/gc/plan.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
+import type { SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
 import { memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import type { RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
+import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
 import { awaitReclaim, type Use } from './await-reclaim.ts';
@@ -153,7 +154,7 @@ export class GcRunner {
     });
   }
 
-  /** @throws ReachError, SpillwayError `unavailable` */
+  /** @throws SpillwayError, SpillwayError `unavailable` */
   async collect(client: RuntimeClient, way: GcWay, trigger: string): Promise<GcRecord> {
     const { context, connection, clock } = this.#deps;
     context.check();
@@ -202,16 +203,17 @@ export class GcRunner {
   }
 
   /** The runtime could not be reached, so often in a row. */
-  failed(refusal: RuntimeClientError, times: number, trigger: string): void {
+  failed(refusal: SpillwayError, times: number, trigger: string): void {
     const { clock, options, plan } = this.#deps;
     this.#triedMs = clock.now();
     if (options.gc === 'off') return;
-    const passing = refusal.passing && times < TOLD_AFTER;
-    this.#lateInRow = refusal.outcome === 'timeout' ? this.#lateInRow + 1 : 0;
-    this.#mayPass = refusal.outcome === 'timeout' ? this.#lateInRow <= LATE_TRIES : passing;
+    const late = refusal.code === 'timeout';
+    const passing = refusal.retryable && times < TOLD_AFTER;
+    this.#lateInRow = late ? this.#lateInRow + 1 : 0;
+    this.#mayPass = late ? this.#lateInRow <= LATE_TRIES : passing;
     const known = passing || this.last?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();
-    plan.failed(refusal.outcome, clock.now(), refusal.passing);
+    plan.failed(late ? 'timeout' : 'refused', clock.now(), refusal.retryable);
     this.#record({ at, ...gcFailure(refusal), way: null, trigger, ...NOTHING_FREED }, known);
   }
 

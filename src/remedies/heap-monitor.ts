@@ -8,11 +8,11 @@ import {
   isNear,
   UNBOUND,
 } from '../core/gc/near-heap-limit.ts';
+import type { SpillwayError } from '../core/lib/errors.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
 import type { Advised } from '../core/model/notice.ts';
 import { type HeapUse, type Reading, unreclaimableBytes } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import type { RuntimeClientError } from '../core/ports/runtime-client.ts';
 import type { SessionContext } from './session-context.ts';
 import type { SessionDeps } from './session-deps.ts';
 
@@ -206,8 +206,8 @@ export class HeapMonitor {
   }
 
   /** The runtime did not answer. One that is late is busy, perhaps with its own collections: what it said last stands. */
-  unanswered({ outcome }: RuntimeClientError): void {
+  unanswered({ code }: SpillwayError): void {
     this.#unanswered = true;
-    if (outcome === 'refused') this.#drop();
+    if (code !== 'timeout') this.#drop();
   }
 }

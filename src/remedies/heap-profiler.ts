@@ -5,7 +5,7 @@ import type { HeapFacts, Profile } from '../core/model/heap.ts';
 import { unreclaimableBytes } from '../core/model/reading.ts';
 import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
-import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
+import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import { growthKinds, type MemoryFacts, plainSite } from '../core/report/growth-breakdown.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
@@ -69,7 +69,7 @@ export class HeapProfiler {
 
   /**
    * Begins to sample, or reads, when that is due. What grows may stay without a name.
-   * @throws ReachError only where the way in is kept for a more serious moment
+   * @throws SpillwayError only where the way in is kept for a more serious moment
    */
   async follow(client: RuntimeClient, heap: HeapFacts | null): Promise<void> {
     const { options, clock, log } = this.#deps;
@@ -81,14 +81,14 @@ export class HeapProfiler {
       else if (this.#isDue(this.#sampling, heap)) await this.read();
     } catch (error) {
       if (this.#context.over) return;
-      if (error instanceof RuntimeClientError && error.deferred) throw error; // the moment for it has not come
+      if (error instanceof SpillwayError && error.code === 'deferred') throw error; // the moment for it has not come
       this.#retryMs = clock.now() + RETRY_MS;
       this.#sampling = undefined;
       log('warn', `no growth profile: ${messageOf(error)}`);
     }
   }
 
-  /** Begins to sample, unless it does. @throws ReachError, SpillwayError `unavailable` */
+  /** Begins to sample, unless it does. @throws SpillwayError, SpillwayError `unavailable` */
   async start(): Promise<void> {
     const client = await this.#open();
     if (this.#sampling?.client === client) return;
@@ -96,7 +96,7 @@ export class HeapProfiler {
     this.#sampling = { client, ...this.#now(), read: false };
   }
 
-  /** Names what grew. @throws ReachError, SpillwayError `unavailable` */
+  /** Names what grew. @throws SpillwayError, SpillwayError `unavailable` */
   async read(): Promise<GrowthReport & { file: string | null }> {
     const { clock, stalled, keep } = this.#deps;
     const client = await this.#open();

@@ -15,7 +15,7 @@ export interface SnapshotFile {
 
 /**
  * Streams a heap snapshot, where there is room for it.
- * @throws ReachError
+ * @throws SpillwayError
  * @throws SpillwayError `unavailable`
  */
 export async function takeSnapshot(

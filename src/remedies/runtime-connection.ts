@@ -1,5 +1,6 @@
+import { SpillwayError } from '../core/lib/errors.ts';
 import type { AgentProcess, Clock } from '../core/ports/ports.ts';
-import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
+import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import type { SessionContext } from './session-context.ts';
 import type { SessionDeps } from './session-deps.ts';
 import { within } from './waiting.ts';
@@ -8,7 +9,7 @@ import { within } from './waiting.ts';
 const RELEASE_MS = 2200;
 /** A refusal that may pass, and what was late, are tried again soon, others ever more rarely: a blocked loop turns at some time. */
 const RETRY_MS = {
-  passing: { first: 100, longest: 10_000 },
+  retryable: { first: 100, longest: 10_000 },
   timeout: { first: 250, longest: 60_000 },
   refused: { first: 30_000, longest: 600_000 },
 };
@@ -61,7 +62,7 @@ export class RuntimeConnection {
 
   /**
    * The way in, made anew when another process has become the one that matters.
-   * @throws ReachError
+   * @throws SpillwayError
    * @throws SpillwayError `unavailable` when this life is over
    */
   async open(): Promise<RuntimeClient> {
@@ -74,7 +75,7 @@ export class RuntimeConnection {
     if (before) await within(this.#clock, RELEASE_MS, before.release());
     const client = await this.#connect(worker, this.#maySignal);
     this.#context.check();
-    if (typeof client === 'string') throw new RuntimeClientError('refused', client);
+    if (typeof client === 'string') throw new SpillwayError('refused', client);
     this.#worker = worker;
     this.#client = client;
     return client;
@@ -103,10 +104,10 @@ export class RuntimeConnection {
   }
 
   /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
-  refused({ passing, outcome }: RuntimeClientError): number {
+  refused({ code, retryable }: SpillwayError): number {
     const { pid } = this.#context.agent.worker;
     const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
-    const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
+    const { first, longest } = RETRY_MS[retryable ? 'retryable' : code === 'timeout' ? 'timeout' : 'refused'];
     const retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (count - 1));
     this.#refusals = { pid, count, retryMs };
     return count;

@@ -7,7 +7,7 @@ import type { Advised } from '../core/model/notice.ts';
 import type { HeapUse } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { AgentProcess, Situation } from '../core/ports/ports.ts';
-import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
+import { asRuntimeError, isRuntimeError, type RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { ReclaimOutlook } from '../core/pressure/readiness.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
@@ -157,7 +157,7 @@ export class RuntimeSession {
         if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
         return await this.#gcRunner.collect(client, decision.collect, 'request');
       } catch (error) {
-        if (error instanceof RuntimeClientError) this.#failed(error, 'request');
+        if (isRuntimeError(error)) this.#failed(error, 'request');
         throw error;
       }
     });
@@ -209,7 +209,7 @@ export class RuntimeSession {
           await this.#askForSigterm(client);
       }
     } catch (error) {
-      if (error instanceof RuntimeClientError && error.deferred) this.#access.deferred();
+      if (error instanceof SpillwayError && error.code === 'deferred') this.#access.deferred();
       else this.#failed(error, 'pressure');
     } finally {
       this.#actedMs = clock.now();
@@ -274,10 +274,7 @@ export class RuntimeSession {
   #failed(error: unknown, trigger: string): void {
     // its end is told, and is no refusal
     if (this.#context.over || this.#context.agent.dying()) return;
-    const refusal =
-      error instanceof RuntimeClientError
-        ? error
-        : new RuntimeClientError('refused', messageOf(error), { cause: error });
+    const refusal = asRuntimeError(error);
     const times = this.#connection.refused(refusal);
     this.#heap.unanswered(refusal);
     this.#gcRunner.failed(refusal, times, trigger);
@@ -288,7 +285,7 @@ export class RuntimeSession {
     try {
       return await this.#queue.next(() => this.#access.granted(work).finally(() => this.#linger.start()));
     } catch (error) {
-      throw error instanceof RuntimeClientError ? error.asUnavailable() : error;
+      throw isRuntimeError(error) ? SpillwayError.from(error, 'unavailable') : error;
     }
   }
 }

@@ -1,6 +1,7 @@
 import { connectInspector } from '../adapters/inspector-client.ts';
+import { SpillwayError } from '../core/lib/errors.ts';
 import type { AgentProcess } from '../core/ports/ports.ts';
-import { type RuntimeClient, RuntimeClientError } from '../core/ports/runtime-client.ts';
+import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { createInspectorTarget } from '../sources/inspector/target.ts';
 import { listeningSockets } from '../sources/listening-ports.ts';
 import { argsOf } from '../sources/process-table.ts';
@@ -69,18 +70,18 @@ function nodeSignals(
     refusal() {
       // `off` sends no signal for a profile either
       if (gc === 'inspect-only' || gc === 'off')
-        return new RuntimeClientError('refused', `process ${pid} has no open inspector`, {
+        return new SpillwayError('refused', `process ${pid} has no open inspector`, {
           hint: 'start the agent with --inspect, or allow SIGUSR1 with --gc auto',
         });
       if (!maySignal())
-        return new RuntimeClientError(
-          'refused',
+        return new SpillwayError(
+          'deferred',
           `process ${pid} has no open inspector, and Spillway sends SIGUSR1 only from shedding on`,
-          { deferred: true, passing: true },
+          { retryable: true },
         );
       const others = gc === 'auto' ? sharedHost({ procRoot, sysRoot: '/sys', inPod, pid }) : undefined;
       if (others !== undefined)
-        return new RuntimeClientError(
+        return new SpillwayError(
           'refused',
           `Spillway does not open the inspector of process ${pid}: ${others}`,
           {
@@ -89,7 +90,7 @@ function nodeSignals(
         );
       const barred = signalRecord.refusal(args());
       if (barred === undefined) return undefined;
-      return new RuntimeClientError('refused', `Spillway sends no SIGUSR1 to process ${pid}: ${barred}`, {
+      return new SpillwayError('refused', `Spillway sends no SIGUSR1 to process ${pid}: ${barred}`, {
         hint: 'start the agent with --inspect',
       });
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../src/core/lib/errors.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { MiB } from '../support/reading.ts';
 import { type Story, type StorySetup, startStory } from '../support/story.ts';
@@ -383,7 +383,7 @@ describe('an agent that does not have to die', () => {
     const { story, grow } = await growing({ mibPerSecond: 10, options: { profile: 'off' } });
     story.agent.inFlight = 2;
     story.prepare = (client) => {
-      client.faults.collect = new RuntimeClientError('timeout', 'its loop is busy');
+      client.faults.collect = new SpillwayError('timeout', 'its loop is busy');
     };
     await grow(60, () => story.verdicts.includes('timeout'));
     expect(story.remediation.reclaimOutlook).toMatchObject({ collecting: true });

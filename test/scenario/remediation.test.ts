@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createAdminServer } from '../../src/adapters/admin-server.ts';
-import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../src/core/lib/errors.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { startServer } from '../support/http-server.ts';
 import { MiB } from '../support/reading.ts';
 import { type Story, type StorySetup, startStory } from '../support/story.ts';
 
 const refusal = (message = 'the inspector cannot be opened') =>
-  new RuntimeClientError('refused', message, { hint: 'leave --disable-sigusr1 out' });
-const late = () => new RuntimeClientError('timeout', 'the agent did not answer within 500 ms');
+  new SpillwayError('refused', message, { hint: 'leave --disable-sigusr1 out' });
+const late = () => new SpillwayError('timeout', 'the agent did not answer within 500 ms');
 
 let rejections: unknown[];
 const onRejection = (error: unknown) => void rejections.push(error);

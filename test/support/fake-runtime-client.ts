@@ -1,6 +1,7 @@
+import { SpillwayError } from '../../src/core/lib/errors.ts';
 import type { Collection, GcWay, Profile, Site } from '../../src/core/model/heap.ts';
 import type { Runtime } from '../../src/core/model/status.ts';
-import { type RuntimeClient, RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
+import type { RuntimeClient } from '../../src/core/ports/runtime-client.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { MiB } from './reading.ts';
@@ -107,8 +108,7 @@ export class FakeRuntimeClient implements RuntimeClient {
   #connect(): void {
     if (this.#connected) return;
     if (!this.#agent.inspectorOpen) {
-      if (!this.maySignal())
-        throw new RuntimeClientError('refused', 'not open', { deferred: true, passing: true });
+      if (!this.maySignal()) throw new SpillwayError('deferred', 'not open', { retryable: true });
       this.#agent.signals.push('SIGUSR1');
       this.opened = true;
     }

@@ -1,6 +1,6 @@
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
+import { SpillwayError } from '../../src/core/lib/errors.ts';
 import type { InspectorSession } from '../../src/core/ports/inspector.ts';
-import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
 import { start, until } from './started.ts';
 
 /** The Node binaries to test on: the running one, and those that `TEST_NODES` names. */
@@ -66,7 +66,7 @@ export async function workerSession(main: InspectorSession): Promise<InspectorSe
         message: JSON.stringify({ id, method, params }),
       });
       const { result, error } = await answer;
-      if (error) throw new RuntimeClientError('refused', JSON.stringify(error));
+      if (error) throw new SpillwayError('refused', JSON.stringify(error));
       return result as never;
     },
     on: () => () => false,

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { connectInspector } from '../../src/adapters/inspector-client.ts';
-import { RuntimeClientError } from '../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../src/core/lib/errors.ts';
 import { parseListening } from '../../src/core/proc/socket-table.ts';
 import { createNodeClient, type NodeClient, type NodeClientOptions } from '../../src/runtimes/node/client.ts';
 import type { NodeSignals } from '../../src/runtimes/node/target.ts';
@@ -53,7 +53,7 @@ const ALLOWED: NodeSignals = { refusal: () => undefined, sent: () => {}, answere
 /** `gc: inspect-only`. */
 export const NO_SIGNALS: NodeSignals = {
   ...ALLOWED,
-  refusal: () => new RuntimeClientError('refused', 'no open inspector', { hint: 'start it with --inspect' }),
+  refusal: () => new SpillwayError('refused', 'no open inspector', { hint: 'start it with --inspect' }),
 };
 
 /** A hand in a process, let go with the test. */

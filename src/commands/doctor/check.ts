@@ -1,5 +1,5 @@
 import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { isRuntimeError } from '../../core/ports/runtime-client.ts';
 
 /** One thing the guardian can do here, or cannot. */
 export interface Check {
@@ -29,9 +29,9 @@ export const inPod = (ability: Outcome, why: string, yaml: string): Outcome =>
 /** What was thrown, as a check that is missing. */
 export function refused(thrown: unknown): Outcome {
   const detail = messageOf(thrown);
-  if (!(thrown instanceof RuntimeClientError)) return fail(detail, hintOf(thrown));
+  if (!isRuntimeError(thrown)) return fail(detail, hintOf(thrown));
   // a start, a program that is late: nothing has to be changed for that
-  if (thrown.passing && thrown.hint === undefined) return warn(detail, 'run doctor again in a moment');
+  if (thrown.retryable && thrown.hint === undefined) return warn(detail, 'run doctor again in a moment');
   return fail(detail, thrown.hint ?? 'none: readiness and admission still work');
 }
 

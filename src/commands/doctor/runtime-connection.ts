@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { AgentProcess } from '../../core/ports/ports.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { createEndpoint } from '../../runtimes/go/endpoint.ts';
 import { openTmp, socketExists } from '../../runtimes/jvm/files.ts';
 import { checkSignal, findJvm } from '../../runtimes/jvm/target.ts';
@@ -63,7 +63,7 @@ async function intoNode(pid: number, mayOpen: boolean, others: string | undefine
 function intoPython(pid: number): Outcome {
   const look = readPythonFacts(PROC, pid);
   const startTime = look.startTime();
-  if (startTime === null) throw new RuntimeClientError('refused', `process ${pid} has ended`);
+  if (startTime === null) throw new SpillwayError('refused', `process ${pid} has ended`);
   if (look.hookSocket() !== null) return pass('spillway_hook');
   const order = openOrder(PROC, pid, look, startTime);
   order.close();

@@ -20,7 +20,7 @@ export interface GcPlanOptions {
 const STANDS_MS = 1000;
 /** After an attempt that failed, and again after each further one the double. */
 const RETRY_MS = {
-  passing: { first: 100, longest: 10_000 },
+  retryable: { first: 100, longest: 10_000 },
   timeout: { first: 2000, longest: 60_000 },
   refused: { first: 30_000, longest: 600_000 },
 };
@@ -114,14 +114,14 @@ export class GcPlan {
 
   /**
    * What was decided could not be done. Where the runtime was not even reached nothing was decided: who reaches it paces that.
-   * @param passing asking again soon may do
+   * @param retryable asking again soon may do
    */
-  failed(outcome: 'refused' | 'timeout', nowMs: number, passing = false): void {
+  failed(outcome: 'refused' | 'timeout', nowMs: number, retryable = false): void {
     if (!this.#asked) return;
     // a collection that was not answered in time may be made all the same, so it is paid for
     if (outcome === 'timeout') this.stalled(this.#asked.expectedStallMs, nowMs);
     this.#asked = undefined;
-    const { first, longest } = RETRY_MS[passing ? 'passing' : outcome];
+    const { first, longest } = RETRY_MS[retryable ? 'retryable' : outcome];
     this.#retryMs = nowMs + Math.min(longest, first * 2 ** this.#failures);
     this.#failures++;
   }

@@ -1,8 +1,8 @@
+import type { SpillwayError } from '../lib/errors.ts';
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { GcVerdict } from '../model/gc-record.ts';
 import type { Collection, HeapFacts } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
-import type { RuntimeClientError } from '../ports/runtime-client.ts';
 
 /** A collection that returned less than this share of usage was not worth it (OpenTelemetry's rule). */
 export const WORTHWHILE_SHARE = 0.05;
@@ -69,8 +69,8 @@ export function gcVerdict(facts: GcFacts): GcOutcome {
 }
 
 /** The same for a collection that did not happen. */
-export function gcFailure({ outcome, message, hint }: RuntimeClientError): GcOutcome {
-  return { verdict: outcome, note: message, hint: hint ?? null };
+export function gcFailure({ code, message, hint }: SpillwayError): GcOutcome {
+  return { verdict: code === 'timeout' ? 'timeout' : 'refused', note: message, hint: hint ?? null };
 }
 
 /** Who keeps the collected memory, and how to have it returned. */

@@ -2,7 +2,7 @@
 export interface InspectorSession {
   /**
    * @param timeoutMs default 2000
-   * @throws ReachError `timeout` when no answer comes, `refused` when the connection is lost or the answer is an error
+   * @throws SpillwayError `timeout` when no answer comes, `refused` when the connection is lost or the answer is an error
    */
   send<T = Record<string, unknown>>(method: string, params?: object, timeoutMs?: number): Promise<T>;
   /** Follows an event of the protocol; returns how to end it. */
@@ -18,6 +18,6 @@ export interface InspectorSession {
 /**
  * Opens a connection.
  * @param url `ws://127.0.0.1:9229/<uuid>`
- * @throws ReachError
+ * @throws SpillwayError
  */
 export type ConnectInspector = (url: string, timeoutMs: number) => Promise<InspectorSession>;

@@ -1,47 +1,22 @@
-import { SpillwayError } from '../lib/errors.ts';
-import { clean } from '../lib/text.ts';
+import { type ErrorCode, SpillwayError } from '../lib/errors.ts';
 import type { Collection, GcWay, HeapFacts, Profile } from '../model/heap.ts';
 import type { Runtime } from '../model/status.ts';
 
-const MOST_MESSAGE = 500;
+const CODES: ReadonlySet<ErrorCode> = new Set(['refused', 'timeout', 'deferred']);
 
-/** A way into the agent's runtime that did not open, or not in time. Nothing was changed in the agent. */
-export class RuntimeClientError extends Error {
-  override readonly name = 'ReachError';
-  /** `refused`: it cannot be done here; `timeout`: the agent did not answer in time. */
-  readonly outcome: 'refused' | 'timeout';
-  readonly hint: string | undefined;
-  /** Whether asking again soon may do: a start-up, a port in use for the moment. */
-  readonly passing: boolean;
-  /** There is a way in, by a signal, and it is kept for a more serious moment. */
-  readonly deferred: boolean;
+/** Whether the runtime could not be reached, or not in time. Nothing was changed in the agent. */
+export function isRuntimeError(thrown: unknown): thrown is SpillwayError {
+  return thrown instanceof SpillwayError && CODES.has(thrown.code);
+}
 
-  constructor(
-    outcome: 'refused' | 'timeout',
-    message: string,
-    options: { hint?: string; passing?: boolean; deferred?: boolean; cause?: unknown } = {},
-  ) {
-    // it may quote what the agent answered
-    super(clean(message, MOST_MESSAGE), options.cause === undefined ? undefined : { cause: options.cause });
-    this.outcome = outcome;
-    this.hint = options.hint;
-    this.passing = options.passing ?? false;
-    this.deferred = options.deferred ?? false;
-  }
-
-  /** For who asked for it from outside. */
-  asUnavailable(): SpillwayError {
-    const { message, hint } = this;
-    return new SpillwayError('unavailable', message, {
-      cause: this,
-      ...(hint === undefined ? {} : { hint }),
-    });
-  }
+/** Anything thrown by a call into the runtime, with a code of these. */
+export function asRuntimeError(thrown: unknown): SpillwayError {
+  return isRuntimeError(thrown) ? thrown : SpillwayError.from(thrown, 'refused');
 }
 
 /** What a process that has ended, or whose pid is another's by now, is refused with. */
-export function goneError(pid: number, cause?: unknown): RuntimeClientError {
-  return new RuntimeClientError('refused', `process ${pid} has ended`, { cause });
+export function goneError(pid: number, cause?: unknown): SpillwayError {
+  return new SpillwayError('refused', `process ${pid} has ended`, { cause });
 }
 
 /**
@@ -54,30 +29,30 @@ export interface RuntimeClient {
   readonly means: string;
   /**
    * What the heap looks like now: 1–4 ms for Node. `null` where the runtime does not tell.
-   * @throws ReachError
+   * @throws SpillwayError `refused`, `timeout` or `deferred`
    */
   facts(): Promise<HeapFacts | null>;
-  /** @throws ReachError */
+  /** @throws SpillwayError */
   collect(way: GcWay): Promise<Collection>;
   /**
    * Starts sampling, at a cost below 2 % of throughput; no-op when it runs or where the runtime keeps its own census.
    * Absent where the runtime has nothing of the kind.
-   * @throws ReachError
+   * @throws SpillwayError
    */
   startProfile?(): Promise<void>;
   /**
    * Top sites and their growth since the first call. It collects first, so it stalls as a collection does.
-   * @throws ReachError
+   * @throws SpillwayError
    */
   profile?(): Promise<Profile>;
   /**
    * Streams a heap snapshot; `write` resolves when more may come. Whether there is room is the caller's to know.
-   * @throws ReachError
+   * @throws SpillwayError
    */
   snapshot?(write: (chunk: string) => Promise<void>): Promise<void>;
   /** Requests being answered right now, as the runtime knows them; `null` when it cannot tell. */
   inFlight?(): Promise<number | null>;
-  /** Whether the program handles SIGTERM itself, where `SigCgt` does not tell. @throws ReachError */
+  /** Whether the program handles SIGTERM itself, where `SigCgt` does not tell. @throws SpillwayError */
   catchesSigterm?(): Promise<boolean>;
   /** It is open because the guardian opened it: `release` closes it again. */
   readonly opened?: boolean;

@@ -7,7 +7,8 @@ export interface Sink {
   readonly name: string;
   /**
    * Hands one event over, once. Must stop soon after `signal` aborts.
-   * @throws {@link DeliveryError} when it could not; any other error counts as "try again"
+   * @throws SpillwayError `sink` when it could not: `retryable: false` where the same event will never be taken; any other error
+   * counts as "try again"
    */
   deliver(event: GuardianEvent, signal: AbortSignal): Promise<void>;
   /** Repeats of a reason are one thing with a count to it: those waiting become one. */
@@ -21,26 +22,14 @@ export interface Sink {
   readonly maxWaitMs?: number;
 }
 
-/** One attempt to deliver that failed; `hint` is logged with it. */
-export class DeliveryError extends SpillwayError {
-  /** The same event will never be taken: do not try again. */
-  readonly permanent: boolean;
-  /** How long the receiver asked to be left alone, in milliseconds. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(
-    message: string,
-    options: { permanent?: boolean; retryAfterMs?: number | undefined; hint?: string; cause?: unknown } = {},
-  ) {
-    super('sink', message, options);
-    this.permanent = options.permanent ?? false;
-    this.retryAfterMs = options.retryAfterMs;
-  }
+/** Whether the same event will never be taken. */
+export function isPermanent(error: unknown): error is SpillwayError {
+  return error instanceof SpillwayError && error.code === 'sink' && !error.retryable;
 }
 
 /**
  * Repeats `attempt` until it succeeds. Waits grow between attempts, and follow `retryAfterMs` where an error carries it.
- * @throws the error, when it is permanent; the abort reason, when `signal` ends the waiting
+ * @throws the error, when it is a `sink` that is not retryable; the abort reason, when `signal` ends the waiting
  */
 export type Retry = (attempt: () => Promise<void>, options: RetryOptions) => Promise<void>;
 

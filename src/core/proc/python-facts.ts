@@ -7,7 +7,7 @@ export interface PythonFacts {
   maps(): Mapping[];
   /**
    * Address of `_PyRuntime`; `null` when the program has none, as before CPython 3.12.
-   * @throws ReachError `refused`
+   * @throws SpillwayError `refused`
    */
   runtimeAddress(maps: readonly Mapping[]): number | null;
   /** Effective user and group, and the pid by which the process knows itself (innermost pid namespace). */

@@ -1,7 +1,7 @@
-import { messageOf } from '../../core/lib/errors.ts';
+import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
 import { type EventReason, factsOf, type GuardianEvent } from '../../core/model/events.ts';
 import type { Advised } from '../../core/model/notice.ts';
-import { DeliveryError, type Sink } from '../../core/ports/sink.ts';
+import type { Sink } from '../../core/ports/sink.ts';
 import { cutNote } from '../../core/report/event-note.ts';
 import {
   type ApiAnswer,
@@ -92,12 +92,11 @@ class PodEvents implements KubernetesEventsSink {
       });
       if (!(await this.#continue(api, event, signal))) await this.#create(api, event, signal);
     } catch (error) {
-      const known = error instanceof DeliveryError;
-      const { permanent, retryAfterMs, hint } = known ? error : {};
-      throw new DeliveryError(`Kubernetes Event ${event.reason}: ${messageOf(error)}`, {
-        ...(permanent === undefined ? {} : { permanent }),
-        ...(hint === undefined ? {} : { hint }),
-        retryAfterMs,
+      const known = error instanceof SpillwayError && error.code === 'sink' ? error : undefined;
+      throw new SpillwayError('sink', `Kubernetes Event ${event.reason}: ${messageOf(error)}`, {
+        retryable: known?.retryable,
+        retryAfterMs: known?.retryAfterMs,
+        hint: known?.hint,
         cause: error,
       });
     }
@@ -130,7 +129,7 @@ class PodEvents implements KubernetesEventsSink {
       return false;
     }
     const failure = failureOf(answer, this.#options.pod);
-    if (!failure.permanent) throw failure;
+    if (failure.retryable) throw failure;
     this.#reported.delete(event.reason); // it has expired, as events do, or is refused: it is told by itself
     return false;
   }

@@ -1,5 +1,5 @@
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { Advised } from '../../core/model/notice.ts';
-import { DeliveryError } from '../../core/ports/sink.ts';
 import { type ApiAnswer, eventRights, type PodIdentity } from '../../core/report/kubernetes-event.ts';
 
 /** Rights are given by people: asking more often only costs the API server. */
@@ -31,22 +31,22 @@ export function rightsAdvice({ message }: ApiAnswer, { namespace, serviceAccount
 }
 
 /** What an answer that is no success means for the event. */
-export function failureOf(answer: ApiAnswer, pod: PodIdentity): DeliveryError {
+export function failureOf(answer: ApiAnswer, pod: PodIdentity): SpillwayError {
   const { status, retryAfterMs } = answer;
   const said = `the API server answered ${status}${answer.message && `: ${answer.message}`}`;
   if (status === 401)
-    return new DeliveryError(said, {
+    return new SpillwayError('sink', said, {
       hint: 'The API server rejects its token: the token has expired, or its pod or service account was deleted',
     });
   const forbidden = rightsAdvice(answer, pod);
   if (lacksRight(answer))
-    return new DeliveryError(said, {
+    return new SpillwayError('sink', said, {
       retryAfterMs: RIGHTS_AGAIN_MS,
       hint: `${forbidden.message}. ${forbidden.hint}`,
     });
   if (status === 403 && QUOTA.test(answer.message))
-    return new DeliveryError(said, { retryAfterMs: RIGHTS_AGAIN_MS });
+    return new SpillwayError('sink', said, { retryAfterMs: RIGHTS_AGAIN_MS });
   if (status >= 500 || status === 409 || PASSING.has(status))
-    return new DeliveryError(said, { retryAfterMs });
-  return new DeliveryError(said, { permanent: true }); // a namespace that ends (404, 403), an event that is refused (400, 422), …
+    return new SpillwayError('sink', said, { retryAfterMs });
+  return new SpillwayError('sink', said, { retryable: false }); // a namespace that ends (404, 403), an event that is refused (400, 422), …
 }

@@ -1,8 +1,8 @@
 import { StringDecoder } from 'node:string_decoder';
-import { messageOf } from '../../core/lib/errors.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
-import { type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { asRuntimeError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import { createEndpoint, type GoProcess } from './endpoint.ts';
 import {
   type GoHeap,
@@ -64,7 +64,7 @@ export function createGoClient(options: GoReachOptions): GoReach {
     const answer = await getPprof({ socket, path, timeoutMs, maxBytes, onChunk });
     if ('status' in answer && answer.status === 200) return;
     const what = 'status' in answer ? `status ${answer.status}` : answer.notHttp;
-    throw new RuntimeClientError('refused', `pprof at :${socket.port} answers ${path} with ${what}`);
+    throw new SpillwayError('refused', `pprof at :${socket.port} answers ${path} with ${what}`);
   };
 
   const readHeap = async (query: string, timeoutMs: number): Promise<GoHeap> => {
@@ -73,7 +73,7 @@ export function createGoClient(options: GoReachOptions): GoReach {
     await ask(`${HEAP}?${query}`, timeoutMs, MAX_TEXT_BYTES, lines.add);
     lines.end();
     const heap = reader.end();
-    if (!heap) throw new RuntimeClientError('refused', 'the answer of pprof is not a heap profile');
+    if (!heap) throw new SpillwayError('refused', 'the answer of pprof is not a heap profile');
     return heap;
   };
 
@@ -82,8 +82,7 @@ export function createGoClient(options: GoReachOptions): GoReach {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof RuntimeClientError) throw error;
-        throw new RuntimeClientError('refused', messageOf(error), { cause: error });
+        throw asRuntimeError(error);
       }
     });
 

@@ -1,4 +1,5 @@
-import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
+import { goneError } from '../../core/ports/runtime-client.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 import { getPprof } from './pprof.ts';
 import { linkOf, startTimeOf } from './process.ts';
@@ -53,9 +54,9 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
     lives(); // what has ended meanwhile has no open files
     const network = linkOf(`${procRoot}/${pid}/ns/net`);
     if (open === null || network === undefined)
-      throw new RuntimeClientError('refused', "the agent's open files are not visible", { hint: SAME_USER });
+      throw new SpillwayError('refused', "the agent's open files are not visible", { hint: SAME_USER });
     if (network !== linkOf(`${procRoot}/self/ns/net`))
-      throw new RuntimeClientError('refused', 'the agent has a network namespace of its own', {
+      throw new SpillwayError('refused', 'the agent has a network namespace of its own', {
         hint: 'run the guardian in the same pod',
       });
     return open;
@@ -82,7 +83,7 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
       .filter(({ inode }) => !others.has(inode))
       .sort((a, b) => usualFirst(a) - usualFirst(b))
       .slice(0, MAX_ASKED);
-    let slow: RuntimeClientError | undefined;
+    let slow: SpillwayError | undefined;
     for (const socket of open) {
       try {
         if (await servesPprof(socket)) return socket;
@@ -90,12 +91,12 @@ export function createEndpoint(process: GoProcess, probeMs: number) {
       } catch (error) {
         const times = (late.get(socket.inode) ?? 0) + 1;
         late.set(socket.inode, times);
-        if (error instanceof RuntimeClientError && error.passing && times < MAX_LATE) slow = error;
+        if (error instanceof SpillwayError && error.retryable && times < MAX_LATE) slow = error;
         else others.add(socket.inode);
       }
     }
     if (slow) throw slow;
-    throw new RuntimeClientError('refused', 'the agent does not serve pprof on its ports', {
+    throw new SpillwayError('refused', 'the agent does not serve pprof on its ports', {
       hint: SERVE_PPROF,
     });
   };

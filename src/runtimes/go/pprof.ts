@@ -1,6 +1,5 @@
 import { type IncomingMessage, request } from 'node:http';
-import { errnoOf } from '../../core/lib/errors.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 
 /** One request to the agent's pprof endpoint. */
@@ -20,7 +19,7 @@ export type PprofAnswer = { status: number; type: string } | { notHttp: string }
 
 /**
  * Asks the agent. Redirects are not followed: the answer would be another process'.
- * @throws ReachError `timeout`, or `refused` when the answer is too large or the connection is lost
+ * @throws SpillwayError `timeout`, or `refused` when the answer is too large or the connection is lost
  */
 export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRequest): Promise<PprofAnswer> {
   return new Promise((resolve, reject) => {
@@ -41,8 +40,8 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
     const timer = setTimeout(
       () =>
         fail(
-          new RuntimeClientError('timeout', `${where} did not answer within ${timeoutMs} ms`, {
-            passing: true,
+          new SpillwayError('timeout', `${where} did not answer within ${timeoutMs} ms`, {
+            retryable: true,
           }),
         ),
       timeoutMs,
@@ -53,8 +52,8 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
       if (errno.startsWith('HPE_') || errno === 'ECONNRESET') resolve({ notHttp: errno });
       else
         fail(
-          new RuntimeClientError('refused', `${where}: ${errno || error.message}`, {
-            passing: true,
+          new SpillwayError('refused', `${where}: ${errno || error.message}`, {
+            retryable: true,
             cause: error,
           }),
         );
@@ -65,7 +64,7 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
       answer.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > maxBytes)
-          fail(new RuntimeClientError('refused', `${where} answers more than ${maxBytes} bytes`));
+          fail(new SpillwayError('refused', `${where} answers more than ${maxBytes} bytes`));
         else onChunk(chunk);
       });
       answer.on('error', onError);

@@ -1,7 +1,7 @@
 import { closeSync, fchownSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../../core/lib/errors.ts';
-import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
+import { goneError } from '../../core/ports/runtime-client.ts';
 import { openTmp, socketExists } from './files.ts';
 import { checkSignal, isSame, type JvmTarget } from './target.ts';
 
@@ -16,7 +16,7 @@ const STALE_MS = 10_000;
  * threads", and one SIGQUIT. The file is removed in any case. The other place where the JVM looks for it, its working
  * directory, stays untouched: without a `/tmp` it could not make the socket either.
  * @returns when the socket is there
- * @throws ReachError
+ * @throws SpillwayError
  */
 export async function startListener(
   target: JvmTarget,
@@ -34,8 +34,8 @@ export async function startListener(
     for (const end = performance.now() + timeoutMs; !socketExists(target); await sleep(POLL_MS)) {
       if (!isSame(target)) throw goneError(target.pid);
       if (performance.now() > end)
-        throw new RuntimeClientError('timeout', `the JVM did not open its socket within ${timeoutMs} ms`, {
-          passing: true,
+        throw new SpillwayError('timeout', `the JVM did not open its socket within ${timeoutMs} ms`, {
+          retryable: true,
         });
     }
   } finally {
@@ -65,7 +65,7 @@ function makeTrigger(trigger: string, { uid, gid }: JvmTarget): boolean {
     const found = errno === 'EEXIST' ? lstatSync(trigger, { throwIfNoEntry: false }) : undefined;
     // another tool attaches right now, or died doing it
     if (found?.uid === uid || found?.uid === 0) return Date.now() - found.mtimeMs > STALE_MS;
-    throw new RuntimeClientError('refused', `the agent's /tmp is not writable: ${errno ?? String(error)}`, {
+    throw new SpillwayError('refused', `the agent's /tmp is not writable: ${errno ?? String(error)}`, {
       cause: error,
       hint: 'the agent needs a writable /tmp (an emptyDir where its root is read-only)',
     });
@@ -76,7 +76,7 @@ function sendQuit(pid: number): void {
   try {
     process.kill(pid, 'SIGQUIT');
   } catch (error) {
-    throw new RuntimeClientError('refused', `SIGQUIT to ${pid}: ${errnoOf(error) ?? String(error)}`, {
+    throw new SpillwayError('refused', `SIGQUIT to ${pid}: ${errnoOf(error) ?? String(error)}`, {
       cause: error,
     });
   }

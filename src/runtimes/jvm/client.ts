@@ -1,12 +1,12 @@
-import { messageOf } from '../../core/lib/errors.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
-import { goneError, type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { asRuntimeError, goneError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import { startListener } from './attach.ts';
 import { socketExists, socketOf, stoppedMs } from './files.ts';
 import { type JvmFlags, jvmReturnHint, parseHeapInfo, parseJvmFlags } from './parse-heap.ts';
 import { histogramProfile, type JvmHistogram, parseHistogram } from './parse-histogram.ts';
-import { jcmd, NobodyListens } from './protocol.ts';
+import { jcmd, nobodyListens } from './protocol.ts';
 import { findJvm, type Ids, isSame, type JvmTarget } from './target.ts';
 
 /** Time limits in milliseconds. */
@@ -76,23 +76,19 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
         return { target, flags: await flagsOf(target) };
       } catch (error) {
         // a socket left by an earlier process with this pid: the JVM makes it anew
-        if (!(error instanceof NobodyListens)) throw error;
+        if (!nobodyListens(error)) throw error;
       }
     }
     if (options.maySignal?.() === false)
-      throw new RuntimeClientError(
-        'refused',
+      throw new SpillwayError(
+        'deferred',
         `the socket of JVM ${pid} is not open, and SIGQUIT is not due yet`,
         {
-          deferred: true,
-          passing: true,
+          retryable: true,
         },
       );
     if (signals >= MAX_SIGNALS)
-      throw new RuntimeClientError(
-        'refused',
-        `the JVM did not open its socket after ${signals} SIGQUIT signals`,
-      );
+      throw new SpillwayError('refused', `the JVM did not open its socket after ${signals} SIGQUIT signals`);
     await startListener(target, attachMs, () => signals++);
     return { target, flags: await flagsOf(target) };
   };
@@ -100,19 +96,16 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
   /** One call from outside: attached, alone, and with a second try where the socket vanished since the last. */
   const session = <T>(work: (target: JvmTarget, flags: JvmFlags) => Promise<T>): Promise<T> =>
     takeTurn(async () => {
-      for (const last of [false, true]) {
+      for (let last = false; ; last = true) {
         try {
           known ??= await attach();
           return await work(known.target, known.flags);
         } catch (error) {
-          if (error instanceof RuntimeClientError) throw error;
-          if (!(error instanceof NobodyListens))
-            throw new RuntimeClientError('refused', messageOf(error), { cause: error });
-          known = undefined;
-          if (last) break;
+          const vanished = nobodyListens(error);
+          if (vanished) known = undefined;
+          if (last || !vanished) throw asRuntimeError(error);
         }
       }
-      throw new RuntimeClientError('refused', 'the JVM does not listen on its socket', { passing: true });
     });
 
   const heap = async (target: JvmTarget, flags: JvmFlags) =>
@@ -139,7 +132,7 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
     collect: (way) =>
       session(async (target, flags): Promise<Collection> => {
         if (flags.explicitGcDisabled)
-          throw new RuntimeClientError('refused', 'the JVM runs with -XX:+DisableExplicitGC', {
+          throw new SpillwayError('refused', 'the JVM runs with -XX:+DisableExplicitGC', {
             hint: 'remove -XX:+DisableExplicitGC',
           });
         const before = await heap(target, flags);

@@ -1,5 +1,5 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import { readAgentFile } from '../../sources/agent-file.ts';
 import { parsePerfData, safepointMs } from './parse-perf-data.ts';
 import type { JvmTarget } from './target.ts';
@@ -47,7 +47,7 @@ export interface OpenFolder {
 
 /**
  * Opens the JVM's `/tmp`, not through a link: an absolute one would lead out of the agent's root.
- * @throws ReachError `refused`
+ * @throws SpillwayError `refused`
  */
 export function openTmp({ procRoot, pid }: JvmTarget): OpenFolder {
   try {
@@ -55,7 +55,7 @@ export function openTmp({ procRoot, pid }: JvmTarget): OpenFolder {
     const fd = openSync(`${procRoot}/${pid}/root/tmp`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     return { path: (name) => `${procRoot}/self/fd/${fd}/${name}`, close: () => closeSync(fd) };
   } catch (error) {
-    throw new RuntimeClientError('refused', 'the agent has no /tmp for the socket of its JVM', {
+    throw new SpillwayError('refused', 'the agent has no /tmp for the socket of its JVM', {
       cause: error,
       hint: 'mount an emptyDir at /tmp of the agent',
     });

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { errnoOf } from '../../core/lib/errors.ts';
-import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
+import { goneError } from '../../core/ports/runtime-client.ts';
 import { hasEnded, parseCmdline, parseStat } from '../../core/proc/proc-text.ts';
 
 /** A HotSpot JVM as seen from outside. */
@@ -34,7 +34,7 @@ const SAME_USER =
 
 /**
  * Looks whether a process is a JVM that can be attached to.
- * @throws ReachError `refused`, saying why not
+ * @throws SpillwayError `refused`, saying why not
  */
 export function findJvm(procRoot: string, pid: number, startTime: number | undefined, self: Ids): JvmTarget {
   const status = text(`${procRoot}/${pid}/status`);
@@ -47,7 +47,7 @@ export function findJvm(procRoot: string, pid: number, startTime: number | undef
   if (startTime !== undefined && started !== startTime) throw goneError(pid);
   // the JVM itself answers only its own user and root
   if (self.uid !== 0 && (self.uid !== uid || self.gid !== gid))
-    throw new RuntimeClientError(
+    throw new SpillwayError(
       'refused',
       `the JVM runs as ${uid}:${gid} and accepts only that user, not ${self.uid}:${self.gid}`,
       { hint: SAME_USER },
@@ -55,43 +55,38 @@ export function findJvm(procRoot: string, pid: number, startTime: number | undef
   const libraries = text(`${procRoot}/${pid}/maps`);
   if (libraries === '') throw goneError(pid); // it has given its memory back and only waits for its threads or parent
   if (!/\/libjvm\.so(?: \(deleted\))?$/m.test(libraries) || /\/libj9vm/.test(libraries))
-    throw new RuntimeClientError('refused', `process ${pid} has no HotSpot JVM loaded`, {
-      passing: ageS(procRoot, started) < OLD_ENOUGH_S, // its launcher may be about to load one
+    throw new SpillwayError('refused', `process ${pid} has no HotSpot JVM loaded`, {
+      retryable: ageS(procRoot, started) < OLD_ENOUGH_S, // its launcher may be about to load one
     });
   return { procRoot, pid, startTime: started, innerPid, uid, gid };
 }
 
 /**
  * Makes sure that SIGQUIT now means "attach" to this very process. Nothing asynchronous may come between this and the signal.
- * @throws ReachError `refused`
+ * @throws SpillwayError `refused`
  */
 export function checkSignal(target: JvmTarget): void {
   const { procRoot, pid } = target;
   const stat = parseStat(text(`${procRoot}/${pid}/stat`), `${procRoot}/${pid}/stat`);
   if (stat.startTime !== target.startTime || hasEnded(stat)) throw goneError(pid);
   if (/^[Tt]$/.test(stat.state))
-    throw new RuntimeClientError('refused', 'the agent is stopped', { passing: true });
+    throw new SpillwayError('refused', 'the agent is stopped', { retryable: true });
   const caught = /^SigCgt:\t([0-9a-f]+)$/m.exec(text(`${procRoot}/${pid}/status`))?.[1] ?? '0';
   const switches = switchesOf(target);
   if (/-Xrs\b|-XX:\+ReduceSignalUsage\b/.test(switches))
-    throw new RuntimeClientError('refused', 'the JVM runs with -Xrs: SIGQUIT would end it', {
+    throw new SpillwayError('refused', 'the JVM runs with -Xrs: SIGQUIT would end it', {
       hint: 'remove -Xrs',
     });
   if (switches.includes('-XX:+DisableAttachMechanism'))
-    throw new RuntimeClientError('refused', 'the JVM runs with -XX:+DisableAttachMechanism', {
+    throw new SpillwayError('refused', 'the JVM runs with -XX:+DisableAttachMechanism', {
       hint: 'remove -XX:+DisableAttachMechanism',
     });
   if ((BigInt(`0x${caught}`) & SIGQUIT_BIT) === 0n)
-    throw new RuntimeClientError(
-      'refused',
-      'the JVM does not catch SIGQUIT: it is starting, or runs with -Xrs',
-      {
-        hint: 'remove -Xrs',
-        passing: true,
-      },
-    );
-  if (!pastItsStart(target))
-    throw new RuntimeClientError('refused', 'the JVM is starting', { passing: true });
+    throw new SpillwayError('refused', 'the JVM does not catch SIGQUIT: it is starting, or runs with -Xrs', {
+      hint: 'remove -Xrs',
+      retryable: true,
+    });
+  if (!pastItsStart(target)) throw new SpillwayError('refused', 'the JVM is starting', { retryable: true });
 }
 
 /**
@@ -144,7 +139,7 @@ function text(file: string): string {
   } catch (error) {
     const errno = errnoOf(error);
     const denied = errno === 'EACCES' || errno === 'EPERM';
-    throw new RuntimeClientError('refused', `${file} cannot be read: ${errno ?? String(error)}`, {
+    throw new SpillwayError('refused', `${file} cannot be read: ${errno ?? String(error)}`, {
       cause: error,
       ...(denied ? { hint: SAME_USER } : {}),
     });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../../core/lib/errors.ts';
-import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
+import { goneError } from '../../core/ports/runtime-client.ts';
 import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
 
 export interface ActivateInspectorOptions {
@@ -15,7 +15,7 @@ export interface ActivateInspectorOptions {
 export interface InspectorActivation {
   /**
    * Sends the signal, waits for the inspector while `wanted`.
-   * @throws ReachError
+   * @throws SpillwayError
    */
   ask(wanted: () => boolean): Promise<InspectorEndpoint>;
   /** Whether an inspector that is open now is the answer to a signal; asked once it was found. */
@@ -62,7 +62,7 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
     async ask(wanted) {
       mayAsk();
       if (unanswered !== undefined)
-        throw new RuntimeClientError('refused', `process ${target.pid} opened no inspector after SIGUSR1`, {
+        throw new SpillwayError('refused', `process ${target.pid} opened no inspector after SIGUSR1`, {
           hint: 'start the agent with --inspect if it has a handler of its own for SIGUSR1',
         });
       const listening = await target.listening();
@@ -70,8 +70,8 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
       // the table of a busy node takes its time: all may be calm again
       mayAsk();
       if (!wanted())
-        throw new RuntimeClientError('refused', `process ${target.pid} is no longer reachable`, {
-          passing: true,
+        throw new SpillwayError('refused', `process ${target.pid} is no longer reachable`, {
+          retryable: true,
         });
       // these two lines belong together: nothing may come between the look and the signal
       const obstacle = target.signalObstacle(listening);
@@ -90,7 +90,7 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
         return found;
       }
       watch(FIRST_LOOK_MS);
-      throw new RuntimeClientError(
+      throw new SpillwayError(
         'refused',
         `process ${target.pid} opened no inspector within ${timeouts.openMs} ms of SIGUSR1`,
       );
@@ -111,6 +111,6 @@ function send(pid: number): void {
   } catch (cause) {
     if (errnoOf(cause) !== 'EPERM') throw goneError(pid, cause);
     const hint = 'run the guardian with the uid of the agent';
-    throw new RuntimeClientError('refused', `SIGUSR1 to ${pid} is not permitted`, { hint, cause });
+    throw new SpillwayError('refused', `SIGUSR1 to ${pid} is not permitted`, { hint, cause });
   }
 }

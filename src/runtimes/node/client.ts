@@ -1,8 +1,7 @@
-import { messageOf } from '../../core/lib/errors.ts';
 import { inTurn } from '../../core/lib/in-turn.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
-import { type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { asRuntimeError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './collect.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { createInspectorConnection } from './inspector-connection.ts';
@@ -170,8 +169,7 @@ function forgetLogged({ sessions }: Workers): void {
 
 /** What `/proc` would not tell is one more reason why there is no way in. */
 function refuse(thrown: unknown): never {
-  if (thrown instanceof RuntimeClientError) throw thrown;
-  throw new RuntimeClientError('refused', messageOf(thrown), { cause: thrown });
+  throw asRuntimeError(thrown);
 }
 
 /** Those that came to an end well. */

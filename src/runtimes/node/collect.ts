@@ -1,5 +1,6 @@
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { GcWay, HeapFacts } from '../../core/model/heap.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { isRuntimeError } from '../../core/ports/runtime-client.ts';
 import type { Isolate } from './evaluator.ts';
 import { FACTS, FAST_GC, type FastResult, type IsolateFacts, TURN } from './scripts.ts';
 import type { NodeTimeouts } from './target.ts';
@@ -11,15 +12,15 @@ export interface IsolateCollection extends FastResult {
 
 /**
  * Makes sure that the event loop turns: what is asked of a blocked or paused one would be done later, when nobody wants it.
- * @throws ReachError `timeout`
+ * @throws SpillwayError `timeout`
  */
 export async function awaitTurn(isolate: Isolate, timeouts: NodeTimeouts): Promise<void> {
   try {
     await isolate.evaluate<true>(TURN, timeouts.turnMs, true);
   } catch (cause) {
-    if (!(cause instanceof RuntimeClientError && cause.outcome === 'timeout')) throw cause;
-    throw new RuntimeClientError('timeout', `the event loop was blocked for ${timeouts.turnMs} ms`, {
-      passing: true,
+    if (!(cause instanceof SpillwayError && cause.code === 'timeout')) throw cause;
+    throw new SpillwayError('timeout', `the event loop was blocked for ${timeouts.turnMs} ms`, {
+      retryable: true,
       cause,
     });
   }
@@ -27,7 +28,7 @@ export async function awaitTurn(isolate: Isolate, timeouts: NodeTimeouts): Promi
 
 /**
  * Collects in one isolate whose loop turns: `fast` by itself, `full` by the inspector.
- * @throws ReachError
+ * @throws SpillwayError
  */
 export async function collectIn(
   isolate: Isolate,
@@ -67,7 +68,7 @@ export async function collectInWorkers(
         await collectIn(worker, turns ? 'full' : 'fast', { ...timeouts, collectMs: WORKER_MS.collect }),
       );
     } catch (error) {
-      if (!(error instanceof RuntimeClientError)) throw error;
+      if (!isRuntimeError(error)) throw error;
     }
   }
   return done;

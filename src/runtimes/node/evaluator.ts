@@ -1,5 +1,5 @@
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** One isolate of the agent: its main thread or a worker. */
 export interface Isolate {
@@ -8,7 +8,7 @@ export interface Isolate {
   /**
    * The value of an expression. Exceptions stop no debugger that somebody else has attached.
    * @param awaitPromise for the value of a promise; in a paused program it never comes, whatever the expression
-   * @throws ReachError
+   * @throws SpillwayError
    */
   evaluate<T>(expression: string, timeoutMs: number, awaitPromise?: boolean): Promise<T>;
 }
@@ -37,7 +37,7 @@ export function isolateOf(session: InspectorSession, commandLine = false): Isola
       );
       if (!exceptionDetails) return result.value as T;
       const { text, exception } = exceptionDetails;
-      throw new RuntimeClientError('refused', `evaluated in the agent: ${exception?.description ?? text}`);
+      throw new SpillwayError('refused', `evaluated in the agent: ${exception?.description ?? text}`);
     },
   };
 }

@@ -1,6 +1,6 @@
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { Profile } from '../../core/model/heap.ts';
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { type RawSite, type SamplingProfile, sitesOf } from '../../core/report/sites.ts';
 import {
   type FindPlaces,
@@ -25,9 +25,9 @@ export interface HeapProfileOptions {
 
 /** Sampling of allocations that are still held, in the agent's main isolate and its workers'. */
 export interface HeapProfile {
-  /** Starts; no-op where it runs. @throws ReachError */
+  /** Starts; no-op where it runs. @throws SpillwayError */
   start(): Promise<void>;
-  /** What is held and has grown. Collects garbage first, so it stalls the agent's loop. @throws ReachError */
+  /** What is held and has grown. Collects garbage first, so it stalls the agent's loop. @throws SpillwayError */
   read(): Promise<Profile>;
   /** Ends the sampling that was started here; never throws. */
   stop(): Promise<void>;
@@ -127,7 +127,7 @@ async function runningProfile(
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof RuntimeClientError && error.outcome === 'refused';
+  return error instanceof SpillwayError && error.code === 'refused';
 }
 
 async function profileOf(session: InspectorSession, timeoutMs: number): Promise<SamplingProfile> {

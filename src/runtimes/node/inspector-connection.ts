@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
-import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { goneError } from '../../core/ports/runtime-client.ts';
 import { createInspectorActivation } from './activate-inspector.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { armWatchdog, closeInspector, HANDSHAKE, type Handshake } from './scripts.ts';
@@ -24,12 +25,12 @@ export interface InspectorConnection {
   readonly opened: boolean;
   /**
    * The agent's main thread: connected, known to be the one that is meant.
-   * @throws ReachError
+   * @throws SpillwayError
    */
   connect(): Promise<Isolate>;
   /**
    * Lets the agent forget what it holds only because its inspector was opened here.
-   * @throws ReachError
+   * @throws SpillwayError
    */
   tidy(): Promise<void>;
   /** Leaves, and closes what was opened; within two seconds, never throws. */
@@ -93,18 +94,18 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
       opened ? renewSwitch(session, at, pid) : undefined,
     ]);
     if (greeting.pid === undefined)
-      throw new RuntimeClientError('refused', `process ${target.pid} waits for its debugger`, {
-        passing: true,
+      throw new SpillwayError('refused', `process ${target.pid} waits for its debugger`, {
+        retryable: true,
       });
     if (greeting.pid !== pid)
-      throw new RuntimeClientError(
+      throw new SpillwayError(
         'refused',
         `the inspector at ${at.address}:${at.port} belongs to process ${greeting.pid}`,
       );
     const inherited = greeting.armed && !opened;
     opened ||= inherited;
     if ((inherited ? await renewSwitch(session, at, pid) : armed) === false)
-      throw new RuntimeClientError(
+      throw new SpillwayError(
         'refused',
         `process ${pid} has frozen its global objects: its inspector would not close by itself if the guardian ended`,
         { hint: 'start the agent with --inspect' },
@@ -125,7 +126,7 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
     const found = await target.find(timeouts.askMs);
     if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered(found);
     if (!found && isEnding(target.pid))
-      throw new RuntimeClientError('refused', `process ${target.pid} has ended`, { passing: true });
+      throw new SpillwayError('refused', `process ${target.pid} has ended`, { retryable: true });
     endpoint = found ?? (await knock.ask(() => wanted));
     if (!found) opened = knock.opened(endpoint);
     const session = await connect(endpoint.url, timeouts.connectMs);

@@ -9,7 +9,7 @@ const MAX_WAITING = 800 * 1024;
  * Streams a heap snapshot of the agent's main isolate as Chrome DevTools opens it (`.heapsnapshot`). Stops the agent
  * for seconds and multiplies its memory: ask `snapshotRoom` first. V8 cannot be stopped once it has begun.
  * @param write resolves when more may come; what it throws ends the writing and is thrown on
- * @throws ReachError
+ * @throws SpillwayError
  */
 export async function takeSnapshot(
   session: InspectorSession,

@@ -1,4 +1,4 @@
-import type { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import type { SpillwayError } from '../../core/lib/errors.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 
 /** Where the agent's inspector listens. */
@@ -18,14 +18,14 @@ export interface InspectorTarget {
   innerPid(): number | undefined;
   /**
    * @param opening a signal has just asked for it: who is silent now may be the one that opens
-   * @throws ReachError when its network cannot be reached from here
+   * @throws SpillwayError when its network cannot be reached from here
    */
   find(timeoutMs: number, opening?: boolean): Promise<InspectorEndpoint | undefined>;
   /**
    * Why SIGUSR1 must not be sent, looked at now and without a pause.
    * @param listening from {@link listening}, not long ago
    */
-  signalObstacle(listening: readonly ListeningSocket[]): RuntimeClientError | undefined;
+  signalObstacle(listening: readonly ListeningSocket[]): SpillwayError | undefined;
   /** All sockets that listen where its inspector would: what is among them before the signal was not opened by it. */
   listening(): Promise<readonly ListeningSocket[]>;
   /** Local ports of the guardian's own connections, and how many others there are. */
@@ -35,7 +35,7 @@ export interface InspectorTarget {
 /** What decides beside the process itself whether it is sent SIGUSR1. */
 export interface NodeSignals {
   /** Why not; `undefined` where it may be sent now. */
-  refusal(): RuntimeClientError | undefined;
+  refusal(): SpillwayError | undefined;
   sent(): void;
   /** The inspector has opened. */
   answered(): void;

@@ -1,5 +1,5 @@
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { InspectorSession } from '../../core/ports/inspector.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** The agent's worker threads, each as a connection of its own within that to the main thread. */
 export interface Workers {
@@ -11,7 +11,7 @@ export interface Workers {
 
 interface Waiting {
   resolve(result: never): void;
-  reject(error: RuntimeClientError): void;
+  reject(error: SpillwayError): void;
 }
 interface Message {
   id?: number;
@@ -23,7 +23,7 @@ interface Message {
 
 /**
  * Attaches to the workers that run and to those that start; they are not stopped for it.
- * @throws ReachError
+ * @throws SpillwayError
  */
 export async function attachWorkers(session: InspectorSession, timeoutMs: number): Promise<Workers> {
   const workers = new Map<string, ReturnType<typeof workerSession>>();
@@ -77,13 +77,11 @@ function workerSession(outer: InspectorSession, sessionId: string) {
       try {
         return await new Promise((resolve, reject) => {
           if (!session.open)
-            reject(new RuntimeClientError('refused', 'the worker has ended', { passing: true }));
+            reject(new SpillwayError('refused', 'the worker has ended', { retryable: true }));
           waiting.set(id, { resolve, reject });
           timer = setTimeout(
             () =>
-              reject(
-                new RuntimeClientError('timeout', `${method} in a worker timed out after ${timeoutMs} ms`),
-              ),
+              reject(new SpillwayError('timeout', `${method} in a worker timed out after ${timeoutMs} ms`)),
             timeoutMs,
           );
           outer.send('NodeWorker.sendMessageToWorker', { sessionId, message }, timeoutMs).catch(reject);
@@ -116,13 +114,13 @@ function workerSession(outer: InspectorSession, sessionId: string) {
       }
       const asked = waiting.get(message.id);
       if (message.error)
-        asked?.reject(new RuntimeClientError('refused', `a worker answered: ${message.error.message}`));
+        asked?.reject(new SpillwayError('refused', `a worker answered: ${message.error.message}`));
       else asked?.resolve((message.result ?? {}) as never);
     },
     end() {
       open = false;
       for (const { reject } of waiting.values())
-        reject(new RuntimeClientError('refused', 'the worker has ended', { passing: true }));
+        reject(new SpillwayError('refused', 'the worker has ended', { retryable: true }));
     },
   };
 }

@@ -1,14 +1,14 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { errnoOf, messageOf } from '../../core/lib/errors.ts';
-import { goneError, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { errnoOf, messageOf, SpillwayError } from '../../core/lib/errors.ts';
+import { goneError } from '../../core/ports/runtime-client.ts';
 
 /** The memory of one process. It stays that of the program that ran when it was opened, whatever the pid is used for later. */
 export interface AgentMemory {
-  /** @throws ReachError when not all of it can be read */
+  /** @throws SpillwayError when not all of it can be read */
   read(address: number, bytes: number): Buffer;
   pointer(address: number): number;
   int32(address: number): number;
-  /** @throws ReachError when not all of it was written */
+  /** @throws SpillwayError when not all of it was written */
   write(address: number, bytes: Uint8Array): void;
   close(): void;
 }
@@ -17,7 +17,7 @@ export interface AgentMemory {
  * Opens `/proc/PID/mem`. The kernel lets the same uid do that without capabilities, unless Yama restricts it or the
  * process is not dumpable.
  * @param restricted whether Yama's `ptrace_scope` is above 0
- * @throws ReachError `refused`
+ * @throws SpillwayError `refused`
  */
 export function openMemory(procRoot: string, pid: number, restricted: boolean): AgentMemory {
   let fd: number;
@@ -26,7 +26,7 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === 'ENOENT' || errno === 'ESRCH') throw goneError(pid, cause);
-    throw new RuntimeClientError('refused', `the agent's memory is not writable: ${messageOf(cause)}`, {
+    throw new SpillwayError('refused', `the agent's memory is not writable: ${messageOf(cause)}`, {
       hint: restricted
         ? 'kernel.yama.ptrace_scope allows only ancestors: start the agent with `spillway run`, or import spillway_hook in it'
         : 'run the guardian with the uid and gid of the agent, or import spillway_hook in it',
@@ -38,12 +38,12 @@ export function openMemory(procRoot: string, pid: number, restricted: boolean): 
     try {
       count = done();
     } catch (cause) {
-      throw new RuntimeClientError('refused', `${what} at 0x${address.toString(16)}: ${messageOf(cause)}`, {
+      throw new SpillwayError('refused', `${what} at 0x${address.toString(16)}: ${messageOf(cause)}`, {
         cause,
       });
     }
     if (count !== bytes)
-      throw new RuntimeClientError('refused', `${what} at 0x${address.toString(16)}: the agent has ended`);
+      throw new SpillwayError('refused', `${what} at 0x${address.toString(16)}: the agent has ended`);
   };
   const read = (address: number, bytes: number): Buffer => {
     const buffer = Buffer.alloc(bytes);

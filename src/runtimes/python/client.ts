@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { goneError, type RuntimeClient, RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
+import { goneError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { askHook } from './hook-client.ts';
 import { type PythonBaseline, type PythonCollection, parseCollection, parseProfile } from './parse-answer.ts';
@@ -57,12 +58,11 @@ export function createPythonClient({
     }
     means = REMOTE;
     if (!mayOrder())
-      throw new RuntimeClientError(
-        'refused',
+      throw new SpillwayError(
+        'deferred',
         'the Python agent has no hook, and remote debugging is not due yet',
         {
-          deferred: true,
-          passing: true,
+          retryable: true,
         },
       );
     return remoteExec(procRoot, pid, look, startTime, { command, takeMs, workMs, signal: stop.signal });

@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
-import { messageOf } from '../../core/lib/errors.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
 
 /** The answer to a profile is some 10 KB. */
 const MAX_ANSWER_CHARS = 1_000_000;
@@ -8,7 +7,7 @@ const MAX_ANSWER_CHARS = 1_000_000;
 /**
  * Asks the hook in the agent: one line of JSON there, one back.
  * @param socket abstract address, with its leading zero byte
- * @throws ReachError
+ * @throws SpillwayError
  */
 export function askHook(
   socket: string,
@@ -18,7 +17,7 @@ export function askHook(
   return new Promise((resolve, reject) => {
     const connection = connect(socket);
     let answer = '';
-    const fail = (error: RuntimeClientError) => {
+    const fail = (error: SpillwayError) => {
       clearTimeout(timer);
       connection.destroy();
       reject(error);
@@ -26,8 +25,8 @@ export function askHook(
     const timer = setTimeout(
       () =>
         fail(
-          new RuntimeClientError('timeout', `the hook timed out after ${timeoutMs} ms`, {
-            passing: true,
+          new SpillwayError('timeout', `the hook timed out after ${timeoutMs} ms`, {
+            retryable: true,
           }),
         ),
       timeoutMs,
@@ -41,18 +40,18 @@ export function askHook(
         connection.destroy();
         resolve(answer);
       } else if (answer.length > MAX_ANSWER_CHARS)
-        fail(new RuntimeClientError('refused', 'the answer of the hook is too large'));
+        fail(new SpillwayError('refused', 'the answer of the hook is too large'));
     });
     connection.on('error', (cause) =>
       fail(
-        new RuntimeClientError('refused', `the hook is unreachable: ${messageOf(cause)}`, {
+        new SpillwayError('refused', `the hook is unreachable: ${messageOf(cause)}`, {
           cause,
-          passing: true,
+          retryable: true,
         }),
       ),
     );
     connection.on('close', () =>
-      fail(new RuntimeClientError('refused', 'the hook closed the connection', { passing: true })),
+      fail(new SpillwayError('refused', 'the hook closed the connection', { retryable: true })),
     );
   });
 }

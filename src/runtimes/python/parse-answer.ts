@@ -1,6 +1,6 @@
+import { SpillwayError } from '../../core/lib/errors.ts';
 import { formatBytes } from '../../core/lib/units.ts';
 import type { Collection, Profile, Site } from '../../core/model/heap.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 
 /** What a collection brought in a Python agent; sizes in bytes. */
 export interface PythonCollection extends Collection {
@@ -16,12 +16,12 @@ export interface PythonCollection extends Collection {
 /**
  * @param stopped what stood still: the `main` thread for the whole script, or, while the hook's own thread collected,
  * `all` threads for want of the interpreter's lock
- * @throws ReachError `refused` when the answer is an error or makes no sense
+ * @throws SpillwayError `refused` when the answer is an error or makes no sense
  */
 export function parseCollection(answer: string, stopped: 'main' | 'all'): PythonCollection {
   const fields = parseAnswer(answer);
   if (typeof fields['shared'] === 'number')
-    throw new RuntimeClientError(
+    throw new SpillwayError(
       'refused',
       `a collection would copy at least ${formatBytes(fields['shared'])} of memory shared with forked processes`,
       { hint: 'call gc.freeze() before the fork (gunicorn with preload_app: in a when_ready hook)' },
@@ -44,7 +44,7 @@ export type PythonBaseline = ReadonlyMap<string, number>;
 
 /**
  * A profile, and what the next is to be compared with: `baseline`, or what this one saw when there is none yet.
- * @throws ReachError `refused`
+ * @throws SpillwayError `refused`
  */
 export function parseProfile(
   answer: string,
@@ -97,7 +97,7 @@ function keyOf(site: Record<string, unknown>): string {
 function size(fields: Record<string, unknown>, key: string): number {
   const value = fields[key];
   if (typeof value === 'number' && value >= 0) return value;
-  throw new RuntimeClientError('refused', `the Python agent's answer has no ${key}`);
+  throw new SpillwayError('refused', `the Python agent's answer has no ${key}`);
 }
 
 function parseAnswer(text: string): Record<string, unknown> {
@@ -105,10 +105,10 @@ function parseAnswer(text: string): Record<string, unknown> {
   try {
     answer = JSON.parse(text);
   } catch (cause) {
-    throw new RuntimeClientError('refused', "the Python agent's answer is not JSON", { cause });
+    throw new SpillwayError('refused', "the Python agent's answer is not JSON", { cause });
   }
   const { ok, error, again } = (answer ?? {}) as { ok?: unknown; error?: unknown; again?: unknown };
   if (typeof ok === 'object' && ok !== null) return ok as Record<string, unknown>;
   const why = again === true ? 'a signal handler of the agent interrupted the work' : String(error);
-  throw new RuntimeClientError('refused', `in the Python agent: ${why}`, { passing: again === true });
+  throw new SpillwayError('refused', `in the Python agent: ${why}`, { retryable: again === true });
 }

@@ -11,8 +11,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { messageOf } from '../../core/lib/errors.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
 import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { readAgentFile } from '../../sources/agent-file.ts';
 
@@ -27,7 +26,7 @@ export interface PrivateDirectory {
   write(name: string, text: string): void;
   /**
    * `null` while the file is not there.
-   * @throws ReachError `refused` when it is not such as our script writes; a system error
+   * @throws SpillwayError `refused` when it is not such as our script writes; a system error
    */
   read(name: string): string | null;
   /** @returns whether it was there */
@@ -38,7 +37,7 @@ export interface PrivateDirectory {
 
 /**
  * Makes one in the first place that can be written to.
- * @throws ReachError `refused`
+ * @throws SpillwayError `refused`
  */
 export function privateDirectory(look: PythonFacts): PrivateDirectory {
   const { uid, gid } = look.identity();
@@ -63,7 +62,7 @@ export function privateDirectory(look: PythonFacts): PrivateDirectory {
       why = messageOf(error);
     }
   }
-  throw new RuntimeClientError('refused', `no directory of the agent is writable: ${why}`, {
+  throw new SpillwayError('refused', `no directory of the agent is writable: ${why}`, {
     hint: 'give the agent a writable /tmp (an emptyDir), or import spillway_hook in it',
   });
 }
@@ -79,7 +78,7 @@ function directory(parent: number, here: string, path: string, uid: number, gid:
       if (!existsSync(`${here}/${name}`)) return null;
       const content = readAgentFile(`${here}/${name}`, MOST_BYTES, uid);
       if (content) return content.toString();
-      throw new RuntimeClientError(
+      throw new SpillwayError(
         'refused',
         `the answer of the Python agent is larger than ${MOST_BYTES} bytes, or has another owner`,
       );

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { privateDirectory } from './private-directory.ts';
 import { HOOK_MEND, openOrder, type RemoteOrder } from './remote-order.ts';
@@ -27,7 +27,7 @@ const OPENING_MS = 50;
  * Has CPython's own remote debugging (PEP 768) run a script in the agent's main thread and gives its answer as text.
  * The interpreter looks for orders between byte codes, so one that waits in a C call (an idle event loop, a lock)
  * takes it only when that call returns; what was not taken in time is taken back.
- * @throws ReachError
+ * @throws SpillwayError
  */
 export async function remoteExec(
   procRoot: string,
@@ -59,16 +59,16 @@ export async function remoteExec(
         const why = job.signal.aborted
           ? 'cancelled'
           : `not taken within ${job.takeMs} ms: the main thread ran no Python`;
-        throw new RuntimeClientError('timeout', `the remote call was ${why}`, {
+        throw new SpillwayError('timeout', `the remote call was ${why}`, {
           hint: HOOK_MEND,
-          passing: true,
+          retryable: true,
         });
       }
       await until(job.workMs, () => directory.has(RESULT));
       const answer = directory.read(RESULT);
       if (answer === null)
-        throw new RuntimeClientError('timeout', `the agent timed out after ${job.workMs} ms`, {
-          passing: true,
+        throw new SpillwayError('timeout', `the agent timed out after ${job.workMs} ms`, {
+          retryable: true,
         });
       return answer;
     } finally {

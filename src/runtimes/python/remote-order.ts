@@ -1,4 +1,4 @@
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { isWritable } from '../../core/proc/python-maps.ts';
 import { type AgentMemory, openMemory } from './agent-memory.ts';
@@ -26,7 +26,7 @@ export interface RemoteOrder {
   readonly version: string;
   /**
    * Leaves the order.
-   * @throws ReachError `refused`
+   * @throws SpillwayError `refused`
    */
   arm(path: string): void;
   pending(): boolean;
@@ -41,7 +41,7 @@ export interface RemoteOrder {
  * Finds that place and checks everything that can be checked, since a write to a wrong one would kill the agent: the
  * cookie and version of the structure, that the offsets fit their structures, that interpreter and thread know each
  * other, that the thread is the process' main thread, and that each address lies in writable memory.
- * @throws ReachError `refused`
+ * @throws SpillwayError `refused`
  */
 export function openOrder(procRoot: string, pid: number, look: PythonFacts, startTime: number): RemoteOrder {
   const maps = look.maps();
@@ -77,7 +77,7 @@ function mainThread(memory: AgentMemory, runtime: number, offsets: PythonOffsets
     interpreter = memory.pointer(interpreter + of.next);
   }
   const thread = interpreter === 0 ? 0 : memory.pointer(interpreter + of.threadsMain);
-  if (thread === 0) return refuse('it is starting', { passing: true });
+  if (thread === 0) return refuse('it is starting', { retryable: true });
   if (memory.pointer(thread + in_.interpreter) !== interpreter)
     refuse('its interpreter and its main thread do not match');
   if (memory.pointer(thread + in_.nativeThreadId) !== ownPid)
@@ -102,7 +102,7 @@ function orderIn(memory: AgentMemory, offsets: PythonOffsets, thread: number): R
     arm(path) {
       const bytes = Buffer.from(`${path}\0`);
       if (bytes.length > offsets.pathBytes) refuse(`the path ${path} is too long for it`);
-      if (pending()) refuse('another debugger is attached', { passing: true });
+      if (pending()) refuse('another debugger is attached', { retryable: true });
       memory.write(thread + pathAt, bytes);
       memory.write(thread + pendingCall, Uint8Array.of(1, 0, 0, 0));
       remind();
@@ -117,8 +117,8 @@ function orderIn(memory: AgentMemory, offsets: PythonOffsets, thread: number): R
   };
 }
 
-function refuse(why: string, options: { hint?: string; passing?: boolean } = {}): never {
-  throw new RuntimeClientError('refused', `the Python agent is unreachable: ${why}`, {
+function refuse(why: string, options: { hint?: string; retryable?: boolean } = {}): never {
+  throw new SpillwayError('refused', `the Python agent is unreachable: ${why}`, {
     hint: HOOK_MEND,
     ...options,
   });

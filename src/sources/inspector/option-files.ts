@@ -1,7 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { errnoOf } from '../../core/lib/errors.ts';
+import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
 import { clean } from '../../core/lib/text.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { readAgentFile } from '../agent-file.ts';
 import { argsOf } from '../process-table.ts';
 import { signalFlag } from './flags.ts';
@@ -89,7 +88,7 @@ function pathIn(root: string, path: string): string {
 const MOST_OPTION_BYTES = 256 * 1024;
 
 /** Node takes options from files, too, of which its environment shows nothing. */
-export function optionFileObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
+export function optionFileObstacle(procRoot: string, pid: number): SpillwayError | undefined {
   for (const { path, optional, kind } of optionFiles(argsOf(procRoot, pid))) {
     const hint = 'start the agent with --inspect';
     try {
@@ -101,11 +100,11 @@ export function optionFileObstacle(procRoot: string, pid: number): RuntimeClient
       const flag = text === undefined ? 'too large to read' : signalFlagIn(text, kind);
       if (flag === undefined) continue;
       const what = `process ${pid} was started with ${clean(path)}, which holds ${clean(flag)}`;
-      return new RuntimeClientError('refused', `${what}: it may handle SIGUSR1 otherwise`, { hint });
+      return new SpillwayError('refused', `${what}: it may handle SIGUSR1 otherwise`, { hint });
     } catch (cause) {
       if (optional && errnoOf(cause) === 'ENOENT') continue;
       const what = `process ${pid} was started with ${clean(path)}, which cannot be read`;
-      return new RuntimeClientError('refused', `${what}: its reaction to SIGUSR1 is unknown`, {
+      return new SpillwayError('refused', `${what}: its reaction to SIGUSR1 is unknown`, {
         hint,
         cause,
       });

@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import { hasEnded } from '../../core/proc/proc-text.ts';
 import { readProc, readStat } from '../proc-fs.ts';
 import { baseName } from '../process-table.ts';
@@ -17,28 +17,24 @@ const MIN_AGE_MS = 600;
  * it: any other would die of it. Reads only, without a pause: send right after it.
  * @param startTime field 22 of `stat`, as found with the pid
  */
-export function signalObstacle(
-  procRoot: string,
-  pid: number,
-  startTime: number,
-): RuntimeClientError | undefined {
+export function signalObstacle(procRoot: string, pid: number, startTime: number): SpillwayError | undefined {
   const exe = executable(`${procRoot}/${pid}/exe`);
-  if (exe instanceof RuntimeClientError) return exe;
+  if (exe instanceof SpillwayError) return exe;
   if (!/^node(?:js)?[\d.]*$/.test(exe))
-    return new RuntimeClientError('refused', `process ${pid} runs ${exe}, not Node`);
+    return new SpillwayError('refused', `process ${pid} runs ${exe}, not Node`);
   const ageMs = ageOf(procRoot, startTime);
   if (ageMs === undefined || ageMs < MIN_AGE_MS)
-    return new RuntimeClientError('refused', `process ${pid} has just started`, { passing: true });
+    return new SpillwayError('refused', `process ${pid} has just started`, { retryable: true });
   const stat = readStat(procRoot, pid);
   if (stat.kind !== 'value' || hasEnded(stat.value) || stat.value.startTime !== startTime)
-    return new RuntimeClientError('refused', `process ${pid} has ended`);
+    return new SpillwayError('refused', `process ${pid} has ended`);
   if (/[TtZ]/.test(stat.value.state))
-    return new RuntimeClientError('refused', `process ${pid} is stopped (${stat.value.state})`, {
-      passing: true,
+    return new SpillwayError('refused', `process ${pid} is stopped (${stat.value.state})`, {
+      retryable: true,
     });
   // last, so that as little time as can be passes between this look and the signal
   if (catchesSigusr1(procRoot, pid)) return undefined;
-  return new RuntimeClientError(
+  return new SpillwayError(
     'refused',
     `process ${pid} does not catch SIGUSR1, the signal for Node's inspector`,
     {
@@ -47,11 +43,11 @@ export function signalObstacle(
   );
 }
 
-function executable(link: string): string | RuntimeClientError {
+function executable(link: string): string | SpillwayError {
   try {
     return baseName(readlinkSync(link).replace(/ \(deleted\)$/, ''));
   } catch (cause) {
-    return new RuntimeClientError('refused', `${link} is not readable: its program is unknown`, {
+    return new SpillwayError('refused', `${link} is not readable: its program is unknown`, {
       hint: 'run the guardian with the uid and gid of the agent',
       cause,
     });

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { SpillwayError } from '../../core/lib/errors.ts';
 import { clean } from '../../core/lib/text.ts';
-import { RuntimeClientError } from '../../core/ports/runtime-client.ts';
 import { hasEnded } from '../../core/proc/proc-text.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 import { listeningSockets } from '../listening-ports.ts';
@@ -37,14 +37,14 @@ export interface InspectorTarget {
   /**
    * The open inspector, if there is one. Asks the port that the flags name, then those on loopback that the process holds.
    * @param opening a signal has just asked for it: who is silent now may be the one that opens
-   * @throws ReachError when its network cannot be reached from here
+   * @throws SpillwayError when its network cannot be reached from here
    */
   find(timeoutMs: number, opening?: boolean): Promise<InspectorEndpoint | undefined>;
   /**
    * Why SIGUSR1 must not be sent, looked at now and without a pause.
    * @param listening from {@link listening}, not long ago
    */
-  signalObstacle(listening: readonly ListeningSocket[]): RuntimeClientError | undefined;
+  signalObstacle(listening: readonly ListeningSocket[]): SpillwayError | undefined;
   /** All sockets that listen in its network namespace. */
   listening(): Promise<readonly ListeningSocket[]>;
   /** Clients connected to it: local ports of the guardian's own connections, and how many others there are. */
@@ -156,10 +156,10 @@ export function createInspectorTarget(options: InspectorTargetOptions): Inspecto
 const MAX_WRAPPERS = 8;
 
 /** Node may have been told what the signal means: by its own flags, or in the command line of what started it. */
-function flagObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
+function flagObstacle(procRoot: string, pid: number): SpillwayError | undefined {
   const environment = environmentOf(`${procRoot}/${pid}`);
   if (environment === undefined)
-    return new RuntimeClientError(
+    return new SpillwayError(
       'refused',
       `the environment of process ${pid} is not readable: its reaction to SIGUSR1 is unknown`,
       { hint: 'run the guardian with the uid and gid of the agent' },
@@ -168,7 +168,7 @@ function flagObstacle(procRoot: string, pid: number): RuntimeClientError | undef
   for (let [at, words, left] = [pid, own, MAX_WRAPPERS]; left > 0; left--) {
     const flag = signalFlag(words);
     if (flag !== undefined)
-      return new RuntimeClientError(
+      return new SpillwayError(
         'refused',
         `process ${at} was started with ${clean(flag)}: it may handle SIGUSR1 otherwise`,
         {
@@ -184,11 +184,11 @@ function flagObstacle(procRoot: string, pid: number): RuntimeClientError | undef
 }
 
 /** Loopback is one per network namespace: from another one, 127.0.0.1 is somebody else. */
-function networkObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
+function networkObstacle(procRoot: string, pid: number): SpillwayError | undefined {
   const its = linkOf(`${procRoot}/${pid}/ns/net`);
   const ours = linkOf(`${procRoot}/self/ns/net`);
   if (its === '' || ours === '' || its === ours) return undefined;
-  return new RuntimeClientError('refused', `process ${pid} is in another network namespace`, {
+  return new SpillwayError('refused', `process ${pid} is in another network namespace`, {
     hint: 'run the guardian in the same pod, or with the same --network',
   });
 }
@@ -197,11 +197,11 @@ function networkObstacle(procRoot: string, pid: number): RuntimeClientError | un
 function portObstacle(
   { host, port }: InspectFlags,
   listening: readonly ListeningSocket[],
-): RuntimeClientError | undefined {
+): SpillwayError | undefined {
   if (port === 0 || !listening.some((s) => s.port === port && overlap(s.address, host))) return undefined;
-  return new RuntimeClientError('refused', `${host}:${port}, the address of Node's inspector, is in use`, {
+  return new SpillwayError('refused', `${host}:${port}, the address of Node's inspector, is in use`, {
     hint: 'give each agent an inspector port of its own: --inspect-port',
-    passing: true,
+    retryable: true,
   });
 }
 
@@ -209,7 +209,7 @@ function portObstacle(
  * The primary of a cluster passes the signal on to its workers, whatever that does to them, and their inspectors would stay
  * open. Node marks a worker by this variable.
  */
-function clusterObstacle(procRoot: string, pid: number): RuntimeClientError | undefined {
+function clusterObstacle(procRoot: string, pid: number): SpillwayError | undefined {
   // the number of threads only matters when it is one
   const children =
     readChildren(procRoot, pid, 2) ?? listPids(procRoot).filter((p) => parentOf(procRoot, p) === pid);
@@ -217,7 +217,7 @@ function clusterObstacle(procRoot: string, pid: number): RuntimeClientError | un
     /(?:^|\0)NODE_UNIQUE_ID=/.test(textOf(`${procRoot}/${child}/environ`)),
   );
   if (workers.length === 0) return undefined;
-  return new RuntimeClientError(
+  return new SpillwayError(
     'refused',
     `process ${pid} is the primary of a cluster: its workers would get SIGUSR1, too`,
     {

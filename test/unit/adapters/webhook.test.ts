@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { retry } from '../../../src/adapters/retry.ts';
 import { createWebhook } from '../../../src/adapters/webhook.ts';
+import type { SpillwayError } from '../../../src/core/lib/errors.ts';
 import type { GuardianEvent } from '../../../src/core/model/events.ts';
-import type { DeliveryError } from '../../../src/core/ports/sink.ts';
 import { createNotifier } from '../../../src/exporters/notifier.ts';
 import { readWebhookUrl } from '../../../src/sources/webhook-url.ts';
 
@@ -43,7 +43,7 @@ const deliver = (url: string, signal = AbortSignal.timeout(5000)) => hook(url).d
 const failure = (url: string, signal?: AbortSignal) =>
   deliver(url, signal).then(
     () => expect.unreachable('was delivered'),
-    (error: DeliveryError) => error,
+    (error: SpillwayError) => error,
   );
 const answering = (status: number, headers: Record<string, string> = {}, body = '') =>
   serve((_, response) => response.writeHead(status, headers).end(body));
@@ -120,7 +120,7 @@ describe('webhook', () => {
   it('ends with its signal when the server takes the request and is silent', async () => {
     const port = await serve(() => {});
     const error = await failure(`http://127.0.0.1:${port}/`, AbortSignal.timeout(50));
-    expect(error.permanent).toBe(false);
+    expect(error.retryable).toBe(true);
   });
 
   it('ends with its signal when the server reads nothing at all', async () => {
@@ -145,12 +145,12 @@ describe('webhook', () => {
 
   it.each([408, 425, 429, 500, 502, 503])('may try again after %i', async (status) => {
     const error = await failure(`http://127.0.0.1:${await answering(status)}/`);
-    expect(error).toMatchObject({ code: 'sink', permanent: false });
+    expect(error).toMatchObject({ code: 'sink', retryable: true });
     expect(error.message).toContain(String(status));
   });
 
   it.each([400, 401, 404, 410, 413, 422])('never tries again after %i', async (status) => {
-    expect(await failure(`http://127.0.0.1:${await answering(status)}/`)).toMatchObject({ permanent: true });
+    expect(await failure(`http://127.0.0.1:${await answering(status)}/`)).toMatchObject({ retryable: false });
   });
 
   it('reads Retry-After in seconds and as a date, by the clock of the server', async () => {
@@ -175,7 +175,7 @@ describe('webhook', () => {
     });
     const port = await answering(307, { location: `http://127.0.0.1:${target}/secret` });
     const error = await failure(`http://127.0.0.1:${port}/`);
-    expect(error).toMatchObject({ permanent: true });
+    expect(error).toMatchObject({ retryable: false });
     expect(error.message).toContain(`redirects to http://127.0.0.1:${target} are not followed`);
     expect(followed).toBe(false);
   });

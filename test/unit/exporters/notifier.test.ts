@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { retry } from '../../../src/adapters/retry.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 import type { EventReason, GuardianEvent } from '../../../src/core/model/events.ts';
-import { DeliveryError, type Sink } from '../../../src/core/ports/sink.ts';
+import type { Sink } from '../../../src/core/ports/sink.ts';
 import {
   createNotifier,
   type DeliveryResult,
@@ -73,7 +74,7 @@ describe('notifier', () => {
 
   it('keeps order and loses nothing while a sink is away, and says so once', async () => {
     const away = memorySink('a', (_, attempt) => {
-      if (attempt <= 4) throw new DeliveryError('nobody there');
+      if (attempt <= 4) throw new SpillwayError('sink', 'nobody there');
     });
     const { notifier, count, problems } = harness([away.sink]);
     for (const reason of STORY) notifier.emit(event(reason));
@@ -85,7 +86,7 @@ describe('notifier', () => {
 
   it('lets a death pass an event that is never taken, and gives that up once others are', async () => {
     const sink = memorySink('a', ({ reason }) => {
-      if (reason === 'MemoryPressureCritical') throw new DeliveryError('answered 500');
+      if (reason === 'MemoryPressureCritical') throw new SpillwayError('sink', 'answered 500');
     });
     const { notifier, count, problems } = harness([sink.sink]);
     for (const reason of ['MemoryPressureCritical', 'AgentOOMKilled'] as const) notifier.emit(event(reason));
@@ -101,7 +102,7 @@ describe('notifier', () => {
 
   it('tells a death at the end behind an event that is never taken', async () => {
     const sink = memorySink('a', ({ reason }) => {
-      if (reason === 'MemoryPressureCritical') throw new DeliveryError('answered 500');
+      if (reason === 'MemoryPressureCritical') throw new SpillwayError('sink', 'answered 500');
     });
     const { notifier } = harness([sink.sink], { firstWaitMs: 60_000 });
     for (const reason of ['MemoryPressureCritical', 'AgentOOMKilled'] as const) notifier.emit(event(reason));
@@ -205,7 +206,7 @@ describe('notifier', () => {
   it('does not repeat what is refused for good, and goes on with the next', async () => {
     const sink = memorySink('a', (each) => {
       if (each.reason === 'MemoryPressureWarning')
-        throw new DeliveryError('400 Bad Request', { permanent: true });
+        throw new SpillwayError('sink', '400 Bad Request', { retryable: false });
     });
     const { notifier, count, problems } = harness([sink.sink]);
     for (const reason of STORY) notifier.emit(event(reason));
@@ -219,7 +220,7 @@ describe('notifier', () => {
     const at: number[] = [];
     const sink = memorySink('a', (_, attempt) => {
       at.push(performance.now());
-      if (attempt === 1) throw new DeliveryError('429', { retryAfterMs: 1100 });
+      if (attempt === 1) throw new SpillwayError('sink', '429', { retryAfterMs: 1100 });
     });
     const { notifier, count } = harness([sink.sink]);
     notifier.emit(event('MemoryPressureWarning'));
@@ -253,7 +254,7 @@ describe('notifier', () => {
 
   it('on closing does not stay for a receiver that wants to be left alone for longer', async () => {
     const sink = memorySink('a', () => {
-      throw new DeliveryError('403', { retryAfterMs: 120_000 });
+      throw new SpillwayError('sink', '403', { retryAfterMs: 120_000 });
     });
     const { notifier, count } = harness([sink.sink]);
     for (const reason of STORY) notifier.emit(event(reason));

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { RuntimeClientError } from '../../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
 import { SessionContext } from '../../../src/remedies/session-context.ts';
 import { FakeAgent } from '../../support/fake-agent.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { startStory } from '../../support/story.ts';
 
-const REFUSAL = new RuntimeClientError('refused', 'the inspector cannot be opened');
+const REFUSAL = new SpillwayError('refused', 'the inspector cannot be opened');
 
 it('reaches into another process at once when the one before has refused', async () => {
   const story = await startStory({ options: { recycle: 'off' } }).goes(20);

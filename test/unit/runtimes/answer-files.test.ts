@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { RuntimeClientError } from '../../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../../src/core/lib/errors.ts';
 import type { PythonFacts } from '../../../src/core/proc/python-facts.ts';
 import { stoppedMs } from '../../../src/runtimes/jvm/files.ts';
 import { privateDirectory } from '../../../src/runtimes/python/private-directory.ts';
@@ -64,7 +64,7 @@ describe('the answer of a Python agent', () => {
 
   it('says what is wrong with one that is too large', () => {
     const read = () => answered((path) => writeFileSync(path, Buffer.alloc(4_000_000))).read('RESULT');
-    expect(read).toThrow(RuntimeClientError);
+    expect(read).toThrow(SpillwayError);
     expect(read).toThrow(/larger than 1000000 bytes/);
   });
 });

@@ -58,7 +58,7 @@ it.each(['inspect-only', 'off'] as const)('sends no signal with gc %s', async (g
 it('sends no signal while none may be sent, and asks again later', async () => {
   const agent = await agentWithoutInspector();
   await expect(reachedBy(agent.pid, 'on-shared-host', false).facts()).rejects.toMatchObject({
-    deferred: true,
+    code: 'deferred',
   });
   expect(portsOf(agent.pid)).toEqual([]);
 });

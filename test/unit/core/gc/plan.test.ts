@@ -278,7 +278,7 @@ describe('after a failure', () => {
     ['refused', false, 30_000],
     ['refused', true, 100],
     ['timeout', false, 2000],
-  ] as const)('%s (passing: %s) it waits %i ms, and twice as long each time', (outcome, passing, firstMs) => {
+  ] as const)('%s (retryable: %s) it waits %i ms, and twice as long each time', (outcome, passing, firstMs) => {
     const plan = planned();
     const first = START + 100_000;
     expect(plan.decide(inputAt(first))).toHaveProperty('collect');

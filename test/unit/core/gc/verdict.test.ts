@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type GcFacts, gcFailure, gcVerdict } from '../../../../src/core/gc/verdict.ts';
+import { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import type { HeapFacts } from '../../../../src/core/model/heap.ts';
-import { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
 
 const MIB = 2 ** 20;
 
@@ -67,8 +67,8 @@ describe('the verdict on a collection', () => {
   });
 
   it('refused and timeout: the reason and the hint as they come', () => {
-    const error = new RuntimeClientError('refused', 'port 9229 is taken', { hint: 'free it' });
+    const error = new SpillwayError('refused', 'port 9229 is taken', { hint: 'free it' });
     expect(gcFailure(error)).toEqual({ verdict: 'refused', note: 'port 9229 is taken', hint: 'free it' });
-    expect(gcFailure(new RuntimeClientError('timeout', 'no answer')).hint).toBeNull();
+    expect(gcFailure(new SpillwayError('timeout', 'no answer')).hint).toBeNull();
   });
 });

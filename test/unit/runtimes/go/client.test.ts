@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import type { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createGoClient, type GoReachOptions } from '../../../../src/runtimes/go/client.ts';
 import { listeningSockets } from '../../../../src/sources/listening-ports.ts';
 import { isAlive, MIB, rssMiB } from '../../../support/cli.ts';
@@ -42,12 +42,12 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   const clientOf = (pid: number, options: Partial<GoReachOptions> = {}) =>
     createGoClient({ procRoot: '/proc', pid, listening: listeningSockets, ...options });
 
-  const refusal = (call: Promise<unknown>): Promise<RuntimeClientError> =>
+  const refusal = (call: Promise<unknown>): Promise<SpillwayError> =>
     call.then(
       () => {
         throw new Error('it was not refused');
       },
-      (error: RuntimeClientError) => error,
+      (error: SpillwayError) => error,
     );
 
   async function expectUnharmed(agent: Started): Promise<void> {
@@ -106,7 +106,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     const client = clientOf(agent.pid, { timeouts: { probeMs: 300 } });
     for (let i = 0; i < 2; i++) await refusal(client.collect('fast'));
     const error = await refusal(client.collect('fast'));
-    expect(error).toMatchObject({ outcome: 'refused', passing: false });
+    expect(error).toMatchObject({ code: 'refused', retryable: false });
     expect(error.hint).toContain('net/http/pprof');
     const startMs = performance.now();
     await refusal(client.facts());
@@ -117,7 +117,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
   it('waits for a slow agent no longer than its limit', async () => {
     const agent = await startAgent(['slow']);
     const startMs = performance.now();
-    expect(await refusal(clientOf(agent.pid).facts())).toMatchObject({ outcome: 'timeout', passing: true });
+    expect(await refusal(clientOf(agent.pid).facts())).toMatchObject({ code: 'timeout', retryable: true });
     expect(performance.now() - startMs).toBeLessThan(1000);
     await expectUnharmed(agent);
     const patient = clientOf(agent.pid, { timeouts: { probeMs: 5000, readMs: 5000 } });
@@ -147,7 +147,7 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     await client.facts();
     agent.kill();
     await until(() => !isAlive(agent.pid));
-    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused' });
+    expect(await refusal(client.facts())).toMatchObject({ code: 'refused' });
   });
 
   it.skipIf(!canUnshare)('refuses across network namespaces (needs root, unshare)', async () => {

@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import type { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createJvmClient, type JvmReachOptions } from '../../../../src/runtimes/jvm/client.ts';
 import { isAlive, MIB, rssMiB } from '../../../support/cli.ts';
 import { compileJava, JAVAS, runs } from '../../../support/compiled.ts';
@@ -83,12 +83,12 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     expect(existsSync(`/tmp/.attach_pid${agent.pid}`)).toBe(false);
   }
 
-  const refusal = (call: Promise<unknown>): Promise<RuntimeClientError> =>
+  const refusal = (call: Promise<unknown>): Promise<SpillwayError> =>
     call.then(
       () => {
         throw new Error('it was not refused');
       },
-      (error: RuntimeClientError) => error,
+      (error: SpillwayError) => error,
     );
 
   const COLLECTORS = { G1: true, Serial: false, Parallel: false, Z: false, Shenandoah: true };
@@ -169,7 +169,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const client = clientOf(agent.pid);
     expect((await client.collect('fast')).after).not.toBeNull();
     rmSync(`/tmp/.java_pid${agent.pid}`);
-    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', hint: 'remove -Xrs' });
+    expect(await refusal(client.facts())).toMatchObject({ code: 'refused', hint: 'remove -Xrs' });
     await expectUnharmed(agent);
   });
 
@@ -180,7 +180,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
   ])('sends no signal where attaching is switched off %s', async (_, flags, env) => {
     const agent = await startAgent(flags, { env });
     const error = await refusal(clientOf(agent.pid).collect('fast'));
-    expect(error).toMatchObject({ outcome: 'refused', passing: false });
+    expect(error).toMatchObject({ code: 'refused', retryable: false });
     expect(error.message).toContain('DisableAttachMechanism');
     await expectUnharmed(agent);
   });
@@ -191,7 +191,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const agent = await startAgent([`@${file}`]);
     const client = clientOf(agent.pid, { timeouts: { attachMs: 300 } });
     const outcomes: string[] = [];
-    for (let i = 0; i < 4; i++) outcomes.push((await refusal(client.facts())).outcome);
+    for (let i = 0; i < 4; i++) outcomes.push((await refusal(client.facts())).code);
     expect(outcomes).toEqual(['timeout', 'timeout', 'refused', 'refused']);
     expect(agent.output().match(/Full thread dump/g)).toHaveLength(2);
     expect(existsSync(`/tmp/.attach_pid${agent.pid}`)).toBe(false);
@@ -206,7 +206,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const refused = refusal(clientOf(agent.pid).facts());
     await until(() => existsSync(trigger));
     agent.kill();
-    expect((await refused).outcome).toBe('refused');
+    expect((await refused).code).toBe('refused');
     expect(existsSync(trigger)).toBe(false);
 
     const other = await startAgent([]);
@@ -230,8 +230,8 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       const client = clientOf(agent.pid);
       let facts: unknown = null;
       for (let tries = 0; tries < 5000 && facts === null; tries++) {
-        facts = await client.facts().catch((error: RuntimeClientError) => {
-          expect(error).toMatchObject({ outcome: 'refused', passing: true });
+        facts = await client.facts().catch((error: SpillwayError) => {
+          expect(error).toMatchObject({ code: 'refused', retryable: true });
           return null;
         });
         if (facts === null) await sleep(1);
@@ -251,11 +251,11 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       await until(() => /\) T /.test(readFileSync(`/proc/${agent.pid}/stat`, 'utf8')));
     };
     await stop();
-    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', passing: true });
+    expect(await refusal(client.facts())).toMatchObject({ code: 'refused', retryable: true });
     process.kill(agent.pid, 'SIGCONT');
     await until(async () => (await client.facts().catch(() => null)) !== null);
     await stop();
-    expect(await refusal(client.facts())).toMatchObject({ outcome: 'timeout', passing: true });
+    expect(await refusal(client.facts())).toMatchObject({ code: 'timeout', retryable: true });
     process.kill(agent.pid, 'SIGCONT');
     expect(await client.facts()).not.toBeNull();
     await expectUnharmed(agent);
@@ -277,7 +277,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     await client.facts();
     agent.kill();
     await until(() => !isAlive(agent.pid));
-    expect(await refusal(client.facts())).toMatchObject({ outcome: 'refused', passing: false });
+    expect(await refusal(client.facts())).toMatchObject({ code: 'refused', retryable: false });
   });
 
   it.skipIf(!canSetpriv)('reaches the JVM of another user as root (needs root, setpriv)', async () => {
@@ -294,7 +294,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const source = fileURLToPath(new URL('../../../../src/runtimes/jvm/client.ts', import.meta.url));
     buildSync({ entryPoints: [source], bundle: true, platform: 'node', format: 'cjs', outfile: bundle });
     const script = `require(${JSON.stringify(bundle)}).createJvmClient({ procRoot: '/proc', pid: ${agent.pid} })
-      .facts().then(() => console.log('reached'), ({ outcome, hint }) => console.log(outcome, hint))`;
+      .facts().then(() => console.log('reached'), ({ code, hint }) => console.log(code, hint))`;
     const out = execFileSync(
       'setpriv',
       ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '-e', script],

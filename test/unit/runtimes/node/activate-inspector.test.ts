@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createInspectorActivation } from '../../../../src/runtimes/node/activate-inspector.ts';
 import { type InspectorTarget, NODE_TIMEOUTS } from '../../../../src/runtimes/node/target.ts';
 import { start } from '../../../support/started.ts';
@@ -26,7 +26,7 @@ describe('SIGUSR1', () => {
       target,
       signals: {
         refusal: () =>
-          changed && change === 'calm' ? new RuntimeClientError('refused', 'all is calm') : undefined,
+          changed && change === 'calm' ? new SpillwayError('refused', 'all is calm') : undefined,
         sent() {},
         answered() {},
       },

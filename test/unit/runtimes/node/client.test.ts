@@ -5,7 +5,7 @@ import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { RuntimeClientError } from '../../../../src/core/ports/runtime-client.ts';
+import { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import type { NodeClient } from '../../../../src/runtimes/node/client.ts';
 import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
 import { createInspectorTarget } from '../../../../src/sources/inspector/target.ts';
@@ -30,13 +30,13 @@ const PORT = 20_000 + (process.pid % 10_000);
 const MIB = 2 ** 20;
 
 /** How a call ended that must not succeed. */
-async function refusal(call: Promise<unknown>): Promise<RuntimeClientError> {
+async function refusal(call: Promise<unknown>): Promise<SpillwayError> {
   const error = await call.then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  expect(error).toBeInstanceOf(RuntimeClientError);
-  return error as RuntimeClientError;
+  expect(error).toBeInstanceOf(SpillwayError);
+  return error as SpillwayError;
 }
 
 /** Collects in both ways, lets go; the agent is as it was. */
@@ -132,7 +132,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     await refusal(client.collect('fast'));
     await client.release();
     const again = await refusal(client.facts());
-    expect(again).toMatchObject({ outcome: 'refused', passing: false });
+    expect(again).toMatchObject({ code: 'refused', retryable: false });
     expect(agent.output().match(/handled/g)).toHaveLength(1);
     expect(lives(agent.pid)).toBe(true);
   });
@@ -211,7 +211,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     process.kill(agent.pid, 'SIGUSR2');
     await until(() => agent.output().includes('blocking'));
     const startMs = performance.now();
-    expect(await refusal(client.collect('full'))).toMatchObject({ outcome: 'timeout' });
+    expect(await refusal(client.collect('full'))).toMatchObject({ code: 'timeout' });
     expect(performance.now() - startMs).toBeLessThan(900);
     const leaveMs = performance.now();
     await client.release();
@@ -271,7 +271,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const user = await debug(port, 'pause');
     await until(() => user.output().includes('paused'));
     const client = clientOf(agent.pid);
-    expect(await refusal(client.collect('full'))).toMatchObject({ outcome: 'timeout' });
+    expect(await refusal(client.collect('full'))).toMatchObject({ code: 'timeout' });
     await client.release();
     await sleep(100);
     expect(user.output()).not.toMatch(/resumed|closed/);
@@ -372,7 +372,7 @@ it('refuses a second agent on the same port, and sends it no signal', async () =
   await a.facts();
   expect(a.inspectorPort).toBe(PORT);
   const error = await refusal(b.facts());
-  expect(error).toMatchObject({ outcome: 'refused', passing: true });
+  expect(error).toMatchObject({ code: 'refused', retryable: true });
   expect(error.message).toContain(`127.0.0.1:${PORT}`);
   await a.release();
   await b.facts();
@@ -424,7 +424,7 @@ it.each(OTHERS)('sends no signal to what is not Node: %s %j', async (command, ar
   onTestFinished(other.kill);
   await sleep(300);
   const error = await refusal(clientOf(other.pid).facts());
-  expect(error).toMatchObject({ outcome: 'refused', passing: false });
+  expect(error).toMatchObject({ code: 'refused', retryable: false });
   expect(error.message).toContain('not Node');
   await sleep(50);
   expect(lives(other.pid)).toBe(true);

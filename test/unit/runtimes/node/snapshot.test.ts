@@ -58,7 +58,7 @@ describe('takeSnapshot', () => {
   it('gives up in time', async () => {
     await using agent = await growingAgent(process.execPath, [AGENT, 'class', '5']);
     await expect(takeSnapshot(agent.session, () => sleep(100), 20)).rejects.toMatchObject({
-      outcome: 'timeout',
+      code: 'timeout',
     });
   });
 });

@@ -48,7 +48,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('is given no order before the moment for it', async () => {
         let may = false;
         agent = await pythonAgent(python, ['cycles', 'sleep'], { mayOrder: () => may });
-        await expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'refused', deferred: true });
+        await expect(agent.client.collect()).rejects.toMatchObject({ code: 'deferred' });
         expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
         may = true;
         expect((await agent.client.collect()).unreachable).toBeGreaterThanOrEqual(5000);
@@ -57,7 +57,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('does not collect what is shared with other processes: its pages would be copied', async () => {
         agent = await pythonAgent(python, ['turns', 'preload']);
         await expect(agent.client.collect()).rejects.toMatchObject({
-          outcome: 'refused',
+          code: 'refused',
           hint: expect.stringContaining('gc.freeze()'),
         });
         expect(await agent.works()).toBe(true);
@@ -90,7 +90,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('takes the order back from an agent in a C call', async () => {
         agent = await pythonAgent(python, ['cycles', 'pause'], { takeMs: 200 });
         await sleep(100); // it is in that call by now
-        await expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'timeout', passing: true });
+        await expect(agent.client.collect()).rejects.toMatchObject({ code: 'timeout', retryable: true });
         expect(await agent.works()).toBe(true); // its call has ended
         expect(agent.rssBytes()).toBeGreaterThan(100 * MB);
         expect(leftovers()).toEqual([]);
@@ -100,7 +100,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('leaves nothing behind of an agent that ends meanwhile', async () => {
         agent = await pythonAgent(python, ['none', 'ccall'], { takeMs: 300 });
         await sleep(100); // it is in that call by now
-        const collection = expect(agent.client.collect()).rejects.toMatchObject({ name: 'ReachError' });
+        const collection = expect(agent.client.collect()).rejects.toMatchObject({ code: 'refused' });
         await sleep(50);
         agent.kill();
         await collection;
@@ -110,7 +110,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('takes the order back when released', async () => {
         agent = await pythonAgent(python, ['none', 'ccall']);
         await sleep(100); // it is in that call by now
-        const collection = expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'timeout' });
+        const collection = expect(agent.client.collect()).rejects.toMatchObject({ code: 'timeout' });
         await sleep(50);
         const start = performance.now();
         await agent.client.release();
@@ -123,7 +123,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         const env = { PYTHON_DISABLE_REMOTE_DEBUG: '1' };
         agent = await pythonAgent(python, ['none', 'sleep'], { env });
         await expect(agent.client.collect()).rejects.toMatchObject({
-          outcome: 'refused',
+          code: 'refused',
           message: expect.stringContaining('switched off'),
           hint: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
         });
@@ -145,7 +145,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it('does not swallow what the signal handlers of the agent raise', async () => {
         agent = await pythonAgent(python, ['none', 'alarm']);
         for (let i = 0; i < 20; i++) {
-          await agent.client.collect().catch((error) => expect(error).toMatchObject({ passing: true }));
+          await agent.client.collect().catch((error) => expect(error).toMatchObject({ retryable: true }));
           await sleep(15);
         }
         expect(await agent.works()).toBe(true);
@@ -161,7 +161,7 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
       it.skipIf(process.getuid?.() !== 0)('finds that the hook serves its own user only', async () => {
         agent = await pythonAgent(python, ['none', 'sleep'], { hook: true, uid: 65534, gid: 65534 });
         await expect(agent.client.collect()).rejects.toMatchObject({
-          outcome: 'refused',
+          code: 'refused',
           message: expect.stringContaining('only processes of the user 65534'),
         });
         expect(await agent.works()).toBe(true);
@@ -210,7 +210,7 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
   it('does not collect what is shared with other processes: its pages would be copied', async () => {
     agent = await pythonAgent(python, ['turns', 'preload'], { hook: true });
     await expect(agent.client.collect()).rejects.toMatchObject({
-      outcome: 'refused',
+      code: 'refused',
       message: expect.stringMatching(/would copy at least [\d.]+ MiB/),
       hint: expect.stringContaining('gc.freeze()'),
     });
@@ -247,7 +247,7 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     if (old.trim() !== 'True') return;
     agent = await pythonAgent(python, ['none', 'sleep']);
     await expect(agent.client.collect()).rejects.toMatchObject({
-      outcome: 'refused',
+      code: 'refused',
       hint: expect.stringContaining('import spillway_hook'),
     });
     expect(await agent.works()).toBe(true);
@@ -259,7 +259,7 @@ describe('a process that is gone', () => {
     agent = await pythonAgent(PYTHON ?? '', ['none', 'sleep']);
     agent.kill();
     await new Promise((resolve) => agent?.child.once('exit', resolve));
-    await expect(agent.client.collect()).rejects.toMatchObject({ outcome: 'refused' });
+    await expect(agent.client.collect()).rejects.toMatchObject({ code: 'refused' });
     await agent.client.release();
   });
 });

@@ -126,8 +126,8 @@ describe('answers', () => {
     '{"ok":{"stallMs":-1}}',
     '{"error":"MemoryError: x"}',
   ])('of %j are refused', (answer) => {
-    expect(() => parseCollection(answer, 'main')).toThrow(expect.objectContaining({ outcome: 'refused' }));
-    expect(() => parseProfile(answer, null)).toThrow(expect.objectContaining({ outcome: 'refused' }));
+    expect(() => parseCollection(answer, 'main')).toThrow(expect.objectContaining({ code: 'refused' }));
+    expect(() => parseProfile(answer, null)).toThrow(expect.objectContaining({ code: 'refused' }));
   });
 
   it('compare with the first', () => {
