@@ -1,4 +1,5 @@
 import { type ClientRequest, get, type IncomingMessage } from 'node:http';
+import { type Backoff, waitAfter } from '../core/lib/backoff.ts';
 import { LEVELS, type Level } from '../core/model/status.ts';
 import { ADVICE, type AdviceAction } from '../core/pressure/advice.ts';
 import { atLeast } from '../core/pressure/level.ts';
@@ -12,9 +13,8 @@ export interface SidecarListeners {
   advice(action: AdviceAction): void;
 }
 
-/** Between attempts, doubling; the real wait is drawn from the upper half, so that agents do not come all at once. */
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
+/** Between attempts; the real wait is drawn from the upper half, so that agents do not come all at once. */
+const RETRY_MS: Backoff = { first: 500, longest: 15_000 };
 /**
  * A sidecar speaks once a second; this many ticks without a word, and it hangs. Ticks and not time: while the agent's own
  * event loop is blocked, neither ticks pass nor words arrive.
@@ -27,7 +27,7 @@ export class Sidecar {
   readonly #ears: SidecarListeners;
   #request: ClientRequest | undefined;
   #silentTicks = 0;
-  #waitMs = FIRST_WAIT_MS;
+  #failures = 0;
   #retryAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param url of the stream itself */
@@ -93,7 +93,7 @@ export class Sidecar {
     if (event !== 'status' && event !== 'reading') return;
     const { level, ratio, ready, secondsToLimit } = message;
     if (!isLevel(level)) return;
-    this.#waitMs = FIRST_WAIT_MS;
+    this.#failures = 0;
     this.#ears.state(
       isAmount(ratio)
         ? {
@@ -114,8 +114,8 @@ export class Sidecar {
   }
 
   #wait(): void {
-    this.#retryAtMs = performance.now() + this.#waitMs * (0.5 + Math.random() / 2);
-    this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
+    const waitMs = waitAfter(RETRY_MS, ++this.#failures);
+    this.#retryAtMs = performance.now() + waitMs * (0.5 + Math.random() / 2);
   }
 }
 

@@ -6,12 +6,13 @@ import {
   type KeyPair,
 } from '../core/inject/certificate.ts';
 import type { CertificateStore, Stored } from '../core/inject/certificate-store.ts';
+import { type Backoff, waitAfter } from '../core/lib/backoff.ts';
 import { describeError, SpillwayError } from '../core/lib/errors.ts';
 
 /** Between two looks at the Secret and the configuration: an upgrade of the chart may empty the latter. */
 const CHECK_MS = 10_000;
-/** Waits after failures, doubling. */
-const RETRY_MS = { first: 500, most: 30_000 };
+/** Waits after failures. */
+const RETRY_MS: Backoff = { first: 500, longest: 30_000 };
 /** For one look, with all its requests. */
 const ROUND_MS = 30_000;
 /** Until the API server has heard of a new authority, what it knows is served. */
@@ -69,21 +70,20 @@ export class CertificateKeeper {
 
   async #run(): Promise<void> {
     const { log, checkMs = CHECK_MS } = this.#deps;
-    let retryMs = RETRY_MS.first;
+    let failures = 0;
     let said = '';
     while (!this.#ended.signal.aborted) {
       let waitMs = checkMs;
       try {
         await this.#round(AbortSignal.any([this.#ended.signal, AbortSignal.timeout(ROUND_MS)]));
         if (said !== '') log('info', 'certificate: recovered');
-        [retryMs, said] = [RETRY_MS.first, ''];
+        [failures, said] = [0, ''];
       } catch (error) {
         if (this.#ended.signal.aborted) return;
         const text = describeError(error);
         if (text !== said) log('warn', `certificate: ${text}`);
         said = text;
-        waitMs = retryMs;
-        retryMs = Math.min(2 * retryMs, RETRY_MS.most);
+        waitMs = waitAfter(RETRY_MS, ++failures);
       }
       await sleep(waitMs, undefined, { signal: this.#ended.signal }).catch(() => {});
     }

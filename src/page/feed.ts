@@ -1,3 +1,4 @@
+import { type Backoff, waitAfter } from '../core/lib/backoff.ts';
 import type { Status } from '../core/model/status.ts';
 import type { HistoryReport } from '../core/report/history-report.ts';
 
@@ -6,8 +7,7 @@ export const STALE_MS = 3500;
 /** Without a word for this long the connection is given up for a new one: it may be half open. */
 const SILENT_MS = 10_000;
 const CHECK_MS = 1000;
-const RETRY_MS = 1000;
-const MOST_RETRY_MS = 10_000;
+const RETRY_MS: Backoff = { first: 1000, longest: 10_000 };
 const ANSWER_MS = 5000;
 /** A hidden tab is let go after this: browsers allow six connections to a host, and the guardian has other work. */
 const HIDDEN_MS = 5000;
@@ -31,7 +31,7 @@ export function follow(listener: Listener): { catchUp(): Promise<void> } {
   let stream: EventSource | undefined;
   let heardMs: number | null = null;
   let openedMs = 0;
-  let retryMs = RETRY_MS;
+  let failures = 0;
   let retry = 0;
   let hiding = 0;
   let asking = false;
@@ -43,7 +43,7 @@ export function follow(listener: Listener): { catchUp(): Promise<void> } {
     const mine = new EventSource('v1/stream');
     stream = mine;
     mine.addEventListener('open', () => {
-      retryMs = RETRY_MS;
+      failures = 0;
       void catchUp();
     });
     mine.addEventListener('status', ({ data }) => {
@@ -70,8 +70,7 @@ export function follow(listener: Listener): { catchUp(): Promise<void> } {
 
   function later(): void {
     close();
-    retry = setTimeout(open, retryMs);
-    retryMs = Math.min(2 * retryMs, MOST_RETRY_MS);
+    retry = setTimeout(open, waitAfter(RETRY_MS, ++failures));
   }
 
   /** How far the guardian's clock is ahead of this one. */

@@ -1,3 +1,4 @@
+import { AT_ONCE, type Retry, retryLater } from '../core/lib/backoff.ts';
 import { SpillwayError } from '../core/lib/errors.ts';
 import type { AgentProcess, Clock } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
@@ -25,7 +26,7 @@ export class RuntimeConnection {
   #left: RuntimeClient | undefined;
   #occupied = false;
   /** Of the process that refused, not of the agent: another one below it may be open. */
-  #refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
+  #refusals = { pid: 0, retry: AT_ONCE };
   readonly #maySignal: () => boolean;
 
   constructor(
@@ -56,8 +57,7 @@ export class RuntimeConnection {
 
   /** From when on the next try makes sense, in monotonic milliseconds. */
   get retryMs(): number {
-    const { pid, retryMs } = this.#refusals;
-    return pid === this.#context.agent.worker.pid ? retryMs : Number.NEGATIVE_INFINITY;
+    return this.#retryOf(this.#context.agent.worker.pid).fromMs;
   }
 
   /**
@@ -100,16 +100,19 @@ export class RuntimeConnection {
   }
 
   answered(): void {
-    this.#refusals = { pid: 0, count: 0, retryMs: Number.NEGATIVE_INFINITY };
+    this.#refusals = { pid: 0, retry: AT_ONCE };
   }
 
   /** It is tried again the later the more often it failed. Returns how often that was since the last answer. */
   refused({ code, retryable }: SpillwayError): number {
     const { pid } = this.#context.agent.worker;
-    const count = pid === this.#refusals.pid ? this.#refusals.count + 1 : 1;
-    const { first, longest } = RETRY_MS[retryable ? 'retryable' : code === 'timeout' ? 'timeout' : 'refused'];
-    const retryMs = this.#clock.now() + Math.min(longest, first * 2 ** (count - 1));
-    this.#refusals = { pid, count, retryMs };
-    return count;
+    const backoff = retryable ? RETRY_MS.retryable : code === 'timeout' ? RETRY_MS.timeout : RETRY_MS.refused;
+    const retry = retryLater(this.#retryOf(pid), backoff, this.#clock.now());
+    this.#refusals = { pid, retry };
+    return retry.failures;
+  }
+
+  #retryOf(pid: number): Retry {
+    return this.#refusals.pid === pid ? this.#refusals.retry : AT_ONCE;
   }
 }

@@ -1,3 +1,4 @@
+import { type Backoff, waitAfter } from '../lib/backoff.ts';
 import { formatBytes } from '../lib/units.ts';
 import type { HeapFacts } from '../model/heap.ts';
 import type { Advised } from '../model/notice.ts';
@@ -15,7 +16,7 @@ const GROWS_MS = 500;
 /** … or for this share of the time to the limit, where that is short. */
 const STANDS_SHARE = 0.25;
 /** After an answer that the heap is far from its limit: 10, 20, 40 … 300 s until the next question below the old high. */
-const FAR_MS = { first: 10_000, longest: 300_000 };
+const FAR_MS: Backoff = { first: 10_000, longest: 300_000 };
 
 /** Heap of the isolate with the limit, as the agent told it, and the agent's anonymous memory at that time; bytes. */
 export interface HeapSample {
@@ -35,7 +36,8 @@ export interface HeapBound {
   readonly nearSinceMs: number | null;
   /** Until then only a new high is worth a question. */
   readonly restUntilMs: number;
-  readonly restMs: number;
+  /** Answers in a row that it is far from its limit. */
+  readonly farInRow: number;
 }
 
 export const UNBOUND: HeapBound = {
@@ -45,7 +47,7 @@ export const UNBOUND: HeapBound = {
   roseMs: Number.NEGATIVE_INFINITY,
   nearSinceMs: null,
   restUntilMs: Number.NEGATIVE_INFINITY,
-  restMs: FAR_MS.first,
+  farInRow: 0,
 };
 
 export interface HeapBoundInput {
@@ -117,13 +119,9 @@ export function askedHeap(
   usedBytes: number | null,
 ): HeapBound {
   const far = usedBytes === null || usedBytes < thresholds.warnRatio * heapLimitBytes;
-  return {
-    ...state,
-    fromBytes: anonBytes,
-    askedBytes: anonBytes,
-    restUntilMs: far ? nowMs + state.restMs : Number.NEGATIVE_INFINITY,
-    restMs: far ? Math.min(FAR_MS.longest, 2 * state.restMs) : FAR_MS.first,
-  };
+  const farInRow = far ? state.farInRow + 1 : 0;
+  const restUntilMs = far ? nowMs + waitAfter(FAR_MS, farInRow) : Number.NEGATIVE_INFINITY;
+  return { ...state, fromBytes: anonBytes, askedBytes: anonBytes, restUntilMs, farInRow };
 }
 
 /** Which limit is nearer: the container's, or that at which the runtime itself gives up. */

@@ -1,3 +1,4 @@
+import { AT_ONCE, retryLater } from '../lib/backoff.ts';
 import type { Runtime } from '../model/status.ts';
 import { isForeseen } from '../pressure/access.ts';
 import { expectedStallMs, unaffordable, waysOf } from './affordable.ts';
@@ -18,7 +19,7 @@ export interface GcPlanOptions {
 
 /** At warning a kill has to be foreseen for so long before it is a reason for a long stop: a forecast may be of a single step. */
 const STANDS_MS = 1000;
-/** After an attempt that failed, and again after each further one the double. */
+/** After an attempt that failed, and after further ones. */
 const RETRY_MS = {
   retryable: { first: 100, longest: 10_000 },
   timeout: { first: 2000, longest: 60_000 },
@@ -38,8 +39,7 @@ export class GcPlan {
   #load = NO_LOAD;
   #worth = UNTRIED;
   #foreseenSinceMs: number | null = null;
-  #failures = 0;
-  #retryMs = Number.NEGATIVE_INFINITY;
+  #retry = AT_ONCE;
   /** What was decided last: what `ran` and `failed` are about. */
   #asked:
     | { near: 'container' | 'heap'; expectedStallMs: number; afterLoad: boolean; underLoad: boolean }
@@ -68,7 +68,8 @@ export class GcPlan {
     this.#load = followLoad(this.#load, given, isShort(given, warnRatio));
     const trigger = triggerOf(given, this.#load, warnRatio, this.#worth.left?.underLoad === true);
     if (!trigger) return { wait: 'there is no memory pressure' };
-    if (!forced && nowMs < this.#retryMs) return { wait: 'the last attempt failed', untilMs: this.#retryMs };
+    if (!forced && nowMs < this.#retry.fromMs)
+      return { wait: 'the last attempt failed', untilMs: this.#retry.fromMs };
 
     const { reason, afterLoad } = trigger;
     const ways = waysOf(input, estimate, afterLoad, this.#worth.fullPays);
@@ -93,8 +94,7 @@ export class GcPlan {
     this.#worth = UNTRIED;
     this.#estimate.another();
     this.#asked = undefined;
-    this.#failures = 0;
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#retry = AT_ONCE;
   }
 
   /** What was decided is done. */
@@ -108,8 +108,7 @@ export class GcPlan {
     this.#worth = afterRun(this.#worth, run, good, underLoad);
     if (afterLoad) this.#load = collectedAfter(this.#load, endedMs, good);
     this.#asked = undefined;
-    this.#failures = 0;
-    this.#retryMs = Number.NEGATIVE_INFINITY;
+    this.#retry = AT_ONCE;
   }
 
   /**
@@ -121,9 +120,7 @@ export class GcPlan {
     // a collection that was not answered in time may be made all the same, so it is paid for
     if (outcome === 'timeout') this.stalled(this.#asked.expectedStallMs, nowMs);
     this.#asked = undefined;
-    const { first, longest } = RETRY_MS[retryable ? 'retryable' : outcome];
-    this.#retryMs = nowMs + Math.min(longest, first * 2 ** this.#failures);
-    this.#failures++;
+    this.#retry = retryLater(this.#retry, RETRY_MS[retryable ? 'retryable' : outcome], nowMs);
   }
 
   /** Whether a profile may be read now, which stops the agent too; a near kill is no reason to. */

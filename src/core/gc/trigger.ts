@@ -1,3 +1,4 @@
+import { type Backoff, waitAfter } from '../lib/backoff.ts';
 import { formatSeconds } from '../lib/units.ts';
 import { FORESEEN_FROM, isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
@@ -6,21 +7,21 @@ import type { GcInput } from './decision.ts';
 /** A pause between two requests is not the end of the load. */
 const LOAD_GONE_MS = 1000;
 /** Load that comes and goes and leaves no garbage is no reason either: 10, 20, 40 s … 5 min. */
-const AGAIN_MS = { first: 10_000, longest: 300_000 };
+const AGAIN_MS: Backoff = { first: 10_000, longest: 300_000 };
 
 /** What is known of the load that filled the memory. Monotonic milliseconds. */
 export interface Load {
   /** Memory was short, and nothing was collected since the load is gone. */
   readonly pressed: boolean;
   readonly goneSinceMs: number | null;
-  /** From when on what it left is looked for again, and how long after the next time in vain. */
-  readonly again: { readonly fromMs: number; readonly waitMs: number };
+  /** From when on what it left is looked for again, and how often in a row that was in vain. */
+  readonly again: { readonly fromMs: number; readonly inVain: number };
 }
 
 export const NO_LOAD: Load = {
   pressed: false,
   goneSinceMs: null,
-  again: { fromMs: Number.NEGATIVE_INFINITY, waitMs: AGAIN_MS.first },
+  again: { fromMs: Number.NEGATIVE_INFINITY, inVain: 0 },
 };
 
 /** Why to collect, in words; `afterLoad` when it is for what a load has left. */
@@ -69,10 +70,7 @@ export function triggerOf(
 
 /** After a collection for what a load had left. */
 export function collectedAfter(load: Load, endedMs: number, good: boolean): Load {
-  const waitMs = good ? AGAIN_MS.first : load.again.waitMs;
-  return {
-    ...load,
-    pressed: false,
-    again: { fromMs: endedMs + waitMs, waitMs: Math.min(AGAIN_MS.longest, good ? waitMs : 2 * waitMs) },
-  };
+  const inVain = good ? 0 : load.again.inVain + 1;
+  const fromMs = endedMs + waitAfter(AGAIN_MS, Math.max(1, inVain));
+  return { ...load, pressed: false, again: { fromMs, inVain } };
 }

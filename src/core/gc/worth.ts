@@ -1,3 +1,4 @@
+import { type Backoff, waitAfter } from '../lib/backoff.ts';
 import { formatBytes } from '../lib/units.ts';
 import type { GcWay, HeapFacts } from '../model/heap.ts';
 import { isForeseen } from '../pressure/access.ts';
@@ -7,7 +8,7 @@ import { nearerLimit } from './near-heap-limit.ts';
 import { WORTHWHILE_SHARE } from './verdict.ts';
 
 /** Between two collections: 1 s after a good one; 2, 4, 8 s … 5 min after such as brought nothing. */
-const WAIT_MS = { first: 1000, longest: 300_000 };
+const WAIT_MS: Backoff = { first: 1000, longest: 300_000 };
 /** At the soonest, when so much of the limit may be garbage again: agents were seen to allocate 1 GB/s. */
 const SOONEST_MS = 200;
 const MUCH_SHARE = 0.2;
@@ -42,7 +43,8 @@ interface Left {
 export interface Worth {
   /** `undefined` before the first: nothing is known, so it is worth a try. */
   readonly left: Left | undefined;
-  readonly waitMs: number;
+  /** Collections in a row that were not worth their stall. */
+  readonly inVain: number;
   /** Pages that the heap keeps unused also after a full collection. */
   readonly keptBytes: number;
   /** Pages came back by the full way, or it was not tried. */
@@ -51,7 +53,7 @@ export interface Worth {
 
 export const UNTRIED: Worth = {
   left: undefined,
-  waitMs: WAIT_MS.first,
+  inVain: 0,
   keptBytes: 0,
   fullPays: true,
 };
@@ -81,14 +83,14 @@ export function afterRun(worth: Worth, run: GcRun, good: boolean, underLoad: boo
     ...{ endedMs, stallMs, heap: after, underLoad },
     ...{ heldBytes: usedBytesAfter, lowestBytes: usedBytesAfter },
   };
-  const waitMs = good ? WAIT_MS.first : Math.min(WAIT_MS.longest, worth.waitMs * 2);
-  if (way === 'fast') return { ...worth, left, waitMs };
+  const inVain = good ? 0 : worth.inVain + 1;
+  if (way === 'fast') return { ...worth, left, inVain };
   const freedInside = heapFreedBytes(run);
   // a heap that shrank by much while next to nothing came back: the stall of the full way was for nothing
   const tells = freedInside >= WORTHWHILE_SHARE * usedBytesBefore;
   return {
     left,
-    waitMs,
+    inVain,
     keptBytes: after ? after.committedBytes - after.usedBytes : 0,
     fullPays: tells ? freedBytes >= freedInside / 4 : worth.fullPays,
   };
@@ -106,12 +108,12 @@ export function uselessness(
   afterLoad: boolean,
   share: number,
 ): { wait: string; untilMs?: number } | undefined {
-  const { left, waitMs } = worth;
+  const { left, inVain } = worth;
   if (!left) return undefined;
   const { nowMs, level, ratio, heldBytes, limitBytes, secondsToLimit } = input;
   const urgent = atLeast(level, 'shedding') || isForeseen(secondsToLimit);
   const garbage = mayBeGarbage(worth, left, input, way, urgent);
-  const good = waitMs === WAIT_MS.first;
+  const good = inVain === 0;
   const risen = garbage > RISE_SHARE * limitBytes;
   const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
   // a heap fills and empties also where use rests, however high
@@ -131,7 +133,7 @@ export function uselessness(
   const lookMs = garbage < WORTH_SHARE * limitBytes ? LOOK_AGAIN_MS : 0;
   // while nobody is turned away, stalls are spread evenly: long ones in a row would be felt
   const spreadMs = atLeast(level, 'shedding') ? 0 : left.stallMs / share;
-  const untilMs = left.endedMs + Math.max(waitMs, lookMs, spreadMs);
+  const untilMs = left.endedMs + Math.max(waitAfter(WAIT_MS, inVain + 1), lookMs, spreadMs);
   if (nowMs >= untilMs) return undefined;
   return { wait: good ? `${may} the last GC` : `the last GC freed little; ${may}`, untilMs };
 }

@@ -1,3 +1,4 @@
+import { type Backoff, waitAfter } from '../lib/backoff.ts';
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 
 /** An agent younger than this is still starting. */
@@ -5,15 +6,13 @@ const MIN_AGE_MS = 10_000;
 /** So many recycles in a row wait only for the agent's least age: each was of an agent that would have been killed … */
 const FREE_IN_ROW = 5;
 /** … the next ones for 30 s, 1, 2, 4 … 30 min since the last. */
-const FIRST_WAIT_MS = 30_000;
-const LONGEST_WAIT_MS = 1_800_000;
+const WAIT_MS: Backoff = { first: 30_000, longest: 1_800_000 };
 /** Below shedding for this long without a break, a life is a healthy one, and what was before no longer counts. */
 const HEALTHY_MS = 120_000;
 /** With reason for another so soon after a recycle, the agent needs more than it has: to end it again changes nothing. */
 const SOON_MS = 20_000;
 /** kubelet starts a container again after 0, 10, 20, 40 … 300 s (CrashLoopBackOff), until it has run for 10 min. */
-const KUBELET_FIRST_SECONDS = 10;
-const KUBELET_LONGEST_SECONDS = 300;
+const KUBELET_SECONDS: Backoff = { first: 10, longest: 300 };
 const KUBELET_FORGETS_MS = 600_000;
 
 /** Use against the nearer limit at one moment, in bytes. */
@@ -59,8 +58,7 @@ export class RecycleBudget {
 
   /** How long kubelet may wait before it starts the agent again if it ends now, in seconds. */
   kubeletWaitSeconds(nowMs: number): number {
-    const ends = nowMs - this.#bornMs >= KUBELET_FORGETS_MS ? 0 : this.#ends;
-    return ends === 0 ? 0 : Math.min(KUBELET_LONGEST_SECONDS, KUBELET_FIRST_SECONDS * 2 ** (ends - 1));
+    return waitAfter(KUBELET_SECONDS, nowMs - this.#bornMs >= KUBELET_FORGETS_MS ? 0 : this.#ends);
   }
 
   /** At each judged reading. @param shedding whether it is shedding or worse */
@@ -72,7 +70,7 @@ export class RecycleBudget {
     }
     const raised = limitBytes > this.#largestLimitBytes;
     this.#largestLimitBytes = Math.max(limitBytes, this.#largestLimitBytes);
-    if (this.#needsMore && (raised || nowMs - this.#needsMore.sinceMs >= LONGEST_WAIT_MS))
+    if (this.#needsMore && (raised || nowMs - this.#needsMore.sinceMs >= WAIT_MS.longest))
       this.#needsMore = null;
   }
 
@@ -84,7 +82,7 @@ export class RecycleBudget {
     if (this.#needsMore) return this.#needsMore.note;
     if (ageMs < MIN_AGE_MS) return 'the agent has just started';
     if (this.#lastMs === null || !spent) return undefined;
-    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#inRow - FREE_IN_ROW));
+    const waitMs = waitAfter(WAIT_MS, this.#inRow - FREE_IN_ROW + 1);
     const leftMs = this.#lastMs + waitMs - use.nowMs;
     return leftMs > 0
       ? `the agent was recycled recently; the next recycle may follow in ${formatSeconds(leftMs / 1000)}`

@@ -1,3 +1,5 @@
+import { type Backoff, waitAfter } from '../lib/backoff.ts';
+
 export type RestartMode = 'no' | 'on-failure' | 'always';
 
 /** How one life of the wrapped command ended. */
@@ -10,8 +12,7 @@ export interface LifeEnd {
 }
 
 /** After the first wait of 0: 1, 2, 4 … 60 s. */
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 60_000;
+const WAIT_MS: Backoff = { first: 1_000, longest: 60_000 };
 /** A life this long was a healthy one: what was before no longer counts. */
 const HEALTHY_MS = 60_000;
 /** Waits are spread by this share up and down, so that replicas that died together do not start together. */
@@ -39,8 +40,6 @@ export class RestartPolicy {
     if (NOT_STARTED.has(status) && livedMs < AT_ONCE_MS) return null;
     if (livedMs >= HEALTHY_MS) this.#inRow = 0;
     if (recycled) return 0; // the plan of recycling has a budget of its own
-    const waitMs = this.#inRow === 0 ? 0 : FIRST_WAIT_MS * 2 ** (this.#inRow - 1);
-    this.#inRow++;
-    return Math.min(LONGEST_WAIT_MS, waitMs) * (1 - SPREAD + 2 * SPREAD * chance);
+    return waitAfter(WAIT_MS, this.#inRow++) * (1 - SPREAD + 2 * SPREAD * chance);
   }
 }

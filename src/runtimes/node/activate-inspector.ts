@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Backoff, waitAfter } from '../../core/lib/backoff.ts';
 import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
 import { goneError } from '../../core/ports/runtime-client.ts';
 import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
@@ -24,9 +25,11 @@ export interface InspectorActivation {
   opened(found: InspectorEndpoint): boolean;
 }
 
-const FIRST_LOOK_MS = 20;
-/** An agent that is blocked (`execSync`) opens only afterwards: it is looked for so long, and so often at most. */
-const LATE_MS = { limit: 600_000, every: 2000 };
+/** Between two looks for what was asked for, and where it is late. */
+const LOOK_MS: Backoff = { first: 20, longest: Number.POSITIVE_INFINITY };
+const LATE_MS: Backoff = { first: 20, longest: 2000 };
+/** An agent that is blocked (`execSync`) opens only afterwards: it is looked for so long. */
+const LATE_LIMIT_MS = 600_000;
 
 export function createInspectorActivation(options: ActivateInspectorOptions): InspectorActivation {
   const { target, signals, timeouts } = options;
@@ -40,22 +43,25 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
   };
   const opened = ({ inode }: InspectorEndpoint) => !before.has(inode);
 
-  const watch = (delayMs: number) => {
-    setTimeout(() => {
-      if (unanswered === undefined || !target.alive() || performance.now() > unanswered + LATE_MS.limit)
-        return;
-      const again = () => watch(Math.min(delayMs * 2, LATE_MS.every));
-      target
-        .find(timeouts.askMs, true)
-        .then(async (found) => {
-          if (!found) return again();
-          if (unanswered === undefined) return; // found by a call meanwhile
-          unanswered = undefined;
-          signals.answered();
-          await options.late(found);
-        })
-        .catch(again);
-    }, delayMs).unref();
+  const watch = (looks: number) => {
+    setTimeout(
+      () => {
+        if (unanswered === undefined || !target.alive() || performance.now() > unanswered + LATE_LIMIT_MS)
+          return;
+        const again = () => watch(looks + 1);
+        target
+          .find(timeouts.askMs, true)
+          .then(async (found) => {
+            if (!found) return again();
+            if (unanswered === undefined) return; // found by a call meanwhile
+            unanswered = undefined;
+            signals.answered();
+            await options.late(found);
+          })
+          .catch(again);
+      },
+      waitAfter(LATE_MS, looks),
+    ).unref();
   };
 
   return {
@@ -79,24 +85,24 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
       send(target.pid);
       signals.sent();
       unanswered = performance.now();
-      for (let wait = FIRST_LOOK_MS; wanted(); wait *= 2) {
+      for (let looks = 1; wanted(); looks++) {
         const left = unanswered + timeouts.openMs - performance.now();
         if (left <= 0) break;
-        await sleep(Math.min(wait, left));
+        await sleep(Math.min(waitAfter(LOOK_MS, looks), left));
         const found = await target.find(timeouts.askMs, true);
         if (!found) continue;
         unanswered = undefined;
         signals.answered();
         return found;
       }
-      watch(FIRST_LOOK_MS);
+      watch(1);
       throw new SpillwayError(
         'refused',
         `process ${target.pid} opened no inspector within ${timeouts.openMs} ms of SIGUSR1`,
       );
     },
     answered(found) {
-      const was = unanswered !== undefined && performance.now() < unanswered + LATE_MS.limit;
+      const was = unanswered !== undefined && performance.now() < unanswered + LATE_LIMIT_MS;
       if (was) signals.answered();
       unanswered = undefined;
       return was && opened(found);
