@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isLoopback } from '../core/lib/address.ts';
 import { hostName } from '../core/lib/host-name.ts';
-import { isLoopback } from '../core/lib/loopback.ts';
 
 /** Why a request may not act on the agent. */
 export interface Denial {

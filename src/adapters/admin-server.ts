@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isLoopback } from '../core/lib/address.ts';
 import { describeError, SpillwayError } from '../core/lib/errors.ts';
-import { isLoopback } from '../core/lib/loopback.ts';
 import { deny } from './admin-access.ts';
 import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, retryAfter, send } from './http-answer.ts';
 import { listenOn } from './listen.ts';

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import { isLoopback } from '../core/lib/address.ts';
 import { messageOf } from '../core/lib/errors.ts';
 import { hostName, isPublicName } from '../core/lib/host-name.ts';
-import { isLoopback } from '../core/lib/loopback.ts';
 import type { Status } from '../core/model/status.ts';
 import { parseWeight } from '../core/pressure/admission.ts';
 import { cachedByObject, cachedByVersion, cachedForMs } from './cached.ts';

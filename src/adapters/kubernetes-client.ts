@@ -10,6 +10,7 @@ import type { EventsV1Event } from '@kubernetes/client-node/dist/gen/models/Even
 import { ServerConfiguration } from '@kubernetes/client-node/dist/gen/servers.js';
 import { PromiseEventsV1Api } from '@kubernetes/client-node/dist/gen/types/PromiseAPI.js';
 import { V1MicroTime } from '@kubernetes/client-node/dist/types.js';
+import { formatAddress } from '../core/lib/address.ts';
 import { askedWaitMs } from '../core/lib/http-retry-after.ts';
 import type { ApiAnswer, EventSeries, EventsApi, KubernetesEvent } from '../core/report/kubernetes-event.ts';
 import { type ApiServer, createApiConnection } from './kubernetes-https.ts';
@@ -25,9 +26,9 @@ export interface KubernetesClientOptions extends ApiServer {
  * with every model of the client) and 5 ms.
  */
 export function createEventsApi(options: KubernetesClientOptions): EventsApi & { close(): void } {
-  const { host, port, version } = options;
+  const { version } = options;
   const connection = createApiConnection(options);
-  const origin = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const origin = `https://${formatAddress(options)}`;
   const userAgent = `spillway/${version}`;
 
   /** The API over one signal: a request of this client carries none. */

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { isIPv6 } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { formatAddress } from '../core/lib/address.ts';
 import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
 
 export interface ApiServer {
@@ -58,7 +59,7 @@ export function createApiConnection(server: ApiServer, maxSockets = 1) {
     } catch (error) {
       asked.signal.throwIfAborted();
       const code = errnoOf(error) ?? '';
-      const place = `the API server at ${server.host}:${server.port}`;
+      const place = `the API server at ${formatAddress(server)}`;
       if (!CERTIFICATE.test(code)) throw new Error(`${place}: ${explain(error, code)}`, { cause: error });
       agent.destroy();
       agent = undefined;

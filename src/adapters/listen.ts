@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { type Address, formatAddress } from '../core/lib/address.ts';
 import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
 
 /**
@@ -6,11 +7,6 @@ import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
  * too late for a probe. A burst of connections fits, and is told apart once accepted. The kernel's own bound is `somaxconn`.
  */
 const BACKLOG = 4096;
-
-interface Address {
-  host: string;
-  port: number;
-}
 
 /**
  * Binds a server; port 0 takes a free one. `::` is every address of this host: IPv6 and IPv4, and IPv4 alone where the kernel
@@ -36,8 +32,8 @@ export function listenOn(server: Server, address: Address, flag: string, example
   });
 }
 
-function listenError({ host, port }: Address, cause: Error, flag: string, example: string): SpillwayError {
-  const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+function listenError(address: Address, cause: Error, flag: string, example: string): SpillwayError {
+  const where = formatAddress(address);
   switch (errnoOf(cause)) {
     case 'EADDRINUSE':
       return new SpillwayError('listen', `cannot listen on ${where}: the port is in use`, {

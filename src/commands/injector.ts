@@ -14,12 +14,12 @@ import { createWebhookCertificateStore } from '../adapters/webhook-certificate-s
 import { createWebhookServer, type WebhookServer } from '../adapters/webhook-server.ts';
 import { ANNOTATION_OPTIONS, readInjectConfig } from '../config/inject-config.ts';
 import { configError } from '../config/problems.ts';
-import type { Address } from '../config/types.ts';
 import type { KeyPair } from '../core/inject/certificate.ts';
 import type { InjectConfig } from '../core/inject/config.ts';
 import { INJECTOR_METRICS, type InjectorMetric } from '../core/inject/injector-metrics.ts';
 import { notInjectedLine } from '../core/inject/not-injected.ts';
 import { answerReview, namespaceIn, REVIEW_RESULTS } from '../core/inject/review.ts';
+import { type Address, formatAddress } from '../core/lib/address.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { CertificateKeeper } from '../injector/certificate-keeper.ts';
 import { readCertificateFiles } from '../sources/certificate-files.ts';
@@ -117,8 +117,7 @@ export async function injectorCommand(
   const certificate = certificateOf(options, version, server, meters, logger);
   const files = new AbortController();
   try {
-    const { host, port } = await server.listen(options.listen);
-    logger.info(`listening on https://${host.includes(':') ? `[${host}]` : host}:${port}`);
+    logger.info(`listening on https://${formatAddress(await server.listen(options.listen))}`);
     certificate.start();
     void followConfig(options, version, current, meters, logger, files.signal);
     logger.info(`ending: ${await ended}`);

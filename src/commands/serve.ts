@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assembly } from '../compose.ts';
 import type { Config } from '../config/options.ts';
-import type { Address } from '../config/types.ts';
+import { type Address, formatAddress } from '../core/lib/address.ts';
 import { messageOf } from '../core/lib/errors.ts';
 import { removeLeftovers } from '../exporters/profile-files.ts';
 
@@ -29,19 +29,15 @@ export async function restore({ recorder, guardian }: Assembly, { recordDir }: C
  */
 export async function listen({ http, admin, logger }: Assembly, config: Config): Promise<Address> {
   const address = await http.listen(config.listen);
-  logger.info(`listening on http://${textOf(address)}`, { address: textOf(address) });
+  logger.info(`listening on http://${formatAddress(address)}`, { address: formatAddress(address) });
   try {
     const bound = await admin.listen(config.adminListen);
-    logger.info(`admin endpoint on http://${textOf(bound)}`, { adminAddress: textOf(bound) });
+    logger.info(`admin endpoint on http://${formatAddress(bound)}`, { adminAddress: formatAddress(bound) });
   } catch (error) {
     // to guard is worth more than to be asked: a second guardian on a machine finds the usual port taken
     logger.warn(`no admin endpoint: ${messageOf(error)}`);
   }
   return address;
-}
-
-function textOf({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Ends everything in order. What cannot be told in time is counted and logged. */

@@ -1,9 +1,10 @@
 import { isatty } from 'node:tty';
 import * as v from 'valibot';
+import type { Address } from '../core/lib/address.ts';
 import { readTextFile } from './file.ts';
 import { OPTIONS } from './options.ts';
 import { configError, type Problem } from './problems.ts';
-import type { Address, ValueType } from './types.ts';
+import type { ValueType } from './types.ts';
 
 /** The token, authority and namespace that Kubernetes mounts. */
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { isLoopback } from '../core/lib/loopback.ts';
+import { isLoopback } from '../core/lib/address.ts';
 import { readConfigFile } from './file.ts';
 import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
 import { ORDERINGS } from './orderings.ts';

@@ -1,12 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
+import { type Address, formatAddress } from '../core/lib/address.ts';
 import { parseDuration, parseQuantity, renderDuration, renderQuantity } from '../core/lib/units.ts';
-
-/** Where to listen. `host` carries no brackets, `port` 0 takes a free one. */
-export interface Address {
-  host: string;
-  port: number;
-}
 
 /** Which process to guard. */
 export type AgentSelector =
@@ -178,12 +173,12 @@ function parseAddress(text: string): Address | undefined {
   return /^[\d.]+$/.test(host) && !isIPv4(host) ? undefined : { host, port };
 }
 
-/** `host:port`, an IPv6 host in brackets. */
+/** Where to listen; port 0 takes a free one. */
 export const address: ValueType<Address> = {
   schema: parsed(parseAddress, isNot('an address')),
   form: 'host:port, such as 0.0.0.0:9797 or "[::]:9797"',
   json: { type: 'string', pattern: ADDRESS },
-  render: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
+  render: formatAddress,
 };
 
 /** Hides what may be a secret in a URL: user, password, query values, fragment, and long path segments (tokens). */

@@ -1,6 +1,6 @@
+import type { SerialQueue } from '../core/lib/serial-queue.ts';
 import type { Clock } from '../core/ports/ports.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
-import type { SerialQueue } from './serial-queue.ts';
 
 /** The runtime is let go when nothing was asked of it for so long. */
 const LINGER_MS = 2000;

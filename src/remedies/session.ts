@@ -1,5 +1,6 @@
 import { GcPlan } from '../core/gc/plan.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import { SerialQueue } from '../core/lib/serial-queue.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
@@ -20,7 +21,6 @@ import { Linger } from './linger.ts';
 import { pollIntervalMs } from './poll-interval.ts';
 import { RuntimeAccess } from './runtime-access.ts';
 import { RuntimeConnection } from './runtime-connection.ts';
-import { SerialQueue } from './serial-queue.ts';
 import { SessionContext } from './session-context.ts';
 import type { SessionDeps } from './session-deps.ts';
 import { sleep, within } from './waiting.ts';

@@ -1,5 +1,5 @@
 import { type Config, OPTIONS } from '../../config/options.ts';
-import { isLoopback } from '../../core/lib/loopback.ts';
+import { formatAddress, isLoopback } from '../../core/lib/address.ts';
 import { fail, type Outcome, pass } from './check.ts';
 import { isTaken } from './listening.ts';
 
@@ -26,9 +26,9 @@ export async function adminEndpoint(
 
 /** A `GET` does nothing there: it is answered with 405, or 401 by one that wants its token. */
 async function answersAsGuardian({ host, port }: Config['adminListen']): Promise<boolean> {
-  const name = isLoopback(host) && host.includes(':') ? '[::1]' : '127.0.0.1';
+  const name = isLoopback(host) && host.includes(':') ? '::1' : '127.0.0.1';
   try {
-    const { status, headers } = await fetch(`http://${name}:${port}/v1/gc`, {
+    const { status, headers } = await fetch(`http://${formatAddress({ host: name, port })}/v1/gc`, {
       signal: AbortSignal.timeout(ASK_MS),
       redirect: 'manual',
     });

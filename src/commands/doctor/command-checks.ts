@@ -1,5 +1,6 @@
 import type { Config } from '../../config/options.ts';
 import { heapLimit } from '../../core/gc/heap-limit.ts';
+import { formatAddress } from '../../core/lib/address.ts';
 import type { Reading } from '../../core/model/reading.ts';
 import { inspectFlags } from '../../sources/inspector/flags.ts';
 import { heapLimitCheck, naming } from './agent-checks.ts';
@@ -51,7 +52,7 @@ async function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Promise<Outc
     return warn(`of ${OTHERS}; not of Node: NODE_OPTIONS has ${switchedOff}`, `remove ${switchedOff}`);
   if (await isTaken({ host, port }))
     return warn(
-      `of ${OTHERS}; not of Node: ${host}:${port}, the address of its inspector, is in use`,
+      `of ${OTHERS}; not of Node: ${formatAddress({ host, port })}, the address of its inspector, is in use`,
       'give the command an inspector port of its own: NODE_OPTIONS=--inspect-port=PORT',
     );
   return pass(`of Node, ${OTHERS}`);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ApiResponse, createApiConnection } from '../../adapters/kubernetes-https.ts';
 import type { Config } from '../../config/options.ts';
+import { formatAddress } from '../../core/lib/address.ts';
 import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
 import { eventRights } from '../../core/report/kubernetes-event.ts';
 import { type Cluster, type FindClusterOptions, findCluster } from '../../sources/kubernetes-pod.ts';
@@ -94,12 +95,12 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
     : warn(`${detail}; missing: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
 }
 
-function unreachable({ host, port, pod }: Cluster, error: unknown): Outcome {
+function unreachable({ pod, ...address }: Cluster, error: unknown): Outcome {
   if (error instanceof SpillwayError && error.code === 'read')
     return inPod(fail(messageOf(error), 'make them readable for the user of the guardian'), WHY, token());
   const timedOut = error instanceof Error && /Timeout|Abort/.test(`${error.name} ${String(error.cause)}`);
   const detail = timedOut
-    ? `the API server at ${host}:${port} does not answer within ${ANSWER_MS / 1000} s`
+    ? `the API server at ${formatAddress(address)} does not answer within ${ANSWER_MS / 1000} s`
     : messageOf(error);
   return inPod(
     fail(
@@ -107,7 +108,7 @@ function unreachable({ host, port, pod }: Cluster, error: unknown): Outcome {
       'check that the API server is up (kubectl get --raw /readyz) and that no NetworkPolicy blocks the pod; this one allows it',
     ),
     WHY,
-    toApiServer(pod.namespace, port),
+    toApiServer(pod.namespace, address.port),
   );
 }
 

@@ -1,5 +1,4 @@
-import type { Address } from '../../config/types.ts';
-import { isLoopback } from '../../core/lib/loopback.ts';
+import { type Address, isLoopback } from '../../core/lib/address.ts';
 import { listeningIn } from '../../sources/tcp-tables.ts';
 
 /**

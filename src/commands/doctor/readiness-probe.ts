@@ -1,5 +1,5 @@
+import { localUrl } from '../../core/lib/address.ts';
 import { messageOf } from '../../core/lib/errors.ts';
-import { localUrl } from '../../core/lib/loopback.ts';
 import { inPod, type Outcome, pass, warn } from './check.ts';
 import { type Mesh, passesMesh, readinessProbe } from './manifest.ts';
 

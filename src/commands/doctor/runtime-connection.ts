@@ -1,4 +1,5 @@
 import { accessSync, constants } from 'node:fs';
+import { formatAddress } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
 import type { AgentProcess } from '../../core/ports/ports.ts';
 import { createEndpoint } from '../../runtimes/go/endpoint.ts';
@@ -46,7 +47,7 @@ export async function probeConnection(
 async function intoNode(pid: number, mayOpen: boolean, others: string | undefined): Promise<Outcome> {
   const target = createInspectorTarget({ procRoot: PROC, pid });
   const open = await target.find(ASK_MS);
-  if (open) return pass(`open inspector on ${open.address}:${open.port}`);
+  if (open) return pass(`open inspector on ${formatAddress({ host: open.address, port: open.port })}`);
   if (!mayOpen) return fail(`process ${pid} has no open inspector`, NEEDS_OPEN);
   if (others !== undefined)
     return fail(
@@ -89,7 +90,7 @@ function intoJvm(pid: number): Outcome {
 
 async function intoGo(pid: number): Promise<Outcome> {
   const socket = await createEndpoint({ procRoot: PROC, pid, listening: listeningSockets }, ASK_MS).socket();
-  return pass(`pprof on ${socket.address}:${socket.port}`);
+  return pass(`pprof on ${formatAddress({ host: socket.address, port: socket.port })}`);
 }
 
 /** Signal 0 is none: the kernel only says whether one might be sent. */

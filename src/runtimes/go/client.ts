@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import { SpillwayError } from '../../core/lib/errors.ts';
-import { inTurn } from '../../core/lib/in-turn.ts';
+import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import { asRuntimeError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import { createEndpoint, type GoProcess } from './endpoint.ts';
@@ -55,7 +55,7 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 export function createGoClient(options: GoReachOptions): GoReach {
   const { procRoot, pid } = options;
   const { probeMs = 500, readMs = 2000, collectMs = 10_000 } = options.timeouts ?? {};
-  const takeTurn = inTurn();
+  const queue = new SerialQueue();
   const endpoint = createEndpoint(options, probeMs);
   let baseline: GoSites | undefined;
 
@@ -78,7 +78,7 @@ export function createGoClient(options: GoReachOptions): GoReach {
   };
 
   const session = <T>(work: () => Promise<T>): Promise<T> =>
-    takeTurn(async () => {
+    queue.next(async () => {
       try {
         return await work();
       } catch (error) {

@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from 'node:http';
+import { formatAddress } from '../../core/lib/address.ts';
 import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 
@@ -31,7 +32,7 @@ export function getPprof({ socket, path, timeoutMs, maxBytes, onChunk }: PprofRe
       agent: false,
       headers: { host: `localhost:${socket.port}`, connection: 'close', 'user-agent': 'spillway' },
     });
-    const where = `${host}:${socket.port}${path}`;
+    const where = `${formatAddress({ host, port: socket.port })}${path}`;
     const fail = (error: Error) => {
       clearTimeout(timer);
       asked.destroy();

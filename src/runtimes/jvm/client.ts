@@ -1,5 +1,5 @@
 import { SpillwayError } from '../../core/lib/errors.ts';
-import { inTurn } from '../../core/lib/in-turn.ts';
+import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import { asRuntimeError, goneError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import { startListener } from './attach.ts';
@@ -55,7 +55,7 @@ const MAX_SIGNALS = 2;
 export function createJvmClient(options: JvmReachOptions): JvmReach {
   const { procRoot, pid } = options;
   const { attachMs = 3000, readMs = 2000, collectMs = 10_000 } = options.timeouts ?? {};
-  const takeTurn = inTurn();
+  const queue = new SerialQueue();
   let known: { target: JvmTarget; flags: JvmFlags } | undefined;
   let startTime = options.startTime;
   let signals = 0;
@@ -95,7 +95,7 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
 
   /** One call from outside: attached, alone, and with a second try where the socket vanished since the last. */
   const session = <T>(work: (target: JvmTarget, flags: JvmFlags) => Promise<T>): Promise<T> =>
-    takeTurn(async () => {
+    queue.next(async () => {
       for (let last = false; ; last = true) {
         try {
           known ??= await attach();

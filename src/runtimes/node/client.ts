@@ -1,4 +1,4 @@
-import { inTurn } from '../../core/lib/in-turn.ts';
+import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
 import { asRuntimeError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
@@ -43,8 +43,8 @@ export interface NodeClient extends RuntimeClient {
  */
 export function createNodeClient(options: NodeClientOptions): NodeClient {
   const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
-  const oneAtATime = inTurn();
-  const takeTurn = <T>(call: () => Promise<T>) => oneAtATime(() => call().catch(refuse));
+  const queue = new SerialQueue();
+  const takeTurn = <T>(call: () => Promise<T>) => queue.next(() => call().catch(refuse));
   const door = createInspectorConnection({
     ...options,
     timeouts,
@@ -140,7 +140,7 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
         }),
     }),
     snapshot: (write) =>
-      oneAtATime(async () => {
+      queue.next(async () => {
         const main = await door.connect();
         await awaitTurn(main, timeouts);
         await takeSnapshot(main.session, write);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatAddress } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
 import { goneError } from '../../core/ports/runtime-client.ts';
@@ -100,7 +101,7 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
     if (greeting.pid !== pid)
       throw new SpillwayError(
         'refused',
-        `the inspector at ${at.address}:${at.port} belongs to process ${greeting.pid}`,
+        `the inspector at ${formatAddress({ host: at.address, port: at.port })} belongs to process ${greeting.pid}`,
       );
     const inherited = greeting.armed && !opened;
     opened ||= inherited;
@@ -197,7 +198,7 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
   return {
     get means() {
       if (!endpoint) return options.signals.refusal() ? 'an open inspector' : 'SIGUSR1';
-      const where = `${endpoint.address}:${endpoint.port}`;
+      const where = formatAddress({ host: endpoint.address, port: endpoint.port });
       return opened ? `SIGUSR1, inspector on ${where}` : `open inspector on ${where}`;
     },
     get port() {

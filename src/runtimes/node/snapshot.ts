@@ -1,3 +1,4 @@
+import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import type { InspectorSession } from '../../core/ports/inspector.ts';
 
 /** Taking it and writing it together: minutes where the heap is big and the disk slow. */
@@ -18,7 +19,7 @@ export async function takeSnapshot(
 ): Promise<void> {
   let failure: { cause: unknown } | undefined;
   let waiting = 0;
-  let written = Promise.resolve();
+  const queue = new SerialQueue();
   const writeNext = async (chunk: string) => {
     try {
       if (!failure) await write(chunk);
@@ -31,11 +32,11 @@ export async function takeSnapshot(
   const end = session.on<{ chunk: string }>('HeapProfiler.addHeapSnapshotChunk', ({ chunk }) => {
     waiting += chunk.length;
     if (waiting >= MAX_WAITING) session.pause();
-    written = written.then(() => writeNext(chunk));
+    queue.start(() => writeNext(chunk));
   });
   try {
     await session.send('HeapProfiler.takeHeapSnapshot', { reportProgress: false }, timeoutMs);
-    await written;
+    await queue.running;
   } finally {
     end();
     session.resume();

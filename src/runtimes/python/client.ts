@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SpillwayError } from '../../core/lib/errors.ts';
+import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import { goneError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { askHook } from './hook-client.ts';
@@ -47,7 +48,7 @@ export function createPythonClient({
   let means = REMOTE;
   let baseline: PythonBaseline | null = null;
   let stop = new AbortController();
-  let last: Promise<unknown> = Promise.resolve();
+  const queue = new SerialQueue();
 
   const ask = async (command: 'collect' | 'profile'): Promise<string> => {
     if (startTime === null || look.startTime() !== startTime) throw goneError(pid);
@@ -67,12 +68,6 @@ export function createPythonClient({
       );
     return remoteExec(procRoot, pid, look, startTime, { command, takeMs, workMs, signal: stop.signal });
   };
-  /** One at a time. */
-  const next = <T>(work: () => Promise<T>): Promise<T> => {
-    const done = last.then(work);
-    last = done.catch(() => undefined);
-    return done;
-  };
 
   return {
     runtime: 'python',
@@ -81,13 +76,13 @@ export function createPythonClient({
     },
     facts: async () => null,
     collect: () =>
-      next(async () => {
+      queue.next(async () => {
         const answer = await ask('collect');
         return parseCollection(answer, means === HOOK ? 'all' : 'main');
       }),
     startProfile: async () => undefined, // Python's census needs no preparation
     profile: () =>
-      next(async () => {
+      queue.next(async () => {
         const parsed = parseProfile(await ask('profile'), baseline);
         baseline = parsed.baseline;
         return parsed.profile;
@@ -95,7 +90,7 @@ export function createPythonClient({
     async release() {
       stop.abort();
       stop = new AbortController();
-      await Promise.race([last, sleep(RELEASE_MS, undefined, { ref: false })]);
+      await Promise.race([queue.running, sleep(RELEASE_MS, undefined, { ref: false })]);
     },
   };
 }

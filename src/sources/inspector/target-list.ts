@@ -1,4 +1,5 @@
 import { get } from 'node:http';
+import { formatAddress } from '../../core/lib/address.ts';
 
 const MAX_ANSWER_BYTES = 64 * 1024;
 
@@ -31,8 +32,8 @@ export function askTargetList(host: string, port: number, timeoutMs: number): Pr
       answer.on('end', () => {
         request.destroy(); // the inspector leaves it open
         const id = nodeTarget(text);
-        const address = reachable.includes(':') ? `[${reachable}]` : reachable;
-        resolve(id ? { kind: 'inspector', url: `ws://${address}:${port}/${id}` } : { kind: 'other' });
+        const place = formatAddress({ host: reachable, port });
+        resolve(id ? { kind: 'inspector', url: `ws://${place}/${id}` } : { kind: 'other' });
       });
       answer.on('error', failed);
     });

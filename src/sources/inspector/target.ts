@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { formatAddress, isLoopback } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
 import { clean } from '../../core/lib/text.ts';
 import { hasEnded } from '../../core/proc/proc-text.ts';
@@ -199,10 +200,14 @@ function portObstacle(
   listening: readonly ListeningSocket[],
 ): SpillwayError | undefined {
   if (port === 0 || !listening.some((s) => s.port === port && overlap(s.address, host))) return undefined;
-  return new SpillwayError('refused', `${host}:${port}, the address of Node's inspector, is in use`, {
-    hint: 'give each agent an inspector port of its own: --inspect-port',
-    retryable: true,
-  });
+  return new SpillwayError(
+    'refused',
+    `${formatAddress({ host, port })}, the address of Node's inspector, is in use`,
+    {
+      hint: 'give each agent an inspector port of its own: --inspect-port',
+      retryable: true,
+    },
+  );
 }
 
 /**
@@ -229,10 +234,6 @@ function clusterObstacle(procRoot: string, pid: number): SpillwayError | undefin
 function parentOf(procRoot: string, pid: number): number | undefined {
   const stat = readStat(procRoot, pid);
   return stat.kind === 'value' ? stat.value.ppid : undefined;
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
 }
 
 function overlap(address: string, host: string): boolean {

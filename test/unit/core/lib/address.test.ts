@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLoopback, localUrl } from '../../../../src/core/lib/loopback.ts';
+import { formatAddress, isLoopback, localUrl } from '../../../../src/core/lib/address.ts';
 
 describe('loopback', () => {
   it.each([
@@ -35,4 +35,9 @@ it.each([
   ['10.0.0.1', 'http://10.0.0.1:9797'],
 ])('a server bound to %s is reached by %s', (host, url) => {
   expect(localUrl({ host, port: 9797 })).toBe(url);
+});
+
+it('writes an IPv6 host in brackets', () => {
+  expect(formatAddress({ host: '::', port: 9797 })).toBe('[::]:9797');
+  expect(formatAddress({ host: 'agent.local', port: 80 })).toBe('agent.local:80');
 });
