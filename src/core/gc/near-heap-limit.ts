@@ -1,4 +1,5 @@
 import { type Backoff, waitAfter } from '../lib/backoff.ts';
+import { type Movement, nextMovement, rises, UNMOVED } from '../lib/movement.ts';
 import { formatBytes } from '../lib/units.ts';
 import type { HeapFacts } from '../model/heap.ts';
 import type { Advised } from '../model/notice.ts';
@@ -30,8 +31,7 @@ export interface HeapBound {
   readonly fromBytes: number;
   /** The last question's. */
   readonly askedBytes: number;
-  readonly highestBytes: number;
-  readonly roseMs: number;
+  readonly movement: Movement;
   /** Since when the bound is near; `null` while it is not. */
   readonly nearSinceMs: number | null;
   /** Until then only a new high is worth a question. */
@@ -43,8 +43,7 @@ export interface HeapBound {
 export const UNBOUND: HeapBound = {
   fromBytes: Number.POSITIVE_INFINITY,
   askedBytes: 0,
-  highestBytes: Number.POSITIVE_INFINITY,
-  roseMs: Number.NEGATIVE_INFINITY,
+  movement: UNMOVED,
   nearSinceMs: null,
   restUntilMs: Number.NEGATIVE_INFINITY,
   farInRow: 0,
@@ -69,15 +68,8 @@ export interface HeapBoundInput {
  */
 export function followHeapBound(state: HeapBound, input: HeapBoundInput): { state: HeapBound; ask: boolean } {
   const { nowMs, anonBytes, heapLimitBytes, look } = input;
-  const noiseBytes = NOISE_SHARE * heapLimitBytes;
-  const rose = anonBytes > state.highestBytes + noiseBytes;
-  const fell = anonBytes < state.highestBytes - noiseBytes;
-  const next = {
-    ...state,
-    fromBytes: Math.min(state.fromBytes, anonBytes),
-    highestBytes: rose || fell ? anonBytes : state.highestBytes,
-    roseMs: rose ? nowMs : state.roseMs,
-  };
+  const movement = nextMovement(state.movement, anonBytes, NOISE_SHARE * heapLimitBytes, nowMs);
+  const fromBytes = Math.min(state.fromBytes, anonBytes);
   const most = look
     ? Math.min(anonBytes, look.usedBytes + Math.max(0, anonBytes - look.anonBytes))
     : anonBytes;
@@ -89,10 +81,10 @@ export function followHeapBound(state: HeapBound, input: HeapBoundInput): { stat
     heapLimitBytes > 0 &&
     nearSinceMs !== null &&
     nowMs - nearSinceMs >= standsMs &&
-    nowMs - next.roseMs < GROWS_MS &&
-    anonBytes - next.fromBytes >= grownBytes &&
+    rises(movement, nowMs, GROWS_MS) &&
+    anonBytes - fromBytes >= grownBytes &&
     (nowMs >= state.restUntilMs || anonBytes - state.askedBytes >= grownBytes);
-  return { state: { ...next, nearSinceMs }, ask };
+  return { state: { ...state, fromBytes, movement, nearSinceMs }, ask };
 }
 
 /** Whether a heap of at most so much has come to the shed ratio of its limit, or will reach the limit within seconds. */

@@ -1,3 +1,4 @@
+import { type Movement, nextMovement, rests, UNMOVED } from '../lib/movement.ts';
 import type { Level } from '../model/status.ts';
 import { atLeast } from './level.ts';
 
@@ -6,9 +7,7 @@ export interface ReadinessState {
   /** When use last made a new low in this stretch, or when the stretch began; `null` outside of one. */
   readonly lastFallMs: number | null;
   readonly lowestBytes: number;
-  /** Since when use has moved neither up nor down, and where it rests. */
-  readonly restMs: number;
-  readonly restBytes: number;
+  readonly movement: Movement;
   /** Shedding frees nothing: ready again until the stretch ends or becomes critical; `null` while it may help. */
   readonly stuck: 'hopeless' | 'too_long' | null;
   readonly critical: boolean;
@@ -21,8 +20,7 @@ export interface ReadinessState {
 export const READY: ReadinessState = {
   lastFallMs: null,
   lowestBytes: 0,
-  restMs: 0,
-  restBytes: 0,
+  movement: UNMOVED,
   stuck: null,
   critical: false,
   relieved: false,
@@ -85,8 +83,7 @@ export function nextReadiness(
     return {
       lastFallMs: nowMs,
       lowestBytes: heldBytes,
-      restMs: nowMs,
-      restBytes: heldBytes,
+      movement: nextMovement(UNMOVED, heldBytes, 0, nowMs),
       stuck: null,
       critical,
       relieved: false,
@@ -105,23 +102,24 @@ export function nextReadiness(
     };
   const moveBytes = MOVE_SHARE * limitBytes;
   const fell = heldBytes < state.lowestBytes - moveBytes;
-  const moved = Math.abs(heldBytes - state.restBytes) > moveBytes;
+  const movement = nextMovement(state.movement, heldBytes, moveBytes, nowMs);
   const next: ReadinessState = {
     ...state,
     critical: critical || state.critical,
     relieved: false,
+    movement,
     ...(fell ? { lastFallMs: nowMs, lowestBytes: heldBytes } : {}),
-    ...(moved ? { restMs: nowMs, restBytes: heldBytes } : {}),
   };
-  const restsMs = nowMs - next.restMs;
   const hopeless =
     !below &&
     !reclaim.collecting &&
     reclaim.working !== true &&
-    restsMs >= (reclaim.working === null ? REST_UNSEEN_MS : REST_MS);
+    rests(movement, nowMs, reclaim.working === null ? REST_UNSEEN_MS : REST_MS);
   if (hopeless) return { ...next, stuck: 'hopeless' };
   if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too_long' };
-  return moved || fell || next.critical !== state.critical || state.relieved ? next : state;
+  return movement !== state.movement || fell || next.critical !== state.critical || state.relieved
+    ? next
+    : state;
 }
 
 /** Whether new work should come at all. */

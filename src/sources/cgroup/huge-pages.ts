@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { type Movement, nextMovement, rises, UNMOVED } from '../../core/lib/movement.ts';
 import type { Limit, Usage } from '../../core/model/reading.ts';
 import { KernelFile } from './kernel-file.ts';
 
@@ -22,8 +23,7 @@ export interface HugePool {
  * health: a pool counts while it was seen to grow within the last minute.
  */
 export class HugePages {
-  readonly #pools: (HugePool & { file: KernelFile; limitFile: KernelFile; seen: number; grownMs: number })[] =
-    [];
+  readonly #pools: (HugePool & { file: KernelFile; limitFile: KernelFile; movement: Movement })[] = [];
 
   /** Looks for the limits there are now. */
   constructor(directory: string) {
@@ -53,8 +53,8 @@ export class HugePages {
           kernelBytes: null,
         };
         const readUsed = () => opened.readNumber();
-        const grownMs = Number.NEGATIVE_INFINITY;
-        this.#pools.push({ name, usage, limit, readUsed, file, limitFile, seen: readUsed(), grownMs });
+        const movement = { ...UNMOVED, value: readUsed() };
+        this.#pools.push({ name, usage, limit, readUsed, file, limitFile, movement });
         return;
       }
     } catch (error) {
@@ -72,9 +72,8 @@ export class HugePages {
       const { file, limitFile } = pool;
       const used = numberOf(() => file.readNumber());
       const limit = numberOf(() => limitFile.readLimit());
-      if (used > pool.seen) pool.grownMs = nowMs;
-      pool.seen = used;
-      if (limit <= 0 || nowMs - pool.grownMs >= RESTS_MS) continue;
+      pool.movement = nextMovement(pool.movement, used, 0, nowMs);
+      if (limit <= 0 || !rises(pool.movement, nowMs, RESTS_MS)) continue;
       pool.limit = limit;
       pool.usage.usedBytes = used;
       if (!nearest || used / limit > nearest.usage.usedBytes / nearest.limit) nearest = pool;
