@@ -27,7 +27,7 @@ function command(name: OptionCommand, description: string): Command {
   const made = program.command(name).description(description);
   for (const [key, option] of OPTION_LIST)
     if (option.commands.includes(name)) made.option(`${flagOf(key)} <${option.placeholder}>`, helpText(key));
-  // what is unknown is told with everything else that is wrong, not alone and first
+  // an unknown argument is reported with all other problems, not alone and first
   return made
     .option('--config <file>', 'Options from a YAML or JSON file')
     .allowUnknownOption()

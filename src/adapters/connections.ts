@@ -23,7 +23,7 @@ export interface Most {
 
 /**
  * Bounds a server's connections for each address they come from, and closes what has waited longest where they are too many,
- * instead of what comes: a probe comes from an address that holds next to nothing. What came together is told apart two turns
+ * instead of what comes: a probe comes from an address that holds next to nothing. What came together is distinguished two turns
  * of the loop later: by then a whole request has been read, and its connection no longer waits.
  */
 export class Connections {

@@ -4,7 +4,7 @@ import { errnoOf, SpillwayError } from '../core/lib/errors.ts';
 
 /**
  * Connections that wait to be accepted. Beyond it the kernel drops what comes, and who is dropped asks again after a second:
- * too late for a probe. A burst of connections fits, and is told apart once accepted. The kernel's own bound is `somaxconn`.
+ * too late for a probe. A burst of connections fits, and its connections are distinguished once accepted. The kernel's own bound is `somaxconn`.
  */
 const BACKLOG = 4096;
 

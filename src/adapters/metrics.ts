@@ -33,7 +33,7 @@ export interface Metrics {
   restarted(): void;
   readFailed(source: string): void;
   collected(record: Pick<GcRecord, 'verdict' | 'freedBytes' | 'stallMs'>): void;
-  /** The agent's main loop stood still for this long on the guardian's account, in milliseconds. */
+  /** The guardian paused the agent's main loop for this long, in milliseconds. */
   stalled(ms: number): void;
   recycled(result: string): void;
 }

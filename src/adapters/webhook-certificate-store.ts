@@ -29,7 +29,7 @@ const PATCH = 'application/json-patch+json';
 
 /**
  * Keeps the certificates in a Secret (`tls.crt`, `tls.key`, `ca.crt`, `ca.key`) and the authorities in the `caBundle` of each webhook of a
- * configuration. A replica that comes second is told so by the version of what it read.
+ * configuration. A replica that comes second notices by the version of what it read.
  * The Secret is the chart's to make: a right to create Secrets cannot be bound to a name, and would give away the token of any service
  * account of the namespace.
  * All methods throw SpillwayError `kubernetes` when the API server does not answer, or refuses: with the right that is missing.

@@ -27,7 +27,7 @@ export interface ConnectOptions {
   recoverMargin?: number | undefined;
   /** Own readings: a level is not left before this time in it, in milliseconds. Default 5,000. */
   hold?: number | undefined;
-  /** Gets what a listener threw, and a `SpillwayError` when the URL is none. Default: nobody is told. */
+  /** Gets what a listener threw, and a `SpillwayError` when the URL is none. Default: ignored. */
   onError?: ((error: unknown) => void) | undefined;
 }
 
@@ -143,7 +143,7 @@ class ConnectedPressure implements Pressure {
     this.#advise(ADVICE[state.level]);
   }
 
-  /** Advice comes with each change of level and from the sidecar, too: only what is new is told. */
+  /** Advice comes with each change of level and from the sidecar, too: only new advice is emitted. */
   #advise(action: AdviceAction): void {
     if (this.#closed || action === this.#advised) return;
     this.#advised = action;

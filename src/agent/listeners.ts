@@ -37,7 +37,7 @@ export class Listeners {
     try {
       this.#onError?.(error);
     } catch {
-      // whoever is told of errors has one of its own: there is nobody left to tell
+      // the listener of errors threw itself: nobody is left to report to
     }
   }
 

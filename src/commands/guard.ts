@@ -50,7 +50,7 @@ export async function guardCommand(config: Config, version: string, ended: Promi
 }
 
 interface Followed {
-  /** `undefined` where its name cannot be told. */
+  /** `undefined` where its name is unknown. */
   container: string | undefined;
   restarts: number;
 }
@@ -65,6 +65,6 @@ export function restartsOf(container: string | undefined, before: Followed | und
 
 /** Whether a container that has ended is started again, by the restart policy of its pod; `null`: nobody said which that is. */
 export function restartedBy(policy: Config['podRestartPolicy']): boolean | null {
-  // OnFailure starts again what failed: an agent that ends in order has not
+  // OnFailure restarts after a failure: an agent that ends gracefully has not failed
   return policy === undefined ? null : policy === 'Always';
 }

@@ -53,7 +53,7 @@ export async function runCommand(
   } as const;
   const assembly = await assemble(config, version, mode, ({ life }) => (restarts) => {
     const its = current;
-    // one that has ended before it was seen is followed all the same: its end is to be told
+    // one that has ended before it was seen is followed all the same: its end has to be reported
     if (!its || (its.exit && its.followed)) return 'the command is not running';
     its.followed = true;
     return life({

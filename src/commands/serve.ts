@@ -40,7 +40,7 @@ export async function listen({ http, admin, logger }: Assembly, config: Config):
   return address;
 }
 
-/** Ends everything in order. What cannot be told in time is counted and logged. */
+/** Ends everything gracefully. Events not delivered in time are counted and logged. */
 export async function close({
   guardian,
   remediation,

@@ -7,7 +7,7 @@ import { configError, hintUnknown, type Problem } from './problems.ts';
 
 /** Where values may come from; a flag beats the environment, that beats the file, that beats the default. */
 export interface ConfigSources {
-  /** Values by file key, as commander's `opts()` gives them. Keys that are no option are left alone. */
+  /** Values by file key, as commander's `opts()` gives them. Keys that are no option are ignored. */
   flags?: Readonly<Record<string, unknown>>;
   /** Only names that begin with `SPILLWAY_` are looked at; an empty value counts as unset. */
   env?: Readonly<Record<string, string | undefined>>;

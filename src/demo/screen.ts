@@ -25,7 +25,7 @@ export function say(text: string): void {
   print(paint('dim', text));
 }
 
-/** One line: when, how full, which level, what a balancer is told, where it is going, how many are talking. */
+/** One line: when, how full, which level, the answer of /readyz, where it is going, how many are talking. */
 export function reading(seconds: number, { code, status }: Probe, conversations: number): void {
   const { level, ratio, usedBytes, reclaimableBytes, limitBytes } = status;
   if (ratio === null || limitBytes === null) {

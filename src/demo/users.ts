@@ -47,7 +47,7 @@ export class Users {
     void this.#converse(`user-${++this.#arrived}`);
   }
 
-  /** Somebody who asks for more than fits: the tool's output has no end. */
+  /** A request for more than fits: the tool's output has no end. */
   async runAway(): Promise<void> {
     await this.#counted(() => this.#say('runaway', 'please follow the log'));
   }

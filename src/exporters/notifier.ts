@@ -30,7 +30,7 @@ export interface Notifier {
   emit(event: GuardianEvent): void;
   /**
    * Tries what is left at once, for at most `graceMs`.
-   * @returns the sinks that lost events, and how many; empty when all was told
+   * @returns the sinks that lost events, and how many; empty when all were delivered
    */
   close(graceMs: number): Promise<{ sink: string; lost: number }[]>;
 }
@@ -42,7 +42,7 @@ const GIVE_WAY_AFTER = { open: 6, closing: 2 };
 /** Longest timer that Node can set. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Tells events to all sinks, each with a queue and a worker of its own, so that none delays another. */
+/** Sends events to all sinks, each with a queue and a worker of its own, so that none delays another. */
 export function createNotifier(options: NotifierOptions): Notifier {
   const queues = options.sinks.map((sink) => new SinkQueue(sink, options));
   return {

@@ -21,7 +21,7 @@ export interface PostMortemStoreOptions {
 export interface PostMortemStore {
   /**
    * Loads the reports of earlier runs; call once, at the start.
-   * @returns the report of an end that the guardian did not live to see, still to be told; already recorded
+   * @returns the report of an end that the guardian did not live to see, still to be reported; already recorded
    */
   open(): Promise<PostMortem | undefined>;
   /** Keeps a report: in memory at once, as a file soon. */
@@ -47,7 +47,7 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Most reports looked at on opening, so that a crowded directory does not delay the start. */
 const MAX_FILES = 100;
 
-/** No file there; or no directory, which is told already. */
+/** No file there; or no directory, which is reported already. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
 
 /** Makes the keeper of post-mortems; call `open` before anything else. */
@@ -65,7 +65,7 @@ export function createPostMortemStore(options: PostMortemStoreOptions): PostMort
   const problem = (what: string, cause: unknown) =>
     options.onProblem(new SpillwayError('record', `record-dir: ${what}: ${messageOf(cause)}`, { cause }));
 
-  /** Runs what touches the disk; a failure is told once, until something works again. */
+  /** Runs what touches the disk; a failure is reported once, until something works again. */
   const tryTo = async (what: string, work: () => Promise<void>) => {
     try {
       await work();
@@ -113,7 +113,7 @@ export function createPostMortemStore(options: PostMortemStoreOptions): PostMort
     kick();
   };
 
-  /** A report file, or `undefined` when it cannot be used; such a file is told and left alone. */
+  /** A report file, or `undefined` when it cannot be used; such a file is reported and stays unchanged. */
   const load = async (dir: string, name: string): Promise<PostMortem | undefined> => {
     try {
       return await readReport(join(dir, name));

@@ -23,7 +23,7 @@ import { announcement, describeChart, title } from './words.ts';
 
 /** The description of the chart is read out on demand only; it need not change with each reading. */
 const DESCRIBE_MS = 10_000;
-/** History is told at most a second old, so a death is in it only then. */
+/** History is at most a second old, so a death is in it only then. */
 const TELL_MS = 1200;
 
 const LEGEND = [

@@ -45,7 +45,7 @@ export const NO_PAST: Past = {
 };
 
 /**
- * The past as the guardian tells it, behind what this page saw before that: a guardian that was restarted begins anew, and
+ * The past as the guardian reports it, behind what this page saw before that: a guardian that was restarted begins anew, and
  * the page still shows what led there.
  */
 export function withHistory(past: Past, report: HistoryReport): Past {

@@ -30,14 +30,14 @@ export interface RecycleOptions {
 export interface Aim {
   /** @throws what `kill` does: EPERM, ESRCH */
   send(): void;
-  /** Whether that process is still there; true where it cannot be told. */
+  /** Whether that process is still there; true where that is unknown. */
   there(): boolean;
 }
 
 const POLL_MS = 20;
 /** Each look at the work in flight costs some 10 ms of CPU. */
 const LOOK_EVERY_MS = 250;
-/** Who asks for readiness needs a moment to notice: work has ended when two looks in a row see none. */
+/** Clients of /readyz need a moment to notice: work has ended when two looks in a row see none. */
 const QUIET_LOOKS = 2;
 /** A balancer that asks each second goes on sending for so long after the answer has changed. */
 const NOTICED_MS = 1300;
@@ -47,7 +47,7 @@ const HANDED_OVER_MS = 2000;
 /**
  * Ends the agent in order: waits until no work is in flight, at most for a while, sends SIGTERM once, and waits for the
  * end. No SIGTERM at a moment when it is not needed, nor to an agent that ends already: it has closed its port. Never
- * SIGKILL: what does not end is left alone. That no new work comes is the caller's to see to.
+ * SIGKILL: what does not end keeps running. That no new work comes is the caller's to see to.
  */
 export function startRecycle(options: RecycleOptions): Recycling {
   const { drain, clock, graceMs = 30_000, onStep = () => {} } = options;
@@ -179,7 +179,7 @@ export function aimSigterm(pid: number, procRoot = '/proc'): Aim {
   };
 }
 
-/** By which a process is told from a later one with its number; `null` once it has ended, and where there is no `/proc`. */
+/** Distinguishes a process from a later one with its number; `null` once it has ended, and where there is no `/proc`. */
 function startTicks(pid: number, procRoot: string): number | null {
   const file = `${procRoot}/${pid}/stat`;
   try {

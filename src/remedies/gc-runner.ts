@@ -17,9 +17,9 @@ import type { RuntimeConnection } from './runtime-connection.ts';
 import type { SessionContext } from './session-context.ts';
 import type { SessionDeps } from './session-deps.ts';
 
-/** The same outcome again is told this much later: `lastGc` and the metrics have every run. */
+/** The same outcome is reported again this much later: `lastGc` and the metrics have every run. */
 const TELL_AGAIN_MS = 60_000;
-/** What may pass is told when it has not after so many tries: some 6 s. */
+/** A passing obstacle is reported when it has not passed after so many tries: some 6 s. */
 const TOLD_AFTER = 7;
 /** An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. */
 const LATE_TRIES = 4;
@@ -46,7 +46,7 @@ export interface GcRunnerDeps extends SessionDeps {
   see(facts: HeapFacts | null): void;
 }
 
-/** Collections in one life of the agent: when, what came of them, and what they can do for it. */
+/** Collections in one life of the agent: when, their results, and what they can do for it. */
 export class GcRunner {
   last: GcRecord | undefined;
 
@@ -127,7 +127,7 @@ export class GcRunner {
     return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < POLL_MS.warning;
   }
 
-  /** What to do under pressure. `inFlight` is the requests in work; `null` is not known. */
+  /** What to do under pressure. `inFlight` is the requests in flight; `null` is unknown. */
   next(heap: HeapFacts | null, inFlight: number | null): GcDecision {
     const off = this.#deps.options.gc === 'off';
     const decision = off ? { wait: 'off' } : this.decide(heap, inFlight, false);

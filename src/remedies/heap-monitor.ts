@@ -20,14 +20,14 @@ import type { SessionDeps } from './session-deps.ts';
 const STALE_MS = 10_000;
 /** Two looks less far apart tell nothing of how the heap grows: what V8 promotes comes in steps, one for each scavenge … */
 export const LOOKS_APART_MS = 250;
-/** … so that it is told over this time. */
+/** … so that it is sampled over this time. */
 const RISE_MS = 2000;
 /** What was just told is for the next reading to be judged by. */
 const FRESH_MS = 1000;
 /** To measure the heap from outside takes 1 to 5 ms: so often at most where it is empty, and the more often the fuller it is. */
 const MEASURE_MS = { most: 2000, least: 200 };
 const UNMEASURED = { nextMs: Number.NEGATIVE_INFINITY, far: false };
-/** Anonymous memory that fell by so much of the heap's limit took from the heap what was told of it. */
+/** Anonymous memory that fell by so much of the heap's limit invalidates what is known of the heap. */
 const FELL_SHARE = 0.1;
 
 /** Watches the heap against its own limit: what of it counts, how often it is to be asked for, what to set otherwise. */
@@ -175,7 +175,7 @@ export class HeapMonitor {
     return (usedBytes - from.usedBytes) / ((atMs - from.atMs) / 1000);
   }
 
-  /** Nobody asks now: what was told counts for as long as it says that the limit is near, and can still be so. */
+  /** Nobody asks now: the last sample counts for as long as it says that the limit is near, and can still be so. */
   rest(nowMs: number, reading: Reading): void {
     const { use } = this;
     if (!use || nowMs - use.atMs < FRESH_MS) return;
@@ -194,7 +194,7 @@ export class HeapMonitor {
     this.#measured = UNMEASURED;
   }
 
-  /** What was told counts no more: of the next look, too, a collection has to say what is live. */
+  /** The last sample counts no more: of the next look, too, a collection has to say what is live. */
   #drop(): void {
     this.use = null;
     this.#confirmation = UNCROSSED;

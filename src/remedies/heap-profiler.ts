@@ -24,7 +24,7 @@ const KEEP_MS = 5000;
 type ProfilingReach = RuntimeClient & Required<Pick<RuntimeClient, 'profile'>>;
 
 interface Sampling {
-  /** It ends with the way in that it was begun by. */
+  /** It ends with the connection that began it. */
   client: RuntimeClient;
   /** The beginning, or the last reading: when it was, and what was held. */
   sinceMs: number;
@@ -41,7 +41,7 @@ export class HeapProfiler {
   readonly #connection: RuntimeConnection;
   readonly #plan: GcPlan;
   readonly #deps: SessionDeps;
-  /** When things were still calm: growth is told against it. */
+  /** When things were still calm: growth is measured against it. */
   #baseline: MemoryFacts | undefined;
   #sampling: Sampling | undefined;
   #reported = false;
@@ -58,7 +58,7 @@ export class HeapProfiler {
     if (!this.#baseline && situation.processes.length > 0) this.#baseline = this.#memory(situation, null);
   }
 
-  /** Takes in the first look there was at the heap: what is native can only be told against the same moment. */
+  /** Takes in the first look there was at the heap: native growth can only be measured against the same moment. */
   see(facts: HeapFacts): void {
     if (this.#baseline && !this.#baseline.heap)
       this.#baseline = {
@@ -69,7 +69,7 @@ export class HeapProfiler {
 
   /**
    * Begins to sample, or reads, when that is due. What grows may stay without a name.
-   * @throws SpillwayError only where the way in is kept for a more serious moment
+   * @throws SpillwayError only where the connection is kept for a more serious moment
    */
   async follow(client: RuntimeClient, heap: HeapFacts | null): Promise<void> {
     const { options, clock, log } = this.#deps;

@@ -8,10 +8,10 @@ const EVERY_MS = 250;
 /** So that counting takes at most 1 % of a core, or 10 % for the seconds in which somebody waits for the work to end. */
 const COST_FACTOR = 100;
 const ASKED_COST_FACTOR = 10;
-/** A limit this near may soon be a reason to end the agent in order: what it has in work is to be known. */
+/** A limit this near may soon be a reason to recycle the agent: its requests in flight have to be known. */
 const NEAR_SECONDS = 15;
 
-/** Watches how many requests the agent has in work, while that matters. */
+/** Watches how many requests the agent has in flight, while that matters. */
 export class InFlightMonitor {
   /** As last seen while shedding; `null` is not known. */
   inFlight: number | null = null;
@@ -53,7 +53,7 @@ export class InFlightMonitor {
   }
 
   /**
-   * Requests in work now; `null` where it cannot be told. Never rejects; who asks meanwhile, or too soon for what a count
+   * Requests in flight now; `null` where that is unknown. Never rejects; a caller meanwhile, or too soon for what a count
    * costs, gets the same answer.
    */
   async count(): Promise<number | null> {

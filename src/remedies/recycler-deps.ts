@@ -16,11 +16,11 @@ export interface RecyclerDeps {
   /** `oom_score_adj` of a process. */
   oomAdjustment(pid: number): number;
   clock: Clock;
-  /** Which process of the agent SIGTERM is for; `null` where none can be told. */
+  /** Which process of the agent SIGTERM is for; `null` where that is unknown. */
   sigtermTarget(agent: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
   handlesSigterm(pid: number): boolean | null;
-  /** Ends it in order by SIGTERM to `target`, beside the loop. */
+  /** Ends it gracefully by SIGTERM to `target`, beside the loop. */
   start(
     agent: AgentProcess,
     target: number,

@@ -16,7 +16,7 @@ const URGENT = { seconds: 0.3, ratio: 0.94 };
 const URGENT_RATIO = 0.98;
 /** What was decided holds for so long without a reading that says so again. */
 const NEEDED_MS = 500;
-/** … and is called off when none has for so long. */
+/** … and is cancelled when none has for so long. */
 const CALL_OFF_MS = 1000;
 /** An agent that cannot be read for so long is not kept from its work. */
 const JUDGED_MS = 5000;
@@ -158,7 +158,7 @@ export class Recycler {
     });
   }
 
-  /** Called off unless it still has to end. A collection that runs decides nothing yet. */
+  /** Cancelled unless it still has to end. A collection that runs decides nothing yet. */
   #reconsider(input: RecycleInput): void {
     const verdict = this.#plan.reconsider(input);
     this.#judgedMs = input.nowMs;

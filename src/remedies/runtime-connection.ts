@@ -40,7 +40,7 @@ export class RuntimeConnection {
     this.#maySignal = maySignal;
   }
 
-  /** The way in that is open now. */
+  /** The open connection. */
   get client(): RuntimeClient | undefined {
     return this.#client;
   }
@@ -61,7 +61,7 @@ export class RuntimeConnection {
   }
 
   /**
-   * The way in, made anew when another process has become the one that matters.
+   * The connection, made anew when another process has become the one that matters.
    * @throws SpillwayError
    * @throws SpillwayError `unavailable` when this life is over
    */

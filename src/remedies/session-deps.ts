@@ -23,7 +23,7 @@ export interface SessionDeps {
    * @param maySignal whether a signal may open it, asked right before one is sent
    */
   connect(worker: AgentProcess['worker'], maySignal: () => boolean): Promise<RuntimeClient | string>;
-  /** The most that the heap of a Node process can be, seen from outside, in bytes; `null` where that cannot be told. */
+  /** The most that the heap of a Node process can be, seen from outside, in bytes; `null` where that is unknown. */
   heapFromOutside(pid: number): number | null;
   /** Connections of clients to the agent's processes, main process first. */
   connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<ClientConnections>;
@@ -32,7 +32,7 @@ export interface SessionDeps {
   report(finding: Finding): void;
   log(level: 'info' | 'warn', message: string): void;
   collected(record: GcRecord): void;
-  /** Main loop of the agent stood still for something else than a collection, in milliseconds. */
+  /** Pause of the agent's main loop for something else than a collection, in milliseconds. */
   stalled(ms: number): void;
   /** Keeps the file of a profile; resolves to its path, or to `null` where nothing is kept. */
   keep(profile: NonNullable<Profile['file']>): Promise<string | null>;

@@ -142,7 +142,7 @@ export class RuntimeSession {
     return this.#inFlightMonitor.inFlight;
   }
 
-  /** Requests in work now; `null` where it cannot be told. Never rejects; who asks meanwhile gets the same answer. */
+  /** Requests in flight now; `null` where that is unknown. Never rejects; a caller meanwhile gets the same answer. */
   countInFlight(): Promise<number | null> {
     return this.#inFlightMonitor.count();
   }
@@ -270,9 +270,9 @@ export class RuntimeSession {
     this.#heap.see(facts);
   }
 
-  /** A way in that did not open: recorded, and tried again later. */
+  /** A connection that did not open: recorded, and tried again later. */
   #failed(error: unknown, trigger: string): void {
-    // its end is told, and is no refusal
+    // its end is reported, and is no refusal
     if (this.#context.over || this.#context.agent.dying()) return;
     const refusal = asRuntimeError(error);
     const times = this.#connection.refused(refusal);

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/ports/ports.ts';
 
-/** What comes of it; `undefined` when it fails or takes longer. */
+/** The result; `undefined` when it fails or takes longer. */
 export function within<T>(clock: Clock, ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
   return new Promise((resolve) => {
     const timer = clock.setTimer(() => resolve(undefined), ms);

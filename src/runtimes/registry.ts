@@ -21,7 +21,7 @@ export interface RuntimeClientOptions {
   procRoot: string;
   /** How far the user lets the guardian go. */
   gc: 'auto' | 'on-shared-host' | 'inspect-only' | 'off';
-  /** Whether a signal may open a way in now, or an order be left in the agent's memory. */
+  /** Whether a signal may open a connection now, or a remote call be written to the agent's memory. */
   maySignal(): boolean;
   /** Which programs take SIGUSR1 for something else. */
   signalRecord: SignalRecord;

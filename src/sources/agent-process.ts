@@ -113,7 +113,7 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
       try {
         return alive?.alive() ?? false;
       } catch {
-        return true; // not to be told is no death; the reading that follows says what is wrong
+        return true; // unknown is no death; the reading that follows says what is wrong
       }
     },
     dying: () => isDying(procRoot, pid),

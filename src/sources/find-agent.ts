@@ -58,7 +58,7 @@ const RUNTIMES = new Set(['runc', 'crun', 'youki']);
 /**
  * Looks for the process to guard.
  *
- * `auto` takes the root process of the only other container in the shared process namespace; containers are told apart
+ * `auto` takes the root process of the only other container in the shared process namespace; containers are distinguished
  * by `/proc/PID/cgroup`. `container` takes that of the container with this name in the pod's manifest. `match` takes the
  * topmost process with the text in its command line. None of these takes the guardian, what it started, what started it,
  * threads of the kernel, zombies or a pod's pause process; `auto` and `container` take no known proxy either. `pid` takes

@@ -15,7 +15,7 @@ export interface Cluster {
   tokenFile: string;
   caFile: string;
   pod: PodIdentity;
-  /** What the manifest does not tell and had to be found otherwise or is missing, in words; empty when all is told. */
+  /** What the manifest does not set, and was found otherwise or is missing; empty when all is set. */
   missing: string[];
 }
 

@@ -14,7 +14,7 @@ export interface AliveWatch {
   close(): void;
 }
 
-/** How a process ended, as Node tells it of a child: one of the two is null. */
+/** How a process ended, as Node reports it for a child: one of the two is null. */
 export interface ExitStatus {
   code: number | null;
   signal: string | null;

@@ -30,7 +30,7 @@ export interface TreeSample {
 /** A process to read in between two looks. */
 export type TreeMember = Pick<Member, 'pid' | 'identity' | 'rssBytes'>;
 
-/** What processes use, by pid; those missing are gone or cannot be told about. Must not throw. */
+/** What processes use, by pid; those missing are gone or unknown. Must not throw. */
 export type ReadUsage = (
   pids: readonly number[],
 ) => Promise<ReadonlyMap<number, { rssBytes: number; cpuMs: number; ageMs: number }>>;

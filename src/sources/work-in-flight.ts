@@ -7,12 +7,12 @@ import { eachChunk, tcpTable } from './tcp-tables.ts';
 const MAX_UNIX_BYTES = 1024 * 1024;
 
 /**
- * How many requests may be in work: established connections that others have opened to the agent. One that is kept open
+ * How many requests may be in flight: established connections that others have opened to the agent. One that is kept open
  * between two requests counts (Node's own server closes those after 5 s), one that waits to be accepted does too; those
  * between the agent's own processes do not.
  *
  * An agent that listens at no TCP port fetches its work (a queue's worker, a chat's poller) or serves a Unix socket: what it
- * has in work is not known, and never 0. Nor is it while nobody is connected by TCP and somebody is at a Unix socket.
+ * has in flight is unknown, and never 0. Nor is it while nobody is connected by TCP and somebody is at a Unix socket.
  *
  * The kernel walks its whole hash of connections for that, empty or not: 11 ms of CPU on a machine of 24 GB, off the event
  * loop; the rows are parsed in slices of 2 ms.

@@ -3,7 +3,7 @@
  *
  * Locks and pipes that the guardian was started with (3 to 9) are not held open. It reads `word value` lines on standard input: `mark`, `grace`, `group`, `leaf`, `from`, `child`, and `done` for the orderly
  * end. At end of file it cleans up. A process is written `pid:parent:start`; `start` (clock ticks since boot, 0 without
- * `/proc`) tells it from a later one with the same number. Members of the run are those that carry the mark in their
+ * `/proc`) distinguishes it from a later one with the same number. Members of the run are those that carry the mark in their
  * environment, those in the cgroup, the command, those seen before, and all that descend from these.
  */
 export const REAPER_SCRIPT = `

@@ -13,7 +13,7 @@ export interface ReaperOptions {
   graceMs?: number;
   /** Default `/bin/sh`. */
   shell?: string;
-  /** Called when it ends before it was told to: nobody cleans up after the guardian then. */
+  /** Called when it ends too early: nobody cleans up after the guardian then. */
   onLost?: (why: string) => void;
 }
 

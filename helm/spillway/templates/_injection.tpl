@@ -1,5 +1,5 @@
 {{- /*
-What policy and warnings know of a pod. Needs before it: variables.annotations and variables.spec, of the pod or of a template.
+Facts about a pod for policy and warnings. Needs before it: variables.annotations and variables.spec, of the pod or of a template.
 */}}
 {{- define "spillway.variables" -}}
 {{- $table := include "spillway.table" . | fromJson -}}
@@ -9,7 +9,7 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
   expression: variables.agents[0].?securityContext.runAsUser.or(variables.spec.?securityContext.runAsUser)
 - name: group
   expression: variables.agents[0].?securityContext.runAsGroup.or(variables.spec.?securityContext.runAsGroup)
-# A value that the guardian would refuse is not handed on: it would keep the pod from starting.
+# A value that the guardian rejects is dropped: it would keep the pod from starting.
 - name: valid
   expression: >-
     {
@@ -45,44 +45,44 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
 - name: events
   expression: >-
     "events" in variables.used ? variables.annotations["spillway.dev/events"].trim() : {{ ternary "off" "auto" (eq (include "spillway.events" .) "") | toJson }}
-- name: token   # of the pod's service account; declined: it would be mounted, but the pod has said that it wants none
+- name: token   # of the pod's service account; declined: the pod has automountServiceAccountToken false
   expression: >-
     variables.events == "on" ? "mounted" : variables.events == "off" ? "none"
     : variables.spec.?automountServiceAccountToken.orValue(true) ? "mounted" : "declined"
 {{ include "spillway.meshLists" . }}
 {{- end }}
 
-{{- /* Of these: which container is the agent, what keeps the sidecar out of the pod, and whether it is there already. */}}
+{{- /* The agent's container, the obstacle to injection, and whether the sidecar exists already. */}}
 {{- define "spillway.obstacles" -}}
 {{- $known := (include "spillway.table" . | fromJson).injection -}}
 - name: all
   expression: variables.spec.?initContainers.orValue([]) + variables.spec.containers
-- name: candidates   # without what injectors of meshes and others put beside an agent
+- name: candidates   # without proxies of meshes and other injected containers
   expression: >-
     variables.spec.containers.filter(c, !(c.name in {{ toJson $known.proxies }}))
-- name: usual   # what kubectl takes for the pod's container
+- name: usual   # kubectl's default container
   expression: variables.candidates.filter(c, c.name == variables.annotations[?"kubectl.kubernetes.io/default-container"].orValue(""))
 - name: agentName
   expression: >-
     variables.annotations[?"spillway.dev/agent-container"].orValue(
     (variables.usual + variables.candidates + variables.spec.containers)[0].name)
-- name: agents   # the agent's container, or nothing
+- name: agents   # the agent's container, or none
   expression: variables.spec.containers.filter(c, c.name == variables.agentName)
-- name: named   # what has the sidecar's name already
+- name: named   # containers with the sidecar's name
   expression: >-
     variables.spec.?initContainers.orValue([]).exists(c, c.name == "spillway") || variables.spec.containers.exists(c, c.name == "spillway")
 - name: injected
   expression: variables.named && variables.annotations[?"spillway.dev/status"].orValue("") in ["injected", "injected-shared"]
-- name: shared   # whether the pod shares its process namespace by itself
+- name: shared   # whether the pod shares its process namespace already
   expression: >-
     variables.injected ? variables.annotations["spillway.dev/status"] == "injected-shared" : variables.spec.?shareProcessNamespace.orValue(false)
-- name: ported   # what has the sidecar's port itself
+- name: ported   # containers with the sidecar's port
   expression: >-
     variables.all.filter(c, c.?ports.orValue([]).exists(p, p.containerPort == 9797 && p.?protocol.orValue("TCP") == "TCP"))
-- name: inits   # what must be process 1
+- name: inits   # containers that must be process 1
   expression: >-
     variables.shared ? [] : variables.all.filter(c, c.?command[?0].orValue("") in {{ toJson $known.inits }})
-- name: obstacle   # why it cannot be done; "" where it can
+- name: obstacle   # why injection is impossible; "" where it is possible
   expression: >-
     {{- range $known.obstacles }}
     {{ .when }} ? {{ .says }} :
@@ -91,9 +91,9 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
     : ""
 {{- end }}
 
-{{- /* And where the ports stand that a mesh's proxy leaves alone. */}}
+{{- /* Lists of ports excluded from a mesh's proxy. */}}
 {{- define "spillway.meshLists" -}}
-- name: portLists   # annotations that list the ports which a mesh's proxy leaves alone
+- name: portLists   # annotations with ports excluded from a mesh's proxy
   expression: >-
     ["traffic.sidecar.istio.io/excludeInboundPorts", "config.linkerd.io/skip-inbound-ports"].filter(a, a in variables.annotations)
 - name: istioInit   # Istio's container that sets up the redirection, and where in its arguments its own list is; 0 for nowhere
@@ -106,13 +106,13 @@ What policy and warnings know of a pod. Needs before it: variables.annotations a
     variables.istioArgs.indexOf("-d") + 1 < size(variables.istioArgs) ? variables.istioArgs.indexOf("-d") + 1 : 0
 {{- end }}
 
-{{- /* What a warning is about: a pod, or the template of a workload. */}}
+{{- /* The subject of a warning: a pod, or the template of a workload. */}}
 {{- define "spillway.template" -}}
 - name: isPod
   expression: request.kind.kind == "Pod"
 - name: template
   expression: 'variables.isPod ? object : request.kind.kind == "CronJob" ? object.spec.jobTemplate.spec.template : object.spec.template'
-- name: wanted  # of pods the bindings have asked already
+- name: wanted  # the bindings select pods already
   expression: >-
     variables.isPod || variables.template.?metadata.labels[?"spillway.dev/inject"].orValue(
       namespaceObject.metadata.?labels[?"spillway.dev/inject"].orValue("")) == "true"

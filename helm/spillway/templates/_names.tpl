@@ -33,26 +33,26 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{- ternary (ternary "policy" "webhook" $has) .Values.injector.mode (eq .Values.injector.mode "auto") -}}
 {{- end }}
 
-{{- /* Whether the API server can warn who applies a workload: from Kubernetes 1.30, and wherever the policy is */}}
+{{- /* Whether the API server can return warnings: from Kubernetes 1.30, and wherever the policy is */}}
 {{- define "spillway.warns" -}}
 {{- $mode := include "spillway.mode" . -}}
 {{- $has := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" -}}
 {{- if or (eq $mode "policy") (and (eq $mode "webhook") $has) }}true{{ end -}}
 {{- end }}
 
-{{- /* (list $ value "group/version/Kind"): "true" where `auto` or a word asks for it */}}
+{{- /* (list $ value "group/version/Kind"): "true" where the value is true, or `auto` and the kind exists */}}
 {{- define "spillway.wanted" -}}
 {{- $root := index . 0 -}}
 {{- $value := index . 1 -}}
 {{- if or (eq (toString $value) "true") (and (eq (toString $value) "auto") ($root.Capabilities.APIVersions.Has (index . 2))) }}true{{ end -}}
 {{- end }}
 
-{{- /* Where nothing is injected: a list, as JSON */}}
+{{- /* Namespaces without injection: a list, as JSON */}}
 {{- define "spillway.excluded" -}}
 {{- append .Values.injector.excludedNamespaces .Release.Namespace | uniq | sortAlpha | toJson -}}
 {{- end }}
 
-{{- /* Who asks by label, so that the API server calls nobody for other pods: by the namespace's, or by the pod's own. The two
+{{- /* Selectors by label, of the namespace or the pod, so that the API server makes no call for other pods. The two
        exclude each other: no pod is looked at twice. */}}
 {{- define "spillway.byNamespace" -}}
 namespaceSelector:
@@ -72,7 +72,7 @@ objectSelector:
   matchLabels: {spillway.dev/inject: "true"}
 {{- end }}
 
-{{- /* Workloads, for who looks at them instead of the pods that come of them. */}}
+{{- /* Rules for workloads instead of their pods. */}}
 {{- define "spillway.workloads" -}}
 - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments, statefulsets, daemonsets], scope: Namespaced}
 - {apiGroups: [batch], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [jobs, cronjobs], scope: Namespaced}
@@ -91,33 +91,33 @@ resourceRules:
 00-{{ include "spillway.fullname" . }}-injector.spillway.dev
 {{- end }}
 
-{{- /* Each maker has its own: helm would refuse to take over the Secret that cert-manager leaves behind */}}
+{{- /* One name for each issuer: helm refuses to adopt the Secret left by cert-manager */}}
 {{- define "spillway.certificateSecret" -}}
 {{ include "spillway.fullname" . }}-injector-{{ ternary "cert-manager" "certificate" .Values.injector.certManager.enabled }}
 {{- end }}
 
-{{- /* Of the chart's own containers, good for Pod Security `restricted` */}}
+{{- /* Security context of the chart's own containers: Pod Security `restricted` */}}
 {{- define "spillway.restricted" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
-{{- /* No user: the image has one, and where OpenShift assigns one it takes no other */}}
+{{- /* No user: the image has one, and OpenShift accepts only the assigned one */}}
 {{- define "spillway.restrictedPod" -}}
 runAsNonRoot: true
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{- /* Whether guardians post Events, and thus need a token */}}
+{{- /* Whether guardians post Events and need a token */}}
 {{- define "spillway.events" -}}
 {{- if ne (include "spillway.effective" . | fromJson).events "off" }}true{{ end -}}
 {{- end }}
 
-{{- /* Whether the right to post Events is given to whole namespaces */}}
+{{- /* Whether whole namespaces get the right to post Events */}}
 {{- define "spillway.eventsGiven" -}}
 {{- if and .Values.rbac.create (include "spillway.events" .) (or .Values.rbac.namespaces .Values.rbac.allNamespaces) }}true{{ end -}}
 {{- end }}
-{{- /* … and can be confined to what guardians do with it: from Kubernetes 1.30 */}}
+{{- /* Whether a policy can confine that right: from Kubernetes 1.30 */}}
 {{- define "spillway.eventsConfined" -}}
 {{- if and (include "spillway.eventsGiven" .) (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy") }}true{{ end -}}
 {{- end }}

@@ -1,9 +1,9 @@
-{{- /* Every option with its number in options.json, and how they must stand to each other. */}}
+{{- /* Every option as in options.json, and the order relations between them. */}}
 {{- define "spillway.table" -}}
 {{- .Files.Get "files/options.json" -}}
 {{- end }}
 
-{{- /* A value as the number of its unit: (dict "value" "1m30s" "unit" "ms") → 90000. The schema has seen to its form. */}}
+{{- /* A value as the number of its unit: (dict "value" "1m30s" "unit" "ms") → 90000. The schema has checked its form. */}}
 {{- define "spillway.number" -}}
 {{- $text := ternary .value (toJson .value) (kindIs "string" .value) | trim -}}
 {{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" $text | float64 -}}
@@ -49,7 +49,7 @@
 {{- toJson $set -}}
 {{- end }}
 
-{{- /* What holds where no annotation says otherwise, by key */}}
+{{- /* The options without annotations, by key */}}
 {{- define "spillway.effective" -}}
 {{- $set := include "spillway.optionsByKey" . | fromJson -}}
 {{- $all := dict -}}

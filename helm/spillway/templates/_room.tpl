@@ -1,5 +1,5 @@
 {{- /*
-Whether a ResourceQuota or a LimitRange (params) leaves room for the sidecar; the webhook says the same in TypeScript (src/core/inject/room.ts).
+Whether a ResourceQuota or a LimitRange (params) leaves room for the sidecar; the webhook has the same in TypeScript (src/core/inject/room.ts).
 Needs spillway.obstacles before it. Takes a dict:
   root      $
   kind      of params
@@ -16,7 +16,7 @@ Needs spillway.obstacles before it. Takes a dict:
 {{- range $name, $text := $limits }}{{ $_ := set $asked (printf "limits.%s" $name) $text }}{{ end -}}
 {{- range $name, $text := $requests }}{{ $_ := set $asked (printf "requests.%s" $name) $text }}{{ end -}}
 {{- $names := keys $asked | sortAlpha -}}
-- name: lasting  # what runs on beside the agent, and what only starts before it
+- name: lasting  # containers beside the agent, and init containers before it
   expression: variables.spec.?initContainers.orValue([]).filter(c, c.?restartPolicy.orValue("") == "Always" && c.name != "spillway")
 - name: starting
   expression: variables.spec.?initContainers.orValue([]).filter(c, c.?restartPolicy.orValue("") != "Always")
@@ -43,7 +43,7 @@ Needs spillway.obstacles before it. Takes a dict:
 {{- range $name := list "limits.cpu" "limits.memory" "requests.cpu" "requests.memory" }}{{ if not (hasKey $asked $name) }}{{ $lacking = append $lacking $name }}{{ end }}{{ end }}
 - name: hard
   expression: params.?status.hard.orValue({})
-- name: usedOf  # and what of it is taken
+- name: usedOf  # and its used part
   expression: params.?status.used.orValue({})
 - name: expressions
   expression: params.?spec.scopeSelector.matchExpressions.orValue([])
@@ -69,7 +69,7 @@ Needs spillway.obstacles before it. Takes a dict:
       - (oldObject == null ? 0 : int(oldObject.spec.?replicas.or(oldObject.spec.?parallelism).orValue(1)))].max()
 {{- end }}
 {{- range $short, $count := ternary (dict "short" "1.0" "shortOfAll" "double(variables.replicas)") (dict "short" "1.0") (hasKey . "template") }}
-- name: {{ $short }}  # what there is too little of{{ if eq $short "shortOfAll" }} for a sidecar in each{{ end }}; sums are not exact
+- name: {{ $short }}  # resources without room{{ if eq $short "shortOfAll" }} for a sidecar in each{{ end }}; sums are not exact
   expression: >-
     {{ toJson $names }}.filter(n, [n, n.replace("requests.", "")].exists(k, k in variables.hard
       {{- if $.template }}
@@ -77,7 +77,7 @@ Needs spillway.obstacles before it. Takes a dict:
       {{- end }}
       && {{ $used }} + (variables.total[n] + quantity(variables.asked[n]).asApproximateFloat()) * {{ $count }} > {{ $hard }}))
 {{- end }}
-- name: lacking  # of what a quota asks of every container
+- name: lacking  # resources that a quota requires of every container
   expression: >-
     {{ toJson $lacking }}.filter(n, [n, n.replace("requests.", "")].exists(k, k in variables.hard))
 - name: noRoom  # why, or ""; of a pod with resources of its own only those are counted
@@ -105,7 +105,7 @@ Needs spillway.obstacles before it. Takes a dict:
 - name: limited
   expression: >-
     { {{- range $i, $type := list "Container" "Pod" }}{{ if $i }}, {{ end }}{{ toJson $type }}: { {{- range $j, $name := $whole }}{{ if $j }}, {{ end }}{{ toJson $name }}: quantity(variables.asked[{{ printf "limits.%s" $name | toJson }}]).asApproximateFloat(){{ if $i }} + variables.total[{{ printf "limits.%s" $name | toJson }}]{{ end }}{{ end -}} }{{ end -}} }
-- name: broken  # bounds, of those that the sidecar would break
+- name: broken  # bounds that the sidecar would break
   expression: >-
     variables.limits.map(l, {{ toJson $whole }}.map(r,
       l.?min[?r].optMap(q, variables.requested[l.type][r] < quantity(q).asApproximateFloat() - 0.0001).orValue(false) ? r + ": " + l.type + " min " + l.min[r]
@@ -113,7 +113,7 @@ Needs spillway.obstacles before it. Takes a dict:
       : l.?maxLimitRequestRatio[?r].optMap(q, variables.limited[l.type][r] / variables.requested[l.type][r] > quantity(q).asApproximateFloat() + 0.0001).orValue(false)
         ? r + ": " + l.type + " maxLimitRequestRatio " + l.maxLimitRequestRatio[r]
       : "").filter(t, t != "")).filter(t, size(t) > 0)
-- name: noRoom  # why, or ""; a LimitRange fills in what containers do not ask for, which may be more than a pod with resources of its own has
+- name: noRoom  # why, or ""; a LimitRange sets defaults of containers, and these may exceed the resources of the pod
   expression: >-
     has(variables.spec.resources) ? (
       variables.limits.exists(l, l.type == "Container" && size(l.?default.orValue({})) + size(l.?defaultRequest.orValue({})) > 0)

@@ -7,7 +7,7 @@ The sidecar, its volume and its environment, once for the policy, the demo and w
   restarts   the restart policy of the pod, where that is not Always
   recordDir  where records are kept, where the values do not say it
   resources  of the sidecar, where not those of the values
-For the policy the values are CEL: `=…` is an expression, `=?…` an optional one; an entry of a list with `?when` is there where that holds.
+For the policy the values are CEL: `=…` is an expression, `=?…` an optional one; an entry of a list with `?when` is present where the expression is true.
 */}}
 {{- define "spillway.sidecar" -}}
 {{- $values := .root.Values -}}
@@ -33,7 +33,7 @@ env:
 - {name: SPILLWAY_POD_RESTART_POLICY, value: {{ .restarts | default "Always" | toJson }}}
 {{- with $values.sidecar.webhookUrlSecret }}
 {{- if .name }}
-# one that is missing does not keep the pod from starting
+# a missing Secret must not keep the pod from starting
 - {name: SPILLWAY_WEBHOOK_URL, valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}, optional: true}}}
 {{- end }}
 {{- end }}
@@ -60,14 +60,14 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{- /* The token of the sidecar's own; without Events an empty folder, so that the agent's token is not mounted there. */}}
+{{- /* The sidecar's token; without Events an empty folder, so that the agent's token is not mounted. */}}
 {{- define "spillway.volume" -}}
 {{- include (ternary "spillway.emptyVolume" "spillway.tokenVolume" (eq (include "spillway.events" .) "")) . -}}
 {{- end }}
 {{- define "spillway.tokenVolume" -}}
 name: spillway-token
 projected:
-  defaultMode: 292  # 0444: the agent may run as any user; of the token the kubelet sets its own
+  defaultMode: 292  # 0444: the agent may run as any user; the kubelet sets the mode of the token
   sources:
   - serviceAccountToken: {path: token, expirationSeconds: 3600}
   - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
@@ -78,13 +78,13 @@ name: spillway-token
 emptyDir: {}
 {{- end }}
 
-{{- /* Records, for as long as the pod is there. Without a size: a heap snapshot would pass any, and the kubelet ends the pod for it. */}}
+{{- /* Post-mortems, for the life of the pod. No size limit: a heap snapshot exceeds any, and the kubelet evicts the pod for that. */}}
 {{- define "spillway.recordVolume" -}}
 name: spillway-records
 emptyDir: {}
 {{- end }}
 
-{{- /* Of the sidecar: memory where no request is said as its limit, so that it is in no LimitRange's way */}}
+{{- /* Resources of the sidecar: without a memory request, its limit is the request, which satisfies every LimitRange */}}
 {{- define "spillway.sidecarResources" -}}
 {{- $resources := include "spillway.resources" .Values.sidecar.resources | fromJson -}}
 {{- with ($resources.limits | default dict).memory }}
@@ -93,7 +93,7 @@ emptyDir: {}
 {{- toJson $resources -}}
 {{- end }}
 
-{{- /* Of cpu, where one is asked for */}}
+{{- /* The CPU request, where one is set */}}
 {{- define "spillway.cpuLimit" -}}
 {{- $limit := (include "spillway.table" . | fromJson).injection.cpuLimit -}}
 {{- $request := (include "spillway.sidecarResources" . | fromJson).requests | default dict -}}

@@ -30,8 +30,8 @@ export function guardianBeside(procRoot: string, selfPid: number): Beside | unde
 const guardAt = (args: readonly string[]) => args.indexOf('guard');
 
 /**
- * The doctor's configuration with what the running guardian was told on its command line, which `kubectl exec` does not
- * repeat (its environment it does). What the doctor was told itself counts more.
+ * The doctor's configuration with the command line of the running guardian, which `kubectl exec` does not
+ * repeat (its environment it does). The doctor's own options count more.
  */
 export async function asTold(config: Config, { args }: Beside): Promise<Config> {
   const takesValue = new Map([

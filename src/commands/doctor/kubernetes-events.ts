@@ -13,7 +13,7 @@ const WHY = 'without it `kubectl describe pod` shows no pressure; log, metrics a
 const ANSWER_MS = 3000;
 
 /**
- * Whether Events can be told. Both verbs are tried without effect, so that no right is needed for the question itself: a
+ * Whether Events can be posted. Both verbs are tried without effect, so that no right is needed for the question itself: a
  * create that is only checked (`dryRun=All`), and a patch of an Event that does not exist, which is not found by whom may
  * patch and forbidden to others.
  */
@@ -112,7 +112,7 @@ function unreachable({ pod, ...address }: Cluster, error: unknown): Outcome {
   );
 }
 
-/** An Event as the guardian tells it, so that what checks contents meets them too. */
+/** An Event as the guardian posts it, so that what checks contents meets them too. */
 function sample({ pod: { namespace, name, uid } }: Cluster): unknown {
   return {
     apiVersion: 'events.k8s.io/v1',

@@ -1,6 +1,6 @@
 import { SIDECAR_NAME, SIDECAR_PORT, TOKEN_PATH, TOKEN_VOLUME } from '../../core/inject/names.ts';
 
-/** Lines of a pod's manifest: where they belong is told by the lines above them, from `metadata` or `spec` on. */
+/** Lines of a pod's manifest: the lines above them say where they belong, from `metadata` or `spec` on. */
 type Lines = string;
 
 const text = (...lines: string[]): Lines => `${lines.join('\n')}\n`;

@@ -10,7 +10,7 @@ const WHY =
 /**
  * Whether the agent's files can be seen through `/proc/PID/root`, as its cgroup is read. The kernel asks for the same uid
  * and gid, for no fewer capabilities, and that neither the process nor a security module forbids it: what of these it is
- * is told by comparing the two.
+ * follows from comparing the two.
  * @param container name of the agent's container
  */
 export function processAccess(procRoot: string, pid: number, container: string): Outcome {

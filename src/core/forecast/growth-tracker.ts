@@ -10,7 +10,7 @@ const MIB = 1024 ** 2;
 /** Look-back of the trend, and width of the windows whose minima it is drawn through. */
 const TREND_MS = 120_000;
 const WINDOW_MS = 2_000;
-/** Teeth longer than the look-back allows: this many floors are a trend however far back they reach. */
+/** Cycles longer than the look-back allows: this many floors are a trend however far back they reach. */
 const MIN_FLOORS = 4;
 /** A rise by less than this share of the limit is noise. */
 const NOISE_SHARE = 0.001;
@@ -41,7 +41,7 @@ const LEAK_STARTING_MS = 10_000;
 /** Growth of memory and what follows from it. */
 export interface GrowthOutlook extends Forecast {
   /**
-   * Bytes per second; 0 when no trend can be told from chance, negative when memory certainly falls, `null` with too
+   * Bytes per second; 0 when no trend differs from chance, negative when memory certainly falls, `null` with too
    * little to judge by (the first 12 s, unless there is a burst).
    */
   growthBytesPerSecond: number | null;
@@ -60,9 +60,9 @@ const NO_FORECAST: GrowthOutlook = {
  * Follows one agent's memory and tells how fast it grows.
  *
  * Two horizons. The **trend** is a Theil-Sen line through the floors after collections, or, where no collection is
- * seen, through the minima of 2 s windows over the last 2 min; it ignores saw-teeth and answers after some 12 s. The
+ * seen, through the minima of 2 s windows over the last 2 min; it ignores sawtooth cycles and answers after some 12 s. The
  * **burst** is a regression over the last second or the last 4 samples; it answers at once, and is believed only where
- * memory has not been lately (a rise within earlier teeth is expected to be collected) or when the limit is next.
+ * memory has not been lately (a rise within earlier cycles is expected to be collected) or when the limit is next.
  * Neither is believed any more once use no longer rises: a collection, too, leaves points that a trend of long ago
  * goes through.
  *
@@ -197,12 +197,12 @@ export class GrowthTracker {
   #drawTrend(atMs: number): Trend | null {
     const points = this.#trendPoints(atMs);
     if (points === null) return null;
-    if (points === 'within teeth') return { slope: 0, low: 0, high: 0, sinceMs: atMs };
+    if (points === 'within_cycles') return { slope: 0, low: 0, high: 0, sinceMs: atMs };
     this.#lowestRisen = (points.values.at(-1) ?? 0) - visibleDropBytes(this.#limit);
     return longestTrend(points);
   }
 
-  #trendPoints(atMs: number): Points | 'within teeth' | null {
+  #trendPoints(atMs: number): Points | 'within_cycles' | null {
     const { floors } = this.#sawtooth;
     const { minima } = this.#windows;
     const lastFloor = floors.time(floors.length - 1);
@@ -212,7 +212,7 @@ export class GrowthTracker {
       if (atMs - lastFloor < 2 * meanTooth) return floors.slice(from);
     }
     const fellLately = atMs - lastFloor < TREND_MS;
-    if (fellLately && this.#held <= this.#sawtooth.lastPeak) return 'within teeth';
+    if (fellLately && this.#held <= this.#sawtooth.lastPeak) return 'within_cycles';
     const since = fellLately ? Math.max(lastFloor, atMs - TREND_MS) : atMs - TREND_MS;
     const points = minima.slice(minima.firstSince(since));
     return points.times.length < MIN_POINTS ? null : points;
@@ -264,7 +264,7 @@ export class GrowthTracker {
     const urgent = this.#limit - this.#held < slope * 1000 * URGENT_SECONDS;
     const isNew = this.#isNewTerritory(atMs);
     if (!urgent && !isNew) return null;
-    // within earlier teeth it is expected to be collected: there it has gone on for no time
+    // within earlier cycles it is expected to be collected: there it has gone on for no time
     if (!isNew) this.#burstSinceMs = atMs;
     else if (atMs - this.#burstSeenMs > BURST_GAP_MS)
       this.#burstSinceMs = recent.time(begins ? moment : second);

@@ -38,7 +38,7 @@ function laterHalf({ times, values }: Points): Points | null {
   return { times: times.subarray(half), values: values.subarray(half) };
 }
 
-/** How a rise goes on: what one in steps or in teeth does, and a rest does not. Times in milliseconds. */
+/** How a rise goes on: what one in steps or in cycles does, and a rest does not. Times in milliseconds. */
 export interface Highs {
   /** The first new high, and the last. */
   firstMs: number;
@@ -86,7 +86,7 @@ export function nextHighs(
   return { firstMs, lastMs: atMs, pauses: next, bytes, count };
 }
 
-/** Whether use has stopped making new highs: for longer than its steps and teeth explain. */
+/** Whether use has stopped making new highs: for longer than its steps and cycles explain. */
 export function rests(atMs: number, windowMs: number, { lastMs, pauses: [, pauseMs] }: Highs): boolean {
   // the pause between the highs of two windows is no longer than this where there is none
   return atMs - lastMs > Math.max(REST_MS, PAUSES * (pauseMs - windowMs));

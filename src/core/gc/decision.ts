@@ -17,7 +17,7 @@ export interface GcInput {
   heap: HeapFacts | null;
   /** Only Node has two ways; what a stop costs is another thing in each. */
   runtime: Runtime;
-  /** The load that filled the memory is over: nothing is in work. */
+  /** The load that filled the memory is over: nothing is in flight. */
   loadGone: boolean;
   /** Somebody asks for it: it is made as soon as it can be made. */
   forced?: boolean;

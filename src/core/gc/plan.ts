@@ -28,7 +28,7 @@ const RETRY_MS = {
 
 /**
  * When to collect garbage in one life of the agent, and how. Where memory is short, and once when the load is gone; only
- * where there may be something to collect; where that brought nothing, not before use has grown, or ever more rarely while
+ * where there may be something to collect; where that freed nothing, not before usage has grown, or ever more rarely while
  * work is turned away; never longer than is bearable then, and never beyond the budget of stall.
  */
 export class GcPlan {
@@ -137,7 +137,7 @@ export class GcPlan {
     this.stalled(stallMs, endedMs);
   }
 
-  /** The agent stood still, for whatever was done in it. */
+  /** The agent was paused, whatever was done in it. */
   stalled(stallMs: number, endedMs: number): void {
     this.#budgetFrom(endedMs).spend(stallMs, endedMs);
   }

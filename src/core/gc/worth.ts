@@ -7,7 +7,7 @@ import type { GcInput, GcRun } from './decision.ts';
 import { nearerLimit } from './near-heap-limit.ts';
 import { WORTHWHILE_SHARE } from './verdict.ts';
 
-/** Between two collections: 1 s after a good one; 2, 4, 8 s … 5 min after such as brought nothing. */
+/** Between two collections: 1 s after a good one; 2, 4, 8 s … 5 min after those that freed nothing. */
 const WAIT_MS: Backoff = { first: 1000, longest: 300_000 };
 /** At the soonest, when so much of the limit may be garbage again: agents were seen to allocate 1 GB/s. */
 const SOONEST_MS = 200;
@@ -15,7 +15,7 @@ const MUCH_SHARE = 0.2;
 /**
  * While work is turned away and the limit is nearer than the wait, in time or in memory that still fills, what can be freed is
  * freed: agents were killed half a second after a collection, with 20 MiB allocated since. At the soonest after so many times its
- * stop, and never before the agent has run for as long as it stood still.
+ * stop, and never before the agent has run for as long as it was paused.
  */
 const IMMINENT_SECONDS = 1;
 const IMMINENT_RATIO = 0.95;
@@ -97,8 +97,8 @@ export function afterRun(worth: Worth, run: GcRun, good: boolean, underLoad: boo
 }
 
 /**
- * Why a collection would bring nothing, and until when where that is known; `undefined` when it may bring something.
- * Where nobody is turned away, one that brought nothing is not repeated before use has grown.
+ * Why a collection would free nothing, and until when where that is known; `undefined` when it may free something.
+ * Where nobody is turned away, one that freed nothing is not repeated before use has grown.
  * @param share of wall time that stops may take
  */
 export function uselessness(

@@ -6,7 +6,7 @@ export interface Stored {
   version: string;
 }
 
-/** Where replicas share their certificate, and where the API server is told whom to trust. */
+/** Where replicas share their certificate, and where the API server finds the CA to trust. */
 export interface CertificateStore {
   /**
    * What is there may be of any quality, and empty.

@@ -15,7 +15,7 @@ const text = (value: unknown): string | undefined =>
 
 /**
  * Reads the claims of a token: its middle part is JSON in base64url. Nothing is verified: it is our own token, and what it
- * says is told to the API server, which does verify it. A token that cannot be read claims nothing.
+ * says is sent to the API server, which does verify it. A token that cannot be read claims nothing.
  */
 export function tokenClaims(token: string): TokenClaims {
   let claims: unknown;

@@ -26,7 +26,7 @@ const ORDER: readonly ConnectionUse[] = ['waiting', 'answering', 'streaming'];
  * address that holds the most, the one that has waited longest. So a newcomer is always taken, and an address that holds few
  * loses none: neighbours cannot crowd out a probe, however many connections they open and from however many addresses.
  *
- * Addresses are told apart whole. The pods of a node share a /64 in most clusters: by prefix, one of them would speak for all.
+ * Addresses are compared whole. The pods of a node share a /64 in most clusters: by prefix, one of them would speak for all.
  */
 export class ConnectionShares {
   readonly #bounds: ShareBounds;

@@ -1,6 +1,6 @@
 /**
- * How long a server asks to be left alone, in milliseconds: `Retry-After` in seconds or as a date. A date is taken against
- * the server's own clock where it tells it.
+ * How long a server asks its clients to wait, in milliseconds: `Retry-After` in seconds or as a date. A date is taken against
+ * the server's own clock where it sends one.
  * @param headers of the answer, names in lower case
  * @param nowMs wall clock of this machine
  */

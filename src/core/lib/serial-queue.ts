@@ -3,7 +3,7 @@ export class SerialQueue {
   #last: Promise<unknown> | undefined;
   readonly #failed: (error: unknown) => void;
 
-  /** @param failed is told what was started and failed */
+  /** @param failed gets the error of what was started and failed */
   constructor(failed: (error: unknown) => void = () => {}) {
     this.#failed = failed;
   }
@@ -23,7 +23,7 @@ export class SerialQueue {
     const run = this.#last ? this.#last.then(work) : work();
     const last: Promise<void> = run.then(
       () => this.#done(last),
-      () => this.#done(last), // it is told to who asked
+      () => this.#done(last), // its caller gets the error
     );
     this.#last = last;
     return run;

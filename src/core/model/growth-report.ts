@@ -3,7 +3,7 @@ import type { Site } from './heap.ts';
 /** What kind of memory grew. */
 export type GrowthKind = 'heap' | 'external' | 'children' | 'native' | 'shared';
 
-/** What grew, as the status, `POST /v1/profile` and post-mortems tell it. */
+/** What grew, as the status, `POST /v1/profile` and post-mortems report it. */
 export interface GrowthReport {
   /** ISO time at which it was looked at. */
   at: string;
@@ -11,7 +11,7 @@ export interface GrowthReport {
   note: string;
   /** Most growth first. */
   kinds: { kind: GrowthKind; bytes: number; growthBytes: number; words: string }[];
-  /** Most growth first; empty where the runtime does not tell. */
+  /** Most growth first; empty where the runtime does not report it. */
   sites: Site[];
   /** How long allocations have been sampled, in milliseconds; `null` where they are not. */
   sampledMs: number | null;

@@ -23,7 +23,7 @@ export interface Collection {
   way: GcWay;
   before: HeapFacts | null;
   after: HeapFacts | null;
-  /** How long the agent's main loop stood still for it, in milliseconds. */
+  /** How long the agent's main loop was paused for it, in milliseconds. */
   stallMs: number;
   /** Worker threads collected besides the main one. */
   workers: number;
@@ -55,7 +55,7 @@ export interface Profile {
   growthBytes: number;
   /** How long the sampling has run, in milliseconds; `null` where the profile is a census, not a sampling. */
   sampledMs: number | null;
-  /** How long the agent's main loop stood still for reading the profile, in milliseconds. */
+  /** How long the agent's main loop was paused for reading the profile, in milliseconds. */
   stallMs: number;
   /** A file for the field's tools (`.heapprofile` for Chrome DevTools, `.pb.gz` for pprof): its ending and text or bytes. */
   file: { extension: string; content: string | Uint8Array } | null;

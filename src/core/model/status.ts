@@ -66,7 +66,7 @@ export interface Status {
   /** Heap in use and the limit at which the runtime gives up; known only while memory comes near that. */
   heapUsedBytes: number | null;
   heapLimitBytes: number | null;
-  /** The agent is being ended in order: no new work, what is in flight may end. */
+  /** The agent is being recycled: no new work, what is in flight may end. */
   recycling: boolean;
   /** What keeps a better source from being used, each with its hint; empty when the best is in use. */
   degraded: Degraded[];

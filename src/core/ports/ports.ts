@@ -13,7 +13,7 @@ import type { PostMortem } from '../report/post-mortem.ts';
 /** One life of the agent, from being found to its end. */
 export interface AgentProcess {
   readonly info: AgentInfo;
-  /** V8's own heap limit in bytes, where it can be told from outside. */
+  /** V8's own heap limit in bytes, where it is known from outside. */
   readonly heapLimitBytes: number | null;
   /** Somebody chose that limit: it is not the default. */
   readonly heapLimitSet: boolean;

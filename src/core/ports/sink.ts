@@ -1,7 +1,7 @@
 import { SpillwayError } from '../lib/errors.ts';
 import type { GuardianEvent } from '../model/events.ts';
 
-/** A place events are told to: a webhook, the API server. One attempt per call; repeating is the notifier's work. */
+/** A receiver of events: a webhook, the API server. One attempt per call; repeating is the notifier's work. */
 export interface Sink {
   /** As it stands in `spillway_events_total{sink}`. */
   readonly name: string;

@@ -18,7 +18,7 @@ export function isForeseen(secondsToLimit: number | null): boolean {
 }
 
 /**
- * In calm nothing is touched; at the warning level only what is open already. A signal is the last way in: only while work is
+ * In calm nothing is touched; at the warning level only what is open already. A signal is the last resort: only while work is
  * turned away. Below that a forecast is no reason: an agent that fills up on its start, or by a burst, looks the same until it
  * rests, and where it does not, half of the time it had at the warning level is left.
  */

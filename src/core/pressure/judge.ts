@@ -41,7 +41,7 @@ const BLIND_AFTER_MS = 1000;
 const TELL_BLIND_AFTER_MS = 5000;
 /** A limit this near is no rest, whatever the last second shows. */
 const RISING_SECONDS = 16;
-/** A longer gap between two readings was not observed: the guardian stood still, and what use did meanwhile is not known. */
+/** A longer gap between two readings was not observed: the guardian was paused, and usage meanwhile is unknown. */
 const OBSERVED_MS = 2000;
 const EVENT_OF: Readonly<Record<Level, EventReason>> = {
   ok: 'MemoryPressureRecovered',
@@ -52,7 +52,7 @@ const EVENT_OF: Readonly<Record<Level, EventReason>> = {
 
 /**
  * The judgement: readings go in, findings come out, on transitions only. No clock, no files, no promises; every time
- * comes from outside, so that a test can tell it any story.
+ * comes from outside, so that a test can replay any story.
  */
 export class Judge {
   readonly #options: JudgeOptions;
@@ -123,7 +123,7 @@ export class Judge {
   get relieved(): boolean {
     return this.#admits && (this.#readiness.relieved || this.#otherReadiness.relieved);
   }
-  /** While the agent is being ended in order: why. Un-ready, whatever the level. */
+  /** While the agent is being recycled: why. Un-ready, whatever the level. */
   get recycling(): string | undefined {
     return this.#recycling;
   }

@@ -4,7 +4,7 @@ import type { AgentProcess } from '../ports/ports.ts';
 /** Processes are looked at this often at most while there is no pressure. */
 const CALM_MS = 2000;
 
-/** What is told of each look at the agent's processes. */
+/** What each sample of the agent's processes reports. */
 export interface ProcessTreeReports {
   now(): number;
   /** Under pressure, looks come as often as their cost allows. */

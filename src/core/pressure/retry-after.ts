@@ -1,4 +1,4 @@
-/** Longest that a client is told to stay away, in seconds: longer, and recovered capacity would lie idle. */
+/** Longest `Retry-After`, in seconds: longer, and recovered capacity would lie idle. */
 const LONGEST_SECONDS = 30;
 
 /**

@@ -2,7 +2,7 @@ import type { TcpTable } from './proc-net.ts';
 
 /** Connections that clients hold to an agent. */
 export interface ClientConnections {
-  /** Over all its processes, those that wait to be accepted included; `null` where it cannot be told. */
+  /** Over all its processes, those that wait to be accepted included; `null` where that is unknown. */
   total: number | null;
   /** Of those, what each process has accepted, by pid. */
   accepted: ReadonlyMap<number, number>;
@@ -15,7 +15,7 @@ export interface ClientConnections {
  * between its own processes are no clients'.
  * @param owners which process holds a socket, by inode
  * @param leaveOut ports on which no work comes in: a debugger's
- * @returns `null` when the agent listens nowhere: it fetches its work, and what is in work is not to be seen from here
+ * @returns `null` when the agent listens nowhere: it fetches its work, and its work in flight is not visible from here
  */
 export function countConnections(
   table: TcpTable,
@@ -59,7 +59,7 @@ const LISTENS = 0x10000;
 
 /**
  * Whether somebody is connected to a Unix socket on which these processes listen. Accepted connections, and those that wait,
- * carry the listener's name; who is at the other end cannot be told.
+ * carry the listener's name; the other end is unknown.
  */
 export function hasUnixClients(text: string, owners: ReadonlyMap<number, number>): boolean {
   const rows = Array.from(text.matchAll(UNIX_ROW), ([, flags = '', inode, name = '']) => ({

@@ -12,7 +12,7 @@ const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) rw.p [0-9a-f]+ \S+ 0 *$/gm;
 
 /**
  * Bytes in the mappings of V8's heap, from the text of `/proc/PID/maps`.
- * @returns the most that the heap can be; `null` where it cannot be told
+ * @returns the most that the heap can be; `null` where that is unknown
  */
 export function v8HeapBytes(maps: string): number | null {
   let sum = 0;

@@ -8,7 +8,7 @@ const LEAST_GROWTH_BYTES = 2 ** 20;
 const NAMELESS = /^(?:node|nodejs|bun|deno|python[\d.]*|pypy[\d.]*|java|sh|bash)$/;
 
 export interface OomVictimInput {
-  /** The process that would be ended in order. */
+  /** The process that would be ended gracefully. */
   agentPid: number;
   /** The agent's biggest processes, biggest first, as last looked at. */
   processes: readonly ProcessShare[];

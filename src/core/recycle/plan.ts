@@ -4,7 +4,7 @@ import { ForeseenKill, type KillInput, type KillVerdict } from './foreseen-kill.
 
 export type RecycleMode = 'auto' | 'on' | 'off';
 
-/** How the agent stands at one moment. */
+/** The agent at one moment. */
 export interface RecycleInput extends KillInput {
   /** Whether it is proven that the process that would get SIGTERM handles it. */
   handlesSigterm: boolean;

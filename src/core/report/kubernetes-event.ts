@@ -7,7 +7,7 @@ export interface PodIdentity {
   name: string;
   /** Without it `kubectl describe pod` does not find the events, `kubectl get events` does. */
   uid: string | undefined;
-  /** Whose token it is; `undefined` when that cannot be told. */
+  /** Whose token it is; `undefined` where that is unknown. */
   serviceAccount: string | undefined;
 }
 
@@ -78,7 +78,7 @@ export function kubernetesEvent(event: GuardianEvent, pod: PodIdentity): Kuberne
   };
 }
 
-/** The manifests that allow a service account to tell events in its namespace, and nothing else. */
+/** The manifests that allow a service account to post Events in its namespace, and nothing else. */
 export function eventRights(namespace: string, serviceAccount: string): string {
   return `apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

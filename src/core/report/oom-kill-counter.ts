@@ -4,7 +4,7 @@ import type { Family, ProcessShare } from '../model/process.ts';
 
 /** After a kill in its cgroup, the agent is dead or seen to be dying within this time; else it was a child that died. */
 const SETTLES_MS = 500;
-/** Kills of children that follow each other are told together, this often. */
+/** Kills of children that follow each other are reported together, this often. */
 const TELL_EVERY_MS = 5000;
 const NAMED = 5;
 

@@ -14,7 +14,7 @@ export interface Place {
   /** For people: shortened, a file of the source where a source map tells. */
   file: string | null;
   line: number | null;
-  /** What the package is told from: the whole path, or the URL of what is no file. */
+  /** The source of the package name: the whole path, or the URL of what is no file. */
   path: string;
 }
 
@@ -49,7 +49,7 @@ function grown(sites: readonly RawSite[], before: readonly RawSite[]): GrownSite
   return sites.map((site) => ({ ...site, growthBytes: site.bytes - (bytesBefore.get(siteKey(site)) ?? 0) }));
 }
 
-/** The sites as they are told: by place in the source, where two of the code that runs may be one, most growth first. */
+/** The sites as reported: by place in the source, where two of the code that runs may be one, most growth first. */
 export function topSites(sites: readonly GrownSite[], places: readonly Place[]): Site[] {
   const merged = new Map<string, Site>();
   sites.forEach((site, i) => {

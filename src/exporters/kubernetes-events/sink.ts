@@ -19,7 +19,7 @@ import { failureOf, isTaken, lacksRight, rightsAdvice } from './verdict.ts';
 const SERIES_MS = 6 * 60_000;
 /** A note that the API server refuses may be too long for it: this much is tried once. */
 const SHORT_NOTE_BYTES = 256;
-/** An API server that is back is to be told soon; client-go asks again every 10 s. */
+/** An API server that is back gets events soon; client-go asks again every 10 s. */
 const MAX_WAIT_MS = 15_000;
 
 /**
@@ -120,7 +120,7 @@ class PodEvents implements KubernetesEventsSink {
       return true;
     }
     if (lacksRight(answer)) {
-      this.#patchDeniedMs = lastMs; // each is told by itself then
+      this.#patchDeniedMs = lastMs; // each is posted by itself then
       this.#advice = rightsAdvice(answer, this.#options.pod);
       if (deniedMs === undefined)
         this.#options.onProblem(
@@ -130,7 +130,7 @@ class PodEvents implements KubernetesEventsSink {
     }
     const failure = failureOf(answer, this.#options.pod);
     if (failure.retryable) throw failure;
-    this.#reported.delete(event.reason); // it has expired, as events do, or is refused: it is told by itself
+    this.#reported.delete(event.reason); // it has expired, as events do, or is refused: it is posted by itself
     return false;
   }
 

@@ -131,7 +131,7 @@ export function goHeapFacts({ stats }: GoHeap): HeapFacts {
   };
 }
 
-/** Milliseconds for which the program stood still in the collections after number `sinceGc` up to this profile. */
+/** Milliseconds for which the program was paused in the collections after number `sinceGc` up to this profile. */
 export function goPausesMs({ stats, pausesNs }: GoHeap, sinceGc: number): number {
   const last = stats.get('NumGC') ?? 0;
   let ns = 0;

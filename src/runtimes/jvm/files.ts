@@ -13,7 +13,7 @@ export function socketOf({ procRoot, pid, innerPid }: JvmTarget): string {
 }
 
 /**
- * Milliseconds for which the JVM's program has stood still since its start, by the counters it keeps in its `/tmp` (0.1 ms).
+ * Milliseconds for which the JVM's program was paused since its start, by the counters it keeps in its `/tmp` (0.1 ms).
  * @returns `null` under `-XX:-UsePerfData`, or where the file is not the JVM's
  */
 export function stoppedMs({ procRoot, pid, innerPid, uid }: JvmTarget): number | null {

@@ -32,7 +32,7 @@ export function parsePerfData(bytes: Uint8Array): PerfData | null {
 }
 
 /**
- * Milliseconds for which all of the program's threads have stood still since the JVM's start: the time at safepoints and
+ * Milliseconds for which all of the program's threads were paused since the JVM's start: the time at safepoints and
  * the time to get there.
  */
 export function safepointMs(counters: PerfData): number | null {

@@ -15,7 +15,7 @@ export interface JvmTarget {
   gid: number;
 }
 
-/** Who asks: the guardian's effective ids. */
+/** The client: the guardian's effective ids. */
 export interface Ids {
   uid: number;
   gid: number;

@@ -152,7 +152,7 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
           const main = await door.connect();
           return await main.evaluate<number | null>(IN_FLIGHT, timeouts.answerMs);
         } catch {
-          return null; // no way in: it cannot tell
+          return null; // no connection: it is unknown
         }
       }),
     catchesSigterm: () =>
@@ -167,7 +167,7 @@ function forgetLogged({ sessions }: Workers): void {
     if (session.open) session.send('Runtime.discardConsoleEntries').catch(() => {}); // busy: the next time will do
 }
 
-/** What `/proc` would not tell is one more reason why there is no way in. */
+/** A failed read of `/proc` is one more reason why there is no connection. */
 function refuse(thrown: unknown): never {
   throw asRuntimeError(thrown);
 }

@@ -64,11 +64,11 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
   let entering: Promise<Isolate> | undefined;
   let leaving: Promise<void> | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
-  const knock = createInspectorActivation({
+  const activation = createInspectorActivation({
     ...options,
     async late(found) {
       endpoint = found;
-      opened = knock.opened(found);
+      opened = activation.opened(found);
       await (wanted ? enter() : leave());
     },
   });
@@ -125,11 +125,11 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
   const open = async (): Promise<Isolate> => {
     if (!target.alive()) throw goneError(target.pid);
     const found = await target.find(timeouts.askMs);
-    if (found) opened = (opened && found.inode === endpoint?.inode) || knock.answered(found);
+    if (found) opened = (opened && found.inode === endpoint?.inode) || activation.answered(found);
     if (!found && isEnding(target.pid))
       throw new SpillwayError('refused', `process ${target.pid} has ended`, { retryable: true });
-    endpoint = found ?? (await knock.ask(() => wanted));
-    if (!found) opened = knock.opened(endpoint);
+    endpoint = found ?? (await activation.ask(() => wanted));
+    if (!found) opened = activation.opened(endpoint);
     const session = await connect(endpoint.url, timeouts.connectMs);
     try {
       return await greet(session, endpoint);

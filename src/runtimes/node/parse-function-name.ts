@@ -30,7 +30,7 @@ export function identifierAt(line: string | null, column: number): string | null
 /**
  * The line of a function in a source that was compiled in memory (tsx, ts-node), where nothing tells how: V8's own line
  * when the name stands there (Node's type stripping keeps every line), else the only line that declares the name.
- * @returns from 1; `null` where it cannot be told
+ * @returns from 1; `null` where that is unknown
  */
 export function lineInSource(source: string, at: Position, name: string): number | null {
   const here = lineOf(source, at.line);

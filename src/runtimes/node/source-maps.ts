@@ -14,11 +14,11 @@ export interface SourceMapOptions {
   /** Whether the agent sees the same files as we do (wrap mode): then they are looked for without `/proc/PID/root` too. */
   sameFiles?: boolean;
   /**
-   * Scripts and maps bigger than this are left alone. Default 8 MiB: reading one of that size blocks for some tens of
+   * Scripts and maps bigger than this are skipped. Default 8 MiB: reading one of that size blocks for some tens of
    * milliseconds and takes twice its size in memory for as long.
    */
   maxBytes?: number;
-  /** Time limit for one call; default 2 s. What is not found by then is told as V8 names it. */
+  /** Time limit for one call; default 2 s. What is not found by then keeps V8's name. */
   timeoutMs?: number;
 }
 

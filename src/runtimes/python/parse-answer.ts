@@ -14,7 +14,7 @@ export interface PythonCollection extends Collection {
 }
 
 /**
- * @param stopped what stood still: the `main` thread for the whole script, or, while the hook's own thread collected,
+ * @param stopped what was paused: the `main` thread for the whole script, or, while the hook's own thread collected,
  * `all` threads for want of the interpreter's lock
  * @throws SpillwayError `refused` when the answer is an error or makes no sense
  */

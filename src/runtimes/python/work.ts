@@ -18,7 +18,7 @@ def _spillway_shared():
             for line in rollup.readlines()[1:]:
                 sizes[line.split(b":")[0]] = int(line.split()[1]) * 1024
     except Exception:
-        pass  # not to be told
+        pass  # unknown
     return sizes.get(b"Anonymous", 0) - sizes.get(b"Pss_Anon", sizes.get(b"Anonymous", 0))
 
 

@@ -4,7 +4,7 @@ import type { CgroupPlace } from './locate.ts';
 export interface Dialect {
   usage: string;
   limit: string;
-  /** Above it the kernel does not kill, it throttles: the agent stands still. */
+  /** Above it the kernel does not kill, it throttles: the agent stalls. */
   high: string | undefined;
   /** Swap in use and its limit; on v1 both are those of memory and swap together. */
   swapUsage: string;
@@ -15,7 +15,7 @@ export interface Dialect {
   swappiness: string | undefined;
   /** Where `oom_kill N` stands. */
   events: string;
-  /** Kernel memory where `memory.stat` does not tell it. */
+  /** Kernel memory where `memory.stat` does not have it. */
   kernel: string | undefined;
   /** Keys of `memory.stat`, in the order of {@link STAT}. */
   stat: Buffer[];
@@ -31,7 +31,7 @@ export const STAT = {
   kernel: 5,
   hierarchicalLimit: 6,
 } as const;
-const NO_KEY = '(not told)';
+const NO_KEY = '(unknown)';
 
 export function keys(...names: string[]): Buffer[] {
   return names.map((name) => Buffer.from(name, 'latin1'));
