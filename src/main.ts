@@ -140,7 +140,7 @@ function endSignal(): Promise<string> {
   });
 }
 
-/** A guardian that dies of a bug un-readies a healthy agent: it says what happened and goes on. */
+/** A guardian that dies of a bug makes a healthy agent un-ready: it says what happened and goes on. */
 function surviveErrors(): void {
   const report = (error: unknown) =>
     void process.stderr.write(

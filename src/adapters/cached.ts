@@ -1,6 +1,6 @@
 // Answers are made once and shared by many responses, so that a flood of requests costs little more than one.
 
-/** Made anew when the version is another. */
+/** Rebuilt when the version is another. */
 export function cachedByVersion<T>(version: () => number, make: () => T): () => T {
   let cache: { value: T; version: number } | undefined;
   return () => {
@@ -10,7 +10,7 @@ export function cachedByVersion<T>(version: () => number, make: () => T): () => 
   };
 }
 
-/** Made anew when older than `maxAgeMs`. */
+/** Rebuilt when older than `maxAgeMs`. */
 export function cachedForMs<T>(maxAgeMs: number, make: () => T): () => T {
   let cache: { value: T; untilMs: number } | undefined;
   return () => {

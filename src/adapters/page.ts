@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errnoOf } from '../core/lib/errors.ts';
 import { fail, send } from './http-answer.ts';
 
-/** A page that was just read serves those who ask at the same time; then it is let go, since hardly anybody asks. */
+/** A page that was just read serves concurrent requests; then it is let go, since hardly anybody asks. */
 const KEEP_MS = 1000;
 const HEADERS = {
   'Cache-Control': 'no-cache',
@@ -45,7 +45,7 @@ export function servePage(
   };
 }
 
-/** Reads once for all who ask within {@link KEEP_MS}: a flood of requests does not become a flood of reads. */
+/** Reads once for all requests within {@link KEEP_MS}: a flood of requests does not become a flood of reads. */
 function shortly<T>(read: () => Promise<T>): () => Promise<T> {
   let reading: Promise<T> | undefined;
   return () => {

@@ -104,7 +104,7 @@ const NODE_SHARE = 0.8;
 function withLimit(check: Check, config: Config, { pid, reading, rssBytes }: Seen & { pid: number }): Check {
   if (check.check !== LIMIT_CHECK || !reading) return check;
   const { limitBytes, usageSource } = reading;
-  // what it has cannot be seen where its cgroup cannot
+  // what it has is not visible where its cgroup cannot
   if (usageSource === 'rss' || limitBytes < NODE_SHARE * totalmem()) return check;
   const mebibytes = Math.max(256, 2 ** Math.ceil(Math.log2((2 * rssBytes) / 2 ** 20)));
   return {

@@ -63,7 +63,7 @@ export function restartsOf(container: string | undefined, before: Followed | und
   return before && before.container === container ? before.restarts + 1 : 0;
 }
 
-/** Whether a container that has ended is started again, by the restart policy of its pod; `null`: nobody said which that is. */
+/** Whether a container that has ended is restarted, by the restart policy of its pod; `null`: nobody said which that is. */
 export function restartedBy(policy: Config['podRestartPolicy']): boolean | null {
   // OnFailure restarts after a failure: an agent that ends gracefully has not failed
   return policy === undefined ? null : policy === 'Always';

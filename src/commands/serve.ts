@@ -13,7 +13,7 @@ const RESTORE_MS = 1000;
 
 /**
  * Loads the reports of earlier runs, before new ones can be written. An end that an earlier guardian did not live to see is
- * told now.
+ * reported now.
  */
 export async function restore({ recorder, guardian }: Assembly, { recordDir }: Config): Promise<void> {
   const restored = recorder.open().then((vanished) => {

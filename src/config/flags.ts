@@ -1,7 +1,7 @@
 import { hintUnknown, type Problem } from './problems.ts';
 
 /**
- * What stands on a command line and means nothing there: unknown flags, and words that are no flag's value. All of it at
+ * What a command line has without effect: unknown flags, and words that are no flag's value. All of it at
  * once, to be reported together with what is wrong with the values, which are found here also behind what is unknown.
  *
  * @param takesValue the command's flags; whether the next word is theirs

@@ -22,7 +22,7 @@ export function configError(problems: readonly Problem[]): SpillwayError {
   );
 }
 
-/** What to do about a name that is not known: use the nearest one, or leave it out. */
+/** What to do about a name that is not known: use the nearest one, or remove it. */
 export function hintUnknown(name: string, known: readonly string[]): string {
   let nearest: string | undefined;
   // A third of the letters wrong is still taken for a slip, or a known name with more behind it; case and dashes do not count.

@@ -36,7 +36,7 @@ export class Users {
     return this.#broken;
   }
 
-  /** While un-ready nobody new is let in, and who is in winds up. */
+  /** While un-ready nobody new is admitted, and those inside finish. */
   set ready(ready: boolean) {
     this.#winding = !ready;
   }

@@ -180,7 +180,7 @@ class SinkQueue {
     } else this.#lost++;
   }
 
-  /** Goes behind the others. One that fails again while others are taken is the trouble itself, and is given up. */
+  /** Goes behind the others. One that fails again while others are taken is the problem itself, and is dropped. */
   #letPass(event: GuardianEvent, error: SpillwayError): void {
     const before = this.#passed.get(event);
     if (before !== undefined && this.#delivered > before) {

@@ -4,7 +4,7 @@ import type { HistoryReport } from '../core/report/history-report.ts';
 
 /** Without a word from the guardian for this long, what is shown is no longer live, in milliseconds: it speaks each second. */
 export const STALE_MS = 3500;
-/** Without a word for this long the connection is given up for a new one: it may be half open. */
+/** Without a word for this long the connection is replaced by a new one: it may be half open. */
 const SILENT_MS = 10_000;
 const CHECK_MS = 1000;
 const RETRY_MS: Backoff = { first: 1000, longest: 10_000 };
@@ -17,7 +17,7 @@ export interface Listener {
   history(report: HistoryReport): void;
   /** @param atMs the guardian's time of it */
   status(status: Status, atMs: number): void;
-  /** Called once a second, and when the connection changes. `heardMs`: when the guardian was last heard, browser's time. */
+  /** Called once a second, and when the connection changes. `heardMs`: when the guardian last sent data, browser's time. */
   beat(live: boolean, heardMs: number | null): void;
 }
 

@@ -35,7 +35,7 @@ def _spillway_shared():
 
 
 def _spillway_collect():
-    """Collects and gives free pages back to the system; everything in bytes and milliseconds."""
+    """Collects and returns free pages to the system; everything in bytes and milliseconds."""
     import gc
     import sys
     import time

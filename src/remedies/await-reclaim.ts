@@ -19,7 +19,7 @@ const RISES_AGAIN_SHARE = 0.02;
 /** Memory of the agent as seen from outside, in bytes. */
 export interface Use {
   held: number;
-  /** `null` where it cannot be seen. */
+  /** `null` where it is not visible. */
   rss: number | null;
 }
 

@@ -188,7 +188,7 @@ export class GcRunner {
       if (heap.use) see(await client.facts().catch(() => null));
     };
     const low = await awaitReclaim(context, clock, client, run, { held, rss }, watchHeap);
-    context.check(); // what a dying process gives back was not collected
+    context.check(); // what a dying process returns was not collected
     const freed = {
       freedCgroupBytes: Math.max(0, held - low.held),
       freedRssBytes: rss === null || low.rss === null ? null : Math.max(0, rss - low.rss),

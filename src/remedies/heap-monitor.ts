@@ -50,7 +50,7 @@ export class HeapMonitor {
   #measured = UNMEASURED;
   #reported = false;
   #unconfirmed = false;
-  /** It was asked in vain since it last answered. */
+  /** A question failed since its last answer. */
   #unanswered = false;
   /** What the advice is about; it is worked out anew only when that changes. */
   #advised = { bytes: 0, limitBytes: 0 };

@@ -39,7 +39,7 @@ export class Recycler {
   #needsMore: string | null = null;
   /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
   #listens = false;
-  /** Why the agent takes no new work until its end. */
+  /** Why the agent admits no new work until its end. */
   #draining: string | null = null;
   #found: Finding[] = [];
   #decided: RemedyStatus | undefined;
@@ -167,7 +167,7 @@ export class Recycler {
       this.#running?.callOff(verdict.why);
   }
 
-  /** An agent that has closed its port ends by itself, for whatever reason: kubelet's SIGTERM cannot be seen from here. */
+  /** An agent that has closed its port ends by itself, for whatever reason: kubelet's SIGTERM is not visible from here. */
   #hasClosed({ level }: Situation, { inFlight }: Inside): boolean {
     if (!atLeast(level, 'shedding'))
       this.#listens = false; // not counted there

@@ -78,7 +78,7 @@ export class RuntimeAccess {
 
   /**
    * What the guardian has opened is kept open for the warning level only while the hold of a worse one lasts or a kill is
-   * foreseen: what was turned away comes back all at once, and to open it again took a third of a second, in which an agent
+   * foreseen: what was refused comes back all at once, and to open it again took a third of a second, in which an agent
    * grew from 80 % of its limit to its end.
    */
   get #stays(): boolean {

@@ -61,7 +61,7 @@ export class RuntimeConnection {
   }
 
   /**
-   * The connection, made anew when another process has become the one that matters.
+   * The connection, rebuilt when another process has become the one that matters.
    * @throws SpillwayError
    * @throws SpillwayError `unavailable` when this life is over
    */

@@ -7,7 +7,7 @@ export class SessionContext {
   readonly agent: AgentProcess;
   /** As of the latest round; `undefined` before the first. */
   latest: Situation | undefined;
-  /** The guardian has turned away from this life. */
+  /** The guardian no longer follows this process. */
   ended = false;
 
   constructor(agent: AgentProcess) {

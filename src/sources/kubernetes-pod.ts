@@ -37,7 +37,7 @@ export interface FindClusterOptions {
 }
 
 /**
- * Looks whether this is a pod with a token. Who it is comes from `POD_NAME`, `POD_NAMESPACE` and `POD_UID` (the downward
+ * Checks whether this is a pod with a token. Who it is comes from `POD_NAME`, `POD_NAMESPACE` and `POD_UID` (the downward
  * API), else from the token (bound to its pod), else from the namespace file, the mounts and the host name.
  */
 export function findCluster(options: FindClusterOptions): Cluster | NoCluster {

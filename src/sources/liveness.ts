@@ -24,7 +24,7 @@ const ZERO = 0x30;
 
 /**
  * Keeps `/proc/PID/statm` and `stat` of a process open: an open file stays with the process it was opened for, so a pid
- * that is used again is not taken for it. `statm` reads as zeros once the memory is given back, then `stat` decides.
+ * that is used again is not taken for it. `statm` reads as zeros once the memory is returned, then `stat` decides.
  * @param startTime as found with the pid; a process with another start is not the one meant and counts as ended
  */
 export function watchAlive(procRoot: string, pid: number, startTime?: number): AliveWatch {

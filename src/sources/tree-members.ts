@@ -9,7 +9,7 @@ export interface Member {
   pid: number;
   /** Tells two processes with the same pid apart: the start time; 0 on macOS, where pids come round too slowly to matter. */
   identity: number;
-  /** The kernel's name; `name` is made anew when it changes (the process runs another program). */
+  /** The kernel's name; `name` is rebuilt when it changes (the process runs another program). */
   comm: string;
   name: string;
   rssBytes: number;

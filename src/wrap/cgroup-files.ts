@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, messageOf, SpillwayError } from '../core/lib/errors.ts';
 
-/** Time that killed processes get to leave a group: a large one gives its memory back first. */
+/** Time that killed processes get to leave a group: a large one returns its memory first. */
 const REMOVE_MS = 5000;
 const POLL_MS = 10;
 

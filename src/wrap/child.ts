@@ -28,7 +28,7 @@ export interface ChildOptions {
   cgroup?: Pick<PrivateCgroup, 'spawnInside'>;
   /** Called once, when the command has ended, before `exited` resolves. */
   onExit?: (exit: ChildExit) => void;
-  /** Something to log that stops nobody: a signal that could not be passed on, a guardian that could not leave the group. */
+  /** Something to log that stops nobody: a signal that could not be forwarded, a guardian that could not leave the group. */
   onProblem?: (message: string) => void;
 }
 
@@ -38,7 +38,7 @@ export interface Child {
 }
 
 /**
- * What is passed on. SIGUSR1 is also here for its own sake: without a handler Node answers it by opening the guardian's
+ * Forwarded signals. SIGUSR1 is also here for its own sake: without a handler Node answers it by opening the guardian's
  * inspector. Left out on purpose: SIGTSTP, SIGTTIN and SIGTTOU, which must stop the guardian together with the command, or
  * the shell would go on waiting after Ctrl-Z; and what a process only ever does to itself (SIGSEGV, SIGABRT, SIGPIPE …).
  */
@@ -61,9 +61,9 @@ const FROM_TERMINAL = new Set<NodeJS.Signals>(['SIGINT', 'SIGQUIT', 'SIGWINCH'])
  * size of the terminal work as without a guardian. Signals to the guardian go to the command; the guardian waits for its
  * end, however long that takes.
  *
- * Ctrl-C reaches guardian and command alike when both are in the terminal's foreground group; it is not passed on then, or
+ * Ctrl-C reaches guardian and command alike when both are in the terminal's foreground group; it is not forwarded then, or
  * the command would see it twice (to many programs the second one means "at once"). The kernel does not tell Node who sent
- * a signal, so `kill -INT` to a guardian in a terminal's foreground counts as Ctrl-C too: SIGTERM is always passed on.
+ * a signal, so `kill -INT` to a guardian in a terminal's foreground counts as Ctrl-C too: SIGTERM is always forwarded.
  * @throws SpillwayError `command` when it cannot be started ({@link startFailureStatus}); `unavailable` when the guardian
  *   cannot enter the group
  */

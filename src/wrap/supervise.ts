@@ -11,7 +11,7 @@ export interface SuperviseOptions {
   ending(signal: NodeJS.Signals): void;
   /** Whether the guardian had asked for the end that has just come. */
   recycled(): boolean;
-  /** Called when it is to be started again after so many milliseconds. What one life left running is to be ended here. */
+  /** Called when it is to be restarted after so many milliseconds. What one life left running is to be ended here. */
   between(exit: ChildExit, waitMs: number): Promise<void>;
   /** 0…1. */
   chance(): number;
@@ -22,7 +22,7 @@ const ENDING = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGQUIT']);
 
 /**
  * Starts the command, and again after each end as long as the policy says so. Signals reach the command as always; after
- * SIGTERM, SIGINT or SIGQUIT it is not started again, nor after the SIGHUP of a terminal that is gone (without a terminal
+ * SIGTERM, SIGINT or SIGQUIT it is not restarted, nor after the SIGHUP of a terminal that is gone (without a terminal
  * SIGHUP is for the command alone: many reload at it). Between two lives no signal ends the guardian midway.
  * @returns how the last life ended
  */

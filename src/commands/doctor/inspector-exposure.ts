@@ -9,7 +9,7 @@ const NAMED = 3;
 
 /**
  * Who beside the agent's own user reaches 127.0.0.1, where a Node agent's inspector listens while it is open: it asks for no password, and
- * gives out and runs whatever the agent could. Root is left out, who can do that anyway, and so are processes that cannot be seen from here.
+ * gives out and runs whatever the agent could. Root is left out, who can do that anyway, and so are processes that are not visible from here.
  */
 export function inspectorReach(procRoot: string, agentPid: number): Outcome {
   const agent = identityOf(procRoot, agentPid);

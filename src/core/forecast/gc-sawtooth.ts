@@ -2,7 +2,7 @@ import { Series } from './series.ts';
 
 const MIB = 1024 ** 2;
 
-/** Floors nearer than this are of one collection: engines give memory back in several pieces. */
+/** Floors nearer than this are of one collection: engines return memory in several pieces. */
 const SAME_FLOOR_MS = 2_000;
 /** A low that is not undercut for this long is a floor. */
 const SETTLED_MS = 500;

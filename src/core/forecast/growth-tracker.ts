@@ -82,7 +82,7 @@ export class GrowthTracker {
   #trend: Trend | null = null;
   #burstSinceMs = Number.NaN;
   #burstSeenMs = Number.NEGATIVE_INFINITY;
-  /** Memory below this has given back what the trend had gained: until it is drawn anew it says nothing. */
+  /** Memory below this has returned what the trend had gained: until it is fitted again it says nothing. */
   #lowestRisen = 0;
   #trendStale = true;
   #leak: LeakVerdict = { suspected: false };

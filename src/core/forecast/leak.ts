@@ -49,7 +49,7 @@ const LOAD_SHARE = 0.25;
 const LOAD_PART = 1 / 3;
 /** Below this many cores a change of load is noise. */
 const LOAD_CORES = 0.02;
-/** An episode ends when this share of the rise has been given back. */
+/** An episode ends when this share of the rise has been returned. */
 const FALLEN_BACK = 0.5;
 
 /**

@@ -7,7 +7,7 @@ const PAUSES = 3;
 
 /** Fewer points than this are no trend yet. */
 export const MIN_POINTS = 6;
-/** Standard deviations by which what is later must disagree before what was earlier is given up as history. */
+/** Standard deviations by which what is later must disagree before what was earlier is dropped as history. */
 const DISAGREES = 2.58;
 
 /** Growth in bytes per second, with its bounds, and the first point it is drawn through. */

@@ -8,8 +8,8 @@ import type { StallBudget } from './stall-budget.ts';
 import type { StallEstimate, Stop } from './stall-estimate.ts';
 
 /**
- * The longest that one stop may be expected to take, in milliseconds. Up to warning nobody is turned away, and nobody is to
- * notice. While work is turned away, a stop stays within the second after which a probe of the kubelet has failed by its
+ * The longest that one stop may be expected to take, in milliseconds. Up to warning nobody is refused, and nobody is to
+ * notice. While shedding, a stop stays within the second after which a probe of the kubelet has failed by its
  * default. With the kill foreseen at warning the budget alone decides.
  */
 const MOST_MS = { warning: 250, shedding: 1000 };

@@ -32,7 +32,7 @@ export type GcDecision =
 export interface GcRun extends Pick<Collection, 'way' | 'before' | 'after' | 'stallMs'> {
   /** Monotonic milliseconds. */
   endedMs: number;
-  /** Given back to the system: the best of cgroup and resident memory. */
+  /** Returned to the system: the best of cgroup and resident memory. */
   freedBytes: number;
   /** Held, just before and once pages had time to come back. */
   usedBytesBefore: number;

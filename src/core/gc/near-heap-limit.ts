@@ -138,7 +138,7 @@ const SMALLEST_HEAP_BYTES = 32 * MIB;
 const SAME_BYTES = 16 * MIB;
 
 /**
- * What to set where the heap may grow beyond what the container can give: V8 collects hard only near its own limit, so
+ * What to set where the heap may grow beyond what the container can give: V8 collects aggressively only near its own limit, so
  * the kernel kills an agent that is full of garbage. `null` where the limit fits.
  * @param explicit the heap limit was set by `--max-old-space-size`
  */

@@ -29,7 +29,7 @@ const RETRY_MS = {
 /**
  * When to collect garbage in one life of the agent, and how. Where memory is short, and once when the load is gone; only
  * where there may be something to collect; where that freed nothing, not before usage has grown, or ever more rarely while
- * work is turned away; never longer than is bearable then, and never beyond the budget of stall.
+ * shedding; never longer than is bearable then, and never beyond the budget of stall.
  */
 export class GcPlan {
   readonly #options: GcPlanOptions;

@@ -58,7 +58,7 @@ export function triggerOf(
   if (forced) return { reason: 'on request', afterLoad: false };
   if (!isShort(input, warnRatio)) return undefined;
   const stands = load.goneSinceMs !== null && nowMs - load.goneSinceMs >= LOAD_GONE_MS;
-  const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while work is turned away
+  const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while shedding
   if (stands && load.pressed && (unlike || nowMs >= load.again.fromMs))
     return { reason: 'the load has ended and may have left garbage', afterLoad: true };
   const reason =

@@ -15,7 +15,7 @@ export interface GcFacts extends Collection {
   /** Held by the agent just before. */
   usedBytesBefore: number;
   freedCgroupBytes: number;
-  /** `null` where it cannot be seen. */
+  /** `null` where it is not visible. */
   freedRssBytes: number | null;
 }
 
@@ -85,7 +85,7 @@ function keptBy({ runtime, way, before, after }: GcFacts): { why: string; hint: 
   if (runtime === 'jvm')
     return { why: 'this JVM collector keeps its heap committed', hint: 'run it with -XX:+UseG1GC' };
   if (runtime === 'go') return { why: 'Go returns pages gradually', hint: null };
-  // V8 gives pages back later after a fast collection: within 1 s on Node 20, 5–10 s on Node 24
+  // V8 returns pages later after a fast collection: within 1 s on Node 20, 5–10 s on Node 24
   if (way === 'fast' && runtime === 'node')
     return {
       why: 'V8 returns the pages within about 10 s, and reuses them before it allocates more',

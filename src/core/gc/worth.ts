@@ -13,7 +13,7 @@ const WAIT_MS: Backoff = { first: 1000, longest: 300_000 };
 const SOONEST_MS = 200;
 const MUCH_SHARE = 0.2;
 /**
- * While work is turned away and the limit is nearer than the wait, in time or in memory that still fills, what can be freed is
+ * While shedding and the limit is nearer than the wait, in time or in memory that still fills, what can be freed is
  * freed: agents were killed half a second after a collection, with 20 MiB allocated since. At the soonest after so many times its
  * stop, and never before the agent has run for as long as it was paused.
  */
@@ -22,7 +22,7 @@ const IMMINENT_RATIO = 0.95;
 const IMMINENT_STOPS = 4;
 /** With less new garbage than this share of the limit there is nothing to collect as far as is known … */
 const WORTH_SHARE = 0.02;
-/** … but what was live may be garbage by now without any growth: while work is turned away, looked for this long after the last time. */
+/** … but what was live may be garbage by now without any growth: while shedding, looked for this long after the last time. */
 const LOOK_AGAIN_MS = 10_000;
 /** So much new garbage (of the limit) is worth a collection whatever the last one brought. */
 const RISE_SHARE = 0.1;
@@ -41,7 +41,7 @@ interface Left {
 
 /** What collections have brought so far. */
 export interface Worth {
-  /** `undefined` before the first: nothing is known, so it is worth a try. */
+  /** `undefined` before the first: nothing is known, so it may help. */
   readonly left: Left | undefined;
   /** Collections in a row that were not worth their stall. */
   readonly inVain: number;
@@ -98,7 +98,7 @@ export function afterRun(worth: Worth, run: GcRun, good: boolean, underLoad: boo
 
 /**
  * Why a collection would free nothing, and until when where that is known; `undefined` when it may free something.
- * Where nobody is turned away, one that freed nothing is not repeated before use has grown.
+ * Below shedding, one that freed nothing is not repeated before use has grown.
  * @param share of wall time that stops may take
  */
 export function uselessness(
@@ -116,7 +116,7 @@ export function uselessness(
   const good = inVain === 0;
   const risen = garbage > RISE_SHARE * limitBytes;
   const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
-  // a heap fills and empties also where use rests, however high
+  // a heap fills and empties also where usage is flat, however high
   const fills = ratio >= IMMINENT_RATIO && heldBytes - left.lowestBytes > WORTH_SHARE * limitBytes;
   const imminent =
     atLeast(level, 'shedding') &&
@@ -131,7 +131,7 @@ export function uselessness(
   const may = `at most ${formatBytes(garbage)} of new garbage since`;
   if (!risen && !good && !urgent) return { wait: `the last GC freed little; ${may}` };
   const lookMs = garbage < WORTH_SHARE * limitBytes ? LOOK_AGAIN_MS : 0;
-  // while nobody is turned away, stalls are spread evenly: long ones in a row would be felt
+  // below shedding, stalls are spread evenly: long ones in a row would be felt
   const spreadMs = atLeast(level, 'shedding') ? 0 : left.stallMs / share;
   const untilMs = left.endedMs + Math.max(waitAfter(WAIT_MS, inVain + 1), lookMs, spreadMs);
   if (nowMs >= untilMs) return undefined;

@@ -4,7 +4,7 @@ import { INJECTED_SHARED, RECORD_VOLUME, STATUS_ANNOTATION, TOKEN_VOLUME } from 
 import type { Pod } from './pod.ts';
 
 /**
- * Takes out what was injected: gives back the pod as it was, but for lists and maps that were there and empty. A pod
+ * Takes out what was injected: returns the pod as it was, but for lists and maps that were there and empty. A pod
  * without the sidecar is returned as it is; the pod given is not changed.
  */
 export function uninject(pod: Pod): Pod {

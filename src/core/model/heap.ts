@@ -1,5 +1,5 @@
 /**
- * How to collect. `fast` stalls least and leaves pages to be returned later; `full` gives them back at once and
+ * How to collect. `fast` stalls least and leaves pages to be returned later; `full` returns them at once and
  * stalls three to four times as long (Node). A runtime that knows only one way takes both for that one.
  */
 export type GcWay = 'fast' | 'full';

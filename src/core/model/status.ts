@@ -9,7 +9,7 @@ export const LEVELS = ['ok', 'warning', 'shedding', 'critical'] as const;
 export type Level = (typeof LEVELS)[number];
 export type Runtime = 'node' | 'python' | 'jvm' | 'go' | 'other';
 
-/** How an agent ended. `heap-limit` is V8's own abort, `unknown` an end whose exit status cannot be seen from here. */
+/** How an agent ended. `heap-limit` is V8's own abort, `unknown` an end whose exit status is not visible from here. */
 export type DeathCause = 'oom-killed' | 'heap-limit' | 'exit' | 'signal' | 'unknown';
 
 /** Who is being guarded. */

@@ -65,7 +65,7 @@ export interface Remedy {
   attend(situation: Situation): void;
   /** What it has found since it was asked last. */
   findings(): Finding[];
-  /** Why the agent takes no new work until its end; `null` while it may. */
+  /** Why the agent admits no new work until its end; `null` while it may. */
   draining(): string | null;
   status(): RemedyStatus;
   /** The guardian ends: nothing is done or found after. */
@@ -81,7 +81,7 @@ export interface Remediation {
   ended(cause: DeathCause): string | undefined;
   /** What was found beside the loop since the last time. */
   findings(): Finding[];
-  /** Why the agent takes no new work until its end; `null` while it may. */
+  /** Why the agent admits no new work until its end; `null` while it may. */
   draining(): string | null;
   remedies(): RemedyStatus[];
   /** The agent's heap against its own limit, while that is near. */

@@ -58,7 +58,7 @@ export interface RuntimeClient {
   readonly opened?: boolean;
   /** Where the runtime listens for us while it is in use: connections to it are no work. */
   readonly inspectorPort?: number | null;
-  /** What to change where a collection freed heap and gave no pages back; `null` where nothing is known. */
+  /** What to change where a collection freed heap and returned no pages; `null` where nothing is known. */
   returnHint?(): string | null;
   /** Leaves the agent as it was found; never throws, at most two seconds. May be called again, and be used again after. */
   release(): Promise<void>;

@@ -1,7 +1,7 @@
 import type { Level } from '../model/status.ts';
 
 /**
- * What the agent does best at a level: nothing in particular, `trim` caches and histories, `refuse` new work, or
+ * What the agent does best at a level: `none`, `trim` caches and histories, `refuse` new work, or
  * `save` what must not be lost, because the kernel may kill at any moment.
  */
 export type AdviceAction = 'none' | 'trim' | 'refuse' | 'save';

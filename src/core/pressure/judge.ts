@@ -127,7 +127,7 @@ export class Judge {
   get recycling(): string | undefined {
     return this.#recycling;
   }
-  /** The agent takes no new work until its end, or `null`: as the level says. */
+  /** The agent admits no new work until its end, or `null`: as the level says. */
   drain(why: string | null): void {
     this.#recycling = why ?? undefined;
   }

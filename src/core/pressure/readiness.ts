@@ -33,7 +33,7 @@ export interface ReclaimOutlook {
   collecting: boolean;
   /** A collection has just made room: what falls for that reason does not come back at once. */
   collected: boolean;
-  /** Work in flight, which may give memory back when it ends; `null` is not known. */
+  /** Work in flight, which may return memory when it ends; `null` is not known. */
   working: boolean | null;
 }
 
@@ -52,14 +52,14 @@ const NO_KNOWLEDGE: ReclaimOutlook = { collecting: true, collected: false, worki
 const MOVE_SHARE = 0.01;
 /** Use at rest for this long, with no work in flight and nothing to collect, will not fall by waiting. */
 const REST_MS = 1000;
-/** The same where work in flight cannot be seen. */
+/** The same where work in flight is not visible. */
 const REST_UNSEEN_MS = 3000;
 
 /** A collection ends the refusal before its hold is over at most so often: a replica was seen to shed four times in 9 s. */
 const EARLY_END_MS = 10_000;
 
 /**
- * Readiness after a reading. Refusing work is worth it only while it may bring memory back. Where usage is flat, nothing is
+ * Readiness after a reading. Refusing work is worth it only while it may free memory. Where usage is flat, nothing is
  * in flight and GC frees nothing, the agent is ready again within seconds; whatever else is known, when use has
  * not fallen for `maxUnreadyMs`. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
  */
@@ -77,7 +77,7 @@ export function nextReadiness(
     return state.lastFallMs === null ? state : { ...READY, collectedMs: state.collectedMs };
   const critical = level === 'critical';
   const begins = state.lastFallMs === null;
-  // it went on rising after it was let in again: what was given up at shedding is tried once more
+  // it went on rising after work was admitted again: what was ended at shedding is tried once more
   const worse = state.stuck !== null && critical && !state.critical;
   if (begins || worse)
     return {
@@ -90,7 +90,7 @@ export function nextReadiness(
       collectedMs: state.collectedMs,
     };
   if (state.stuck !== null) return state;
-  // the hold is against flapping: what a collection has given back is none, nor is a fall to where all is calm, until use
+  // the hold is against flapping: what a collection has returned is none, nor is a fall to where all is calm, until use
   // is back where it was
   if (state.relieved && heldBytes < shed.enterBytes) return state;
   const below = heldBytes < shed.leaveBytes;

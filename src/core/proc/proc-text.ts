@@ -14,7 +14,7 @@ export interface ProcStat {
   foregroundGroup: number;
   /** (9) Whether the flags name it a thread of the kernel (`PF_KTHREAD`). */
   kernelThread: boolean;
-  /** On its way out: what it holds is being given back. */
+  /** On its way out: what it holds is being returned. */
   exiting: boolean;
   /** (14 + 15) CPU used in user and kernel mode, in clock ticks. */
   cpuTicks: number;

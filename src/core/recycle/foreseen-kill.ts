@@ -65,7 +65,7 @@ export class ForeseenKill {
   #futileSinceMs: number | null = null;
   /** Since when it is at critical, and rises; `null` otherwise. */
   #criticalSinceMs: number | null = null;
-  /** Until the limit, when the rise came to shedding, or was believed at critical; `null` below that, and where use rests. */
+  /** Until the limit, when the rise came to shedding, or was believed at critical; `null` below that, and where usage is flat. */
   #windowSeconds: number | null = null;
   /** When use was last foreseen to meet the limit. */
   #roseMs = Number.NEGATIVE_INFINITY;
@@ -89,7 +89,7 @@ export class ForeseenKill {
     const futile = FUTILE[collections];
     this.#futileSinceMs = futile === undefined ? null : (this.#futileSinceMs ?? nowMs);
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
-    // the turns begin with growth that is believed: where use rests, nobody has to be ended, however high
+    // the turns begin with growth that is believed: where usage is flat, nobody has to be ended, however high
     if (secondsToLimit !== null) this.#roseMs = nowMs;
     const rises = nowMs - this.#roseMs < RESTS_MS;
     const believed = secondsToLimit !== null && secondsToLimit <= risingSeconds * BELIEVED;

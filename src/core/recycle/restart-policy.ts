@@ -32,7 +32,7 @@ export class RestartPolicy {
 
   /**
    * @param chance 0…1, spreads the wait
-   * @returns milliseconds to wait before the next start; `null` when the command is not started again
+   * @returns milliseconds to wait before the next start; `null` when the command is not restarted
    */
   next({ status, livedMs, recycled }: LifeEnd, chance: number): number | null {
     if (this.#mode === 'no') return null;

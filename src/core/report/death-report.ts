@@ -4,7 +4,7 @@ import type { Status } from '../model/status.ts';
 import type { HistoryReading, RenderedHistory } from './history.ts';
 import { judgeDeath, type PostMortem } from './post-mortem.ts';
 
-/** A dying process gives its memory back before it is gone: how it stood is the highest reading of this time. */
+/** A dying process returns its memory before it is gone: how it stood is the highest reading of this time. */
 const DYING_MS = 2000;
 
 /** All that the report of a death is made of. */

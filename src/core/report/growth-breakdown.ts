@@ -32,7 +32,7 @@ const NOTE_CHARACTERS = 400;
 
 /**
  * Splits growth by kind, most first. Each byte counts once as far as is known: what Node itself needs outside its heap
- * was there before and cancels out, and what one kind gave back and another took is no growth.
+ * was there before and cancels out, and what one kind returned and another took is no growth.
  * @param pid the process whose heap it is; every other one of the agent counts as its child
  * @param before `null` where nothing was known earlier: then everything is growth
  */

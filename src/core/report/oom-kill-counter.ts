@@ -43,7 +43,7 @@ export class OomKillCounter {
   }
 
   /**
-   * The kill of a child, once it is clear that the agent lives on. An agent that is killed may take seconds to give back what
+   * The kill of a child, once it is clear that the agent lives on. An agent that is killed may take seconds to return what
    * it holds, and runs until then as far as `/proc` tells: `dying` looks closer.
    * @param shared others than the agent are charged to its cgroup: a kill there is one of its own only when one of its
    *   processes is gone

@@ -24,7 +24,7 @@ export interface PostMortem extends RenderedHistory {
   guardianVersion: string;
 }
 
-/** What is known about an end. `null` is "cannot be seen from here". */
+/** What is known about an end. `null` is "is not visible from here". */
 export interface DeathFacts {
   exitCode: number | null;
   /** `SIGKILL`, `SIGTERM`, … */

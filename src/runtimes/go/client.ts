@@ -33,7 +33,7 @@ export interface GoReachOptions extends GoProcess {
 /** A hand in a Go program. */
 export interface GoReach extends RuntimeClient {
   readonly runtime: 'go';
-  /** What to change where a collection freed heap and gave no pages back. */
+  /** What to change where a collection freed heap and returned no pages. */
   returnHint(): string;
   facts(): Promise<HeapFacts | null>;
   profile(): Promise<Profile>;

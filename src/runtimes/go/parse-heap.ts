@@ -94,7 +94,7 @@ function scaled(count: number, bytes: number, rate: number): number {
   return rate <= 1 ? bytes : Math.round(bytes / (1 - Math.exp(-bytes / count / rate)));
 }
 
-/** The innermost frame outside of Go's own packages: `append` and `bytes.Buffer` are not what grew, who called them is. */
+/** The innermost frame outside of Go's own packages: `append` and `bytes.Buffer` are not what grew, their callers are. */
 function responsible(frames: readonly Frame[]): Frame | undefined {
   return frames.find(({ name }) => !STANDARD.has(packageOf(name).split('/')[0] ?? '')) ?? frames[0];
 }

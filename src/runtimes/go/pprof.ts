@@ -10,7 +10,7 @@ export interface PprofRequest {
   path: string;
   /** For the whole answer, in milliseconds. */
   timeoutMs: number;
-  /** After which the answer is given up. */
+  /** After which the request is aborted. */
   maxBytes: number;
   onChunk(chunk: Buffer): void;
 }

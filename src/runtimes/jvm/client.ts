@@ -33,7 +33,7 @@ export interface JvmReachOptions {
 /** A hand in a JVM. */
 export interface JvmReach extends RuntimeClient {
   readonly runtime: 'jvm';
-  /** What to change where a collection freed heap and gave no pages back; known after the first call that got in. */
+  /** What to change where a collection freed heap and returned no pages; known after the first call that got in. */
   returnHint(): string | null;
   facts(): Promise<HeapFacts | null>;
   profile(): Promise<Profile>;

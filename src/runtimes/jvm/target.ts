@@ -33,7 +33,7 @@ const SAME_USER =
   'run the guardian with the uid and gid of the agent (securityContext.runAsUser and runAsGroup)';
 
 /**
- * Looks whether a process is a JVM that can be attached to.
+ * Checks whether a process is a JVM that can be attached to.
  * @throws SpillwayError `refused`, saying why not
  */
 export function findJvm(procRoot: string, pid: number, startTime: number | undefined, self: Ids): JvmTarget {
@@ -53,7 +53,7 @@ export function findJvm(procRoot: string, pid: number, startTime: number | undef
       { hint: SAME_USER },
     );
   const libraries = text(`${procRoot}/${pid}/maps`);
-  if (libraries === '') throw goneError(pid); // it has given its memory back and only waits for its threads or parent
+  if (libraries === '') throw goneError(pid); // it has returned its memory and only waits for its threads or parent
   if (!/\/libjvm\.so(?: \(deleted\))?$/m.test(libraries) || /\/libj9vm/.test(libraries))
     throw new SpillwayError('refused', `process ${pid} has no HotSpot JVM loaded`, {
       retryable: ageS(procRoot, started) < OLD_ENOUGH_S, // its launcher may be about to load one

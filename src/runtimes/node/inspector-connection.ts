@@ -38,7 +38,7 @@ export interface InspectorConnection {
   disconnect(): Promise<void>;
 }
 
-/** All of `leave` fits into two seconds: an opening underway, the request to close, a look whether it was done. */
+/** All of `leave` fits into two seconds: an opening underway, the request to close, a check whether it was done. */
 const LEAVE_MS = { entering: 700, close: 600, gone: 300 };
 const LOOK_EVERY_MS = 20;
 

@@ -14,7 +14,7 @@ export interface Barred {
 }
 
 /**
- * What is known of SIGUSR1 and programs, over all lives of the agent. That a program has a handler of its own cannot be seen
+ * What is known of SIGUSR1 and programs, over all lives of the agent. That a program has a handler of its own is not visible
  * before: where the signal ended it, or did anything but open the inspector, its command line is not sent the signal again.
  */
 export class SignalMemory {

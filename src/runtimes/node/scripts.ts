@@ -83,7 +83,7 @@ export const armWatchdog = (pid: number, limitMs: number, own: readonly number[]
       forget();
       inspector.close();
     };
-    // whatever goes wrong here is no error of the agent's
+    // an error here must not become one of the agent
     held.timer = timers.setInterval(() => { try { tick(); } catch { held.stop(); } }, ${Math.ceil(Math.min(FORGET_EVERY_MS, limitMs / 4))});
     held.timer.unref();
     Object.defineProperty(place, key, { value: held, configurable: true });

@@ -6,7 +6,7 @@ import type { Collection, Profile, Site } from '../../core/model/heap.ts';
 export interface PythonCollection extends Collection {
   /** Objects found unreachable. */
   unreachable: number;
-  /** Whether `malloc_trim` gave pages back; `null` where there is none (no glibc, no ctypes). */
+  /** Whether `malloc_trim` returned pages; `null` where there is none (no glibc, no ctypes). */
   trimmed: boolean | null;
   /** Blocks of memory held by objects, before and after. */
   blocks: [before: number, after: number];

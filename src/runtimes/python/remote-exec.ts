@@ -26,7 +26,7 @@ const OPENING_MS = 50;
 /**
  * Has CPython's own remote debugging (PEP 768) run a script in the agent's main thread and gives its answer as text.
  * The interpreter looks for orders between byte codes, so one that waits in a C call (an idle event loop, a lock)
- * takes it only when that call returns; what was not taken in time is taken back.
+ * takes it only when that call returns; an order not taken in time is cancelled.
  * @throws SpillwayError
  */
 export async function remoteExec(

@@ -35,7 +35,7 @@ except BaseException as error:
 `;
 }
 
-/** Tells an exception of the program's own, raised by one of its signal handlers or passed on by an earlier rescue. */
+/** Tells an exception of the program's own, raised by one of its signal handlers or forwarded by an earlier rescue. */
 const THEIRS = `def _spillway_theirs(error):
     import _signal
 

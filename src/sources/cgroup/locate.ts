@@ -34,7 +34,7 @@ export function groupOf(procRoot: string, pid: number | 'self'): MemoryGroupName
  * root directory (a container beside us: its own mount shows its own group, on v1 and v2 alike).
  * The latter is a ptrace-read access: same uid and gid, or it is refused.
  *
- * @throws SpillwayError `read`, with the hint, when the group cannot be seen from here
+ * @throws SpillwayError `read`, with the hint, when the group is not visible from here
  */
 export function locateCgroup(procRoot: string, pid: number | 'self'): CgroupPlace {
   const group = groupOf(procRoot, pid);

@@ -211,7 +211,7 @@ function portObstacle(
 }
 
 /**
- * The primary of a cluster passes the signal on to its workers, whatever that does to them, and their inspectors would stay
+ * The primary of a cluster forwards the signal to its workers, whatever that does to them, and their inspectors would stay
  * open. Node marks a worker by this variable.
  */
 function clusterObstacle(procRoot: string, pid: number): SpillwayError | undefined {
