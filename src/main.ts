@@ -17,7 +17,7 @@ const USAGE_ERROR = 2;
 const WRAPPER_FAILED = 125;
 
 const program = new Command('spillway')
-  .description('Memory-pressure guardian: forecasts the OOM kill of an LLM agent and acts first')
+  .description('Memory-pressure guardian for LLM agents: forecasts the OOM kill and acts first')
   .version(VERSION)
   .exitOverride()
   .showHelpAfterError('(add --help for usage)')

@@ -6,6 +6,7 @@ import { envOf, flagOf, OPTION_LIST } from '../../src/config/options.ts';
 import { path, token } from '../../src/config/types.ts';
 import { cleanEnv, runCli } from '../support/cli.ts';
 import { random } from '../support/memory-stories.ts';
+import { offencesPrinted } from '../support/words.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-config-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -36,6 +37,23 @@ async function refused(args: readonly string[], env: NodeJS.ProcessEnv = {}): Pr
   expect(out).toBe('');
   return err;
 }
+
+describe('--help', () => {
+  it.each([
+    '',
+    'guard',
+    'run',
+    'doctor',
+    'config',
+    'inject',
+    'injector',
+  ])('should speak the words of the field: spillway %s', async (command) => {
+    const { code, out } = await runCli([...(command ? [command] : []), '--help'], { env: cleanEnv() });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Usage: spillway/);
+    expect(offencesPrinted(out)).toEqual([]);
+  });
+});
 
 describe('a wrong command line', () => {
   it.each([

@@ -1,0 +1,223 @@
+import { expect, it } from 'vitest';
+import { heapAdvice } from '../../../src/core/gc/near-heap-limit.ts';
+import { type GcFacts, gcVerdict } from '../../../src/core/gc/verdict.ts';
+import type { GcRecord } from '../../../src/core/model/gc-record.ts';
+import type { HeapFacts } from '../../../src/core/model/heap.ts';
+import { NO_OUTLOOK, type Outlook } from '../../../src/core/model/outlook.ts';
+import type { Level } from '../../../src/core/model/status.ts';
+import { describeLevel, noteOf, type Stance } from '../../../src/core/pressure/describe.ts';
+import { RecyclePlan, type RecyclePlanOptions } from '../../../src/core/recycle/plan.ts';
+import { eventNote } from '../../../src/core/report/event-note.ts';
+import { growthKinds, type MemoryFacts } from '../../../src/core/report/growth-breakdown.ts';
+import {
+  type DeathFacts,
+  judgeDeath,
+  judgeVanished,
+  type PostMortem,
+} from '../../../src/core/report/post-mortem.ts';
+import { eventOf } from '../../support/event.ts';
+import { statusWith } from '../../support/status.ts';
+import { DEFAULTS, MiB, readingOf, Story } from '../../support/story.ts';
+
+/** The sentences of one module, a line each, in `__snapshots__`: the only place where tests hold them whole. */
+function golden(module: string, sentences: () => readonly string[]): void {
+  it(`the sentences of ${module}`, async () => {
+    await expect(`${sentences().join('\n')}\n`).toMatchFileSnapshot(`__snapshots__/${module}.txt`);
+  });
+}
+
+golden('pressure', () => {
+  const growing: Outlook = {
+    growthBytesPerSecond: 12 * MiB,
+    secondsToLimit: 6,
+    secondsToLimitRange: [4, 11],
+  };
+  const unsure: Outlook = { ...growing, secondsToLimitRange: [4, null] };
+  const falling: Outlook = { ...NO_OUTLOOK, growthBytesPerSecond: -3 * MiB };
+  const flat: Outlook = { ...NO_OUTLOOK, growthBytesPerSecond: 0 };
+  const cases: [Level, number, Outlook, Stance][] = [
+    ['ok', 200, NO_OUTLOOK, 'refusing'],
+    ['warning', 400, growing, 'refusing'],
+    ['warning', 400, growing, 'ending'],
+    ['shedding', 440, unsure, 'refusing'],
+    ['shedding', 440, flat, 'stuck'],
+    ['shedding', 420, falling, 'relieved'],
+    ['critical', 480, growing, 'refusing'],
+    ['critical', 480, flat, 'stuck'],
+    ['critical', 420, falling, 'relieved'],
+    ['critical', 480, growing, 'ending'],
+  ];
+  const heap = { atMs: 0, usedBytes: 240 * MiB, limitBytes: 256 * MiB, riseBytesPerSecond: null };
+  const gauge = {
+    name: 'kv-cache',
+    used: 0.97,
+    limit: 1,
+    unit: 'ratio' as const,
+    source: 'http://x',
+    helps: new Set<never>(),
+  };
+  const growth = growthKinds(1, MEMORY, { ...MEMORY, heap: null, rssBytes: 50 * MiB }, []);
+  const told = [
+    ...new Story().stays(5, 200).stays(70, 450).stays(1, 480).agentDies().told,
+    ...new Story().goes(130, (s) => 100 + s * 2.5).told,
+    ...new Story().stays(2, 200).blind(10).told,
+  ];
+  return [
+    ...cases.map(([level, held, outlook, stance]) =>
+      describeLevel(level, readingOf(held), outlook, DEFAULTS, stance),
+    ),
+    describeLevel('shedding', { ...readingOf(300), heap }, growing, DEFAULTS, 'refusing'),
+    describeLevel('critical', { ...readingOf(300), others: [gauge] }, flat, DEFAULTS, 'refusing'),
+    describeLevel('ok', { ...readingOf(300), limitSource: 'machine' }, growing, DEFAULTS, 'refusing'),
+    noteOf('Told.', { at: '', sampledMs: null, sites: [], ...growth }),
+    ...told.map(({ reason, note }) => `${reason}: ${note}`),
+  ];
+});
+
+golden('gc', () => {
+  const heapOf = (used: number, external: number): HeapFacts => ({
+    usedBytes: used * MiB,
+    committedBytes: used * MiB,
+    limitBytes: null,
+    limitedBytes: used * MiB,
+    externalBytes: external * MiB,
+  });
+  const facts: GcFacts = {
+    runtime: 'node',
+    way: 'full',
+    before: heapOf(500, 0),
+    after: heapOf(20, 0),
+    stallMs: 61,
+    workers: 0,
+    usedBytesBefore: 560 * MiB,
+    freedCgroupBytes: 480 * MiB,
+    freedRssBytes: 500 * MiB,
+  };
+  const kept: Partial<GcFacts> = { freedCgroupBytes: MiB, freedRssBytes: 2 * MiB };
+  const all: Partial<GcFacts>[] = [
+    { workers: 2 },
+    { ...kept, after: heapOf(495, 0), stallMs: 464 },
+    { ...kept, before: heapOf(20, 540), after: heapOf(10, 1) },
+    { ...kept, way: 'fast' },
+    { ...kept, workers: 1 },
+    { ...kept, runtime: 'jvm' },
+    { ...kept, runtime: 'go' },
+  ];
+  const advice = heapAdvice({ heapLimitBytes: 4096 * MiB, containerLimitBytes: 512 * MiB, explicit: false });
+  return [
+    ...all
+      .map((changes) => gcVerdict({ ...facts, ...changes }))
+      .map(({ verdict, note, hint }) => `${verdict}: ${note}; ${hint}`),
+    `${advice?.code}: ${advice?.message}; ${advice?.hint}`,
+  ];
+});
+
+golden('recycle', () => {
+  const decide = (options: Partial<RecyclePlanOptions>, input: object, ageMs = 3_600_000) => {
+    const plan = new RecyclePlan({
+      mode: 'auto',
+      restarted: true,
+      thresholds: DEFAULTS,
+      turn: null,
+      ...options,
+    });
+    plan.born(0);
+    const at = (nowMs: number) =>
+      plan.decide({
+        ...{ nowMs, level: 'critical', heldBytes: 0.95 * 512 * MiB, limitBytes: 512 * MiB },
+        ...{ secondsToLimit: 3, risingSeconds: 600, collections: 'useless', freeHeapBytes: 0, inFlight: 2 },
+        ...{ spared: false, handlesSigterm: true, ...input },
+      });
+    at(ageMs - 2000);
+    const decision = at(ageMs);
+    return decision.recycle ? decision.reason : decision.why;
+  };
+  return [
+    decide({}, {}),
+    decide({}, { collections: 'impossible', inFlight: 0, secondsToLimit: 1 }),
+    decide({}, { inFlight: null }),
+    decide({}, { spared: true }),
+    decide({}, { collections: 'useful' }),
+    decide({}, { collections: 'pending' }),
+    decide({}, { secondsToLimit: null }),
+    decide({}, { level: 'warning', heldBytes: 0.8 * 512 * MiB }),
+    decide({}, { secondsToLimit: 4, risingSeconds: 1 }),
+    decide({ mode: 'off' }, {}),
+    decide({ restarted: false }, {}),
+    decide({ restarted: null }, {}),
+    decide({}, { handlesSigterm: false }),
+    decide({}, {}, 5000),
+  ];
+});
+
+golden('report', () => {
+  const facts: DeathFacts = {
+    exitCode: null,
+    signal: null,
+    oomKillsDelta: 0,
+    ratio: 0.97,
+    anonBytes: 490 * MiB,
+    limitBytes: 512 * MiB,
+    runtime: 'node',
+    heapLimitBytes: 4096 * MiB,
+  };
+  const nearHeap = { heapLimitBytes: 256 * MiB, anonBytes: 250 * MiB, ratio: 0.25 };
+  const deaths: Partial<DeathFacts>[] = [
+    { signal: 'SIGKILL', oomKillsDelta: 1 },
+    { exitCode: 137, oomKillsDelta: 3 },
+    { oomKillsDelta: 1, ratio: 0.41 },
+    { oomKillsDelta: 1, ratio: null },
+    { exitCode: 1, oomKillsDelta: 1 },
+    { signal: 'SIGKILL' },
+    { signal: 'SIGKILL', oomKillsDelta: null },
+    { ...nearHeap, signal: 'SIGABRT' },
+    { ...nearHeap, signal: 'SIGABRT', heapUsedBytes: 251 * MiB },
+    { signal: 'SIGABRT', heapLimitBytes: null },
+    nearHeap,
+    { exitCode: 127 },
+    { exitCode: 143 },
+    { oomKillsDelta: null },
+  ];
+  const flight = {
+    at: '2026-01-02T03:04:05.678Z',
+    status: { ratio: 0.93, limitBytes: 512 * MiB },
+  } as PostMortem;
+  const at = '2026-01-02T03:04:05.000Z';
+  const lastGc = {
+    at: '2026-01-02T03:04:02.000Z',
+    verdict: 'freed',
+    way: 'fast',
+    freedBytes: 40 * MiB,
+  } as GcRecord;
+  const children = [2, 3].map((pid) => ({ pid, name: 'chromium', rssBytes: 155 * MiB }));
+  const grown: MemoryFacts = {
+    ...MEMORY,
+    rssBytes: 400 * MiB,
+    shmemBytes: 64 * MiB,
+    processes: [...MEMORY.processes, ...children],
+  };
+  return [
+    ...deaths
+      .map((changes) => judgeDeath({ ...facts, ...changes }))
+      .map(({ cause, reason }) => `${cause}: ${reason}`),
+    judgeVanished(flight).reason,
+    eventNote(eventOf('AgentStuck', { at, note: 'Told.', status: statusWith({ lastGc }) })),
+    eventNote(eventOf('AgentOOMKilled', { at, note: 'Killed.', status: statusWith({ lastGc }) })),
+    growthKinds(1, grown, MEMORY, []).note,
+    growthKinds(1, MEMORY, MEMORY, []).note,
+  ];
+});
+
+const MEMORY: MemoryFacts = {
+  heap: {
+    usedBytes: 60 * MiB,
+    committedBytes: 64 * MiB,
+    limitBytes: null,
+    limitedBytes: 60 * MiB,
+    externalBytes: 2 * MiB,
+  },
+  rssBytes: 110 * MiB,
+  anonBytes: null,
+  shmemBytes: 0,
+  processes: [{ pid: 1, name: 'node', rssBytes: 110 * MiB }],
+};
