@@ -36,7 +36,7 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
       expect(lastGc?.freedBytes).toBeGreaterThan(5 * MIB);
       expect(lastGc?.stallMs).toBeGreaterThan(0);
       expect(lastGc?.note).toMatch(/MiB returned in a pause of /);
-      expect(guarded.notes('GarbageCollected').join()).toContain('given back');
+      expect(guarded.notes('GarbageCollected').join()).toContain('returned in a pause');
       await until(
         async () => (await guarded.metric('spillway_gc_runs_total{result="freed"}')) >= 1,
         'it is counted',

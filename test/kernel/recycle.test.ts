@@ -53,9 +53,9 @@ describeWhere('an agent that holds ever more under a limit', LACKS, () => {
       const during = readiness.probes.filter(({ body }) => body.recycling);
       expect(during.length).toBeGreaterThan(0);
       expect(during.filter(({ code }) => code !== 503)).toEqual([]);
-      expect(during[0]?.body.reason).toContain('being ended in order');
+      expect(during[0]?.body.reason).toContain('being recycled');
       expect(guarded.notes('AgentRecycled')[0]).toMatch(
-        /^Recycled: .* Drained for .* it ended .* after SIGTERM\./,
+        /^Recycled: .* Drained for .* ended .* after SIGTERM\./,
       );
       await until(() => reportsIn(directory).length === 1, 'the record is kept');
       expect(reportsIn(directory)).toMatchObject([

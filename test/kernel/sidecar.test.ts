@@ -79,6 +79,6 @@ describeWhere('a sidecar with cgroup and mount namespaces of its own', LACKS, ()
     await readiness.stop();
     expect(readiness.refusals()[0]?.body).toMatchObject({ usageSource: 'rss', agent: { restarts: 0 } });
     expect((await guardian.status()).lastDeath).toMatchObject({ cause: 'unknown' });
-    expect((await guardian.status()).lastDeath?.reason).toContain('cannot be seen');
+    expect((await guardian.status()).lastDeath?.reason).toContain('not visible');
   });
 });

@@ -115,7 +115,7 @@ describe('signals with --restart always', () => {
     await until(async () => (await guardian.status()).agent !== null, 'it is guarded');
     guardian.child.kill('SIGTERM');
     expect((await guardian.ended).code).toBe(143);
-    expect(guardian.text.err).not.toContain('started again');
+    expect(guardian.text.err).not.toContain('and restarts');
   });
 
   it('should reach each life, and end neither guardian nor waiting', async () => {
@@ -124,7 +124,7 @@ describe('signals with --restart always', () => {
     for (let life = 1; life <= 3; life++) {
       await until(() => guardian.text.out.split('up').length === life + 1, `life ${life}`);
       guardian.child.kill('SIGUSR2');
-      await until(() => guardian.text.err.split('started again').length === life + 1, `its end ${life}`);
+      await until(() => guardian.text.err.split('and restarts').length === life + 1, `its end ${life}`);
       for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGCONT'] as const)
         if (life === 2) guardian.child.kill(signal); // while it waits for a second
     }

@@ -17,6 +17,7 @@ const TEXTS = [
   ...documents().filter((path) => !/(?:^|\/)(?:CHANGELOG|ORIGIN)\.md$/.test(path)),
   'helm/spillway/values.yaml',
   'helm/spillway/files/alerts.yaml',
+  'helm/spillway/files/test.mjs',
   ...filesIn('helm/spillway/templates', /\.(?:yaml|tpl|txt)$/),
 ];
 const SOURCES = filesIn('src', /\.ts$/);

@@ -33,7 +33,7 @@ async function* listed(path) {
       'GET',
       `${path}${path.includes('?') ? '&' : '?'}limit=100&continue=${next}`,
     );
-    if (status !== 200) throw new Error(`GET ${path} was answered with ${status}: ${body.message}`);
+    if (status !== 200) throw new Error(`GET ${path} returned ${status}: ${body.message}`);
     yield* body.items;
     next = encodeURIComponent(body.metadata.continue ?? '');
   } while (next);
@@ -48,7 +48,7 @@ async function may(namespace, account, verb, resource, group = '') {
       resourceAttributes: { namespace, verb, resource, group },
     },
   });
-  if (status !== 201) throw new Error(`a SubjectAccessReview was answered with ${status}: ${body.message}`);
+  if (status !== 201) throw new Error(`a SubjectAccessReview returned ${status}: ${body.message}`);
   return body.status.allowed;
 }
 
@@ -73,7 +73,7 @@ function guardOf({ spec: { initContainers = [], containers = [] } = {} }) {
   return [...initContainers, ...containers].find(({ name }) => name === 'spillway');
 }
 
-/** Pods that ask for a guard and have not ended, by namespace. */
+/** Labelled pods that have not ended, by namespace. */
 async function askingPods() {
   const asking = {};
   const add = ({ metadata, spec, status }) => {
@@ -115,39 +115,39 @@ function checkPods(namespace, pods) {
   const bare = which(({ guarded }) => !guarded);
   const why = listOf(EXCLUDED).includes(namespace)
     ? 'the namespace is one of injector.excludedNamespaces, or the release’s own'
-    : 'start them anew (kubectl rollout restart); what still has none then cannot be guarded, and a warning at its creation said why';
+    : 'restart them (kubectl rollout restart); the warning at the creation of a pod has the reason if it still has none';
   check(
-    `pods in ${namespace} that ask for a guard have one`,
+    `labelled pods in ${namespace} have a guardian`,
     bare.length === 0,
     bare.length > 0 ? `not ${some(bare)}: ${why}` : '',
   );
   const pulling = which(({ waits }) => /ImagePull|ErrImage|InvalidImage/.test(waits));
   if (pulling.length > 0)
     check(
-      `nodes can pull the image of guards in ${namespace}`,
+      `nodes can pull the sidecar image in ${namespace}`,
       false,
-      `not for ${some(pulling)}: give the pull secret to their service account, or a mirror to image.repository`,
+      `not for ${some(pulling)}: add the pull secret to their service account, or set image.repository to a mirror`,
     );
 }
 
-/** Whether a pod with the label is taken where agents are: by its quotas, LimitRanges, Pod Security, and by who injects. */
+/** Whether a namespace of agents admits a labelled pod: quotas, LimitRanges, Pod Security, injection. */
 async function checkAdmission(namespace) {
   const plain = await admitted(namespace, 'false');
   if (plain.status !== 201)
-    return note(`${namespace}: not tried, as it takes no pod at all: ${plain.message}`);
+    return note(`${namespace}: skipped, as it admits no pod at all: ${plain.message}`);
   const { status, sidecar, message, said } = await admitted(namespace, 'true');
   const none = said.startsWith('not injected: ')
     ? `${said}; make room for sidecar.resources, or change these`
-    : 'it got none: is the namespace one of injector.excludedNamespaces?';
+    : 'it has none: is the namespace one of injector.excludedNamespaces?';
   check(
-    `a pod with the label is taken in ${namespace}, with its guard`,
+    `${namespace} admits a labelled pod, with its sidecar`,
     status === 201 && sidecar !== undefined,
     status !== 201 ? `${message}; make room for sidecar.resources, or change these` : sidecar ? '' : none,
   );
 }
 
 if (INJECTS === 'true') {
-  const until = Date.now() + 20_000; // a new policy, and a new webhook, take a moment to act
+  const until = Date.now() + 20_000; // a new policy or webhook needs a moment
   let asked = await admitted(NAMESPACE, 'true');
   while (!asked.sidecar && Date.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 500));

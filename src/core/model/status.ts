@@ -24,7 +24,7 @@ export interface AgentInfo {
 /** A constraint as the status lists it. */
 export type ConstraintStatus = Pick<Constraint, 'name' | 'used' | 'limit' | 'unit' | 'source'> & {
   ratio: number;
-  /** In the constraint's unit: 0 where no trend can be told from chance, `null` while it is not known. */
+  /** In the constraint's unit: 0 where no trend differs from chance, `null` while it is not known. */
   growthPerSecond: number | null;
   /** `null` where the limit is not foreseen to be reached. */
   secondsToLimit: number | null;

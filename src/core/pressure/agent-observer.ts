@@ -31,7 +31,7 @@ export interface Observation {
   processes: readonly ProcessShare[];
   /** All processes of the agent, as last sampled. */
   pids: readonly number[];
-  /** Whether the reading may be judged: what a kill gives back is no recovery, it may be the agent itself that is dying. */
+  /** Whether the reading may be judged: what a kill returns is no recovery, it may be the agent itself that is dying. */
   valid: boolean;
   /** A child of the agent that the kernel killed. */
   childKilled: Finding | undefined;
@@ -42,7 +42,7 @@ const NO_FAMILY: Family = { processes: [], pids: [] };
 const SEARCH_EVERY_MS = 200;
 /** An agent's processes are sampled first after this time: the first sample starts two programs, which takes 10 ms of the start. */
 const FIRST_SAMPLE_MS = 100;
-/** A killed process is still listed while it gives its memory back; who is missing after this time was killed. */
+/** A killed process is still listed while it returns its memory; who is missing after this time was killed. */
 const GONE_AFTER_MS = 250;
 
 /** Finds the agent, reads it until its end, and finds the next one. It judges nothing. */

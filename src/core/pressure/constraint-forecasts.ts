@@ -3,7 +3,7 @@ import type { Constraint } from '../model/constraint.ts';
 
 /** How use moves towards a constraint's limit, in its own unit. */
 export interface ConstraintForecast {
-  /** 0 where no trend can be told from chance; `null` with too little to judge by. */
+  /** 0 where no trend differs from chance; `null` with too little to judge by. */
   growthPerSecond: number | null;
   secondsToLimit: number | null;
 }

@@ -51,7 +51,7 @@ describe.runIf(process.platform === 'linux')('doctor', () => {
     expect(inPod.diagnosis.mode).toBe('sidecar');
     const { text } = await doctor({}, { json: false });
     expect(text).toMatch(/limit enforcement/);
-    expect(text).toMatch(/It can guard/); // where processes of another cgroup are seen, it may also find an agent there
+    expect(text).toMatch(/can guard/); // where processes of another cgroup are seen, it may also find an agent there
   });
 
   it('tries the directory for reports', async () => {

@@ -16,17 +16,44 @@ import {
   type PostMortem,
 } from '../../../src/core/report/post-mortem.ts';
 import { eventOf } from '../../support/event.ts';
+import { DEFAULT_OPTIONS, NO_REMEDIES } from '../../support/options.ts';
+import { MiB, readingOf } from '../../support/reading.ts';
 import { statusWith } from '../../support/status.ts';
-import { DEFAULTS, MiB, readingOf, Story } from '../../support/story.ts';
+import { type Story, startStory } from '../../support/story.ts';
+
+/** Stuck, then critical, then blind, then gone. */
+async function stuck(): Promise<Story> {
+  const story = startStory({ options: NO_REMEDIES });
+  story.agent.inFlight = 2;
+  await story.holds(5, 200);
+  await story.holds(70, 450);
+  await story.holds(1, 480);
+  story.agent.failure = 'memory.current cannot be read (ENODEV)';
+  await story.goes(10);
+  story.agent.dies();
+  await story.goes(1);
+  return story;
+}
+
+/** Idle and flat, then gone. */
+async function hopeless(): Promise<Story> {
+  const story = startStory({ options: NO_REMEDIES });
+  story.agent.inFlight = 0;
+  await story.holds(5, 200);
+  await story.holds(10, 450);
+  story.agent.dies();
+  await story.goes(1);
+  return story;
+}
 
 /** The sentences of one module, a line each, in `__snapshots__`: the only place where tests hold them whole. */
-function golden(module: string, sentences: () => readonly string[]): void {
+function golden(module: string, sentences: () => readonly string[] | Promise<readonly string[]>): void {
   it(`the sentences of ${module}`, async () => {
-    await expect(`${sentences().join('\n')}\n`).toMatchFileSnapshot(`__snapshots__/${module}.txt`);
+    await expect(`${(await sentences()).join('\n')}\n`).toMatchFileSnapshot(`__snapshots__/${module}.txt`);
   });
 }
 
-golden('pressure', () => {
+golden('pressure', async () => {
   const growing: Outlook = {
     growthBytesPerSecond: 12 * MiB,
     secondsToLimit: 6,
@@ -57,18 +84,19 @@ golden('pressure', () => {
     helps: new Set<never>(),
   };
   const growth = growthKinds(1, MEMORY, { ...MEMORY, heap: null, rssBytes: 50 * MiB }, []);
-  const told = [
-    ...new Story().stays(5, 200).stays(70, 450).stays(1, 480).agentDies().told,
-    ...new Story().goes(130, (s) => 100 + s * 2.5).told,
-    ...new Story().stays(2, 200).blind(10).told,
+  const stories = [
+    stuck(),
+    hopeless(),
+    startStory({ options: NO_REMEDIES }).holds(130, (s) => 100 + s * 2.5),
   ];
+  const told = (await Promise.all(stories)).flatMap(({ exporters }) => exporters.events);
   return [
     ...cases.map(([level, held, outlook, stance]) =>
-      describeLevel(level, readingOf(held), outlook, DEFAULTS, stance),
+      describeLevel(level, readingOf(held), outlook, DEFAULT_OPTIONS, stance),
     ),
-    describeLevel('shedding', { ...readingOf(300), heap }, growing, DEFAULTS, 'refusing'),
-    describeLevel('critical', { ...readingOf(300), others: [gauge] }, flat, DEFAULTS, 'refusing'),
-    describeLevel('ok', { ...readingOf(300), limitSource: 'machine' }, growing, DEFAULTS, 'refusing'),
+    describeLevel('shedding', { ...readingOf(300), heap }, growing, DEFAULT_OPTIONS, 'refusing'),
+    describeLevel('critical', { ...readingOf(300), others: [gauge] }, flat, DEFAULT_OPTIONS, 'refusing'),
+    describeLevel('ok', { ...readingOf(300), limitSource: 'machine' }, growing, DEFAULT_OPTIONS, 'refusing'),
     noteOf('Told.', { at: '', sampledMs: null, sites: [], ...growth }),
     ...told.map(({ reason, note }) => `${reason}: ${note}`),
   ];
@@ -117,7 +145,7 @@ golden('recycle', () => {
     const plan = new RecyclePlan({
       mode: 'auto',
       restarted: true,
-      thresholds: DEFAULTS,
+      thresholds: DEFAULT_OPTIONS,
       turn: null,
       ...options,
     });

@@ -27,8 +27,8 @@ it('is known to the next guardian, by a digest and not by the arguments', () => 
   const dir = folder();
   const { record, endedAt } = recordIn(dir);
   expect(endedAt()).toContain('300 ms after');
-  expect(record.refusal(ARGS)).toContain('ended when');
-  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended when');
+  expect(record.refusal(ARGS)).toContain('ended at SIGUSR1');
+  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended at SIGUSR1');
   expect(recordIn(dir).record.refusal(['node', 'other.js'])).toBe(undefined);
   expect(readFileSync(join(dir, 'sigusr1.json'), 'utf8')).not.toContain('secret');
 });
@@ -45,13 +45,13 @@ it.each([
   const { record, endedAt } = recordIn(dir);
   expect(record.refusal(ARGS)).toBe(undefined);
   endedAt();
-  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended when');
+  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended at SIGUSR1');
 });
 
 it('goes on without a place to write to, and says so', () => {
   const problems: string[] = [];
   const { record, endedAt } = recordIn('/proc/none', problems);
   endedAt();
-  expect(record.refusal(ARGS)).toContain('ended when');
+  expect(record.refusal(ARGS)).toContain('ended at SIGUSR1');
   expect(problems[0]).toContain('/proc/none/sigusr1.json cannot be written');
 });
