@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Conversation } from './load.ts';
 
-const MOST_TURNS = 40;
-/** Once the service is un-ready, people finish what they are at: of those inside, this share leaves after each turn. */
-const LEAVING_SHARE = 0.5;
-/** So many stay all the same: an agent that nobody asks anything allocates nothing, and so collects nothing. */
-const STAYING = 2;
-const THINK_MS = 350;
+/** A busy machine delays a timer by less than this. */
+const HELD_UP_MS = 500;
 
-/** The people who talk to the agent, and the balancer that lets new ones in. */
+/** The people who talk to the agent, through a balancer that sends them on only while the agent is ready. */
 export class Users {
+  /** As the balancer saw it last: while un-ready, it sends new users to other replicas. Who is inside stays: the agent has the conversation. */
+  ready = true;
   readonly #agentUrl: string;
   readonly #signal: AbortSignal;
   #active = 0;
   #served = 0;
-  #broken = 0;
-  #arrived = 0;
-  #winding = false;
+  #failed = 0;
+  #completed = 0;
+  #lost = 0;
+  #elsewhere = 0;
 
   /** @param signal ends all conversations where they are */
   constructor(agentUrl: string, signal: AbortSignal) {
@@ -31,57 +31,81 @@ export class Users {
   get served(): number {
     return this.#served;
   }
-  /** Turns that got no answer. */
-  get broken(): number {
-    return this.#broken;
+  /** Turns sent to the agent that got no answer. */
+  get failed(): number {
+    return this.#failed;
+  }
+  /** Conversations that had all their turns. */
+  get completed(): number {
+    return this.#completed;
+  }
+  /** Conversations cut off: the agent died, or came back without them. */
+  get lost(): number {
+    return this.#lost;
+  }
+  /** Users that the balancer sent to other replicas. */
+  get elsewhere(): number {
+    return this.#elsewhere;
   }
 
-  /** While un-ready nobody new is admitted, and those inside finish. */
-  set ready(ready: boolean) {
-    this.#winding = !ready;
+  /** All of them, each at its time; nobody waits for another one. Where this process was held up, all who follow come later, not at once. */
+  async play(load: readonly Conversation[]): Promise<void> {
+    let startMs = performance.now();
+    const running: Promise<void>[] = [];
+    for (const [i, conversation] of load.entries()) {
+      await this.#pause(startMs + conversation.atMs - performance.now());
+      const lateMs = performance.now() - startMs - conversation.atMs;
+      if (lateMs > HELD_UP_MS) startMs += lateMs;
+      if (this.#signal.aborted) break;
+      running.push(this.#converse(`user-${i}`, conversation));
+    }
+    await Promise.all(running);
   }
 
-  /** One more person, who talks until all is said, and leaves. */
-  arrive(): void {
-    if (this.#winding) return;
-    void this.#converse(`user-${++this.#arrived}`);
-  }
-
-  /** A request for more than fits: the tool's output has no end. */
+  /** Somebody who asks for more than fits: the tool's output has no end. */
   async runAway(): Promise<void> {
-    await this.#counted(() => this.#say('runaway', 'please follow the log'));
-  }
-
-  async #converse(session: string): Promise<void> {
-    await this.#counted(async () => {
-      for (let left = MOST_TURNS; left > 0 && !this.#signal.aborted; left--) {
-        await this.#say(session, `find me ${left} more`);
-        await sleep(THINK_MS * (0.5 + Math.random()), undefined, { signal: this.#signal });
-        if (this.#winding && this.#active > STAYING && Math.random() < LEAVING_SHARE) break;
-      }
-      await fetch(`${this.#agentUrl}/chat/${session}`, { method: 'DELETE', signal: this.#signal });
-    });
-  }
-
-  async #counted(talk: () => Promise<void>): Promise<void> {
     this.#active++;
-    try {
-      await talk();
-    } catch {
-      if (!this.#signal.aborted) this.#broken++; // the agent died, which is what this is about
-    } finally {
-      this.#active--;
+    await this.#say('runaway', 0, 'please follow the log');
+    this.#active--;
+  }
+
+  async #converse(session: string, { turns }: Conversation): Promise<void> {
+    if (!this.ready) {
+      this.#elsewhere++;
+      return;
+    }
+    this.#active++;
+    let alive = true;
+    for (const [i, { kilobytes, thinkMs }] of turns.entries()) {
+      alive = alive && (await this.#say(session, i, `read the ${kilobytes} kB that the search finds`));
+      if (!alive) break;
+      await this.#pause(thinkMs);
+    }
+    this.#active--;
+    if (this.#signal.aborted) return;
+    if (!alive) this.#lost++;
+    else {
+      this.#completed++;
+      await fetch(`${this.#agentUrl}/chat/${session}`, { method: 'DELETE' }).catch(() => {});
     }
   }
 
-  async #say(session: string, message: string): Promise<void> {
-    const response = await fetch(`${this.#agentUrl}/chat`, {
+  /** @returns whether it was answered */
+  async #say(session: string, turn: number, message: string): Promise<boolean> {
+    const answered = await fetch(`${this.#agentUrl}/chat`, {
       method: 'POST',
-      body: JSON.stringify({ session, message }),
+      body: JSON.stringify({ session, turn, message }),
       signal: this.#signal,
-    });
-    await response.text();
-    if (response.ok) this.#served++;
-    else this.#broken++;
+    }).then(
+      async (response) => (await response.text()) !== '' && response.ok,
+      () => false,
+    );
+    if (answered) this.#served++;
+    else if (!this.#signal.aborted) this.#failed++;
+    return answered;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#signal }).catch(() => {});
   }
 }

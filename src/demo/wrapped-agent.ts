@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Status } from '../core/model/status.ts';
+import type { HistoryReport } from '../core/report/history-report.ts';
 import type { PostMortem } from '../core/report/post-mortem.ts';
 
 const SPILLWAY = fileURLToPath(new URL('../spillway.js', import.meta.url));
@@ -19,15 +21,19 @@ export interface LogLine {
   address?: string;
 }
 
-/** `/readyz`, asked once. */
+/** What is asked of agent and guardian once. */
 export interface Probe {
+  /** `/readyz` of the guardian, and how it sees the agent. */
   code: number;
   status: Status;
+  /** Whether the agent's own `/healthz` answers. */
+  healthy: boolean;
 }
 
-export interface GuardedAgentOptions {
+export interface WrappedAgentOptions {
+  /** Whether anything is done about memory. Without it `spillway run` measures the agent, and starts it again after each death. */
+  guarded: boolean;
   limit: string;
-  hold: string;
   recordDir: string;
   /** Flags for the agent's Node. */
   agentFlags: string[];
@@ -35,13 +41,20 @@ export interface GuardedAgentOptions {
 }
 
 /** `spillway run` around the demo agent, as a user would start it. */
-export interface GuardedAgent {
+export interface WrappedAgent {
   readonly agentUrl: string;
+  /** For people to read. */
+  readonly command: string;
   /** @returns nothing when the guardian does not answer any more */
   probe(): Promise<Probe | undefined>;
+  history(): Promise<HistoryReport>;
+  /** The reports of all its deaths, oldest first. */
+  postMortems(): Promise<PostMortem[]>;
   readonly exited: Promise<number>;
   end(): Promise<void>;
 }
+
+const MEASURED_ONLY = '--gc off --profile off --recycle off';
 
 /** Whether the kernel can enforce `--limit` for a command started here, and if not, why: asks `spillway doctor`. */
 export async function enforcement(): Promise<{ possible: boolean; detail: string }> {
@@ -59,15 +72,17 @@ export async function enforcement(): Promise<{ possible: boolean; detail: string
 }
 
 /** @throws when guardian or agent end before they listen */
-export async function startGuardedAgent(options: GuardedAgentOptions): Promise<GuardedAgent> {
-  const flags = `--limit ${options.limit} --hold ${options.hold} --listen 127.0.0.1:0 --log-format json`;
+export async function startWrappedAgent(options: WrappedAgentOptions): Promise<WrappedAgent> {
+  const { guarded, limit, recordDir } = options;
+  const command = `spillway run --limit ${limit} --restart on-failure${guarded ? '' : ` ${MEASURED_ONLY}`}`;
+  const flags = `${command.slice('spillway '.length)} --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --log-format json`;
   const child = spawn(
     process.execPath,
     [
-      ...[SPILLWAY, 'run', ...flags.split(' '), '--record-dir', options.recordDir],
+      ...[SPILLWAY, ...flags.split(' '), '--record-dir', recordDir],
       ...['--', process.execPath, ...options.agentFlags, AGENT],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PORT: `${await freePort()}` } },
   );
   const exited = once(child, 'exit').then(([code]) => Number(code ?? 1));
   let guardianUrl = '';
@@ -87,8 +102,11 @@ export async function startGuardedAgent(options: GuardedAgentOptions): Promise<G
   });
   return {
     agentUrl,
+    command,
     exited,
-    probe: () => probe(guardianUrl),
+    probe: () => probe(guardianUrl, agentUrl),
+    history: async () => (await (await fetch(`${guardianUrl}/v1/history`)).json()) as HistoryReport,
+    postMortems: () => postMortems(recordDir),
     end: async () => {
       end(child);
       await exited;
@@ -96,19 +114,35 @@ export async function startGuardedAgent(options: GuardedAgentOptions): Promise<G
   };
 }
 
-/** The report of the agent's death from the record directory. */
-export async function readPostMortem(recordDir: string): Promise<PostMortem | undefined> {
-  const name = (await readdir(recordDir)).find((file) => file.startsWith('post-mortem-'));
-  return name === undefined ? undefined : JSON.parse(await readFile(join(recordDir, name), 'utf8'));
+async function postMortems(recordDir: string): Promise<PostMortem[]> {
+  const names = (await readdir(recordDir)).filter((file) => /^post-mortem-.*\.json$/.test(file));
+  const texts = await Promise.all(names.map((name) => readFile(join(recordDir, name), 'utf8')));
+  return texts.map((text) => JSON.parse(text) as PostMortem).sort((a, b) => (a.at < b.at ? -1 : 1));
 }
 
-async function probe(guardianUrl: string): Promise<Probe | undefined> {
-  try {
-    const response = await fetch(`${guardianUrl}/readyz`, { signal: AbortSignal.timeout(1000) });
-    return { code: response.status, status: (await response.json()) as Status };
-  } catch {
-    return undefined; // it has ended: `exited` tells how
-  }
+async function probe(guardianUrl: string, agentUrl: string): Promise<Probe | undefined> {
+  const health = ask(`${agentUrl}/healthz`);
+  const readiness = await ask(`${guardianUrl}/readyz`);
+  if (!readiness) return undefined; // it has ended: `exited` tells how
+  return {
+    code: readiness.status,
+    status: (await readiness.json()) as Status,
+    healthy: (await health)?.ok === true,
+  };
+}
+
+function ask(url: string): Promise<Response | undefined> {
+  return fetch(url, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
+}
+
+/** The agent comes back at the same address. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 function end(child: ChildProcess): void {
