@@ -45,8 +45,8 @@ process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
 process.stdout.on('error', interrupt); // whoever read along is gone
 
-/** Act 1: afterwards nothing happens to the unguarded agent. */
-let comparing = true;
+/** Afterwards nothing happens to an agent, but its end. */
+const shown = { unguarded: true, guarded: true };
 const recordDir = await mkdtemp(join(tmpdir(), 'spillway-demo-'));
 try {
   await play();
@@ -82,7 +82,7 @@ async function replica(guarded: boolean, agentFlags: string[]): Promise<Replica>
     recordDir: await mkdtemp(join(recordDir, 'agent-')),
     agentFlags,
     onLog(line) {
-      if (guarded || comparing) screen.logLine(line, guarded);
+      if (guarded ? shown.guarded : shown.unguarded) screen.logLine(line, guarded);
     },
   });
   void agent.exited.then(() => over.abort());
@@ -98,7 +98,7 @@ async function acts(replicas: readonly Replica[]): Promise<void> {
   const startWallMs = Date.now();
   await watch(replicas, Promise.all(replicas.map(({ users }) => users.play(load))));
   if (over.signal.aborted) return;
-  comparing = false;
+  shown.unguarded = false;
   const seconds = (Date.now() - startWallMs) / 1000;
   const [unguarded, guarded] = await Promise.all(
     replicas.map((replica) => recordReplica(replica, startWallMs)),
@@ -132,6 +132,7 @@ async function runAway(agent: WrappedAgent): Promise<void> {
   if (!report) throw new Error('the agent is still alive, or left no post-mortem');
   screen.heading('Post-mortem, from --record-dir');
   screen.postMortem(report, exitStatus(report));
+  shown.guarded = false;
 }
 
 /** Probes as a balancer does, and shows what is seen, until the users are done. */
