@@ -6,7 +6,7 @@ const HELD_UP_MS = 500;
 
 /** The people who talk to the agent, through a balancer that sends them on only while the agent is ready. */
 export class Users {
-  /** As the balancer saw it last: while un-ready, it sends new users to other replicas. Who is inside stays: the agent has the conversation. */
+  /** As the balancer saw it last: while un-ready, it sends new users to other replicas. Users inside stay: the agent has their conversations. */
   ready = true;
   readonly #agentUrl: string;
   readonly #signal: AbortSignal;
