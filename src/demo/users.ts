@@ -62,7 +62,7 @@ export class Users {
     await Promise.all(running);
   }
 
-  /** Somebody who asks for more than fits: the tool's output has no end. */
+  /** A request for more than fits: the tool's output has no end. */
   async runAway(): Promise<void> {
     this.#active++;
     await this.#say('runaway', 0, 'please follow the log');

@@ -14,7 +14,7 @@ export interface Load {
   /** Memory was short, and nothing was collected since the load is gone. */
   readonly pressed: boolean;
   readonly goneSinceMs: number | null;
-  /** From when on what it left is looked for again, and how often in a row that was in vain. */
+  /** From when on what it left is looked for again, and how many times in a row it found nothing. */
   readonly again: { readonly fromMs: number; readonly inVain: number };
 }
 

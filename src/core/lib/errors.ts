@@ -43,7 +43,7 @@ export class SpillwayError extends Error {
   readonly hint: string | undefined;
   /** Whether the same may succeed when it is tried again soon; `busy` and `sink` by default. */
   readonly retryable: boolean;
-  /** How long the other side asked to be left alone, in milliseconds. */
+  /** How long the other side asked to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: SpillwayErrorOptions = {}) {
