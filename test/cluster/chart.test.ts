@@ -174,7 +174,7 @@ describe.skipIf(missing).sequential.each(MODES)(
       expect(log).toMatch(/^ok .*gets the sidecar/m);
       expect(log).toMatch(/^ok .*guardian answers/m);
       expect(log).toMatch(/^ok .*labelled pods in .* have a guardian/m);
-      expect(log).toMatch(/^ok .*is taken in/m);
+      expect(log).toMatch(/^ok .* admits a labelled pod/m);
     }, 180_000);
 
     it('should fail its own test where a pod with the label is not or would not be guarded', async () => {
@@ -202,11 +202,11 @@ describe.skipIf(missing).sequential.each(MODES)(
         await expect(helm('test', RELEASE, '--timeout', '2m')).rejects.toThrow();
         const test = 'app.kubernetes.io/component=test';
         const log = await kubectl(['logs', '--selector', test, '--namespace', RELEASE, '--tail=100']);
-        expect(log).toMatch(new RegExp(`^FAIL pods in ${BARE} that .* have one: not obstinate: start`, 'm'));
-        expect(log).toContain(`FAIL nodes can pull the image of guards in ${BARE}: not for hand-written`);
+        expect(log).toMatch(new RegExp(`^FAIL labelled pods in ${BARE} have a guardian: not obstinate: restart`, 'm'));
+        expect(log).toContain(`FAIL nodes can pull the sidecar image in ${BARE}: not for hand-written`);
         const unnamed = `FAIL guardians in ${BARE} may create Events: not as default; name ${BARE} in rbac.namespaces`;
         expect(log).toContain(unnamed);
-        const taken = `^FAIL a pod with the label is taken in ${AGENTS}.*: not injected: LimitRange tight refuses the sidecar's memory: Container max 100Mi`;
+        const taken = `^FAIL ${AGENTS} admits a labelled pod.*: not injected: LimitRange tight refuses the sidecar's memory: Container max 100Mi`;
         expect(log).toMatch(new RegExp(taken, 'm'));
       } finally {
         await kubectl(['delete', 'namespace', BARE]);

@@ -191,7 +191,7 @@ describe('the injector', () => {
     const injector = await started({ certificate: { directory } });
     await until(async () => (await injector.status('/livez')) === 200, 'it lives');
     injector.end();
-    await until(async () => (await injector.ask('/readyz')).text.includes('ending'), 'it is un-ready');
+    await until(async () => (await injector.ask('/readyz')).text.includes('shutting down'), 'it is un-ready');
     expect((await injector.review()).image).toContain('spillway');
     expect(await injector.done).toBe(0);
     expect(await injector.status('/livez')).toBe(0);

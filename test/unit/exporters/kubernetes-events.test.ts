@@ -194,7 +194,7 @@ describe('Kubernetes Events', () => {
     await vi.waitFor(() => expect(counts['rejected']).toBe(2), { timeout: 5000 });
     expect(counts['retried']).toBeUndefined();
     expect(problems.at(-1)).toMatch(
-      /is given up: Kubernetes Event GuardianBlind: the API server answered 422: no$/,
+      /is dropped: Kubernetes Event GuardianBlind: the API server answered 422: no$/,
     );
   });
 

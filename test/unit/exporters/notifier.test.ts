@@ -97,7 +97,7 @@ describe('notifier', () => {
       timeout: 10_000,
     });
     expect(count('a', 'rejected')).toBe(1);
-    expect(problems.at(-1)).toMatch(/is given up, others are taken: answered 500/);
+    expect(problems.at(-1)).toMatch(/is dropped, the next ones are sent: answered 500/);
   });
 
   it('tells a death at the end behind an event that is never taken', async () => {
@@ -213,7 +213,7 @@ describe('notifier', () => {
     await vi.waitFor(() => expect(count('a', 'delivered')).toBe(2));
     expect(count('a', 'rejected')).toBe(1);
     expect(count('a', 'retried')).toBe(0);
-    expect(problems[0]).toMatch(/^a: event e\d+ is given up: 400 Bad Request$/);
+    expect(problems[0]).toMatch(/^a: event e\d+ is dropped: 400 Bad Request$/);
   });
 
   it('waits at least as long as the receiver asks', async () => {

@@ -181,7 +181,7 @@ describe('the certificate of the webhook', () => {
     await until(() => api.state.requests.length > 1, 'it has tried again');
     expect(keeper.ready).toBe(false);
     expect(lines).toHaveLength(1);
-    if (fault.status === 403) expect(lines[0]).toMatch(/secrets is forbidden; give the injector the rights/);
+    if (fault.status === 403) expect(lines[0]).toMatch(/secrets is forbidden; grant the injector the rights/);
     api.state.fault = undefined;
     await until(() => keeper.ready, 'it is ready');
   });

@@ -75,7 +75,7 @@ describe('startRecycle', () => {
     expect(came).toMatchObject({ result: 'ended', inFlightBefore: 2, inFlightAfter: 0 });
     expect(came.drainedMs).toBeGreaterThan(500);
     expect(came.endedMs).toBeLessThan(2000);
-    expect(came.note).toMatch(/^Drained for .* \(2 → 0 in work\); it ended .* after SIGTERM\.$/);
+    expect(came.note).toMatch(/^Drained for .* \(2 → 0 in flight\); .* after SIGTERM\.$/);
     expect(steps).toEqual(['draining', 'terminating', 'done']);
   });
 
