@@ -107,7 +107,9 @@ describe.each(
         ['requests', 'limits'].map((kind) => `sidecar.resources.${kind}.${amount}`),
       );
       const warns = (set: string[]) =>
-        JSON.stringify(one(installed(helm, { apis: [POLICY], set }), ...WARNS)).includes('true && !has(variables.spec.resources)');
+        JSON.stringify(one(installed(helm, { apis: [POLICY], set }), ...WARNS)).includes(
+          'true && !has(variables.spec.resources)',
+        );
       // the last with the request of cpu that the values have: a lower one
       expect([warns([]), warns(keeps), warns(keeps.slice(1))]).toEqual([true, false, true]);
     });

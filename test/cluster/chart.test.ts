@@ -202,7 +202,9 @@ describe.skipIf(missing).sequential.each(MODES)(
         await expect(helm('test', RELEASE, '--timeout', '2m')).rejects.toThrow();
         const test = 'app.kubernetes.io/component=test';
         const log = await kubectl(['logs', '--selector', test, '--namespace', RELEASE, '--tail=100']);
-        expect(log).toMatch(new RegExp(`^FAIL labelled pods in ${BARE} have a guardian: not obstinate: restart`, 'm'));
+        expect(log).toMatch(
+          new RegExp(`^FAIL labelled pods in ${BARE} have a guardian: not obstinate: restart`, 'm'),
+        );
         expect(log).toContain(`FAIL nodes can pull the sidecar image in ${BARE}: not for hand-written`);
         const unnamed = `FAIL guardians in ${BARE} may create Events: not as default; name ${BARE} in rbac.namespaces`;
         expect(log).toContain(unnamed);

@@ -308,7 +308,7 @@ describe('which limit is meant', () => {
 describe('the loop', () => {
   it('goes on when a reading fails', async () => {
     const life = guard();
-    life.failure = 'memory.current is not what the kernel writes: "x"';
+    life.failure = 'memory.current has an unexpected content: "x"';
     await clock.advance(3000);
     expect(view.status()).toMatchObject({ blind: true, ready: true, reason: life.failure });
     life.failure = undefined;

@@ -236,7 +236,9 @@ describe('an ancestor that cannot be read', () => {
     });
     expect(memory?.degraded()[0]).toMatchObject({
       code: 'ancestor_unreadable',
-      message: expect.stringMatching(/^the limit of .*\/cg\/pod is not judged: .*memory.stat is not/),
+      message: expect.stringMatching(
+        /^the limit of .*\/cg\/pod is unknown: .*memory.stat has an unexpected content/,
+      ),
     });
     spoil('anon 1\n');
     expect(memory?.read(5000)).toMatchObject({ usedBytes: 90 * MiB });

@@ -241,7 +241,7 @@ describe('falling back', () => {
     expect(memory.read(10)).toMatchObject({ usageSource: 'rss', limitSource: 'machine' });
     expect(memory.degraded()[0]).toMatchObject({
       code: 'cgroup_unreadable',
-      message: expect.stringContaining('memory.current is not what the kernel writes'),
+      message: expect.stringContaining('memory.current has an unexpected content'),
     });
     tree.write({ 'cg/pod/agent/memory.current': `${60 * MiB}\n` });
     expect(memory.read(2500)).toMatchObject({ usageSource: 'cgroup-v2', usedBytes: 60 * MiB });

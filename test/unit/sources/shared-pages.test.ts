@@ -107,7 +107,7 @@ describe('a sum of RSS', () => {
       doubt.check(reading(heldMiB, source), { exact: false, processes: 8 });
     expect(check(380)).not.toThrow();
     expect(check(719)).toThrow(
-      /processes \(8\) adds up to 719 MiB at a limit of 400 MiB.*counted in each; run the guardian with the same uid/,
+      /processes \(8\) adds up to 719 MiB at a limit of 400 MiB.*count in each process; run the guardian with the same uid/,
     );
     expect(check(390)).toThrow();
     expect(check(190)).not.toThrow();
