@@ -13,12 +13,15 @@ const RUNTIMES = [
   'test/unit/commands/doctor-agent.test.ts',
 ];
 
-/** What starts processes, waits for real time, or packs the package. */
+/** What starts processes, waits for real time, or packs the package; tests in the tier `unit` are refused a process. */
 const PROCESSES = [
   'test/unit/{agent,demo,exporters,injector,runtimes,sources,wrap}/!(parse-)*.test.ts',
   'test/unit/remedies/{drain,pre-kill-hook}.test.ts',
   'test/unit/sources/cgroup/*.test.ts',
-  'test/unit/adapters/{logger,pidusage,status-stream,webhook}.test.ts',
+  'test/unit/adapters/{admin-server,connections,http-server,kubernetes-client,listen}.test.ts',
+  'test/unit/adapters/{logger,namespace-bounds,page,pidusage,rate-limit}.test.ts',
+  'test/unit/adapters/{status-stream,webhook,webhook-server}.test.ts',
+  'test/unit/config/file-pipe.test.ts',
   'test/unit/commands/{doctor,injector}.test.ts',
   'test/unit/{image-tool,package-files}.test.ts',
 ];
@@ -33,12 +36,12 @@ export default defineConfig({
     projects: [
       {
         test: {
+          // a fake clock or none: what fails once is broken, and a slow machine only takes longer
           name: 'unit',
-          expect,
           include: ['test/unit/**/*.test.ts', 'test/scenario/**/*.test.ts'],
           exclude: [...RUNTIMES, ...PROCESSES],
-          testTimeout: 20_000,
-          retry,
+          setupFiles: 'test/support/no-processes.ts',
+          testTimeout: 60_000,
           // nothing in them outlives a file: one set of modules does for all
           isolate: false,
           pool: 'threads',

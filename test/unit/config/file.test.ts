@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,14 +31,6 @@ describe('a file as a whole', () => {
     expect(await messageOf(join(dir))).toBe('this is a directory');
     expect(await messageOf('a\0b')).toMatch(/cannot be read/);
     expect(await messageOf('/dev/zero')).toBe('the file is larger than 1 MiB');
-  });
-
-  it('may come through a pipe', async () => {
-    const fifo = join(dir, 'fifo');
-    execFileSync('mkfifo', [fifo]);
-    const reading = readConfigFile(fifo);
-    execFileSync('sh', ['-c', 'echo "hold: 1s" > "$0"', fifo]);
-    expect((await reading).entries).toMatchObject([{ key: 'hold', value: '1s', line: 1 }]);
   });
 
   it('must be a UTF-8 mapping of at most 1 MiB', async () => {
