@@ -19,7 +19,7 @@ const PROCESSES = [
   'test/unit/remedies/{drain,pre-kill-hook}.test.ts',
   'test/unit/sources/cgroup/*.test.ts',
   'test/unit/adapters/{admin-server,connections,http-server,kubernetes-client,listen}.test.ts',
-  'test/unit/adapters/{logger,namespace-bounds,page,pidusage,rate-limit}.test.ts',
+  'test/unit/adapters/{logger,namespace-bounds,page,pidusage}.test.ts',
   'test/unit/adapters/{status-stream,webhook,webhook-server}.test.ts',
   'test/unit/config/file-pipe.test.ts',
   'test/unit/commands/{doctor,injector}.test.ts',

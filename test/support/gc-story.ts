@@ -2,6 +2,8 @@ import type { GcRun } from '../../src/core/gc/decision.ts';
 import { GcPlan, type GcPlanOptions } from '../../src/core/gc/plan.ts';
 import type { GcWay, HeapFacts } from '../../src/core/model/heap.ts';
 import type { Level, Runtime } from '../../src/core/model/status.ts';
+import { levelAt } from '../../src/core/pressure/level.ts';
+import { DEFAULT_OPTIONS } from './options.ts';
 
 const MB = 1e6;
 const STEP_MS = 100;
@@ -48,7 +50,12 @@ export class GcStory {
   readonly #startMs = this.nowMs;
 
   constructor(options: Partial<GcPlanOptions> = {}) {
-    this.plan = new GcPlan({ stallBudgetShare: 0.1, warnRatio: 0.75, sinceMs: this.nowMs, ...options });
+    this.plan = new GcPlan({
+      stallBudgetShare: DEFAULT_OPTIONS.gcStallBudget,
+      warnRatio: DEFAULT_OPTIONS.warnRatio,
+      sinceMs: this.nowMs,
+      ...options,
+    });
   }
 
   get seconds(): number {
@@ -90,7 +97,7 @@ export class GcStory {
     const held = this.held;
     const heapRatio = this.heapLimit === null ? 0 : (this.live + this.garbage) / this.heapLimit;
     const ratio = Math.max(held / this.limit, heapRatio);
-    const level = ratio >= 0.92 ? 'critical' : ratio >= 0.85 ? 'shedding' : ratio >= 0.75 ? 'warning' : 'ok';
+    const level = levelAt(ratio, 0, DEFAULT_OPTIONS);
     const { secondsToLimit } = this;
     const decision = this.plan.decide({
       ...{ nowMs: this.nowMs, level, ratio, secondsToLimit },

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { envOf, flagOf, OPTION_LIST } from '../../../src/config/options.ts';
 import { type ConfigSources, checkConfig, resolveConfig } from '../../../src/config/resolve.ts';
 import { SpillwayError } from '../../../src/core/lib/errors.ts';
+import { DEFAULT_OPTIONS } from '../../support/options.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'spillway-config-'));
 let files = 0;
@@ -23,38 +24,9 @@ async function problemsOf(sources: ConfigSources): Promise<string[]> {
 }
 
 describe('the defaults', () => {
-  it('are the ones promised', async () => {
+  it('are those of the table', async () => {
     const { config, origins } = await resolveConfig({});
-    expect(config).toEqual({
-      listen: { host: '::', port: 9797 },
-      adminListen: { host: '127.0.0.1', port: 9798 },
-      adminToken: undefined,
-      warnRatio: 0.75,
-      shedRatio: 0.85,
-      criticalRatio: 0.92,
-      recoverMargin: 0.05,
-      hold: 5000,
-      agent: { kind: 'auto' },
-      limit: undefined,
-      downwardLimit: undefined,
-      podRestartPolicy: undefined,
-      sampleMin: 5,
-      sampleMax: 50,
-      gc: 'auto',
-      gcStallBudget: 0.1,
-      profile: 'auto',
-      maxUnready: 60_000,
-      recycle: 'auto',
-      recycleGrace: 30_000,
-      restart: 'no',
-      recordDir: undefined,
-      onBlind: 'ready',
-      events: 'auto',
-      webhookUrl: undefined,
-      webhookUrlFile: undefined,
-      logLevel: 'info',
-      logFormat: undefined,
-    });
+    expect(config).toStrictEqual(DEFAULT_OPTIONS);
     expect(new Set(Object.values(origins))).toEqual(new Set(['default']));
   });
 });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Point } from '../../../src/page/model.ts';
 import { type Columns, GAP_MS, picture } from '../../../src/page/series.ts';
+import { DEFAULT_OPTIONS } from '../../support/options.ts';
 
 const NOW_MS = 1_000_000_000;
 const WINDOW_MS = 600_000;
-const THRESHOLDS = { warnRatio: 0.75, shedRatio: 0.85, criticalRatio: 0.92, recoverMargin: 0.05 };
+const THRESHOLDS = DEFAULT_OPTIONS;
 const QUIET = { growthBytesPerSecond: 0, secondsToLimit: null };
 
 const point = (secondsAgo: number, usedBytes: number, changes: Partial<Point> = {}): Point => ({

@@ -7,12 +7,13 @@ import {
   nearerLimit,
   UNBOUND,
 } from '../../../../src/core/gc/near-heap-limit.ts';
+import { DEFAULT_OPTIONS } from '../../../support/options.ts';
 
 const MIB = 2 ** 20;
 
 describe('the most that the heap can be', () => {
   const limit = 259 * MIB;
-  const thresholds = { warnRatio: 0.75, shedRatio: 0.85 };
+  const thresholds = DEFAULT_OPTIONS;
 
   /** Anonymous memory as shares of the heap's limit, one each 100 ms; `told` is what the agent answers to a question. */
   function questions(shares: number[], told: (share: number) => number = (share) => share): number[] {

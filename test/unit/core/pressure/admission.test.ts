@@ -7,8 +7,9 @@ import {
   parseWeight,
   STUCK_SHARE,
 } from '../../../../src/core/pressure/admission.ts';
+import { DEFAULT_OPTIONS } from '../../../support/options.ts';
 
-const options = { shedRatio: 0.85, criticalRatio: 0.92, onBlind: 'ready' as const };
+const options = DEFAULT_OPTIONS;
 const at = (ratio: number, level: Level = 'shedding') => ({ ratio, level, blind: false });
 
 function admittedOf(admission: Admission, ratio: number, requests: number, weight?: number): number {

@@ -1,14 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from '../../../../src/core/pressure/level.ts';
+import { DEFAULT_OPTIONS } from '../../../support/options.ts';
 
-const t: Thresholds = {
-  warnRatio: 0.75,
-  shedRatio: 0.85,
-  criticalRatio: 0.92,
-  recoverMargin: 0.05,
-  hold: 5000,
-};
+const t: Thresholds = DEFAULT_OPTIONS;
 const start: LevelState = { level: 'ok', sinceMs: 0 };
 
 /** Plays ratios one by one, as `[atMs, ratio]`, and lists each level that was entered. */
@@ -85,9 +80,8 @@ describe('levels', () => {
           const next = nextLevel(state, ratio, now, { ...t, hold });
           if (next !== state && !atLeast(next.level, state.level)) {
             expect(now - state.sinceMs).toBeGreaterThanOrEqual(hold);
-            expect(ratio).toBeLessThan(
-              { ok: 0, warning: 0.75, shedding: 0.85, critical: 0.92 }[state.level] - 0.05,
-            );
+            const entry = { ok: 0, warning: t.warnRatio, shedding: t.shedRatio, critical: t.criticalRatio };
+            expect(ratio).toBeLessThan(entry[state.level] - t.recoverMargin);
           }
           state = next;
         }

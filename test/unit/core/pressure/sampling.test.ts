@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canWait, nextIntervalMs, risePerSecond } from '../../../../src/core/pressure/sampling.ts';
+import { DEFAULT_OPTIONS } from '../../../support/options.ts';
 
 const MiB = 2 ** 20;
-const t = { warnRatio: 0.75, shedRatio: 0.85, criticalRatio: 0.92, recoverMargin: 0.05, hold: 5000 };
+const t = DEFAULT_OPTIONS;
 const interval = (held: number, risePerSecond: number, limit = 512 * MiB) =>
-  nextIntervalMs(held, limit, risePerSecond, t, 5, 50);
+  nextIntervalMs(held, limit, risePerSecond, t, t.sampleMin, t.sampleMax);
 
 describe('the sampling interval', () => {
   it('is the longest far from the line, calm or not', () => {
