@@ -36,12 +36,6 @@ describe('pressure', () => {
     ]);
   });
 
-  it('that swings about a threshold is told once per hold, not once per swing', async () => {
-    const story = await watched({ recoverMargin: 0 }).holds(60, (s) => 512 * (0.85 + 0.02 * Math.sin(s * 9)));
-    const shedding = story.exporters.takeReasons().filter((reason) => reason === 'MemoryPressureShedding');
-    expect(shedding.length).toBeLessThanOrEqual(60 / 5 + 1);
-  });
-
   it('is none when page cache fills the limit', async () => {
     const story = watched();
     story.agent.cacheMiB = 450;
@@ -97,13 +91,6 @@ describe('being un-ready without gain', () => {
     const story = await watched().holds(100, (s) => 470 - s * 0.3);
     expect(story.judge).toMatchObject({ level: 'shedding', ready: false, stuck: false });
   });
-
-  it('counts anew after a recovery', async () => {
-    const story = await watched().holds(70, 450);
-    await story.holds(10, 100);
-    await story.holds(30, 450);
-    expect(story.judge).toMatchObject({ ready: false, stuck: false });
-  });
 });
 
 describe('blindness', () => {
@@ -116,6 +103,7 @@ describe('blindness', () => {
     expect(story.judge, 'a gap is no blindness').toMatchObject({ blind: false, ready: false });
     await story.goes(0.2);
     expect(story.judge).toMatchObject({ blind: true, ready: true, level: 'ok' });
+    expect(story.view.status().reason).toBe(UNREADABLE);
     expect(story.exporters.takeReasons()).toEqual([]);
     await story.goes(6);
     expect(story.exporters.takeReasons()).toEqual(['GuardianBlind']);
@@ -124,6 +112,7 @@ describe('blindness', () => {
     story.agent.failure = undefined;
     await story.holds(1, 460);
     expect(story.judge).toMatchObject({ blind: false, ready: false, level: 'shedding' });
+    expect(story.guardian.loop.healthy).toBe(true);
   });
 
   it('closes readiness where that was asked for', async () => {

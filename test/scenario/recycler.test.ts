@@ -270,13 +270,9 @@ describe('an agent that is being drained', () => {
     return { story, grow };
   }
 
-  it.each([
-    ['its work ends and gives the memory back', { liveMiB: 60 }],
-    ['its use rests', {}],
-    ['its limit is raised', { limitMiB: 680 }],
-  ])('is spared when %s', async (_, change) => {
+  it('is spared when its work ends and gives the memory back', async () => {
     const { story } = await drained();
-    Object.assign(story.agent, change);
+    story.agent.liveMiB = 60;
     await story.goes(9);
     expect(story.exporters.recycled).toEqual(['cancelled']);
     story.agent.inFlight = 0;
@@ -353,30 +349,17 @@ describe('an agent that does not have to die', () => {
   });
 
   it.each([
-    [150, 1],
-    [155, 3],
-    [160, 4],
-    [200, 2],
-    [180, 9],
-  ])('is not ended for a burst of %i MiB within %i s that comes to rest', async (mib, seconds) => {
-    for (const inFlight of [0, 2, null]) {
-      const story = await burst(mib, seconds, inFlight);
-      expect(story.agent.signals).toEqual([]);
-      expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
-    }
-  });
-
-  it.each([0.88, 0.93, 0.97])('rests at %d for ever', async (ratio) => {
-    for (const inFlight of [0, 2, null]) {
-      const story = await startStory({ options: { recycle: 'on' } }).goes(20);
-      story.agent.inFlight = inFlight;
-      story.agent.freeHeapMiB = 300;
-      story.agent.liveMiB = ratio * 512 - 20;
-      await story.goes(300);
-      expect(story.agent.signals).toEqual([]);
-      expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
-      expect(story.notes('AgentStuck').length).toBeGreaterThan(0);
-    }
+    0,
+    2,
+    null,
+  ])('is not ended for a burst to 96 %% that comes to rest, with %s in work', async (inFlight) => {
+    const story = await burst(200, 2, inFlight);
+    expect(story.view.status()).toMatchObject({
+      ready: true,
+      recycling: false,
+      ratio: expect.closeTo(0.957),
+    });
+    expect(story.agent.signals).toEqual([]);
   });
 
   it('is not ended while a late collection may still help', async () => {
@@ -409,8 +392,6 @@ describe('no recycle', () => {
   it.each([
     ['off', { options: { recycle: 'off' } }],
     ['auto where nobody starts it again', { mode: { restarted: false } }],
-    ['on where nobody starts it again', { options: { recycle: 'on' }, mode: { restarted: false } }],
-    ['auto where that is not known', { mode: { restarted: null } }],
   ] as const)('where it is %s', async (_name, options) => {
     const { story, grow } = await growing(options);
     await grow(36);

@@ -269,16 +269,6 @@ describe('memory that does not come back', () => {
     expect(story.view.status().ready).toBe(true);
   });
 
-  it('is waited for while work is in flight, up to max-unready', async () => {
-    const story = await old();
-    story.agent.inFlight = 3;
-    story.agent.liveMiB = 430;
-    await story.goes(50);
-    expect(story.view.status().ready).toBe(false);
-    await story.goes(15);
-    expect(story.view.status().ready).toBe(true);
-  });
-
   it.each([
     ['refused', refusal()],
     ['timeout', late()],

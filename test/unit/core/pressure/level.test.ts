@@ -32,15 +32,6 @@ describe('levels', () => {
     [1.3, 'critical'],
   ])('at %f is %s', (ratio, level) => expect(nextLevel(start, ratio, 1, t).level).toBe(level));
 
-  it('rise over several at once, without waiting', () => {
-    expect(
-      play([
-        [1, 0.5],
-        [2, 0.95],
-      ]),
-    ).toEqual([{ level: 'critical', atMs: 2 }]);
-  });
-
   it('are not left before the hold, nor within the margin', () => {
     const story = [
       [0, 0.86],
