@@ -303,8 +303,10 @@ describe('an agent that is being drained', () => {
       agent.onSigterm = () => {};
     });
     await grow(60, signalled(story));
+    await grow(20, () => story.view.status().level === 'critical');
     await story.goes(50);
     expect(story.notes('AgentStuck')).toEqual([]);
+    expect(story.notes('MemoryPressureCritical')).not.toEqual([]);
     for (const note of story.notes('MemoryPressureCritical')) expect(note).toContain('is being recycled');
   });
 

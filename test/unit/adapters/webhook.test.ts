@@ -130,17 +130,17 @@ describe('webhook', () => {
   });
 
   it('takes the status for the answer, however slow or endless the body', async () => {
-    const closed = new Promise<void>((resolve) => {
-      void serve((_, response) => {
-        response.writeHead(200);
-        const timer = setInterval(() => response.write('x'.repeat(1024)), 1);
-        response.on('close', () => {
-          clearInterval(timer);
-          resolve();
-        });
-      }).then((port) => deliver(`http://127.0.0.1:${port}/`));
+    let closed = false;
+    const port = await serve((_, response) => {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write('x'.repeat(1024)), 1);
+      response.on('close', () => {
+        clearInterval(timer);
+        closed = true;
+      });
     });
-    await closed; // the webhook cuts it off
+    await deliver(`http://127.0.0.1:${port}/`);
+    await vi.waitFor(() => expect(closed, 'the webhook cuts it off').toBe(true));
   });
 
   it.each([408, 425, 429, 500, 502, 503])('may try again after %i', async (status) => {

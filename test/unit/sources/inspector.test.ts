@@ -206,7 +206,9 @@ describe('finding the inspector of a process', () => {
     const inspected = await startNode(node, ['--inspect=0', agentFile('cjs')], { settle: false });
     const agent = await startNode(node, [agentFile('cjs'), 'http'], { settle: false });
     expect(await createInspectorTarget({ procRoot: '/proc', pid: agent.pid }).find(1000)).toBeUndefined();
-    expect(await createInspectorTarget({ procRoot: '/proc', pid: inspected.pid }).find(1000)).toBeDefined();
+    expect(await createInspectorTarget({ procRoot: '/proc', pid: inspected.pid }).find(1000)).toMatchObject({
+      address: '127.0.0.1',
+    });
   });
 
   it.each([
