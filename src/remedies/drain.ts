@@ -78,10 +78,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     const drainedMs = (termMs ?? now) - startMs;
     finish({
       result,
-      drainedMs,
       endedMs: termMs === null ? null : now - termMs,
-      inFlightBefore: before,
-      inFlightAfter: after,
       note: `Drained for ${formatSeconds(drainedMs / 1000)} (${counted(before, after)}); ${words}.`,
     });
     enter('done');
@@ -143,9 +140,6 @@ export function startRecycle(options: RecycleOptions): Recycling {
   enter('draining');
   poll();
   return {
-    get step() {
-      return step;
-    },
     outcome,
     callOff(why) {
       if (step !== 'draining') return false;

@@ -58,8 +58,6 @@ describe('a leak is suspected', () => {
     expect(first.bytesPerSecond / MIB).toBeCloseTo(1, 1);
     expect(first.floorNowBytes).toBeGreaterThan(first.floorThenBytes + 20 * MIB);
     expect(first.spanSeconds).toBeGreaterThanOrEqual(60);
-    expect(first.drops).toBeGreaterThanOrEqual(4);
-    expect(first.loadChange).toBe(0);
   });
 });
 
@@ -130,21 +128,22 @@ describe('recorded servers (origin: fixtures/traces/ORIGIN.md)', () => {
     const tracker = new GrowthTracker();
     const growth: number[] = [];
     let nextLoad = 0;
+    let suspectedMs: number | null = null;
     atMs.forEach((at, i) => {
       tracker.add(at, rssAnonKiB[i]! * 1024, 512 * MIB);
       while (cpuAtMs[nextLoad]! <= at) tracker.load(at, cpuCores[nextLoad++]!);
       if (i % 20 === 0) growth.push((tracker.assess(at).growthBytesPerSecond ?? 0) / MIB);
-      tracker.leak(at);
+      if (tracker.leak(at).suspected) suspectedMs ??= at;
     });
-    return { growth, leak: tracker.leak(atMs.at(-1)!) };
+    return { growth, leak: tracker.leak(atMs.at(-1)!), suspectedMs };
   }
 
   it('a server that keeps each conversation: suspected, at the 1 MB/s it was made to keep', () => {
-    const { growth, leak } = replay('leaky');
+    const { growth, leak, suspectedMs } = replay('leaky');
     expect(growth.at(-1)).toBeGreaterThan(0.8);
     expect(growth.at(-1)).toBeLessThan(1.2);
-    expect(leak).toMatchObject({ suspected: true, loadChange: 0 });
-    expect(leak.suspected && leak.sinceMs).toBeLessThan(115_000);
+    expect(leak).toMatchObject({ suspected: true });
+    expect(suspectedMs).toBeLessThan(115_000);
     expect(leak.suspected && leak.bytesPerSecond / 1e6).toBeCloseTo(1, 0);
   });
 

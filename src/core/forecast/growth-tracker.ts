@@ -171,7 +171,7 @@ export class GrowthTracker {
         limitBytes: this.#limit,
       });
       if (facts !== null) {
-        this.#leak = { suspected: true, sinceMs: atMs, ...facts };
+        this.#leak = { suspected: true, ...facts };
         break;
       }
     }

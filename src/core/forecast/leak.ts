@@ -10,14 +10,10 @@ export interface LeakFacts {
   floorNowBytes: number;
   spanSeconds: number;
   bytesPerSecond: number;
-  /** Collections seen in the span; 0 when memory rose without one. */
-  drops: number;
-  /** Relative change of the agent's CPU use over the span (0.1 = 10 % more); `null` when it is not known. */
-  loadChange: number | null;
 }
 
-/** `sinceMs` is when this episode was first suspected. An episode keeps the facts it began with, until it ends. */
-export type LeakVerdict = { suspected: false } | ({ suspected: true; sinceMs: number } & LeakFacts);
+/** An episode keeps the facts it began with, until it ends. */
+export type LeakVerdict = { suspected: false } | ({ suspected: true } & LeakFacts);
 
 /** What is known about the agent's memory over one span. */
 export interface LeakEvidence {
@@ -57,10 +53,7 @@ const FALLEN_BACK = 0.5;
  * @returns the facts, or `null` when there is nothing to suspect
  */
 export function suspectLeak(evidence: LeakEvidence): LeakFacts | null {
-  return (
-    rising(evidence, evidence.floors, COLLECTED, evidence.floors.times.length) ??
-    rising(evidence, evidence.minima, UNCOLLECTED, 0)
-  );
+  return rising(evidence, evidence.floors, COLLECTED) ?? rising(evidence, evidence.minima, UNCOLLECTED);
 }
 
 /** Whether an episode is over: the floor has fallen back. Then the judgement starts afresh. */
@@ -72,7 +65,6 @@ function rising(
   { largestDropBytes, load, limitBytes }: LeakEvidence,
   points: Points,
   rule: typeof COLLECTED,
-  drops: number,
 ): LeakFacts | null {
   const count = points.times.length;
   if (count < rule.points) return null;
@@ -84,7 +76,8 @@ function rising(
   const pace = (level[3] - level[0]) / (at[3] - at[0]);
   const rise = pace * spanSeconds * 1000;
   if (rise < Math.max(rule.bytes, rule.share * limitBytes)) return null;
-  if (drops > 0 === rise > FULL_COLLECTION * largestDropBytes) return null;
+  const collected = rule === COLLECTED;
+  if (collected === rise > FULL_COLLECTION * largestDropBytes) return null;
   if (!steady(at, level, pace) || !stillRising(points, pace) || !significant(points)) return null;
   const loadChange = changeOfLoad(load, first);
   const explained = Math.max(LOAD_SHARE, (LOAD_PART * rise) / level[0]);
@@ -94,8 +87,6 @@ function rising(
     floorNowBytes: level[3],
     spanSeconds,
     bytesPerSecond: pace * 1000,
-    drops,
-    loadChange,
   };
 }
 

@@ -32,7 +32,6 @@ interface Left {
   endedMs: number;
   stallMs: number;
   heap: HeapFacts | null;
-  heldBytes: number;
   /** Least held since: what was added to that is new, also where the heap is no larger than before. */
   lowestBytes: number;
   /** With work in flight, which has what it works on in use. */
@@ -81,7 +80,7 @@ export function afterRun(worth: Worth, run: GcRun, good: boolean, underLoad: boo
   const { way, after, stallMs, endedMs, freedBytes, usedBytesBefore, usedBytesAfter } = run;
   const left = {
     ...{ endedMs, stallMs, heap: after, underLoad },
-    ...{ heldBytes: usedBytesAfter, lowestBytes: usedBytesAfter },
+    lowestBytes: usedBytesAfter,
   };
   const inVain = good ? 0 : worth.inVain + 1;
   if (way === 'fast') return { ...worth, left, inVain };

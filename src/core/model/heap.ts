@@ -50,9 +50,6 @@ export interface Site {
 export interface Profile {
   /** Most growth first, at most 10. */
   sites: Site[];
-  /** Sum over all sites, also those not listed. */
-  sampledBytes: number;
-  growthBytes: number;
   /** How long the sampling has run, in milliseconds; `null` where the profile is a census, not a sampling. */
   sampledMs: number | null;
   /** How long the agent's main loop was paused for reading the profile, in milliseconds. */

@@ -25,8 +25,6 @@ export function goneError(pid: number, cause?: unknown): SpillwayError {
  */
 export interface RuntimeClient {
   readonly runtime: Runtime;
-  /** How it gets in, in words: `open inspector on 127.0.0.1:9229`, `SIGUSR1`, `attach protocol`, `pprof at :6060`. */
-  readonly means: string;
   /**
    * What the heap looks like now: 1–4 ms for Node. `null` where the runtime does not tell.
    * @throws SpillwayError `refused`, `timeout` or `deferred`

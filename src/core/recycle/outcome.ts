@@ -9,12 +9,8 @@ export type RecycleResult = 'ended' | 'ended_before' | 'left_running' | 'refused
 /** What was seen and how long it took, for the event and the record. Times in milliseconds. */
 export interface RecycleOutcome {
   result: RecycleResult;
-  drainedMs: number;
   /** From SIGTERM on; `null` when it was not sent. */
   endedMs: number | null;
-  /** Requests in flight at the start and when draining was over; `null` where that is unknown. */
-  inFlightBefore: number | null;
-  inFlightAfter: number | null;
   /** One sentence. */
   note: string;
 }
@@ -36,7 +32,6 @@ export interface RecycleWork {
 
 /** An agent that is being recycled. */
 export interface Recycling {
-  readonly step: RecycleStep;
   /** Never rejects. */
   readonly outcome: Promise<RecycleOutcome>;
   /** @returns false when SIGTERM was sent already */

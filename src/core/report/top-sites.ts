@@ -40,7 +40,7 @@ export function growthSince(
   return (certain ? sinceFirst : grown(sites, start)).sort((a, b) => b.growthBytes - a.growthBytes);
 }
 
-export function growthSum(sites: readonly { growthBytes: number }[]): number {
+function growthSum(sites: readonly { growthBytes: number }[]): number {
   return sites.reduce((sum, site) => sum + site.growthBytes, 0);
 }
 

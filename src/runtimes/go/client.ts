@@ -88,10 +88,6 @@ export function createGoClient(options: GoReachOptions): GoReach {
 
   return {
     runtime: 'go',
-    get means() {
-      const port = endpoint.port();
-      return port === undefined ? 'pprof' : `pprof at :${port}`;
-    },
     returnHint: () => goReturnHint(memoryLimitOf(procRoot, pid)),
     facts: () => session(async () => goHeapFacts(await readHeap('debug=1', readMs))),
     collect: (way) =>

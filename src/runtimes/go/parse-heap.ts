@@ -141,22 +141,13 @@ export function goPausesMs({ stats, pausesNs }: GoHeap, sinceGc: number): number
 }
 
 /** The sites that grew most, then those that hold most. */
-export function goProfile(
-  now: GoSites,
-  baseline: GoSites,
-): Pick<Profile, 'sites' | 'sampledBytes' | 'growthBytes'> {
+export function goProfile(now: GoSites, baseline: GoSites): Pick<Profile, 'sites'> {
   const sites = [...now].map(([key, site]) => ({
     ...site,
     growthBytes: site.bytes - (baseline.get(key)?.bytes ?? 0),
   }));
   sites.sort((a, b) => b.growthBytes - a.growthBytes || b.bytes - a.bytes);
-  return { sites: sites.slice(0, TOP), sampledBytes: sum(now), growthBytes: sum(now) - sum(baseline) };
-}
-
-function sum(sites: GoSites): number {
-  let bytes = 0;
-  for (const site of sites.values()) bytes += site.bytes;
-  return bytes;
+  return { sites: sites.slice(0, TOP) };
 }
 
 /**

@@ -123,10 +123,6 @@ export function createJvmClient(options: JvmReachOptions): JvmReach {
 
   return {
     runtime: 'jvm',
-    get means() {
-      const collector = known?.flags.collector;
-      return collector ? `attach protocol (${collector} collector)` : 'attach protocol';
-    },
     returnHint: () => (known ? jvmReturnHint(known.flags.collector) : null),
     facts: () => session(heap),
     collect: (way) =>

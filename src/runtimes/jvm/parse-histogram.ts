@@ -55,8 +55,6 @@ export function histogramProfile(now: JvmHistogram, baseline: JvmHistogram): Omi
   sites.sort((a, b) => b.growthBytes - a.growthBytes || b.bytes - a.bytes);
   return {
     sites: topOf(sites),
-    sampledBytes: sum(now),
-    growthBytes: sum(now) - sum(baseline),
     sampledMs: null,
     file: null,
   };
@@ -67,10 +65,4 @@ function topOf(sorted: readonly Site[]): Site[] {
   const chosen = new Set(own);
   for (const site of sorted) if (chosen.size < TOP) chosen.add(site);
   return sorted.filter((site) => chosen.has(site));
-}
-
-function sum(histogram: JvmHistogram): number {
-  let bytes = 0;
-  for (const entry of histogram.values()) bytes += entry.bytes;
-  return bytes;
 }

@@ -87,9 +87,6 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
   const { profiler } = options;
   return {
     runtime: 'node',
-    get means() {
-      return door.means;
-    },
     get inspectorPort() {
       return door.port;
     },

@@ -5,7 +5,6 @@ import { type RawSite, type SamplingProfile, sitesOf } from '../../core/report/s
 import {
   type FindPlaces,
   growthSince,
-  growthSum,
   MOST_SITES,
   placeAsRun,
   topSites,
@@ -95,8 +94,6 @@ export function createHeapProfile(main: InspectorSession, options: HeapProfileOp
     const lookedUp = grown.slice(0, MOST_LOOKED_UP);
     return {
       sites: topSites(lookedUp, await findPlaces(lookedUp)),
-      sampledBytes: Math.round(now.reduce((sum, { bytes }) => sum + bytes, 0)),
-      growthBytes: Math.round(growthSum(grown)),
       sampledMs: Math.round(performance.now() - (startedMs ?? askedMs)),
       stallMs,
       file: { extension: '.heapprofile', content: profileFile(profiles) },

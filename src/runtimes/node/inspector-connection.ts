@@ -19,7 +19,6 @@ export interface InspectorConnectionOptions {
 
 /** The way into a Node process through its inspector, and out again. */
 export interface InspectorConnection {
-  readonly means: string;
   /** Where the inspector listens while it is in use. */
   readonly port: number | null;
   /** It is open because of a guardian. */
@@ -196,11 +195,6 @@ export function createInspectorConnection(options: InspectorConnectionOptions): 
   };
 
   return {
-    get means() {
-      if (!endpoint) return options.signals.refusal() ? 'an open inspector' : 'SIGUSR1';
-      const where = formatAddress({ host: endpoint.address, port: endpoint.port });
-      return opened ? `SIGUSR1, inspector on ${where}` : `open inspector on ${where}`;
-    },
     get port() {
       return inside?.session.open ? (endpoint?.port ?? null) : null;
     },

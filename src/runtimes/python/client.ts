@@ -7,8 +7,6 @@ import { askHook } from './hook-client.ts';
 import { type PythonBaseline, type PythonCollection, parseCollection, parseProfile } from './parse-answer.ts';
 import { remoteExec } from './remote-exec.ts';
 
-const REMOTE = 'remote debugging (PEP 768)';
-const HOOK = 'spillway_hook';
 /** A collection under way cannot be stopped; it cleans up after itself when it ends. */
 const RELEASE_MS = 1500;
 
@@ -45,7 +43,7 @@ export function createPythonClient({
   workMs = 8000,
 }: PythonReachOptions): PythonReach {
   const startTime = look.startTime();
-  let means = REMOTE;
+  let byHook = false;
   let baseline: PythonBaseline | null = null;
   let stop = new AbortController();
   const queue = new SerialQueue();
@@ -53,11 +51,8 @@ export function createPythonClient({
   const ask = async (command: 'collect' | 'profile'): Promise<string> => {
     if (startTime === null || look.startTime() !== startTime) throw goneError(pid);
     const hook = look.hookSocket();
-    if (hook !== null) {
-      means = HOOK;
-      return askHook(hook, command === 'collect' ? 'gc' : 'profile', takeMs + workMs);
-    }
-    means = REMOTE;
+    byHook = hook !== null;
+    if (hook !== null) return askHook(hook, command === 'collect' ? 'gc' : 'profile', takeMs + workMs);
     if (!mayOrder())
       throw new SpillwayError(
         'deferred',
@@ -71,14 +66,11 @@ export function createPythonClient({
 
   return {
     runtime: 'python',
-    get means() {
-      return means;
-    },
     facts: async () => null,
     collect: () =>
       queue.next(async () => {
         const answer = await ask('collect');
-        return parseCollection(answer, means === HOOK ? 'all' : 'main');
+        return parseCollection(answer, byHook ? 'all' : 'main');
       }),
     startProfile: async () => undefined, // Python's census needs no preparation
     profile: () =>

@@ -54,8 +54,7 @@ export function parseProfile(
   const kind = fields['kind'] === 'function' ? 'function' : 'class';
   const listed = Array.isArray(fields['sites']) ? (fields['sites'] as Record<string, unknown>[]) : [];
   const seen = new Map(listed.map((one) => [keyOf(one), size(one, 'bytes')]));
-  const total = size(fields, 'totalBytes');
-  const before = baseline ?? new Map([...seen, [TOTAL, total]]);
+  const before = baseline ?? seen;
   const sites = listed.map((one): Site => {
     const file = typeof one['file'] === 'string' ? one['file'] : null;
     const bytes = size(one, 'bytes');
@@ -73,8 +72,6 @@ export function parseProfile(
   return {
     profile: {
       sites: sites.slice(0, 10),
-      sampledBytes: total,
-      growthBytes: total - (before.get(TOTAL) ?? 0),
       sampledMs: null,
       stallMs: size(fields, 'stallMs'),
       file: null,
@@ -82,8 +79,6 @@ export function parseProfile(
     baseline: before,
   };
 }
-
-const TOTAL = '';
 
 /** `/app/.venv/lib/python3.11/site-packages/openai/_client.py` belongs to `openai`. */
 function packageOf(file: string): string | null {

@@ -72,8 +72,7 @@ describe('startRecycle', () => {
     const { outcome, steps } = recycle(whom);
     expect(await Promise.all(answers)).toEqual(['done', 'done']);
     const came = await outcome;
-    expect(came).toMatchObject({ result: 'ended', inFlightBefore: 2, inFlightAfter: 0 });
-    expect(came.drainedMs).toBeGreaterThan(500);
+    expect(came.result).toBe('ended');
     expect(came.endedMs).toBeLessThan(2000);
     expect(came.note).toMatch(/^Drained for .* \(2 → 0 in flight\); .* after SIGTERM\.$/);
     expect(steps).toEqual(['draining', 'terminating', 'done']);
@@ -86,8 +85,10 @@ describe('startRecycle', () => {
     const { outcome } = recycle(whom, {
       drain: { ...drained({ maxMs: 400 }), inFlight: () => countInFlight('/proc', [whom.pid]) },
     });
-    expect(await outcome).toMatchObject({ result: 'ended', inFlightAfter: 1 });
-    expect((await outcome).drainedMs).toBeGreaterThanOrEqual(400);
+    const startMs = performance.now();
+    expect((await outcome).result).toBe('ended');
+    expect((await outcome).note).toContain('→ 1 in work');
+    expect(performance.now() - startMs).toBeGreaterThan(390);
   });
 
   it.each([
@@ -96,9 +97,11 @@ describe('startRecycle', () => {
     ['is not answered', () => new Promise<null>(() => {})],
   ])('waits for the whole time where the work %s', async (_, inFlight) => {
     const whom = await startAgent(0);
+    const startMs = performance.now();
     const came = await recycle(whom, { drain: drained({ inFlight, maxMs: 700 }) }).outcome;
-    expect(came).toMatchObject({ result: 'ended', inFlightBefore: null, inFlightAfter: null });
-    expect(came.drainedMs).toBeGreaterThanOrEqual(700);
+    expect(came.result).toBe('ended');
+    expect(came.note).toContain('what was in work is not known');
+    expect(performance.now() - startMs).toBeGreaterThan(690);
   });
 
   it('does not wait when the kill is near', async () => {
@@ -107,9 +110,11 @@ describe('startRecycle', () => {
     setTimeout(() => {
       near = true;
     }, 200);
-    const came = await recycle(whom, { drain: drained({ urgent: () => near }) }).outcome;
-    expect(came.result).toBe('ended');
-    expect(came.drainedMs).toBeLessThan(700);
+    const { outcome, steps } = recycle(whom, { drain: drained({ urgent: () => near }) });
+    const startMs = performance.now();
+    await until(() => steps.includes('terminating'));
+    expect(performance.now() - startMs).toBeLessThan(700);
+    expect((await outcome).result).toBe('ended');
   });
 
   it('leaves an agent alone that does not end, and never kills', async () => {
@@ -165,9 +170,9 @@ describe('SIGTERM', () => {
       judged: () => true,
       maxMs: 100,
     });
-    const { outcome, recycling } = recycle(whom, { drain });
+    const { outcome, steps } = recycle(whom, { drain });
     await new Promise((resolve) => setTimeout(resolve, 400));
-    expect(recycling.step).toBe('draining');
+    expect(steps).toEqual(['draining']);
     needed = true;
     expect((await outcome).result).toBe('ended');
   });

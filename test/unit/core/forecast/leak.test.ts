@@ -24,9 +24,9 @@ function leaking(changes: Partial<LeakEvidence> = {}): LeakEvidence {
 }
 
 describe('suspectLeak', () => {
-  it('tells floor then and now, span, slope, collections and load', () => {
+  it('tells floor then and now, span and slope', () => {
     const facts = suspectLeak(leaking())!;
-    expect(facts).toMatchObject({ spanSeconds: 70, drops: 15, loadChange: 0 });
+    expect(facts).toMatchObject({ spanSeconds: 70 });
     expect(facts.bytesPerSecond).toBeCloseTo(MIB);
     expect(facts.floorThenBytes).toBeLessThan(80 * MIB);
     expect(facts.floorNowBytes).toBeGreaterThan(115 * MIB);
@@ -47,23 +47,23 @@ describe('suspectLeak', () => {
   it('holds a small rise of load against a large one of memory for its cost, not its cause', () => {
     const floors = points(15, 5, (i) => (40 + 10 * i) * MIB);
     const facts = suspectLeak(leaking({ floors, load: points(70, 1, (i) => 0.4 * (1 + (0.4 * i) / 70)) }));
-    expect(facts?.loadChange).toBeCloseTo(0.4, 1);
+    expect(facts).not.toBeNull();
   });
 
   it('judges by memory alone when load is not known', () => {
-    expect(suspectLeak(leaking({ load: none }))?.loadChange).toBeNull();
+    expect(suspectLeak(leaking({ load: none }))).not.toBeNull();
   });
 
   it('takes a change of load below a fiftieth of a core for noise', () => {
     const load = points(70, 1, (i) => (i < 35 ? 0.01 : 0.025));
-    expect(suspectLeak(leaking({ load }))?.loadChange).toBe(0);
+    expect(suspectLeak(leaking({ load }))).not.toBeNull();
   });
 
   it('without collections asks for two minutes and a tenth of the limit', () => {
     const rising = (count: number) =>
       leaking({ floors: none, largestDropBytes: 0, minima: points(count, 10, (i) => (60 + 10 * i) * MIB) });
     expect(suspectLeak(rising(12))).toBeNull();
-    expect(suspectLeak(rising(13))).toMatchObject({ drops: 0, spanSeconds: 120 });
+    expect(suspectLeak(rising(13))).toMatchObject({ spanSeconds: 120 });
     expect(suspectLeak({ ...rising(13), limitBytes: 2048 * MIB })).toBeNull();
   });
 });

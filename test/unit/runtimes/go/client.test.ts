@@ -61,11 +61,9 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
     { GOGC: 'off' },
   ])('collects through pprof on any port of the agent, and memory comes back: %j', async (env) => {
     const agent = await startAgent(['plain', 'silent', 'pprof'], [], env);
-    const port = Number(/pprof (\d+)/.exec(agent.output())?.[1]);
     const client = clientOf(agent.pid);
     const rssBefore = rssMiB(agent.pid);
     expect((await client.facts())?.usedBytes).toBeGreaterThan(300 * MIB);
-    expect(client.means).toBe(`pprof at :${port}`);
     const done = await client.collect('fast');
     expect(done.before?.usedBytes).toBeGreaterThan(300 * MIB);
     expect(done.after?.usedBytes).toBeGreaterThan(30 * MIB);

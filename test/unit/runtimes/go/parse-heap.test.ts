@@ -147,7 +147,6 @@ describe('goProfile', () => {
       ['main.b', 48e6],
       ['main.a', 4e6],
     ]);
-    expect(profile).toMatchObject({ sampledBytes: 112e6, growthBytes: 52e6 });
   });
 });
 

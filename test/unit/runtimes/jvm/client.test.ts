@@ -110,7 +110,6 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
         expect(done.after?.usedBytes).toBeLessThan(100 * MIB);
         expect(done.stallMs).toBeGreaterThan(0);
         expect(done.stallMs).toBeLessThan(tookMs);
-        expect(client.means).toBe(`attach protocol (${collector} collector)`);
         if (returns) await until(() => rssMiB(agent.pid) < rssBefore - 100);
         else {
           expect(rssMiB(agent.pid)).toBeGreaterThan(rssBefore - 50);
@@ -124,7 +123,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const agent = await startAgent([]);
     const client = clientOf(agent.pid);
     const first = await client.profile();
-    expect(first.growthBytes).toBe(0);
+    expect(first.sites.every(({ growthBytes }) => growthBytes === 0)).toBe(true);
     agent.child.stdin?.write('grow 4000\n');
     await until(() => agent.output().includes('did grow'));
     const second = await client.profile();
@@ -132,7 +131,6 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     expect(second.sites[0]?.growthBytes).toBeGreaterThan(30e6);
     const own = second.sites.find(({ name }) => name === 'JvmAgent$Turn');
     expect(own).toMatchObject({ package: null, growthBytes: 4000 * 16 });
-    expect(second.growthBytes).toBeGreaterThan(30e6);
     expect(second.stallMs).toBeGreaterThan(0);
   });
 
@@ -145,7 +143,7 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
       client.profile(),
     ]);
     expect(
-      [facts?.usedBytes, done.after?.usedBytes, profile.sampledBytes].every((n) => n && n > 10 * MIB),
+      [facts?.usedBytes, done.after?.usedBytes, profile.sites[0]?.bytes].every((n) => n && n > 10 * MIB),
     ).toBe(true);
     await expectUnharmed(agent);
   });

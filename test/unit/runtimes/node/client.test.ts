@@ -92,7 +92,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       const client = await usedAndLeft(agent);
       expect((await client.facts()).usedBytes).toBeGreaterThan(0);
       expect(portsOf(agent.pid)).toEqual([client.inspectorPort]);
-      expect(client.means).toMatch(/^SIGUSR1/);
+      expect(client.opened).toBe(true);
       await client.release();
       expect(portsOf(agent.pid)).toEqual([]);
     });
@@ -101,7 +101,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
       const agent = await startNode(bin, [flag, file, 'garbage=60']);
       expect(portsOf(agent.pid)).toHaveLength(1);
       const client = await usedAndLeft(agent, { signals: NO_SIGNALS });
-      expect(client.means).toMatch(/^open inspector on 127\.0\.0\.1:/);
+      expect(client.opened).toBe(false);
     });
   });
 
@@ -260,7 +260,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const find: typeof target.find = async (ms, opening) => (opening ? target.find(ms, true) : undefined);
     const client = clientOf(agent.pid, { target: { ...target, find } });
     await client.facts();
-    expect(client.means).toMatch(/^open inspector/);
+    expect(client.opened).toBe(false);
     await client.release();
     expect(portsOf(agent.pid)).toEqual(ports);
   });
@@ -333,7 +333,7 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     expect(collected.workers).toBe(1);
     const profile = await client.profile?.();
     expect(profile?.file?.extension).toBe('.heapprofile');
-    expect(profile?.sampledBytes).toBeGreaterThan(0);
+    expect(profile?.sites.length).toBeGreaterThan(0);
     await client.release();
     expect(portsOf(agent.pid)).toEqual([]);
     expect(lives(agent.pid)).toBe(true);

@@ -40,7 +40,6 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
         expect(agent.rssBytes()).toBeLessThan(40 * MB);
         expect(collection.stallMs).toBeLessThan(2000);
-        expect(agent.client.means).toBe('remote debugging (PEP 768)');
         if (work === 'busy') expect(agent.child.exitCode).toBe(null);
         else expect(await agent.works()).toBe(true);
       });
@@ -195,7 +194,6 @@ describe.skipIf(PYTHON === null)('the hook (needs python3)', () => {
     const collection = await agent.client.collect();
     expect(collection.unreachable).toBeGreaterThanOrEqual(50 * Number(megabytes(work)));
     expect(agent.rssBytes()).toBeLessThan(40 * MB);
-    expect(agent.client.means).toBe('spillway_hook');
     if (work === 'ccall' || work === 'busy') expect(agent.child.exitCode).toBe(null);
     else expect(await agent.works()).toBe(true);
   });
