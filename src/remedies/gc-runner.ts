@@ -48,7 +48,7 @@ export interface GcRunnerDeps extends SessionDeps {
 
 /** Collections in one life of the agent: when, their results, and what they can do for it. */
 export class GcRunner {
-  last: GcRecord | undefined;
+  #last: GcRecord | undefined;
 
   readonly #deps: GcRunnerDeps;
   #running = false;
@@ -71,6 +71,10 @@ export class GcRunner {
     this.#deps = deps;
   }
 
+  get last(): GcRecord | undefined {
+    return this.#last;
+  }
+
   get running(): boolean {
     return this.#running;
   }
@@ -86,7 +90,7 @@ export class GcRunner {
     const of = (state: RemedyStatus['state'], why: string): RemedyStatus => ({ name: 'gc', state, why });
     if (options.gc === 'off') return of('off', 'gc is off');
     if (this.#running) return of('acting', 'a collection runs');
-    const { last } = this;
+    const last = this.#last;
     const short = context.latest !== undefined && atLeast(context.latest.level, 'warning');
     if (!short) return of('idle', 'there is no memory pressure');
     if (last?.verdict === 'refused' || last?.verdict === 'timeout') return of('waiting', last.note);
@@ -98,12 +102,12 @@ export class GcRunner {
     if (this.#deps.options.gc === 'off') return 'impossible';
     const nowMs = this.#deps.clock.now();
     // one after another that frees nothing is no hope: it would put off the graceful end until the kill
-    const futile = this.last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
+    const futile = this.#last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
     if (this.#running && !futile) return 'pending';
     const sinceMs = this.#shedSinceMs ?? nowMs;
     const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
     if (!triedHere && nowMs - sinceMs < 2 * POLL_MS.warning) return 'pending';
-    const { last } = this;
+    const last = this.#last;
     if (this.#mayPass) return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
     if (this.helped) return 'useful';
@@ -112,7 +116,7 @@ export class GcRunner {
 
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
   get helped(): boolean {
-    const { last } = this;
+    const last = this.#last;
     const { clock, context, heap } = this.#deps;
     if (last?.verdict !== 'freed' || clock.now() - this.#collectedMs >= TELLS_FOR_MS) return false;
     const limitBytes = context.latest?.reading.limitBytes ?? 0;
@@ -211,7 +215,7 @@ export class GcRunner {
     const passing = refusal.retryable && times < TOLD_AFTER;
     this.#lateInRow = late ? this.#lateInRow + 1 : 0;
     this.#mayPass = late ? this.#lateInRow <= LATE_TRIES : passing;
-    const known = passing || this.last?.note === refusal.message;
+    const known = passing || this.#last?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();
     plan.failed(late ? 'timeout' : 'refused', clock.now(), refusal.retryable);
     this.#record({ at, ...gcFailure(refusal), way: null, trigger, ...NOTHING_FREED }, known);
@@ -219,7 +223,7 @@ export class GcRunner {
 
   #record(record: GcRecord, known = false): GcRecord {
     const { clock, collected, report } = this.#deps;
-    this.last = record;
+    this.#last = record;
     collected(record);
     const nowMs = clock.now();
     const toldMs = this.#toldMs.get(record.verdict) ?? Number.NEGATIVE_INFINITY;

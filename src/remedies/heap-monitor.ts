@@ -32,9 +32,8 @@ const FELL_SHARE = 0.1;
 
 /** Watches the heap against its own limit: what of it counts, how often it is to be asked for, what to set otherwise. */
 export class HeapMonitor {
-  /** What counts against the limit; `null` while that is not known. */
-  use: HeapUse | null = null;
-  advice: Advised[] = [];
+  #use: HeapUse | null = null;
+  #advice: Advised[] = [];
 
   readonly #context: SessionContext;
   readonly #deps: SessionDeps;
@@ -60,6 +59,15 @@ export class HeapMonitor {
     this.#deps = deps;
   }
 
+  get advice(): Advised[] {
+    return this.#advice;
+  }
+
+  /** What counts against the limit; `null` while that is not known. */
+  get use(): HeapUse | null {
+    return this.#use;
+  }
+
   /** Advises, at each round of the loop. */
   attend({ limitBytes, limitSource }: Reading): void {
     const { heapLimitSet, heapLimitBytes } = this.#context.agent;
@@ -73,7 +81,7 @@ export class HeapMonitor {
       containerLimitBytes: limitBytes,
       explicit: heapLimitSet,
     });
-    this.advice = advice ? [advice] : [];
+    this.#advice = advice ? [advice] : [];
     if (!advice || this.#reported) return;
     this.#reported = true;
     this.#deps.report({
@@ -89,24 +97,24 @@ export class HeapMonitor {
 
   /** By what it told last it is near its limit. */
   get near(): boolean {
-    return this.use !== null && this.use.usedBytes >= this.#deps.options.warnRatio * this.use.limitBytes;
+    return this.#use !== null && this.#use.usedBytes >= this.#deps.options.warnRatio * this.#use.limitBytes;
   }
 
   /** More of the heap is in use than its level says: whether that is live, a collection tells. */
   get unconfirmed(): boolean {
-    return this.use !== null && this.#unconfirmed;
+    return this.#use !== null && this.#unconfirmed;
   }
 
   /** Follows the most that the heap can be, at each round of the loop. */
   follow({ nowMs, reading, outlook: { growthBytesPerSecond } }: Situation): void {
-    if (this.#unanswered && nowMs - (this.use?.atMs ?? nowMs) >= STALE_MS) this.#drop();
+    if (this.#unanswered && nowMs - (this.#use?.atMs ?? nowMs) >= STALE_MS) this.#drop();
     const heapLimitBytes = this.#limitBytes ?? this.#context.agent.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { options: thresholds } = this.#deps;
     const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
     // what was freed since the look was of Buffers, or of the heap: from here on the look says nothing of what grows
     const fell = this.#look !== null && this.#look.anonBytes - anonBytes > FELL_SHARE * heapLimitBytes;
-    if (fell && !(this.use && nowMs - this.use.atMs < FRESH_MS)) {
+    if (fell && !(this.#use && nowMs - this.#use.atMs < FRESH_MS)) {
       this.#look = null;
       this.#drop();
     }
@@ -164,7 +172,7 @@ export class HeapMonitor {
     );
     this.#confirmation = state;
     this.#unconfirmed = !confirmed;
-    this.use = heap;
+    this.#use = heap;
   }
 
   #riseTo(atMs: number, usedBytes: number): number | null {
@@ -177,7 +185,7 @@ export class HeapMonitor {
 
   /** Nobody asks now: the last sample counts for as long as it says that the limit is near, and can still be so. */
   rest(nowMs: number, reading: Reading): void {
-    const { use } = this;
+    const use = this.#use;
     if (!use || nowMs - use.atMs < FRESH_MS) return;
     const anonBytes = reading.anonBytes ?? unreclaimableBytes(reading);
     const fell = (this.#look?.anonBytes ?? anonBytes) - anonBytes > FELL_SHARE * use.limitBytes;
@@ -196,7 +204,7 @@ export class HeapMonitor {
 
   /** The last sample counts no more: of the next look, too, a collection has to say what is live. */
   #drop(): void {
-    this.use = null;
+    this.#use = null;
     this.#confirmation = UNCROSSED;
   }
 

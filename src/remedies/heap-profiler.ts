@@ -35,7 +35,7 @@ interface Sampling {
 
 /** From the warning level on: allocations are sampled, and what grew gets its name. */
 export class HeapProfiler {
-  report: GrowthReport | undefined;
+  #report: GrowthReport | undefined;
 
   readonly #context: SessionContext;
   readonly #connection: RuntimeConnection;
@@ -52,6 +52,10 @@ export class HeapProfiler {
     this.#connection = hand;
     this.#plan = plan;
     this.#deps = deps;
+  }
+
+  get report(): GrowthReport | undefined {
+    return this.#report;
   }
 
   attend(situation: Situation): void {
@@ -113,7 +117,7 @@ export class HeapProfiler {
     );
     if (this.#sampling?.client === client) this.#sampling = { client, ...this.#now(), read: true };
     const growth = this.#name(profile, this.#memory(situation, facts));
-    this.report = growth;
+    this.#report = growth;
     if (!this.#reported && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
       this.#reported = true;
       this.#deps.report({ reason: 'MemoryGrowthNamed', note: growth.note });

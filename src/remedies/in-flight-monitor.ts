@@ -13,8 +13,7 @@ const NEAR_SECONDS = 15;
 
 /** Watches how many requests the agent has in flight, while that matters. */
 export class InFlightMonitor {
-  /** As last seen while shedding; `null` is not known. */
-  inFlight: number | null = null;
+  #inFlight: number | null = null;
 
   readonly #context: SessionContext;
   readonly #connection: RuntimeConnection;
@@ -36,6 +35,11 @@ export class InFlightMonitor {
     this.#clock = clock;
   }
 
+  /** As last seen while shedding; `null` is not known. */
+  get inFlight(): number | null {
+    return this.#inFlight;
+  }
+
   /** The count that is running. */
   get counting(): Promise<unknown> | undefined {
     return this.#counting;
@@ -44,7 +48,7 @@ export class InFlightMonitor {
   attend({ nowMs, level, outlook }: Situation): void {
     const near = outlook.secondsToLimit !== null && outlook.secondsToLimit <= NEAR_SECONDS;
     if (!atLeast(level, near ? 'warning' : 'shedding')) {
-      this.inFlight = null;
+      this.#inFlight = null;
       return;
     }
     if (nowMs - this.#seenMs < Math.max(EVERY_MS, COST_FACTOR * this.#last.costMs)) return;
@@ -82,7 +86,7 @@ export class InFlightMonitor {
       if (inside !== null) count += inside - accepted;
     }
     this.#last = { count, costMs: seen?.costMs ?? 0, endMs: this.#clock.now() };
-    this.inFlight = count;
+    this.#inFlight = count;
     return count;
   }
 }

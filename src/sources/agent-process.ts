@@ -32,7 +32,7 @@ export interface AgentProcessOptions extends Omit<AgentMemoryOptions, 'rss'> {
 export function watchAgent(options: AgentProcessOptions): AgentProcess {
   const { procRoot, pid, platform, child } = options;
   const linux = platform !== 'darwin';
-  const info: AgentInfo = {
+  let info: AgentInfo = {
     pid,
     name: options.name ?? String(pid),
     runtime: linux ? runtimeOf(procRoot, pid) : 'other',
@@ -53,7 +53,8 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
     const now = linux ? argsOf(procRoot, pid) : [];
     if (now.length === 0) return;
     args = now;
-    info.name = shortName(args, info.name);
+    const name = shortName(args, info.name);
+    if (name !== info.name) info = { ...info, name };
     // below a shell it is the command line of what it started that says how large the heap may be
     if (worker.pid !== pid) args = argsOf(procRoot, worker.pid);
     nodeOptions = nodeOptionsOf(procRoot, worker.pid);
@@ -101,7 +102,9 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
   });
 
   return {
-    info,
+    get info() {
+      return info;
+    },
     get heapLimitBytes() {
       return info.runtime === 'node' ? currentHeapLimit().bytes : null;
     },
@@ -117,7 +120,7 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
       }
     },
     dying: () => isDying(procRoot, pid),
-    read: (nowMs): Reading => memory.read(nowMs),
+    read: (nowMs): Reading => ({ ...memory.read(nowMs) }),
     usageOnly: () => memory.glance(),
     oomKills: () => memory.readOomKills(),
     get sharesGroup() {
@@ -133,7 +136,8 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
       const far = look.rssBytes < memory.limitBytes / 2;
       rss?.follow(memory.countsRss ? await sharedPages.measure(members, performance.now(), far) : members);
       const biggest = look.processes[0];
-      if (linux && biggest) info.runtime = runtimeOfTree(procRoot, pid, biggest.pid);
+      const runtime = linux && biggest ? runtimeOfTree(procRoot, pid, biggest.pid) : info.runtime;
+      if (runtime !== info.runtime) info = { ...info, runtime };
       worker = workerOf(procRoot, info, look.processes, worker);
       identify();
       return look;

@@ -12,7 +12,8 @@ import type { PostMortem } from '../report/post-mortem.ts';
 
 /** One life of the agent, from being found to its end. */
 export interface AgentProcess {
-  readonly info: AgentInfo;
+  /** As of now: another object where it has changed. */
+  readonly info: Readonly<AgentInfo>;
   /** V8's own heap limit in bytes, where it is known from outside. */
   readonly heapLimitBytes: number | null;
   /** Somebody chose that limit: it is not the default. */
@@ -20,7 +21,7 @@ export interface AgentProcess {
   alive(): boolean;
   /** Killed already, although it still runs. */
   dying(): boolean;
-  /** @throws SpillwayError when nothing can be read */
+  /** A fresh reading. @throws SpillwayError when nothing can be read */
   read(nowMs: number): Reading;
   /** Bytes in use, without breakdown and at next to no cost; `null` when only `read` can tell. */
   usageOnly(): number | null;

@@ -15,8 +15,7 @@ export interface ProcessTreeReports {
 
 /** Looks at the agent's processes beside the loop: one look at a time, the next when its cost allows. */
 export class ProcessTreePoller {
-  /** As last seen; `undefined` before the first look at this life. */
-  latest: TreeSample | undefined;
+  #latest: TreeSample | undefined;
   readonly #reports: ProcessTreeReports;
   #life: AgentProcess | undefined;
   #dueMs = 0;
@@ -26,10 +25,15 @@ export class ProcessTreePoller {
     this.#reports = reports;
   }
 
+  /** As last seen; `undefined` before the first look at this life. */
+  get latest(): TreeSample | undefined {
+    return this.#latest;
+  }
+
   /** From here on it is this life's processes; `undefined` when there is none. */
   follow(agent: AgentProcess | undefined): void {
     this.#life = agent;
-    this.latest = undefined;
+    this.#latest = undefined;
     this.#dueMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -46,7 +50,7 @@ export class ProcessTreePoller {
       .tree()
       .then((sample) => {
         if (agent !== this.#life) return; // it has died meanwhile
-        this.latest = sample;
+        this.#latest = sample;
         this.#reports.seen(sample);
       })
       .catch(() => this.#reports.failed())

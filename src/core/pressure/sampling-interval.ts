@@ -10,8 +10,7 @@ export interface SamplingOptions extends Thresholds {
 
 /** How soon to look at memory again, and whether a glance was enough. */
 export class SamplingInterval {
-  /** Until the next tick, in milliseconds. */
-  intervalMs: number;
+  #intervalMs: number;
   readonly #options: SamplingOptions;
   #heldBytes = 0;
   #risePerSecond = 0;
@@ -20,7 +19,12 @@ export class SamplingInterval {
 
   constructor(options: SamplingOptions) {
     this.#options = options;
-    this.intervalMs = options.sampleMax;
+    this.#intervalMs = options.sampleMax;
+  }
+
+  /** Until the next tick, in milliseconds. */
+  get intervalMs(): number {
+    return this.#intervalMs;
   }
 
   /** Whether use at a glance shows that nothing has moved since `last`, so that a whole reading can wait. */
@@ -39,7 +43,7 @@ export class SamplingInterval {
     this.#risePerSecond = risePerSecond(this.#risePerSecond, held - this.#heldBytes, nowMs - this.#seenMs);
     this.#heldBytes = held;
     this.#seenMs = nowMs;
-    this.intervalMs = nextIntervalMs(
+    this.#intervalMs = nextIntervalMs(
       held,
       reading.limitBytes,
       this.#risePerSecond,
@@ -51,7 +55,7 @@ export class SamplingInterval {
 
   /** Nothing could be read: there is no hurry and nothing to go by. */
   lost(): void {
-    this.intervalMs = this.#options.sampleMax;
+    this.#intervalMs = this.#options.sampleMax;
     this.#risePerSecond = 0;
     this.#seenMs = Number.NEGATIVE_INFINITY;
   }

@@ -13,12 +13,16 @@ const NAMED = 5;
  * once, or a child of it, which nobody else would report.
  */
 export class OomKillCounter {
-  /** Kills seen since the guardian started. */
-  total = 0;
+  #total = 0;
   #counter: number | null = null;
   #pending: { atMs: number; count: number; before: Family } | undefined;
   #untold = { count: 0, gone: [] as ProcessShare[] };
   #toldMs = Number.NEGATIVE_INFINITY;
+
+  /** Kills seen since the guardian started. */
+  get total(): number {
+    return this.#total;
+  }
 
   /**
    * Takes the counter as it stands now; `family` is the agent's as last seen.
@@ -61,7 +65,7 @@ export class OomKillCounter {
       const left = new Set(family.pids);
       const goneCount = pending.before.pids.filter((pid) => !left.has(pid)).length;
       const count = shared ? Math.min(pending.count, goneCount) : pending.count;
-      this.total += count;
+      this.#total += count;
       this.#untold.count += count;
       if (count > 0) this.#untold.gone.push(...pending.before.processes.filter(({ pid }) => !left.has(pid)));
     }
@@ -86,7 +90,7 @@ export class OomKillCounter {
    */
   takeForDeath(): number | null {
     const count = this.#counter === null ? null : (this.#pending?.count ?? 0);
-    this.total += count ?? 0;
+    this.#total += count ?? 0;
     this.#pending = undefined;
     this.#counter = null;
     return count;

@@ -21,13 +21,8 @@ export class MemoryLevel {
     shmemBytes: null,
     kernelBytes: null,
   };
-  /**
-   * The nearer of `max` and `high`, and on v1 also that of ancestors nobody can see from here; with room in swap, together
-   * with the swap there may be.
-   */
-  limit: Limit = 'unlimited';
-  /** What the limit is, where it is not that of memory alone. */
-  name: string | undefined;
+  #limit: Limit = 'unlimited';
+  #name: string | undefined;
   readonly huge: HugePages | undefined;
   readonly #dialect: Dialect;
   readonly #allPodsBytes: number;
@@ -84,6 +79,19 @@ export class MemoryLevel {
     }
   }
 
+  /** What the limit is, where it is not that of memory alone. */
+  get name(): string | undefined {
+    return this.#name;
+  }
+
+  /**
+   * The nearer of `max` and `high`, and on v1 also that of ancestors nobody can see from here; with room in swap, together
+   * with the swap there may be.
+   */
+  get limit(): Limit {
+    return this.#limit;
+  }
+
   /**
    * Room in swap for this group, in bytes, given what those above have.
    * @throws SpillwayError `read` or `malformed`
@@ -102,20 +110,20 @@ export class MemoryLevel {
     const max = this.#limitFile?.readLimit() ?? 'unlimited';
     const high = this.#highFile?.readLimit() ?? 'unlimited';
     const inherited = this.#stat[STAT.hierarchicalLimit] ?? -1;
-    this.limit = least(max, high);
-    this.name = high !== 'unlimited' && (max === 'unlimited' || high < max) ? this.#dialect.high : undefined;
-    if (inherited >= 0 && inherited < this.#allPodsBytes) this.limit = least(this.limit, inherited);
-    this.#swaps = this.limit !== 'unlimited' && swapRoom > 0;
-    if (this.limit === 'unlimited' || !this.#swaps) return;
-    const together = this.limit + this.#swapUsed(this.#usageFile.readNumber()) + swapRoom;
+    this.#limit = least(max, high);
+    this.#name = high !== 'unlimited' && (max === 'unlimited' || high < max) ? this.#dialect.high : undefined;
+    if (inherited >= 0 && inherited < this.#allPodsBytes) this.#limit = least(this.#limit, inherited);
+    this.#swaps = this.#limit !== 'unlimited' && swapRoom > 0;
+    if (this.#limit === 'unlimited' || !this.#swaps) return;
+    const together = this.#limit + this.#swapUsed(this.#usageFile.readNumber()) + swapRoom;
     // on v1 the second limit is that of both together, and the same as the first where swap is not to be used
     const both = this.#dialect.swapIncludesMemory
       ? least(together, this.#swapLimitFile?.readLimit())
       : together;
-    this.#swaps = both > this.limit;
+    this.#swaps = both > this.#limit;
     if (!this.#swaps) return;
-    this.limit = both;
-    this.name = `${this.name ?? 'memory'} and swap`;
+    this.#limit = both;
+    this.#name = `${this.#name ?? 'memory'} and swap`;
   }
 
   /**
@@ -128,7 +136,7 @@ export class MemoryLevel {
    */
   read(nowMs: number): void {
     const used = this.readUsed();
-    const bytes = typeof this.limit === 'number' ? this.limit : Number.POSITIVE_INFINITY;
+    const bytes = typeof this.#limit === 'number' ? this.#limit : Number.POSITIVE_INFINITY;
     const still = Math.abs(used - this.#statUsed) <= STILL_SHARE * bytes && used < PINNED_SHARE * bytes;
     if (still && nowMs - this.#statMs < STAT_MS) {
       this.usage.usedBytes = used;
