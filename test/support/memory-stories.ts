@@ -25,7 +25,7 @@ export function tooth(ms: number, periodMs: number): number {
   return phase < 0.97 ? phase / 0.97 : (1 - phase) / 0.03;
 }
 
-export interface Story {
+export interface MemoryStory {
   /** Length of the story. */
   seconds: number;
   /** Memory in bytes at a time in ms. */
@@ -40,7 +40,7 @@ export interface Story {
 }
 
 /** Tells a story to a tracker, sampling as a guardian does, and returns the tracker. */
-export function tell(story: Story): GrowthTracker {
+export function tell(story: MemoryStory): GrowthTracker {
   const { seconds, held, load = () => 0.5, everyMs = 50, tracker = new GrowthTracker(), watch } = story;
   const limit =
     typeof story.limitBytes === 'function'
@@ -63,7 +63,7 @@ export function tell(story: Story): GrowthTracker {
 }
 
 /** Seconds into the story at which a leak is first suspected; `null` when it never is. */
-export function leakSuspectedAt(story: Story): number | null {
+export function leakSuspectedAt(story: MemoryStory): number | null {
   let at: number | null = null;
   tell({
     ...story,

@@ -14,7 +14,7 @@ const STEP_MS = 50;
 type State = Partial<Omit<RecycleInput, 'nowMs' | 'heldBytes'>> & { ratio?: number };
 
 /** An agent on a clock of its own, which starts an hour after the guardian. */
-class Story {
+class PlanStory {
   readonly plan: RecyclePlan;
   nowMs = 3_600_000;
   recycles: { atMs: number; reason: string }[] = [];
@@ -104,39 +104,41 @@ const goesOn = (from: number, percentPerSecond: number, more: State = {}) =>
 describe('a kill that is near', () => {
   it('is foreseen in time for what is in work to end, and not earlier', () => {
     // 12 s to the limit: 3 s of work and 1.5 s of margin before that
-    expect(new Story().old().stands(60, goesOn(0.76, 2))).toBeCloseTo(7.5, 0);
+    expect(new PlanStory().old().stands(60, goesOn(0.76, 2))).toBeCloseTo(7.5, 0);
   });
 
   it('is acted upon earlier at a moment with nothing in work, at the warning level too', () => {
-    expect(new Story().old().stands(60, goesOn(0.76, 1, { inFlight: 0 }))).toBeCloseTo(9, 0);
-    expect(new Story().old().stands(60, rises(0.76, 5, { inFlight: 0 })), 'a burst').toBeCloseTo(3.3, 0);
+    expect(new PlanStory().old().stands(60, goesOn(0.76, 1, { inFlight: 0 }))).toBeCloseTo(9, 0);
+    expect(new PlanStory().old().stands(60, rises(0.76, 5, { inFlight: 0 })), 'a burst').toBeCloseTo(3.3, 0);
   });
 
   it.each([1, null])('with %s in work is nothing to be drained for at the warning level', (inFlight) => {
-    expect(new Story().old().stands(60, { ratio: 0.8, secondsToLimit: 1, inFlight })).toBeNull();
+    expect(new PlanStory().old().stands(60, { ratio: 0.8, secondsToLimit: 1, inFlight })).toBeNull();
   });
 
   it('is met at critical at the latest, as far ahead as use has risen', () => {
-    expect(new Story().old().stands(600, goesOn(0.9, 0.05))).toBeCloseTo(40, 0);
-    const story = new Story().old();
+    expect(new PlanStory().old().stands(600, goesOn(0.9, 0.05))).toBeCloseTo(40, 0);
+    const story = new PlanStory().old();
     expect(story.stands(600, rises(0.9, 0.05)), 'of a younger rise').toBeCloseTo(100, 0);
     expect(story.recycles[0]?.reason).toMatch(/ in about 100 s/);
   });
 
   it('is further away where the heap has room inside', () => {
-    const story = new Story().old();
+    const story = new PlanStory().old();
     const room = { freeHeapBytes: LIMIT, risingSeconds: 600 };
     expect(story.stands(600, goesOn(0.9, 0.05, room))).toBeCloseTo(200 - 4.5, 0);
   });
 
   it('is not believed of a rise shorter than what it has to go on for', () => {
     const state = { ratio: 0.93, secondsToLimit: 30, risingSeconds: 20 };
-    expect(new Story().old().stands(20, state)).toBeNull();
-    expect(new Story().old().stands(20, { ratio: 0.9, secondsToLimit: 2, risingSeconds: 0.5 })).toBeNull();
+    expect(new PlanStory().old().stands(20, state)).toBeNull();
+    expect(
+      new PlanStory().old().stands(20, { ratio: 0.9, secondsToLimit: 2, risingSeconds: 0.5 }),
+    ).toBeNull();
   });
 
   it('is none while a collection is worth a try, nor in the first second after', () => {
-    const story = new Story().old();
+    const story = new PlanStory().old();
     const near = { ratio: 0.95, secondsToLimit: 2 };
     expect(story.stands(3, { ...near, collections: 'pending' })).toBeNull();
     expect(story.stands(3, { ...near, collections: 'useful' })).toBeNull();
@@ -148,14 +150,14 @@ describe('the turns of replicas that fill alike', () => {
   const turns = Array.from({ length: 5 }, (_, i) => i / 4);
 
   it('spread over a minute where there is time', () => {
-    const at = turns.map((turn) => new Story({ turn }).old().stands(300, goesOn(0.8, 0.2)) ?? 0);
+    const at = turns.map((turn) => new PlanStory({ turn }).old().stands(300, goesOn(0.8, 0.2)) ?? 0);
     // 100 s until the limit: from 64.5 s before on, to 4.5 s before, or its turn at critical
     expect(at.map(Math.round)).toEqual([36, 51, 66, 75, 80]);
   });
 
   it('begin with the growth, however long use has rested at critical', () => {
     const at = turns.map((turn) => {
-      const story = new Story({ turn }).old();
+      const story = new PlanStory({ turn }).old();
       expect(story.stands(600, { ratio: 0.93 })).toBeNull();
       return story.stands(300, rises(0.93, 0.2)) ?? 0;
     });
@@ -164,7 +166,7 @@ describe('the turns of replicas that fill alike', () => {
   });
 
   it('are not waited for when the kill is next', () => {
-    const at = turns.map((turn) => new Story({ turn }).old().stands(60, goesOn(0.95, 2)) ?? 99);
+    const at = turns.map((turn) => new PlanStory({ turn }).old().stands(60, goesOn(0.95, 2)) ?? 99);
     expect(Math.max(...at)).toBeLessThan(0.2);
   });
 });
@@ -172,15 +174,15 @@ describe('the turns of replicas that fill alike', () => {
 describe('nobody is recycled', () => {
   it.each([0.88, 0.95, 0.99, 1.01])('who rests, at %d', (ratio) => {
     for (const inFlight of [0, 2, null])
-      expect(new Story().old().stands(4000, { ratio, inFlight })).toBeNull();
+      expect(new PlanStory().old().stands(4000, { ratio, inFlight })).toBeNull();
   });
 
   it('below the warning level', () => {
-    expect(new Story().old().stands(20, { ratio: 0.7, secondsToLimit: 2, inFlight: 0 })).toBeNull();
+    expect(new PlanStory().old().stands(20, { ratio: 0.7, secondsToLimit: 2, inFlight: 0 })).toBeNull();
   });
 
   it('younger than 10 s', () => {
-    expect(new Story().stands(60, { ratio: 0.95, secondsToLimit: 3 })).toBeCloseTo(10, 0);
+    expect(new PlanStory().stands(60, { ratio: 0.95, secondsToLimit: 3 })).toBeCloseTo(10, 0);
   });
 
   const NEAR = { ratio: 0.95, secondsToLimit: 3 };
@@ -191,20 +193,20 @@ describe('nobody is recycled', () => {
     ['auto', { restarted: null }, {}, /unknown/],
     ['auto', {}, { handlesSigterm: false }, /SIGTERM/],
   ] as const)('with %s and %j, %j', (mode, options, state, why) => {
-    const story = new Story({ mode, ...options }).old();
+    const story = new PlanStory({ mode, ...options }).old();
     expect(story.stands(60, { ...NEAR, ...state })).toBeNull();
     expect(story.why).toMatch(why);
   });
 
   it('but those asked for by `on`', () => {
-    const story = new Story({ mode: 'on', restarted: null }).old();
+    const story = new PlanStory({ mode: 'on', restarted: null }).old();
     expect(story.stands(60, { ...NEAR, handlesSigterm: false })).not.toBeNull();
   });
 });
 
 describe('while it is drained it still has to end', () => {
   const begun = () => {
-    const story = new Story().old();
+    const story = new PlanStory().old();
     expect(story.stands(10, { ratio: 0.95, secondsToLimit: 4 })).not.toBeNull();
     return story;
   };
@@ -242,7 +244,7 @@ describe('the budget', () => {
   const NEAR = { ratio: 0.95, secondsToLimit: 3, inFlight: 0 };
   /** Five are free. */
   const spent = () => {
-    const story = new Story().old();
+    const story = new PlanStory().old();
     for (let i = 0; i < 5; i++) {
       expect(story.ends(60, NEAR)).not.toBeNull();
       story.reborn(25);
@@ -263,7 +265,7 @@ describe('the budget', () => {
   });
 
   it('is not spent by one that was called off, nor is anything said of it later', () => {
-    const story = new Story().old();
+    const story = new PlanStory().old();
     for (let i = 0; i < 20; i++) {
       expect(story.stands(60, NEAR), 'decided, and called off').toBeLessThan(1);
       expect(story.stands(2, { ratio: 0.8 })).toBeNull();
@@ -306,7 +308,7 @@ describe('the budget', () => {
   });
 
   it('ends with an agent that was sent SIGTERM, until its next life', () => {
-    const story = new Story().old();
+    const story = new PlanStory().old();
     story.ends(60, NEAR);
     expect(story.stands(4000, NEAR)).toBeNull();
     expect(story.why).toContain('SIGTERM');
@@ -315,7 +317,7 @@ describe('the budget', () => {
   });
 
   it('knows how long kubelet waits before the next start', () => {
-    const story = new Story();
+    const story = new PlanStory();
     const waits = Array.from({ length: 8 }, () => {
       story.reborn(25);
       return story.plan.kubeletWaitSeconds(story.nowMs);
@@ -323,6 +325,6 @@ describe('the budget', () => {
     expect(waits).toEqual([10, 20, 40, 80, 160, 300, 300, 300]);
     story.stands(600, {});
     expect(story.plan.kubeletWaitSeconds(story.nowMs)).toBe(0);
-    expect(new Story().plan.kubeletWaitSeconds(3_600_000)).toBe(0);
+    expect(new PlanStory().plan.kubeletWaitSeconds(3_600_000)).toBe(0);
   });
 });

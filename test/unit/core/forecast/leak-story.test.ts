@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { GrowthTracker } from '../../src/core/forecast/growth-tracker.ts';
-import { leakSuspectedAt, MIB, normal, random, tell, tooth } from '../support/memory-stories.ts';
+import { GrowthTracker } from '../../../../src/core/forecast/growth-tracker.ts';
+import { leakSuspectedAt, MIB, normal, random, tell, tooth } from '../../../support/memory-stories.ts';
 
 const noise = random(11);
 const breath = () => 0.3 * normal(noise);
@@ -123,7 +123,7 @@ describe('recorded servers (origin: fixtures/traces/ORIGIN.md)', () => {
 
   /** Growth in MiB/s once a second, and the first suspicion, in a recorded trace under a limit of 512 MiB. */
   function replay(name: string) {
-    const text = readFileSync(new URL(`../fixtures/traces/${name}.json`, import.meta.url), 'utf8');
+    const text = readFileSync(new URL(`../../../fixtures/traces/${name}.json`, import.meta.url), 'utf8');
     const { atMs, rssAnonKiB, cpuAtMs, cpuCores } = JSON.parse(text) as Trace;
     const tracker = new GrowthTracker();
     const growth: number[] = [];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GcStory } from '../support/gc-story.ts';
+import { GcStory } from '../../../support/gc-story.ts';
 
 /** Up to what was measured, for each MB of live heap. */
 const MS_PER_MB = { node: 1, jvm: 2, python: 1.8, go: 0 } as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { GcPlan } from '../../src/core/gc/plan.ts';
-import { GcStory } from '../support/gc-story.ts';
+import { GcPlan } from '../../../../src/core/gc/plan.ts';
+import { GcStory } from '../../../support/gc-story.ts';
 
 describe('an agent full of garbage', () => {
   it('that came at once is collected while shedding, with its pages given back', () => {
