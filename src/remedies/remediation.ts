@@ -65,7 +65,11 @@ export class PressureRemediation implements Remediation {
   }
 
   draining(): string | null {
-    return this.#recycler.draining();
+    for (const remedy of [...this.#others, this.#recycler]) {
+      const why = remedy.draining();
+      if (why !== null) return why;
+    }
+    return null;
   }
 
   remedies(): RemedyStatus[] {

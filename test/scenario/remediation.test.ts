@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createAdminServer } from '../../src/adapters/admin-server.ts';
 import { SpillwayError } from '../../src/core/lib/errors.ts';
+import type { Finding } from '../../src/core/model/events.ts';
+import type { Remedy } from '../../src/core/ports/ports.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { startServer } from '../support/http-server.ts';
 import { MiB } from '../support/reading.ts';
@@ -947,5 +949,29 @@ describe('a request', () => {
     await story.goes(1);
     await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
     expect(story.exporters.records).toEqual([]);
+  });
+});
+
+describe('a remedy of its own', () => {
+  it('keeps new work from the agent while it drains, and reports what it has found', async () => {
+    let why: string | null = null;
+    const findings: Finding[] = [];
+    const remedy: Remedy = {
+      attend: () => {},
+      findings: () => findings.splice(0),
+      draining: () => why,
+      status: () => ({ name: 'own', state: why === null ? 'idle' : 'acting', why: why ?? 'nothing to do' }),
+      end: async () => {},
+    };
+    const story = await startStory({ remedies: [remedy] }).goes(1);
+    expect(story.view.status()).toMatchObject({ level: 'ok', ready: true, recycling: false });
+    why = 'a tool is ended';
+    findings.push({ reason: 'PreKillHookCalled', note: 'found' });
+    await story.goes(1);
+    expect(story.view.status()).toMatchObject({ ready: false, recycling: true, reason: 'a tool is ended' });
+    expect(story.notes('PreKillHookCalled')).toEqual(['found']);
+    why = null;
+    await story.goes(1);
+    expect(story.view.status()).toMatchObject({ ready: true, recycling: false });
   });
 });
