@@ -114,12 +114,13 @@ export async function injectorCommand(
     },
     await makeAuthority(Date.now()),
   );
-  const certificate = certificateOf(options, version, server, meters, logger);
+  const running = { version, meters, logger };
+  const certificate = certificateOf(options, running, server);
   const files = new AbortController();
   try {
     logger.info(`listening on https://${formatAddress(await server.listen(options.listen))}`);
     certificate.start();
-    void followConfig(options, version, current, meters, logger, files.signal);
+    void followConfig(options, running, current, files.signal);
     logger.info(`ending: ${await ended}`);
     server.drain();
     await sleep(options.drainMs ?? DRAIN_MS);
@@ -133,6 +134,13 @@ export async function injectorCommand(
   return 0;
 }
 
+/** What all parts of a running injector use. */
+interface Running {
+  version: string;
+  meters: Meters<InjectorMetric>;
+  logger: Logger;
+}
+
 /** What sees to the certificate. */
 interface Certificate {
   start(): void;
@@ -143,10 +151,8 @@ interface Certificate {
 
 function certificateOf(
   { certificate, checkMs }: InjectorOptions,
-  version: string,
+  { version, meters, logger }: Running,
   server: WebhookServer,
-  meters: Meters<InjectorMetric>,
-  logger: Logger,
 ): Certificate {
   const serve = (pair: KeyPair) => {
     const validity = pairValidity(pair);
@@ -211,10 +217,8 @@ function certificateFromFiles(
 /** Follows the sidecar's configuration; a bad one is refused and the old one kept. */
 async function followConfig(
   { sidecar, checkMs = FILES_MS }: InjectorOptions,
-  version: string,
+  { version, meters, logger }: Running,
   current: { config: InjectConfig },
-  meters: Meters<InjectorMetric>,
-  logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   if (sidecar === undefined) return;

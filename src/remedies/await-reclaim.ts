@@ -1,7 +1,7 @@
 import { freedHeapBytes } from '../core/gc/verdict.ts';
 import type { Collection, GcWay } from '../core/model/heap.ts';
+import type { Runtime } from '../core/model/status.ts';
 import type { Clock } from '../core/ports/ports.ts';
-import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { POLL_MS } from './poll-interval.ts';
 import type { SessionContext } from './session-context.ts';
 import { sleep } from './waiting.ts';
@@ -31,9 +31,7 @@ export interface Use {
 export async function awaitReclaim(
   present: SessionContext,
   clock: Clock,
-  { runtime }: RuntimeClient,
-  run: Collection,
-  before: Use,
+  { runtime, run, before }: { runtime: Runtime; run: Collection; before: Use },
   meanwhile: () => Promise<void>,
 ): Promise<Use> {
   const waitMs = runtime === 'node' ? WAIT_MS[run.way] : WAIT_OTHER_MS;

@@ -191,7 +191,8 @@ export class GcRunner {
     const watchHeap = async () => {
       if (heap.use) see(await client.facts().catch(() => null));
     };
-    const low = await awaitReclaim(context, clock, client, run, { held, rss }, watchHeap);
+    const done = { runtime: client.runtime, run, before: { held, rss } };
+    const low = await awaitReclaim(context, clock, done, watchHeap);
     context.check(); // what a dying process returns was not collected
     const freed = {
       freedCgroupBytes: Math.max(0, held - low.held),

@@ -33,8 +33,7 @@ export function edit(
   text: string,
   document: Document.Parsed,
   operations: readonly Operation[],
-  start: number,
-  end: number,
+  [start, end]: readonly [start: number, end: number],
 ): string | undefined {
   const splices: Splice[] = [];
   for (const operation of operations) {
@@ -68,11 +67,13 @@ function place(text: string, document: Document.Parsed, operation: Operation): S
   if (parent.flow)
     return flowInsertion(
       text,
-      parent.range,
-      startOf(parent.items[isMap(parent) ? 0 : Number(key)]),
+      {
+        range: parent.range,
+        before: startOf(parent.items[isMap(parent) ? 0 : Number(key)]),
+        depth: path.length - 1,
+      },
       flowText(parent, key),
       value,
-      path.length - 1,
     );
   const indentSeq = indentsLists(text, document);
   if (isMap(parent)) {

@@ -89,7 +89,7 @@ export function parseManifest(text: string): Manifest | { problems: ManifestProb
         const [document, value] = [documents[i], changed.get(i)];
         const part = text.slice(start, end);
         if (document === undefined || value === undefined) return part;
-        const edited = edit(text, document, difference(values[i], value), start, end);
+        const edited = edit(text, document, difference(values[i], value), [start, end]);
         if (edited !== undefined && reads(edited, value)) return edited;
         rewritten.push(i);
         return anew(part, (document.contents?.range?.[0] ?? start) - start, value);

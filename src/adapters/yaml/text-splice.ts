@@ -42,20 +42,24 @@ export function indented(lines: string, columns: number): string {
   return lines.replace(/^(?=.)/gm, ' '.repeat(columns));
 }
 
+/** A flow collection. */
+interface FlowPlace {
+  range: readonly [start: number, end: number, ...more: number[]];
+  before: number | undefined;
+  /** In its document. */
+  depth: number;
+}
+
 /**
  * Puts an item into a flow collection, `{…}` or `[…]`: before the item at `before`, else at its end. The text around it
  * decides whether it is spread over lines.
- * @param range of the collection
  * @param key as it is to be written; empty in a list
- * @param depth of the collection in its document
  */
 export function flowInsertion(
   text: string,
-  [start, end]: readonly [number, number, ...number[]],
-  before: number | undefined,
+  { range: [start, end], before, depth }: FlowPlace,
   key: string,
   value: unknown,
-  depth: number,
 ): Splice | undefined {
   const isJson = /^\s*[{[]/.test(text);
   const minified = isJson && !/^\s*[{[][^\n]*?[:,]\s/.test(text);

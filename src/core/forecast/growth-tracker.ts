@@ -146,7 +146,7 @@ export class GrowthTracker {
     const { maxima, highest } = this.#windows;
     const noiseBytes = NOISE_SHARE * this.#limit;
     const highs = highsOf(maxima.slice(maxima.firstSince(sinceMs)), slope, noiseBytes);
-    return highest ? nextHighs(highs, highest.atMs, highest.value, slope, noiseBytes) : highs;
+    return highest ? nextHighs(highs, highest, slope, noiseBytes) : highs;
   }
 
   /** The leak verdict now; the same object for as long as nothing changes. */

@@ -61,16 +61,15 @@ const KEPT_SHARE = 0.25;
 export function highsOf({ times, values }: Points, bytesPerSecond: number, noiseBytes: number): Highs {
   const startMs = times[0] ?? Number.NaN;
   let highs: Highs = { firstMs: startMs, lastMs: startMs, pauses: [0, 0], bytes: values[0] ?? 0, count: 0 };
-  for (const [i, bytes] of values.entries())
-    highs = nextHighs(highs, times[i] ?? Number.NaN, bytes, bytesPerSecond, noiseBytes);
+  for (const [i, value] of values.entries())
+    highs = nextHighs(highs, { atMs: times[i] ?? Number.NaN, value }, bytesPerSecond, noiseBytes);
   return highs;
 }
 
 /** The same with one more point. */
 export function nextHighs(
   highs: Highs,
-  atMs: number,
-  bytes: number,
+  { atMs, value: bytes }: { atMs: number; value: number },
   bytesPerSecond: number,
   noiseBytes: number,
 ): Highs {

@@ -78,7 +78,8 @@ export class GcPlan {
       const stallMs = expectedStallMs(way, input, estimate, way === ways.at(-1));
       const wait = forced
         ? undefined
-        : (uselessness(this.#worth, input, way, afterLoad, share) ?? unaffordable(stallMs, input, budget));
+        : (uselessness(this.#worth, input, { way, afterLoad, share }) ??
+          unaffordable(stallMs, input, budget));
       if (!wait) {
         const near = nearerLimit(heap, heldBytes, limitBytes);
         this.#asked = { near, expectedStallMs: stallMs, afterLoad, underLoad: !loadGone };

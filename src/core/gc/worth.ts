@@ -103,15 +103,13 @@ export function afterRun(worth: Worth, run: GcRun, good: boolean, underLoad: boo
 export function uselessness(
   worth: Worth,
   input: GcInput,
-  way: GcWay,
-  afterLoad: boolean,
-  share: number,
+  { way, afterLoad, share }: { way: GcWay; afterLoad: boolean; share: number },
 ): { wait: string; untilMs?: number } | undefined {
   const { left, inVain } = worth;
   if (!left) return undefined;
   const { nowMs, level, ratio, heldBytes, limitBytes, secondsToLimit } = input;
   const urgent = atLeast(level, 'shedding') || isForeseen(secondsToLimit);
-  const garbage = mayBeGarbage(worth, left, input, way, urgent);
+  const garbage = mayBeGarbage(worth, input, way, urgent);
   const good = inVain === 0;
   const risen = garbage > RISE_SHARE * limitBytes;
   const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
@@ -138,13 +136,14 @@ export function uselessness(
 }
 
 /** At most so much has become garbage, or lies unused, since the last collection. */
-function mayBeGarbage(worth: Worth, left: Left, input: GcInput, way: GcWay, urgent: boolean): number {
+function mayBeGarbage({ left, keptBytes }: Worth, input: GcInput, way: GcWay, urgent: boolean): number {
+  if (!left) return input.heldBytes;
   const { heap, heldBytes, limitBytes } = input;
   // what fills pages that the heap has kept takes nothing from the container; a heap that emptied itself may have filled again
   const fromContainer = !urgent && nearerLimit(heap, heldBytes, limitBytes) === 'container';
   if (!heap || !left.heap || fromContainer) return Math.max(0, heldBytes - left.lowestBytes);
   const grown = Math.max(0, heap.usedBytes - left.heap.usedBytes);
   const outside = Math.max(0, (heap.externalBytes ?? 0) - (left.heap.externalBytes ?? 0));
-  const unused = Math.max(0, heap.committedBytes - heap.usedBytes - worth.keptBytes);
+  const unused = Math.max(0, heap.committedBytes - heap.usedBytes - keptBytes);
   return grown + outside + (way === 'full' ? unused : 0);
 }

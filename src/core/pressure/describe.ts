@@ -49,13 +49,18 @@ export function describeOutlook(outlook: Outlook, reading: Reading): string {
  */
 export type Stance = 'refusing' | 'stuck' | 'relieved' | 'ending';
 
+/** What a reading has come to. */
+interface Judgement {
+  level: Level;
+  outlook: Outlook;
+  thresholds: Thresholds;
+  stance: Stance;
+}
+
 /** Why the level is what it is, and what it means for new work. */
 export function describeLevel(
-  level: Level,
   reading: Reading,
-  outlook: Outlook,
-  t: Thresholds,
-  stance: Stance,
+  { level, outlook, thresholds: t, stance }: Judgement,
 ): string {
   const other = nearestOther(reading);
   const beside = other ? `${other.name} at ${percent(constraintRatio(other))} (${other.source}); ` : '';

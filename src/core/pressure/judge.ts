@@ -216,10 +216,14 @@ export class Judge {
     reclaim: ReclaimOutlook | undefined,
   ): ReadinessState {
     const { warnRatio, shedRatio, recoverMargin, maxUnready } = this.#options;
-    return nextReadiness(state, level, used, limit, nowMs - this.#unseenMs, maxUnready, reclaim, {
+    const shed = {
       enterBytes: shedRatio * limit,
       leaveBytes: (shedRatio - recoverMargin) * limit,
       calmBytes: (warnRatio - recoverMargin) * limit,
+    };
+    return nextReadiness(state, {
+      ...{ level, heldBytes: used, limitBytes: limit, nowMs: nowMs - this.#unseenMs },
+      ...{ maxUnreadyMs: maxUnready, reclaim, shed },
     });
   }
 
@@ -280,7 +284,8 @@ export class Judge {
   describe(reading: Reading): string {
     const ending = this.#recycling === undefined ? null : 'ending';
     const stance = ending ?? (this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing');
-    return describeLevel(this.level, reading, this.outlook, this.#options, stance);
+    const { level, outlook } = this;
+    return describeLevel(reading, { level, outlook, thresholds: this.#options, stance });
   }
 
   #reset(nowMs: number): void {

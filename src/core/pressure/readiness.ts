@@ -45,6 +45,18 @@ export interface ShedBounds {
   calmBytes: number;
 }
 
+/** How the agent stands at one reading. */
+export interface ReadinessInput {
+  level: Level;
+  heldBytes: number;
+  limitBytes: number;
+  nowMs: number;
+  maxUnreadyMs: number;
+  /** `undefined` where nothing is known of the agent. */
+  reclaim: ReclaimOutlook | undefined;
+  shed: ShedBounds;
+}
+
 /** Without knowledge of the agent only time shows that shedding frees nothing. */
 const NO_KNOWLEDGE: ReclaimOutlook = { collecting: true, collected: false, working: null };
 
@@ -63,16 +75,8 @@ const EARLY_END_MS = 10_000;
  * in flight and GC frees nothing, the agent is ready again within seconds; whatever else is known, when use has
  * not fallen for `maxUnreadyMs`. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
  */
-export function nextReadiness(
-  state: ReadinessState,
-  level: Level,
-  heldBytes: number,
-  limitBytes: number,
-  nowMs: number,
-  maxUnreadyMs: number,
-  reclaim: ReclaimOutlook = NO_KNOWLEDGE,
-  shed: ShedBounds = { enterBytes: 0, leaveBytes: 0, calmBytes: 0 },
-): ReadinessState {
+export function nextReadiness(state: ReadinessState, input: ReadinessInput): ReadinessState {
+  const { level, heldBytes, limitBytes, nowMs, maxUnreadyMs, reclaim = NO_KNOWLEDGE, shed } = input;
   if (!atLeast(level, 'shedding'))
     return state.lastFallMs === null ? state : { ...READY, collectedMs: state.collectedMs };
   const critical = level === 'critical';

@@ -44,12 +44,9 @@ export class SamplingInterval {
     this.#heldBytes = held;
     this.#seenMs = nowMs;
     this.#intervalMs = nextIntervalMs(
-      held,
-      reading.limitBytes,
-      this.#risePerSecond,
+      { heldBytes: held, limitBytes: reading.limitBytes, risePerSecond: this.#risePerSecond },
       this.#options,
-      sampleMin,
-      sampleMax,
+      { minMs: sampleMin, maxMs: sampleMax },
     );
   }
 

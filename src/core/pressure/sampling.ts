@@ -15,21 +15,18 @@ const NEAR_MS = 20;
  *
  * Two clocks count down to the next threshold: the worst burst that may start this instant, and the rise that is
  * going on. The first never asks for less than 20 ms, so that an agent resting just below the line costs little;
- * the second goes down to `minMs`.
+ * the second goes down to `bounds.minMs`.
  */
 export function nextIntervalMs(
-  heldBytes: number,
-  limitBytes: number,
-  risePerSecond: number,
+  { heldBytes, limitBytes, risePerSecond }: { heldBytes: number; limitBytes: number; risePerSecond: number },
   thresholds: Thresholds,
-  minMs: number,
-  maxMs: number,
+  bounds: { minMs: number; maxMs: number },
 ): number {
   const distance = Math.max(0, nextThreshold(heldBytes / limitBytes, thresholds) * limitBytes - heldBytes);
   const burstMs = Math.max(NEAR_MS, (distance / BURST_BYTES_PER_SECOND) * 1000);
   const riseMs =
     risePerSecond > 0 ? ((distance / risePerSecond) * 1000) / LOOKS_AHEAD : Number.POSITIVE_INFINITY;
-  return Math.min(maxMs, Math.max(minMs, Math.min(burstMs, riseMs)));
+  return Math.min(bounds.maxMs, Math.max(bounds.minMs, Math.min(burstMs, riseMs)));
 }
 
 /** How fast a rise that pauses is forgotten: by half in this time. */

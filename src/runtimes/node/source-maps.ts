@@ -84,7 +84,7 @@ async function placesIn(url: string, sites: readonly RawSite[], read: Read): Pro
     const named = starts.map((at, i) =>
       script.whole ? namePosition(script.text, at, sites[i]?.name ?? '') : null,
     );
-    return mapped(asRun, map, path, starts, named);
+    return mapped(asRun, map, path, { starts, named });
   }
   if (!script.whole || !/\.[cm]?tsx?$/.test(path)) return asRun;
   return asRun.map((place, i) => {
@@ -97,8 +97,7 @@ function mapped(
   asRun: readonly Place[],
   map: SourceMap,
   scriptPath: string,
-  starts: readonly Position[],
-  named: readonly (Position | null)[],
+  { starts, named }: { starts: readonly Position[]; named: readonly (Position | null)[] },
 ): Place[] {
   const origins = originsOf(map, [...starts, ...starts.map((start, i) => named[i] ?? start)]);
   return asRun.map((place, i) => {

@@ -61,7 +61,8 @@ export function createPythonClient({
           retryable: true,
         },
       );
-    return remoteExec(procRoot, pid, look, startTime, { command, takeMs, workMs, signal: stop.signal });
+    const job = { command, takeMs, workMs, signal: stop.signal };
+    return remoteExec({ procRoot, pid, look, startTime }, job);
   };
 
   return {

@@ -56,7 +56,7 @@ export function privateDirectory(look: PythonFacts): PrivateDirectory {
         rmdirSync(here);
         throw error;
       }
-      return directory(parent, here, `${place.path.replace(/\/$/, '')}/${name}`, uid, gid);
+      return directory(parent, here, `${place.path.replace(/\/$/, '')}/${name}`, { uid, gid });
     } catch (error) {
       if (parent !== undefined) closeSync(parent);
       why = messageOf(error);
@@ -67,7 +67,12 @@ export function privateDirectory(look: PythonFacts): PrivateDirectory {
   });
 }
 
-function directory(parent: number, here: string, path: string, uid: number, gid: number): PrivateDirectory {
+function directory(
+  parent: number,
+  here: string,
+  path: string,
+  { uid, gid }: { uid: number; gid: number },
+): PrivateDirectory {
   return {
     path,
     write(name, text) {

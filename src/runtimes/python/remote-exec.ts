@@ -23,6 +23,14 @@ const REMIND_MS = 100;
 /** An interpreter that has read the order opens its file within microseconds; then the file may go. */
 const OPENING_MS = 50;
 
+/** Whom an order is for. */
+interface RemoteProcess {
+  procRoot: string;
+  pid: number;
+  look: PythonFacts;
+  startTime: number;
+}
+
 /**
  * Has CPython's own remote debugging (PEP 768) run a script in the agent's main thread and gives its answer as text.
  * The interpreter looks for orders between byte codes, so one that waits in a C call (an idle event loop, a lock)
@@ -30,10 +38,7 @@ const OPENING_MS = 50;
  * @throws SpillwayError
  */
 export async function remoteExec(
-  procRoot: string,
-  pid: number,
-  look: PythonFacts,
-  startTime: number,
+  { procRoot, pid, look, startTime }: RemoteProcess,
   job: RemoteJob,
 ): Promise<string> {
   const order = openOrder(procRoot, pid, look, startTime);

@@ -27,7 +27,10 @@ class Readings {
     while (this.nowMs < startMs + seconds * 1000) {
       this.nowMs += 50;
       const bytes = typeof held === 'number' ? held : held((this.nowMs - startMs) / 1000);
-      this.state = nextReadiness(this.state, level, bytes, LIMIT, this.nowMs, 60_000, hope, SHED);
+      this.state = nextReadiness(this.state, {
+        ...{ level, heldBytes: bytes, limitBytes: LIMIT, nowMs: this.nowMs },
+        ...{ maxUnreadyMs: 60_000, reclaim: hope, shed: SHED },
+      });
     }
     return this;
   }

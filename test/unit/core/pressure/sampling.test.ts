@@ -6,7 +6,10 @@ import { DEFAULT_OPTIONS } from '../../../support/options.ts';
 const MiB = 2 ** 20;
 const t = DEFAULT_OPTIONS;
 const interval = (held: number, risePerSecond: number, limit = 512 * MiB) =>
-  nextIntervalMs(held, limit, risePerSecond, t, t.sampleMin, t.sampleMax);
+  nextIntervalMs({ heldBytes: held, limitBytes: limit, risePerSecond }, t, {
+    minMs: t.sampleMin,
+    maxMs: t.sampleMax,
+  });
 
 describe('the sampling interval', () => {
   it('is the longest far from the line, calm or not', () => {
@@ -37,7 +40,10 @@ describe('the sampling interval', () => {
         any,
         fc.double({ min: 1, max: 1e12, noNaN: true }),
         (held, rise, limit) => {
-          const ms = nextIntervalMs(held, limit, rise, t, 5, 50);
+          const ms = nextIntervalMs({ heldBytes: held, limitBytes: limit, risePerSecond: rise }, t, {
+            minMs: 5,
+            maxMs: 50,
+          });
           expect(ms).toBeGreaterThanOrEqual(5);
           expect(ms).toBeLessThanOrEqual(50);
         },
