@@ -1,4 +1,3 @@
-import type { Node } from 'yaml';
 import { messageOf } from '../core/lib/errors.ts';
 import { nestsTooDeep } from '../core/lib/nesting.ts';
 import { readTextFile } from './file.ts';
@@ -21,7 +20,7 @@ export async function readYamlFile(file: string): Promise<YamlFile> {
   try {
     if (nestsTooDeep(text)) throw new Error('the nesting is too deep');
     // by `default`: a bundled CommonJS package has no other export
-    const { LineCounter, parseDocument } = (await import('yaml')).default;
+    const { isNode, LineCounter, parseDocument } = (await import('yaml')).default;
     const lineCounter = new LineCounter();
     const document = parseDocument(text, { lineCounter, prettyErrors: false });
     const at = (offset: number) => {
@@ -43,8 +42,8 @@ export async function readYamlFile(file: string): Promise<YamlFile> {
       place(path) {
         // the nearest that stands in the file: what is missing has no place of its own
         for (let end = path.length; end > 0; end--) {
-          const node = document.getIn(path.slice(0, end), true) as Node | undefined;
-          if (node?.range) return at(node.range[0]);
+          const node = document.getIn(path.slice(0, end), true);
+          if (isNode(node) && node.range) return at(node.range[0]);
         }
         return file;
       },

@@ -22,7 +22,11 @@ export class InFlightMonitor {
   #counting: Promise<number | null> | undefined;
   #seenMs = Number.NEGATIVE_INFINITY;
   /** What the last count came to and cost. */
-  #last = { count: null as number | null, costMs: 0, endMs: Number.NEGATIVE_INFINITY };
+  #last: { count: number | null; costMs: number; endMs: number } = {
+    count: null,
+    costMs: 0,
+    endMs: Number.NEGATIVE_INFINITY,
+  };
 
   constructor(
     present: SessionContext,

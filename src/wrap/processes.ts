@@ -82,10 +82,9 @@ function pidsIn(procRoot: string): number[] {
 
 function listByPs(): (ProcessEntry | undefined)[] {
   return ps(['-axo', 'pid=,ppid=,pgid=,tpgid=,stat=']).map((line) => {
-    const [pid = 0, parentPid = 0, group = 0, foregroundGroup = -1, state = ''] = line
-      .trim()
-      .split(/\s+/)
-      .map((field, index) => (index < 4 ? Number(field) : field)) as [number, number, number, number, string];
+    const fields = line.trim().split(/\s+/);
+    const [pid = 0, parentPid = 0, group = 0, foregroundGroup = -1] = fields.slice(0, 4).map(Number);
+    const state = fields[4] ?? '';
     return state.startsWith('Z') ? undefined : { pid, parentPid, group, foregroundGroup, startTicks: 0 };
   });
 }

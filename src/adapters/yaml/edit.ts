@@ -3,6 +3,7 @@ import {
   isAlias,
   isCollection,
   isMap,
+  isNode,
   isPair,
   isScalar,
   isSeq,
@@ -119,8 +120,7 @@ function pairOf(map: YAMLMap, key: string | number): Pair | undefined {
 
 /** Where lines of a pair's own begin: below its key, when nothing but a comment follows that. */
 function bodyOf(text: string, pair: Pair): number | undefined {
-  const key = pair.key as Node;
-  const end = key.range?.[1];
+  const end = isNode(pair.key) ? pair.key.range?.[1] : undefined;
   if (end === undefined) return undefined;
   const rest = text.slice(end, nextLine(text, end));
   return /^\s*:(\s+[&!]\S*)*(\s+#.*)?\s*$/.test(rest) ? nextLine(text, end) : undefined;
@@ -128,7 +128,7 @@ function bodyOf(text: string, pair: Pair): number | undefined {
 
 /** Puts a value in the place of an empty one, below its key or in its place where that is within braces; a word for a word. */
 function replacement(text: string, pair: Pair, parent: YAMLMap, value: unknown): Splice | undefined {
-  const old = pair.value as Node | null;
+  const old = isNode(pair.value) ? pair.value : null;
   const body = bodyOf(text, pair);
   const column = columnOf(text, startOf(pair));
   if (isWord(old) && old.range && typeof value === 'string')
@@ -196,14 +196,14 @@ function flowText(parent: YAMLMap | YAMLSeq, key: string | number): string {
 
 function startOf(item: unknown): number | undefined {
   const node = isPair(item) ? item.key : item;
-  return (node as Node | null | undefined)?.range?.[0];
+  return isNode(node) ? node.range?.[0] : undefined;
 }
 
 /** Where the last value in something ends; comments behind it are not its own. */
 function endOf(item: unknown): number {
   if (isPair(item)) return item.value ? endOf(item.value) : endOf(item.key);
   if (isCollection(item) && !item.flow && item.items.length > 0) return endOf(item.items.at(-1));
-  return (item as Node | null)?.range?.[1] ?? 0;
+  return isNode(item) ? (item.range?.[1] ?? 0) : 0;
 }
 
 function columnOf(text: string, offset: number | undefined): number | undefined {

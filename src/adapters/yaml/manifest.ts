@@ -1,4 +1,4 @@
-import { type Document, LineCounter, type Node, parseAllDocuments, type Tags, visit } from 'yaml';
+import { type Document, isNode, LineCounter, parseAllDocuments, type Tags, visit } from 'yaml';
 import { difference, equal } from '../../core/inject/patch.ts';
 import { messageOf } from '../../core/lib/errors.ts';
 import { nestsTooDeep } from '../../core/lib/nesting.ts';
@@ -123,8 +123,8 @@ function lineAt(text: string, offset: number): string {
 /** Where something stands, or the nearest that it is in. */
 function offsetOf(document: Document.Parsed, path: Path): number {
   for (let end = path.length; end > 0; end--) {
-    const node = document.getIn(path.slice(0, end), true) as Node | undefined;
-    if (node?.range) return node.range[0];
+    const node = document.getIn(path.slice(0, end), true);
+    if (isNode(node) && node.range) return node.range[0];
   }
   return document.contents?.range?.[0] ?? document.range[0];
 }

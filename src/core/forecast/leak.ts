@@ -1,4 +1,4 @@
-import { type Points, Series } from './series.ts';
+import { at, type Points, Series } from './series.ts';
 import { leastSquares, mannKendall, median } from './statistics.ts';
 
 const MIB = 1024 ** 2;
@@ -68,17 +68,17 @@ function rising(
 ): LeakFacts | null {
   const count = points.times.length;
   if (count < rule.points) return null;
-  const first = points.times[0] as number;
-  const spanSeconds = ((points.times[count - 1] as number) - first) / 1000;
+  const first = at(points.times, 0);
+  const spanSeconds = (at(points.times, count - 1) - first) / 1000;
   if (spanSeconds < rule.seconds) return null;
-  const at = quarters(points.times);
+  const when = quarters(points.times);
   const level = quarters(points.values);
-  const pace = (level[3] - level[0]) / (at[3] - at[0]);
+  const pace = (level[3] - level[0]) / (when[3] - when[0]);
   const rise = pace * spanSeconds * 1000;
   if (rise < Math.max(rule.bytes, rule.share * limitBytes)) return null;
   const collected = rule === COLLECTED;
   if (collected === rise > FULL_COLLECTION * largestDropBytes) return null;
-  if (!steady(at, level, pace) || !stillRising(points, pace) || !significant(points)) return null;
+  if (!steady(when, level, pace) || !stillRising(points, pace) || !significant(points)) return null;
   const loadChange = changeOfLoad(load, first);
   const explained = Math.max(LOAD_SHARE, (LOAD_PART * rise) / level[0]);
   if (loadChange !== null && loadChange > explained) return null;
@@ -104,13 +104,15 @@ function quarters(values: Float64Array): Quarters {
   return [of(0), of(1), of(2), of(3)];
 }
 
-function steady(at: Quarters, level: Quarters, pace: number): boolean {
+const NEXT = [
+  [0, 1],
+  [1, 2],
+  [2, 3],
+] as const;
+
+function steady(when: Quarters, level: Quarters, pace: number): boolean {
   const least = STEADY * pace;
-  const rises = (i: 0 | 1 | 2) => {
-    const next = (i + 1) as 1 | 2 | 3;
-    return level[next] - level[i] >= least * (at[next] - at[i]);
-  };
-  return pace > 0 && rises(0) && rises(1) && rises(2);
+  return pace > 0 && NEXT.every(([i, next]) => level[next] - level[i] >= least * (when[next] - when[i]));
 }
 
 /** Whether the latest two points still lie above the two before, by half of the pace at least. */

@@ -17,7 +17,7 @@ export class Series {
   static from({ times, values }: Points): Series {
     const series = new Series(times.length);
     times.forEach((time, i) => {
-      series.push(time, values[i] as number);
+      series.push(time, at(values, i));
     });
     return series;
   }
@@ -41,12 +41,12 @@ export class Series {
 
   /** Time of point `i`; NaN outside `0…length-1`. */
   time(i: number): number {
-    return i >= 0 && i < this.#length ? (this.#times[this.#index(i)] as number) : Number.NaN;
+    return i >= 0 && i < this.#length ? at(this.#times, this.#index(i)) : Number.NaN;
   }
 
   /** Value of point `i`; NaN outside `0…length-1`. */
   value(i: number): number {
-    return i >= 0 && i < this.#length ? (this.#values[this.#index(i)] as number) : Number.NaN;
+    return i >= 0 && i < this.#length ? at(this.#values, this.#index(i)) : Number.NaN;
   }
 
   /** Index of the first point at or after `time`; `length` when there is none. */
@@ -84,6 +84,11 @@ export class Series {
 export interface Points {
   times: Float64Array;
   values: Float64Array;
+}
+
+/** Value at an index; NaN where there is none. */
+export function at(values: Float64Array, i: number): number {
+  return values[i] ?? Number.NaN;
 }
 
 /** Lowest and highest value of each window of time, each at the moment it was seen; windows without a sample leave no point. */

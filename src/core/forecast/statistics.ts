@@ -1,4 +1,4 @@
-import type { Points, Series } from './series.ts';
+import { at, type Points, type Series } from './series.ts';
 
 /** A slope with its 95 % bounds, in units of the values per unit of the times. */
 export interface Slope {
@@ -60,8 +60,8 @@ export function theilSen({ times, values }: Points, z = Z95): Slope | null {
   let count = 0;
   for (let i = 0; i < n; i++)
     for (let j = i + 1; j < n; j++) {
-      const span = (times[j] as number) - (times[i] as number);
-      if (span > 0) slopes[count++] = ((values[j] as number) - (values[i] as number)) / span;
+      const span = at(times, j) - at(times, i);
+      if (span > 0) slopes[count++] = (at(values, j) - at(values, i)) / span;
     }
   if (count === 0) return null;
   const sorted = slopes.subarray(0, count).sort();
@@ -69,7 +69,7 @@ export function theilSen({ times, values }: Points, z = Z95): Slope | null {
   const likeness = Math.min(MAX_AUTOCORRELATION, Math.max(0, autocorrelation({ times, values }, slope)));
   const client = z * kendallDeviation(n) * Math.sqrt((1 + likeness) / (1 - likeness));
   const rank = Math.max(0, Math.floor((count - client) / 2));
-  return { slope, low: sorted[rank] as number, high: sorted[count - 1 - rank] as number };
+  return { slope, low: at(sorted, rank), high: at(sorted, count - 1 - rank) };
 }
 
 /**
@@ -80,8 +80,7 @@ export function mannKendall(values: Float64Array): number {
   const n = values.length;
   if (n < 3) return 0;
   let s = 0;
-  for (let i = 0; i < n; i++)
-    for (let j = i + 1; j < n; j++) s += Math.sign((values[j] as number) - (values[i] as number));
+  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) s += Math.sign(at(values, j) - at(values, i));
   return (s - Math.sign(s)) / kendallDeviation(n);
 }
 
@@ -111,14 +110,14 @@ function kendallDeviation(n: number): number {
 
 /** Likeness (-1…1) of neighbouring residuals from a line of this slope; 0 when there are no residuals. */
 function autocorrelation({ times, values }: Points, slope: number): number {
-  const residuals = values.map((value, i) => value - slope * (times[i] as number));
+  const residuals = values.map((value, i) => value - slope * at(times, i));
   const centre = median(residuals);
   let products = 0;
   let squares = 0;
   for (let i = 0; i < residuals.length; i++) {
-    const residual = (residuals[i] as number) - centre;
+    const residual = at(residuals, i) - centre;
     squares += residual * residual;
-    if (i > 0) products += residual * ((residuals[i - 1] as number) - centre);
+    if (i > 0) products += residual * (at(residuals, i - 1) - centre);
   }
   return squares === 0 ? 0 : products / squares;
 }

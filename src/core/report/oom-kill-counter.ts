@@ -16,7 +16,7 @@ export class OomKillCounter {
   #total = 0;
   #counter: number | null = null;
   #pending: { atMs: number; count: number; before: Family } | undefined;
-  #untold = { count: 0, gone: [] as ProcessShare[] };
+  #untold: { count: number; gone: ProcessShare[] } = { count: 0, gone: [] };
   #toldMs = Number.NEGATIVE_INFINITY;
 
   /** Kills seen since the guardian started. */
