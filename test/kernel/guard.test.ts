@@ -80,7 +80,7 @@ describeWhere('an agent in a cgroup beside the guardian', LACKS, () => {
     await until(() => parent.text().includes('tool SIGKILL'), 'the tool is killed', 30_000);
     await until(() => guardian.events().includes('AgentOOMKilled'), 'it is told', 3000);
     const { msg } = guardian.lines().find(({ event }) => event === 'AgentOOMKilled') ?? {};
-    expect(msg).toMatch(/^The kernel's OOM killer ended a process .*: node \(pid \d+, [\d.]+ MiB\)/);
+    expect(msg).toMatch(/^The kernel's OOM killer killed a child process .*: node \(pid \d+, [\d.]+ MiB\)/);
     expect(msg).toContain(`The agent itself (pid ${parent.pid}) is still running.`);
     await until(async () => (await guardian.status()).level === 'ok', 'the level recovers');
     expect(await guardian.status()).toMatchObject({
