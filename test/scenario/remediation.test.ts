@@ -966,10 +966,10 @@ describe('a remedy of its own', () => {
     const story = await startStory({ remedies: [remedy] }).goes(1);
     expect(story.view.status()).toMatchObject({ level: 'ok', ready: true, recycling: false });
     why = 'a tool is ended';
-    findings.push({ reason: 'PreKillHookCalled', note: 'found' });
+    findings.push({ reason: 'GarbageCollected', note: 'found' });
     await story.goes(1);
     expect(story.view.status()).toMatchObject({ ready: false, recycling: true, reason: 'a tool is ended' });
-    expect(story.notes('PreKillHookCalled')).toEqual(['found']);
+    expect(story.notes('GarbageCollected')).toEqual(['found']);
     why = null;
     await story.goes(1);
     expect(story.view.status()).toMatchObject({ ready: true, recycling: false });

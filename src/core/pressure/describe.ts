@@ -55,15 +55,20 @@ interface Judgement {
   outlook: Outlook;
   thresholds: Thresholds;
   stance: Stance;
+  /** Until the constraint nearest to its limit reaches it, where that is not memory; `null` where no end is foreseen. */
+  secondsToOther: number | null;
 }
 
 /** Why the level is what it is, and what it means for new work. */
 export function describeLevel(
   reading: Reading,
-  { level, outlook, thresholds: t, stance }: Judgement,
+  { level, outlook, thresholds: t, stance, secondsToOther }: Judgement,
 ): string {
   const other = nearestOther(reading);
-  const beside = other ? `${other.name} at ${percent(constraintRatio(other))} (${other.source}); ` : '';
+  const soon = secondsToOther === null ? '' : `, about ${formatSeconds(secondsToOther)} to its limit`;
+  const beside = other
+    ? `${other.name} at ${percent(constraintRatio(other))} (${other.source})${soon}; `
+    : '';
   const use = `${beside}memory at ${describeUse(reading)}`;
   if (level === 'ok') return `${use}; ${describeOutlook(outlook, reading)}`;
   const leave = percent(entryRatio(level, t) - t.recoverMargin);

@@ -284,8 +284,8 @@ export class Judge {
   describe(reading: Reading): string {
     const ending = this.#recycling === undefined ? null : 'ending';
     const stance = ending ?? (this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing');
-    const { level, outlook } = this;
-    return describeLevel(reading, { level, outlook, thresholds: this.#options, stance });
+    const { level, outlook, secondsToLimit: secondsToOther } = this;
+    return describeLevel(reading, { level, outlook, thresholds: this.#options, stance, secondsToOther });
   }
 
   #reset(nowMs: number): void {

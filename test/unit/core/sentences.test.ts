@@ -84,6 +84,7 @@ golden('pressure', async () => {
     helps: new Set<never>(),
   };
   const growth = growthKinds(1, MEMORY, { ...MEMORY, heap: null, rssBytes: 50 * MiB }, []);
+  const rest = { thresholds: DEFAULT_OPTIONS, secondsToOther: null };
   const stories = [
     stuck(),
     hopeless(),
@@ -92,11 +93,24 @@ golden('pressure', async () => {
   const told = (await Promise.all(stories)).flatMap(({ exporters }) => exporters.events);
   return [
     ...cases.map(([level, held, outlook, stance]) =>
-      describeLevel(level, readingOf(held), outlook, DEFAULT_OPTIONS, stance),
+      describeLevel(readingOf(held), { ...rest, level, outlook, stance }),
     ),
-    describeLevel('shedding', { ...readingOf(300), heap }, growing, DEFAULT_OPTIONS, 'refusing'),
-    describeLevel('critical', { ...readingOf(300), others: [gauge] }, flat, DEFAULT_OPTIONS, 'refusing'),
-    describeLevel('ok', { ...readingOf(300), limitSource: 'machine' }, growing, DEFAULT_OPTIONS, 'refusing'),
+    describeLevel(
+      { ...readingOf(300), heap },
+      { ...rest, level: 'shedding', outlook: growing, stance: 'refusing' },
+    ),
+    describeLevel(
+      { ...readingOf(300), others: [gauge] },
+      { ...rest, level: 'critical', outlook: flat, stance: 'refusing' },
+    ),
+    describeLevel(
+      { ...readingOf(300), others: [gauge] },
+      { ...rest, level: 'critical', outlook: flat, stance: 'refusing', secondsToOther: 12 },
+    ),
+    describeLevel(
+      { ...readingOf(300), limitSource: 'machine' },
+      { ...rest, level: 'ok', outlook: growing, stance: 'refusing' },
+    ),
     noteOf('Told.', { at: '', sampledMs: null, sites: [], ...growth }),
     ...told.map(({ reason, note }) => `${reason}: ${note}`),
   ];
