@@ -1,20 +1,15 @@
 import { formatSeconds } from '../lib/units.ts';
-import { type Constraint, constraintRatio, nearestOf } from '../model/constraint.ts';
+import { constraintRatio, nearestOf } from '../model/constraint.ts';
 import type { EventReason, Finding } from '../model/events.ts';
 import type { Outlook } from '../model/outlook.ts';
-import {
-  limitedBy,
-  memoryLimitedBy,
-  memoryRatio,
-  type Reading,
-  unreclaimableBytes,
-} from '../model/reading.ts';
+import { limitedBy, memoryRatio, type Reading } from '../model/reading.ts';
 import type { Level } from '../model/status.ts';
+import { Admittance } from './admittance.ts';
 import type { ConstraintForecast } from './constraint-forecasts.ts';
-import { describeLevel, describeUse } from './describe.ts';
+import { describeLevel } from './describe.ts';
 import { Forecaster } from './forecaster.ts';
 import { atLeast, type LevelState, nextLevel, type Thresholds } from './level.ts';
-import { isReady, nextReadiness, READY, type ReadinessState, type ReclaimOutlook } from './readiness.ts';
+import type { ReclaimOutlook } from './readiness.ts';
 
 /** The options the judgement depends on; durations in milliseconds. */
 export interface JudgeOptions extends Thresholds {
@@ -39,8 +34,6 @@ export const DEFAULT_JUDGEMENT: JudgeOptions = {
 const BLIND_AFTER_MS = 1000;
 /** Blindness shorter than this is the gap of a restart and not worth an event. */
 const TELL_BLIND_AFTER_MS = 5000;
-/** A limit this near is no rest, whatever the last second shows. */
-const RISING_SECONDS = 16;
 /** A longer gap between two readings was not observed: the guardian was paused, and usage meanwhile is unknown. */
 const OBSERVED_MS = 2000;
 const EVENT_OF: Readonly<Record<Level, EventReason>> = {
@@ -70,9 +63,7 @@ export class Judge {
   #memory: LevelState;
   /** By what is nearest beside memory. */
   #other: LevelState;
-  /** Each constraint in its own unit: a switch from one to the other is neither a rise nor a fall. */
-  #readiness: ReadinessState = READY;
-  #otherReadiness: ReadinessState = READY;
+  readonly #admittance: Admittance;
   #lastReadingMs: number;
   #blindReason: string | undefined = 'no reading yet';
   #blindSinceMs: number;
@@ -80,6 +71,7 @@ export class Judge {
 
   constructor(options: JudgeOptions, nowMs: number) {
     this.#options = options;
+    this.#admittance = new Admittance(options);
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#memory = this.#level;
     this.#other = this.#level;
@@ -106,22 +98,18 @@ export class Judge {
   }
   get ready(): boolean {
     if (this.#recycling !== undefined || this.absent) return false;
-    return this.blind ? this.#options.onBlind === 'ready' : this.#admits;
+    return this.blind ? this.#options.onBlind === 'ready' : this.#admittance.ready;
   }
   /** There is no agent, and without one nothing is ready. */
   get absent(): boolean {
     return this.#absent && this.#options.onAbsent === 'unready';
   }
   get stuck(): boolean {
-    return this.#admits && (this.#readiness.stuck !== null || this.#otherReadiness.stuck !== null);
-  }
-  /** Readiness by use: of memory, and of what is nearest beside it. */
-  get #admits(): boolean {
-    return isReady(this.#readiness) && isReady(this.#otherReadiness);
+    return this.#admittance.stuck;
   }
   /** A collection has made room: ready although the level is still held. */
   get relieved(): boolean {
-    return this.#admits && (this.#readiness.relieved || this.#otherReadiness.relieved);
+    return this.#admittance.relieved;
   }
   /** While the agent is being recycled: why. Un-ready, whatever the level. */
   get recycling(): string | undefined {
@@ -174,7 +162,11 @@ export class Judge {
     this.#level = atLeast(this.#memory.level, this.#other.level) ? this.#memory : this.#other;
     const changed = this.#level.level !== previous.level;
     const assessed = this.#forecaster.assess(reading, nowMs, changed);
-    this.#judgeReadiness(reading, other, nowMs, reclaim);
+    this.#admittance.judge({
+      ...{ reading, other, reclaim, nowMs: nowMs - this.#unseenMs },
+      ...{ memoryLevel: this.#memory.level, otherLevel: this.#other.level },
+      secondsToLimit: this.outlook.secondsToLimit,
+    });
 
     // told when all has been judged: what is said of readiness is what is answered
     const findings = changed ? [this.#transition(reading)] : [];
@@ -182,59 +174,9 @@ export class Judge {
     if (!this.stuck) this.#stuckReported = false;
     else if (!this.#stuckReported && this.#recycling === undefined) {
       this.#stuckReported = true;
-      findings.push({ reason: 'AgentStuck', note: this.#stuckNote(reading, other) });
+      findings.push({ reason: 'AgentStuck', note: this.#admittance.describeStuck(reading, other) });
     }
     return findings;
-  }
-
-  #judgeReadiness(
-    reading: Reading,
-    other: Constraint | null,
-    nowMs: number,
-    reclaim: ReclaimOutlook | undefined,
-  ): void {
-    // what falls or rests is the use of the limit that is near
-    const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
-    const used = heap?.usedBytes ?? unreclaimableBytes(reading);
-    const limit = heap?.limitBytes ?? reading.limitBytes;
-    const { secondsToLimit } = this.outlook;
-    const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
-    const known = reclaim && rising ? { ...reclaim, working: true } : reclaim;
-    this.#readiness = this.#next(this.#readiness, this.#memory.level, used, limit, nowMs, known);
-    // what is known of collections and work in flight is about memory
-    const { used: otherUsed, limit: otherLimit } = other ?? { used: 0, limit: 1 };
-    const { level } = this.#other;
-    this.#otherReadiness = this.#next(this.#otherReadiness, level, otherUsed, otherLimit, nowMs, undefined);
-  }
-
-  #next(
-    state: ReadinessState,
-    level: Level,
-    used: number,
-    limit: number,
-    nowMs: number,
-    reclaim: ReclaimOutlook | undefined,
-  ): ReadinessState {
-    const { warnRatio, shedRatio, recoverMargin, maxUnready } = this.#options;
-    const shed = {
-      enterBytes: shedRatio * limit,
-      leaveBytes: (shedRatio - recoverMargin) * limit,
-      calmBytes: (warnRatio - recoverMargin) * limit,
-    };
-    return nextReadiness(state, {
-      ...{ level, heldBytes: used, limitBytes: limit, nowMs: nowMs - this.#unseenMs },
-      ...{ maxUnreadyMs: maxUnready, reclaim, shed },
-    });
-  }
-
-  #stuckNote(reading: Reading, other: Constraint | null): string {
-    if (this.#readiness.stuck === null)
-      return `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and the constraint ${other?.name ?? 'beside memory'} did not fall: shedding cannot help. The pod becomes ready again and /admit admits a share of requests.`;
-    const seen =
-      this.#readiness.stuck === 'hopeless'
-        ? 'Usage is flat, nothing is in flight and GC frees nothing'
-        : `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)} and usage did not fall`;
-    return `${seen} (${describeUse(reading)}): shedding cannot help. The pod becomes ready again and /admit admits a share of requests. Restart the agent or raise its memory limit.`;
   }
 
   /** Called instead of `step` when nothing could be read; `reason` says why, with the hint. */
@@ -294,8 +236,7 @@ export class Judge {
     this.#level = { level: 'ok', sinceMs: nowMs };
     this.#memory = this.#level;
     this.#other = this.#level;
-    this.#readiness = READY;
-    this.#otherReadiness = READY;
+    this.#admittance.reset();
     this.#stuckReported = false;
   }
 

@@ -1,0 +1,98 @@
+import { formatSeconds } from '../lib/units.ts';
+import type { Constraint } from '../model/constraint.ts';
+import { memoryLimitedBy, type Reading, unreclaimableBytes } from '../model/reading.ts';
+import type { Level } from '../model/status.ts';
+import { describeUse } from './describe.ts';
+import type { Thresholds } from './level.ts';
+import { isReady, nextReadiness, READY, type ReadinessState, type ReclaimOutlook } from './readiness.ts';
+
+/** A limit this near is no rest, whatever the last second shows. */
+const RISING_SECONDS = 16;
+
+/** What one reading says of memory and of the constraint nearest beside it; times in milliseconds. */
+export interface AdmittanceInput {
+  reading: Reading;
+  other: Constraint | null;
+  memoryLevel: Level;
+  otherLevel: Level;
+  /** Of memory's nearer limit. */
+  secondsToLimit: number | null;
+  /** Observed time: what no reading has seen does not count. */
+  nowMs: number;
+  reclaim: ReclaimOutlook | undefined;
+}
+
+/**
+ * Readiness by usage: of memory, and of what is nearest beside it. Each has its own unit: a switch from one to the other is
+ * neither a rise nor a fall.
+ */
+export class Admittance {
+  readonly #options: Thresholds & { maxUnready: number };
+  #memory: ReadinessState = READY;
+  #other: ReadinessState = READY;
+
+  constructor(options: Thresholds & { maxUnready: number }) {
+    this.#options = options;
+  }
+
+  /** Whether new work is admitted. */
+  get ready(): boolean {
+    return isReady(this.#memory) && isReady(this.#other);
+  }
+  /** Shedding frees nothing: ready all the same. */
+  get stuck(): boolean {
+    return this.ready && (this.#memory.stuck !== null || this.#other.stuck !== null);
+  }
+  /** A collection has made room: ready although the level is still held. */
+  get relieved(): boolean {
+    return this.ready && (this.#memory.relieved || this.#other.relieved);
+  }
+
+  judge({ reading, other, secondsToLimit, nowMs, reclaim, ...levels }: AdmittanceInput): void {
+    // what falls or rests is the use of the limit that is near
+    const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
+    const used = heap?.usedBytes ?? unreclaimableBytes(reading);
+    const memory = { used, limit: heap?.limitBytes ?? reading.limitBytes };
+    const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
+    const known = reclaim && rising ? { ...reclaim, working: true } : reclaim;
+    this.#memory = this.#next(this.#memory, levels.memoryLevel, memory, nowMs, known);
+    // what is known of collections and work in flight is about memory
+    this.#other = this.#next(this.#other, levels.otherLevel, other ?? { used: 0, limit: 1 }, nowMs);
+  }
+
+  reset(): void {
+    this.#memory = READY;
+    this.#other = READY;
+  }
+
+  /** Why shedding frees nothing, in words. */
+  describeStuck(reading: Reading, other: Constraint | null): string {
+    const unready = `Un-ready for ${formatSeconds(this.#options.maxUnready / 1000)}`;
+    const consequence =
+      'shedding cannot help. The pod becomes ready again and /admit admits a share of requests.';
+    if (this.#memory.stuck === null)
+      return `${unready} and the constraint ${other?.name ?? 'beside memory'} did not fall: ${consequence}`;
+    const seen =
+      this.#memory.stuck === 'hopeless'
+        ? 'Usage is flat, nothing is in flight and GC frees nothing'
+        : `${unready} and usage did not fall`;
+    return `${seen} (${describeUse(reading)}): ${consequence} Restart the agent or raise its memory limit.`;
+  }
+
+  #next(
+    state: ReadinessState,
+    level: Level,
+    { used, limit }: Pick<Constraint, 'used' | 'limit'>,
+    nowMs: number,
+    reclaim?: ReclaimOutlook,
+  ): ReadinessState {
+    const { warnRatio, shedRatio, recoverMargin, maxUnready: maxUnreadyMs } = this.#options;
+    const shed = {
+      enterBytes: shedRatio * limit,
+      leaveBytes: (shedRatio - recoverMargin) * limit,
+      calmBytes: (warnRatio - recoverMargin) * limit,
+    };
+    const use = { level, heldBytes: used, limitBytes: limit };
+    return nextReadiness(state, { ...use, nowMs, maxUnreadyMs, reclaim, shed });
+  }
+}
