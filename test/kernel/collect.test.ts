@@ -36,7 +36,8 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
       expect(lastGc?.freedBytes).toBeGreaterThan(5 * MIB);
       expect(lastGc?.stallMs).toBeGreaterThan(0);
       expect(lastGc?.note).toMatch(/MiB returned in a pause of /);
-      expect(guarded.notes('GarbageCollected').join()).toContain('returned in a pause');
+      const told = () => guarded.notes('GarbageCollected').join().includes('returned in a pause');
+      await until(told, 'it is told'); // by the next round of the loop
       await until(
         async () => (await guarded.metric('spillway_gc_runs_total{result="freed"}')) >= 1,
         'it is counted',
