@@ -1,6 +1,7 @@
 import { formatBytes, formatSeconds } from '../core/lib/units.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import { unreclaimableBytes } from '../core/model/reading.ts';
+import { RUNTIMES } from '../core/model/runtimes.ts';
 import type { DeathCause, Level, Status } from '../core/model/status.ts';
 import type { Point } from './model.ts';
 
@@ -36,14 +37,6 @@ const USAGE_WORDS: Readonly<Record<NonNullable<Status['usageSource']>, string>> 
   'cgroup-v1': "the container's cgroup (v1)",
   rss: 'resident memory of its processes (an estimate)',
 };
-const RUNTIME_WORDS: Readonly<Record<NonNullable<Status['agent']>['runtime'], string>> = {
-  node: 'Node.js',
-  python: 'Python',
-  jvm: 'JVM',
-  go: 'Go',
-  other: 'other',
-};
-
 /** Bytes for a reader, or a dash. */
 export function bytes(value: number | null | undefined): string {
   return value == null ? NONE : formatBytes(value);
@@ -120,7 +113,7 @@ export function usageSource(source: Status['usageSource']): string {
 
 /** The runtime's own name. */
 export function runtime(agent: Status['agent']): string {
-  return agent ? RUNTIME_WORDS[agent.runtime] : NONE;
+  return agent ? RUNTIMES[agent.runtime].label : NONE;
 }
 
 /** The title of the tab: what matters first, since tabs are narrow. */

@@ -1,14 +1,12 @@
 import { freedHeapBytes } from '../core/gc/verdict.ts';
-import type { Collection, GcWay } from '../core/model/heap.ts';
+import type { Collection } from '../core/model/heap.ts';
+import { RUNTIMES } from '../core/model/runtimes.ts';
 import type { Runtime } from '../core/model/status.ts';
 import type { Clock } from '../core/ports/ports.ts';
 import { POLL_MS } from './poll-interval.ts';
 import type { SessionContext } from './session-context.ts';
 import { sleep } from './waiting.ts';
 
-/** Pages come back to the system a while after the collection: how long is waited for them. */
-const WAIT_MS: Readonly<Record<GcWay, number>> = { full: 250, fast: 1000 };
-const WAIT_OTHER_MS = 3500;
 const STEP_MS = 25;
 const ENOUGH_SHARE = 0.8;
 /** So little is not waited for. */
@@ -34,7 +32,7 @@ export async function awaitReclaim(
   { runtime, run, before }: { runtime: Runtime; run: Collection; before: Use },
   meanwhile: () => Promise<void>,
 ): Promise<Use> {
-  const waitMs = runtime === 'node' ? WAIT_MS[run.way] : WAIT_OTHER_MS;
+  const waitMs = RUNTIMES[runtime].returnDelayMs[run.way];
   const enough = ENOUGH_SHARE * (freedHeapBytes(run) ?? Number.POSITIVE_INFINITY) - NOISE_BYTES;
   // an agent that has begun to fill the gap tells no more about it, and may need the next collection
   const rise = RISES_AGAIN_SHARE * present.situation.reading.limitBytes;

@@ -1,5 +1,6 @@
 import { connectInspector } from '../adapters/inspector-client.ts';
 import { SpillwayError } from '../core/lib/errors.ts';
+import type { Runtime } from '../core/model/status.ts';
 import type { AgentProcess } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { createInspectorTarget } from '../sources/inspector/target.ts';
@@ -8,13 +9,20 @@ import { argsOf } from '../sources/process-table.ts';
 import { readPythonFacts } from '../sources/python/facts.ts';
 import { sharedHost } from '../sources/shared-host.ts';
 import { createGoClient } from './go/client.ts';
+import { probeGo } from './go/probe.ts';
 import { createJvmClient } from './jvm/client.ts';
+import { probeJvm } from './jvm/probe.ts';
 import { createNodeClient } from './node/client.ts';
 import { createHeapProfile } from './node/heap-profile.ts';
+import { probeNode } from './node/probe.ts';
 import type { SignalRecord } from './node/signal-record.ts';
 import { createSourceMaps } from './node/source-maps.ts';
 import type { NodeSignals } from './node/target.ts';
+import type { ProbeOptions, RuntimeProbe } from './probe.ts';
 import { createPythonClient } from './python/client.ts';
+import { probePython } from './python/probe.ts';
+
+const NO_RUNTIME = 'the program has no supported runtime';
 
 /** How a runtime may be entered. */
 export interface RuntimeClientOptions {
@@ -31,34 +39,59 @@ export interface RuntimeClientOptions {
   sameFiles: boolean;
 }
 
-/** The way into a process' runtime, or in words why there is none. */
+/** What is asked of a runtime: a connection, and whether one could be made. */
+interface RuntimeEntry {
+  connect(pid: number, options: RuntimeClientOptions): RuntimeClient;
+  probe(pid: number, options: ProbeOptions): Promise<RuntimeProbe>;
+}
+
+const REGISTRY: Readonly<Record<Exclude<Runtime, 'other'>, RuntimeEntry>> = {
+  node: { connect: nodeClient, probe: probeNode },
+  python: {
+    connect: (pid, { procRoot, maySignal }) =>
+      createPythonClient({ procRoot, pid, look: readPythonFacts(procRoot, pid), mayOrder: maySignal }),
+    probe: probePython,
+  },
+  jvm: {
+    connect: (pid, { procRoot, maySignal }) => createJvmClient({ procRoot, pid, maySignal }),
+    probe: probeJvm,
+  },
+  go: {
+    connect: (pid, { procRoot }) => createGoClient({ procRoot, pid, listening: listeningSockets }),
+    probe: probeGo,
+  },
+};
+
+/** The connection to a process' runtime, or in words why there is none. */
 export function runtimeClientOf(
   { pid, runtime }: AgentProcess['worker'],
   options: RuntimeClientOptions,
 ): RuntimeClient | string {
+  return runtime === 'other' ? NO_RUNTIME : REGISTRY[runtime].connect(pid, options);
+}
+
+/**
+ * Whether a process' runtime can be connected to. Reads only: sends no signal, attaches to nothing, writes nothing; at most the
+ * process' own ports are asked whether they are an inspector's (`/json/list`) or pprof's (`/debug/pprof/`).
+ * @throws SpillwayError `refused` or `timeout`, with the hint
+ */
+export async function probeRuntime(
+  { pid, runtime }: AgentProcess['worker'],
+  options: ProbeOptions,
+): Promise<RuntimeProbe> {
+  if (runtime === 'other') throw new SpillwayError('refused', NO_RUNTIME);
+  return REGISTRY[runtime].probe(pid, options);
+}
+
+function nodeClient(pid: number, options: RuntimeClientOptions): RuntimeClient {
   const { procRoot, sameFiles } = options;
-  switch (runtime) {
-    case 'node': {
-      const findPlaces = createSourceMaps({ procRoot, pid, sameFiles });
-      return createNodeClient({
-        target: createInspectorTarget({ procRoot, pid }),
-        connect: connectInspector,
-        signals: nodeSignals(pid, options),
-        profiler: (main, workers) => createHeapProfile(main, { workers, findPlaces }),
-      });
-    }
-    case 'python':
-      return createPythonClient({
-        ...{ procRoot, pid, look: readPythonFacts(procRoot, pid) },
-        mayOrder: options.maySignal,
-      });
-    case 'jvm':
-      return createJvmClient({ procRoot, pid, maySignal: options.maySignal });
-    case 'go':
-      return createGoClient({ procRoot, pid, listening: listeningSockets });
-    default:
-      return 'the program has no supported runtime';
-  }
+  const findPlaces = createSourceMaps({ procRoot, pid, sameFiles });
+  return createNodeClient({
+    target: createInspectorTarget({ procRoot, pid }),
+    connect: connectInspector,
+    signals: nodeSignals(pid, options),
+    profiler: (main, workers) => createHeapProfile(main, { workers, findPlaces }),
+  });
 }
 
 function nodeSignals(

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { heapLimit } from '../core/gc/heap-limit.ts';
 import type { ExitFacts, ProcessShare, TreeSample } from '../core/model/process.ts';
 import type { Reading, Usage } from '../core/model/reading.ts';
+import { RUNTIMES } from '../core/model/runtimes.ts';
 import type { AgentInfo } from '../core/model/status.ts';
 import type { AgentProcess } from '../core/ports/ports.ts';
 import { exitCodeFromZombie, watchAlive } from './liveness.ts';
@@ -106,7 +107,7 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
       return info;
     },
     get heapLimitBytes() {
-      return info.runtime === 'node' ? currentHeapLimit().bytes : null;
+      return RUNTIMES[info.runtime].abortsAtHeapLimit ? currentHeapLimit().bytes : null;
     },
     get heapLimitSet() {
       return currentHeapLimit().set;

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { RUNTIMES } from '../core/model/runtimes.ts';
 import { hasEnded } from '../core/proc/proc-text.ts';
 import { listPids, readStat } from './proc-fs.ts';
 import { argsOf, baseName } from './process-table.ts';
@@ -39,22 +40,14 @@ export function sigtermTarget(procRoot: string, rootPid: number, workerPid: numb
 }
 
 /**
- * Whether the program in a process handles SIGTERM, as far as that is proven from outside: by the bit of `SigCgt` where the
- * runtime sets it for the program alone (Python), or where its own handler ends the program in order (JVM: shutdown hooks;
- * not with `-Xrs`, which leaves the bit out). Go's runtime catches every signal in every program, a program that is not known may do
- * so, too: false.
- * @returns `null` for Node, which has to be asked: it catches the signal in every program
+ * Whether the program in a process handles SIGTERM, as far as that is proven from outside (`sigterm` of its runtime); a program
+ * of an unknown runtime may catch the signal without handling it: false.
+ * @returns `null` where the runtime has to be asked
  */
 export function handlesSigterm(procRoot: string, pid: number): boolean | null {
-  switch (runtimeOf(procRoot, pid)) {
-    case 'node':
-      return null;
-    case 'python':
-    case 'jvm':
-      return catchesSignal(procRoot, pid, constants.signals.SIGTERM);
-    default:
-      return false;
-  }
+  const { sigterm } = RUNTIMES[runtimeOf(procRoot, pid)];
+  if (sigterm === 'asked') return null;
+  return sigterm === 'SigCgt' && catchesSignal(procRoot, pid, constants.signals.SIGTERM);
 }
 
 /** How what only starts a program may be looked through: to its one child, its first, or any. */

@@ -26,3 +26,15 @@ it('a remedy costs an option, a file, a line, a row of EVENTS and a test', () =>
   ]);
   expect(naming('test', name)).toEqual(['unit/day-one.test.ts', 'unit/remedies/pre-kill-hook.test.ts']);
 });
+
+it('a runtime costs a folder, a line of the registry, a row of its facts and how it is recognized', () => {
+  const compared = /[!=]== '(?:node|python|jvm|go)'|case '(?:node|python|jvm|go)'/;
+  // a package named `node`, and a target of that type
+  const other = ['core/report/growth-breakdown.ts', 'sources/inspector/target-list.ts'];
+  expect(naming('src', compared).filter((file) => !other.includes(file))).toEqual([]);
+  expect(naming('src', /'jvm'/)).toEqual([
+    'core/model/status.ts',
+    'runtimes/jvm/client.ts',
+    'sources/runtime.ts',
+  ]);
+});

@@ -2,24 +2,15 @@ import type { Config } from '../../config/options.ts';
 import { heapAdvice } from '../../core/gc/near-heap-limit.ts';
 import { formatBytes } from '../../core/lib/units.ts';
 import type { Reading } from '../../core/model/reading.ts';
-import type { Runtime } from '../../core/model/status.ts';
+import { RUNTIMES } from '../../core/model/runtimes.ts';
 import type { AgentProcess } from '../../core/ports/ports.ts';
-import { argsOf } from '../../sources/process-table.ts';
+import { maySignal, type RuntimeProbe } from '../../runtimes/probe.ts';
+import { probeRuntime } from '../../runtimes/registry.ts';
 import { sharedHost } from '../../sources/shared-host.ts';
 import { handlesSigterm, sigtermTarget } from '../../sources/sigterm.ts';
 import { restartedBy } from '../guard.ts';
-import { type Check, fail, type Outcome, pass, warn } from './check.ts';
+import { type Check, fail, type Outcome, pass, refused, warn } from './check.ts';
 import { inspectorReach } from './inspector-exposure.ts';
-import { maySignal, probeConnection } from './runtime-connection.ts';
-
-/** What the growth is named by, of each runtime. */
-const NAMED_BY: Readonly<Record<Runtime, string>> = {
-  node: 'function, file and line, by sampling its allocations',
-  python: 'types, and lines where tracemalloc runs',
-  jvm: 'classes, by a heap histogram',
-  go: 'function, file and line, by its heap profile',
-  other: '',
-};
 
 /** What can be done from inside an agent that runs, and to it. Reads only. */
 export async function agentChecks(
@@ -30,26 +21,25 @@ export async function agentChecks(
 ): Promise<Check[]> {
   const { worker } = life;
   const others = sharedHost({ procRoot: '/proc', sysRoot: '/sys', inPod, pid: worker.pid });
-  const way = await probeConnection(worker, {
+  const probed = await probeRuntime(worker, {
+    procRoot: '/proc',
     mayOpen: config.gc === 'auto' || config.gc === 'on-shared-host', // `off` sends no signal for a profile either
     others: config.gc === 'auto' ? others : undefined,
-  });
+  }).catch(refused);
+  const way = 'status' in probed ? probed : pass(probed.detail);
+  const { noGc, exposesPort } = 'status' in probed ? {} : probed;
   return [
-    { check: 'garbage collection', ...collecting(config, worker, way) },
-    { check: 'growth profile', ...naming(config, way, NAMED_BY[worker.runtime]) },
-    ...(worker.runtime === 'node' && way.status === 'pass'
-      ? [{ check: 'inspector exposure', ...client(worker.pid, others) }]
-      : []),
+    { check: 'garbage collection', ...collecting(config, way, noGc) },
+    { check: 'growth profile', ...naming(config, way, RUNTIMES[worker.runtime].namedBy) },
+    ...(exposesPort ? [{ check: 'inspector exposure', ...client(worker.pid, others) }] : []),
     { check: 'graceful recycle', ...ending(config, life, way) },
     ...heapLimitCheck(life.heapLimitBytes, life.heapLimitSet, reading),
   ];
 }
 
-function collecting(config: Config, { pid, runtime }: AgentProcess['worker'], way: Outcome): Outcome {
+function collecting(config: Config, way: Outcome, noGc: RuntimeProbe['noGc']): Outcome {
   if (config.gc === 'off') return fail('switched off', 'set --gc auto');
-  if (way.status === 'pass' && runtime === 'jvm' && argsOf('/proc', pid).includes('-XX:+DisableExplicitGC'))
-    return fail('the JVM runs with -XX:+DisableExplicitGC', 'remove -XX:+DisableExplicitGC');
-  return way;
+  return noGc ? fail(noGc.detail, noGc.hint) : way;
 }
 
 /** @param by what the growth is named by */

@@ -2,11 +2,11 @@ import type { Config } from '../../config/options.ts';
 import { heapLimit } from '../../core/gc/heap-limit.ts';
 import { formatAddress } from '../../core/lib/address.ts';
 import type { Reading } from '../../core/model/reading.ts';
+import { NEEDS_OPEN } from '../../runtimes/node/probe.ts';
 import { inspectFlags } from '../../sources/inspector/flags.ts';
 import { heapLimitCheck, naming } from './agent-checks.ts';
 import { type Check, fail, type Outcome, pass, warn } from './check.ts';
 import { isTaken } from './listening.ts';
-import { NEEDS_OPEN } from './runtime-connection.ts';
 
 const OTHERS = 'Python from 3.14 or with spillway_hook, a JVM, Go with pprof';
 

@@ -1,5 +1,6 @@
 import { formatSeconds } from '../lib/units.ts';
 import type { GcWay } from '../model/heap.ts';
+import { RUNTIMES } from '../model/runtimes.ts';
 import { isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
 import type { GcInput } from './decision.ts';
@@ -26,7 +27,7 @@ export function waysOf(
   fullPays: boolean,
 ): GcWay[] {
   const { level, heap, heldBytes, limitBytes, secondsToLimit, runtime, forced } = input;
-  if (runtime !== 'node') return ['full'];
+  if (!RUNTIMES[runtime].fastGc) return ['full'];
   if (!forced && !atLeast(level, 'shedding')) return ['fast'];
   const fullMs = estimate.worst('full', heap?.usedBytes ?? heldBytes);
   const late = secondsToLimit !== null && fullMs > TIMELY_SHARE * secondsToLimit * 1000;

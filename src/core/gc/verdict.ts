@@ -2,6 +2,7 @@ import type { SpillwayError } from '../lib/errors.ts';
 import { formatBytes, formatSeconds } from '../lib/units.ts';
 import type { GcVerdict } from '../model/gc-record.ts';
 import type { Collection, HeapFacts } from '../model/heap.ts';
+import { RUNTIMES } from '../model/runtimes.ts';
 import type { Runtime } from '../model/status.ts';
 
 /** A collection that returned less than this share of usage was not worth it (OpenTelemetry's rule). */
@@ -82,19 +83,7 @@ function keptBy({ runtime, way, before, after }: GcFacts): { why: string; hint: 
       why: 'the C library keeps freed memory from outside the heap (Buffers)',
       hint: 'set MALLOC_MMAP_THRESHOLD_=65536 in the environment of the agent (glibc), with many threads also MALLOC_ARENA_MAX=2, or run it with jemalloc',
     };
-  if (runtime === 'jvm')
-    return { why: 'this JVM collector keeps its heap committed', hint: 'run it with -XX:+UseG1GC' };
-  if (runtime === 'go') return { why: 'Go returns pages gradually', hint: null };
-  // V8 returns pages later after a fast collection: within 1 s on Node 20, 5–10 s on Node 24
-  if (way === 'fast' && runtime === 'node')
-    return {
-      why: 'V8 returns the pages within about 10 s, and reuses them before it allocates more',
-      hint: null,
-    };
-  return {
-    why: 'the heap is fragmented; free chunks are reused before the heap grows',
-    hint: null,
-  };
+  return RUNTIMES[runtime].keeps(way);
 }
 
 function held(heap: HeapFacts): number {

@@ -1,5 +1,6 @@
 import { formatBytes } from '../lib/units.ts';
 import type { ProcessShare } from '../model/process.ts';
+import { RUNTIMES } from '../model/runtimes.ts';
 import type { AgentInfo, DeathCause, Runtime, Status } from '../model/status.ts';
 import type { RenderedHistory } from './history.ts';
 
@@ -138,7 +139,7 @@ function aborted(facts: DeathFacts, how: string, also: string): Verdict {
     return { cause: 'heap-limit', reason };
   }
   const hint =
-    facts.runtime === 'node' && heapLimitBytes === null
+    RUNTIMES[facts.runtime].abortsAtHeapLimit && heapLimitBytes === null
       ? '; V8 aborts at its own heap limit, and that limit is not visible from here'
       : '';
   return { cause: 'signal', reason: `Aborted ${how}${also || where(facts)}${hint}.` };
@@ -154,7 +155,7 @@ function vanished(facts: DeathFacts): string {
 }
 
 function nearHeapLimit({ runtime, heapLimitBytes, heapUsedBytes, anonBytes }: DeathFacts): boolean {
-  if (runtime !== 'node' || heapLimitBytes === null) return false;
+  if (!RUNTIMES[runtime].abortsAtHeapLimit || heapLimitBytes === null) return false;
   const toldRatio = (heapUsedBytes ?? anonBytes ?? 0) / heapLimitBytes;
   const mostRatio = (anonBytes ?? 0) / heapLimitBytes; // no heap is larger than all anonymous memory
   return toldRatio >= NEAR_HEAP_LIMIT || (toldRatio >= TOLD_HEAP_LIMIT && mostRatio >= NEAR_HEAP_LIMIT);

@@ -2,9 +2,9 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Check } from '../../../src/commands/doctor/check.ts';
-import { probeConnection } from '../../../src/commands/doctor/runtime-connection.ts';
 import { type Diagnosis, doctorCommand } from '../../../src/commands/doctor.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
+import { probeRuntime } from '../../../src/runtimes/registry.ts';
 import { compileGo, compileJava, GO, JAVAS, runs } from '../../support/compiled.ts';
 import { agentFile, lives, NODES, portsOf, startNode } from '../../support/node-matrix.ts';
 import { PYTHON, pythonAgent, REMOTE_PYTHONS } from '../../support/python.ts';
@@ -46,11 +46,10 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
   it('says that its inspector is not opened where strangers could reach it, and that a Job is not ended', async () => {
     const agent = await node([]);
     const others = "the pod has the node's network (eth0)";
-    expect(
-      await probeConnection({ pid: agent.pid, runtime: 'node' }, { mayOpen: true, others }),
-    ).toMatchObject({
-      status: 'fail',
-      detail: `the guardian does not open its inspector: ${others}`,
+    const options = { procRoot: '/proc', mayOpen: true, others };
+    await expect(probeRuntime({ pid: agent.pid, runtime: 'node' }, options)).rejects.toMatchObject({
+      code: 'refused',
+      message: `the guardian does not open its inspector: ${others}`,
       hint: expect.stringContaining('--gc on-shared-host'),
     });
     const checks = await checksOf(agent.pid, { podRestartPolicy: 'OnFailure' });
@@ -223,17 +222,17 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
     async () => {
       const [python = ''] = REMOTE_PYTHONS;
       // as `.ci/python3.14` unpacks it, its executable is the loader: what it runs is told here
-      const lookInto = (pid: number) => probeConnection({ pid, runtime: 'python' }, { mayOpen: true });
+      const lookInto = (pid: number) =>
+        probeRuntime({ pid, runtime: 'python' }, { procRoot: '/proc', mayOpen: true });
       const agent = await pythonAgent(python, ['none', 'sleep']);
       onTestFinished(agent.kill);
       expect(await lookInto(agent.agentPid)).toMatchObject({
-        status: 'pass',
         detail: expect.stringMatching(/CPython 3\.1[45]/),
       });
       const off = await pythonAgent(python, ['none', 'sleep'], { env: { PYTHON_DISABLE_REMOTE_DEBUG: '1' } });
       onTestFinished(off.kill);
-      expect(await lookInto(off.agentPid)).toMatchObject({
-        status: 'fail',
+      await expect(lookInto(off.agentPid)).rejects.toMatchObject({
+        code: 'refused',
         hint: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
       });
       expect([await agent.works(), await off.works()]).toEqual([true, true]);

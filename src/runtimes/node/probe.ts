@@ -1,0 +1,33 @@
+import { formatAddress } from '../../core/lib/address.ts';
+import { SpillwayError } from '../../core/lib/errors.ts';
+import { createInspectorTarget } from '../../sources/inspector/target.ts';
+import { ASK_MS, maySignal, type ProbeOptions, type RuntimeProbe } from '../probe.ts';
+
+export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with --gc auto';
+
+/** @throws SpillwayError `refused`, with the hint */
+export async function probeNode(
+  pid: number,
+  { procRoot, mayOpen, others }: ProbeOptions,
+): Promise<RuntimeProbe> {
+  const refuse = (message: string, hint: string) => new SpillwayError('refused', message, { hint });
+  const target = createInspectorTarget({ procRoot, pid });
+  const open = await target.find(ASK_MS);
+  const exposesPort = true;
+  if (open) {
+    const address = formatAddress({ host: open.address, port: open.port });
+    return { detail: `open inspector on ${address}`, exposesPort };
+  }
+  if (!mayOpen) throw refuse(`process ${pid} has no open inspector`, NEEDS_OPEN);
+  if (others !== undefined)
+    throw refuse(
+      `the guardian does not open its inspector: ${others}`,
+      'allow it with --gc on-shared-host, or start the agent with --inspect',
+    );
+  const obstacle = target.signalObstacle(await target.listening());
+  if (obstacle) throw obstacle;
+  if (!maySignal(pid))
+    throw refuse(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
+  const detail = 'SIGUSR1 opens its inspector when needed, unless the program handles SIGUSR1 itself';
+  return { detail, exposesPort };
+}
