@@ -6,7 +6,7 @@ import { connectInspector } from '../../src/adapters/inspector-client.ts';
 import { SpillwayError } from '../../src/core/lib/errors.ts';
 import { parseListening } from '../../src/core/proc/socket-table.ts';
 import { createNodeClient, type NodeClient, type NodeClientOptions } from '../../src/runtimes/node/client.ts';
-import type { NodeSignals } from '../../src/runtimes/node/target.ts';
+import type { NodeSignals } from '../../src/runtimes/node/signals.ts';
 import { createInspectorTarget } from '../../src/sources/inspector/target.ts';
 import { type Started, start, until } from './started.ts';
 

@@ -8,16 +8,7 @@ import {
   STATUS_ANNOTATION,
 } from './names.ts';
 import type { Container, Pod } from './pod.ts';
-
-/**
- * Containers that are never the agent where there is another: what injectors of meshes, platforms and observability add to a pod
- * (`istio-proxy` and `linkerd-proxy` as its first container, when the program has to wait for them), and what manifests put first by habit.
- */
-export const PROXIES: ReadonlySet<string> = new Set([
-  ...['istio-proxy', 'linkerd-proxy', 'envoy', 'envoy-sidecar', 'consul-dataplane', 'kuma-sidecar'],
-  ...['daprd', 'queue-proxy', 'cloud-sql-proxy', 'cloudsql-proxy', 'vault-agent'],
-  ...['otc-container', 'datadog-agent', SIDECAR_NAME],
-]);
+import { PROXIES } from './proxies.ts';
 
 /** The name of the container to guard, and what it was chosen by, in words; no words where an annotation of Spillway's names it. */
 export function chosenAgent(pod: Pod): { name: string | undefined; as?: string } {

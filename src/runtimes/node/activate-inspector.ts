@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Backoff, waitAfter } from '../../core/lib/backoff.ts';
 import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
 import { goneError } from '../../core/ports/runtime-client.ts';
-import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
+import type { InspectorEndpoint, InspectorTarget } from '../../sources/inspector/target.ts';
+import type { NodeSignals, NodeTimeouts } from './signals.ts';
 
 export interface ActivateInspectorOptions {
   target: InspectorTarget;

@@ -2,12 +2,13 @@ import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
 import { asRuntimeError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
+import type { InspectorTarget } from '../../sources/inspector/target.ts';
 import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './collect.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { createInspectorConnection } from './inspector-connection.ts';
 import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './scripts.ts';
+import { NODE_TIMEOUTS, type NodeSignals, type NodeTimeouts } from './signals.ts';
 import { takeSnapshot } from './snapshot.ts';
-import { type InspectorTarget, NODE_TIMEOUTS, type NodeSignals, type NodeTimeouts } from './target.ts';
 import { attachWorkers, type Workers } from './workers.ts';
 
 /** A sampling heap profile of the agent's isolates; it ends with the connection. */

@@ -3,7 +3,7 @@ import type { GcWay, HeapFacts } from '../../core/model/heap.ts';
 import { isRuntimeError } from '../../core/ports/runtime-client.ts';
 import type { Isolate } from './evaluator.ts';
 import { FACTS, FAST_GC, type FastResult, type IsolateFacts, TURN } from './scripts.ts';
-import type { NodeTimeouts } from './target.ts';
+import type { NodeTimeouts } from './signals.ts';
 
 /** What a collection did to one isolate. */
 export interface IsolateCollection extends FastResult {

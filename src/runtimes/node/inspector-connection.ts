@@ -3,10 +3,11 @@ import { formatAddress } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
 import { goneError } from '../../core/ports/runtime-client.ts';
+import type { InspectorEndpoint, InspectorTarget } from '../../sources/inspector/target.ts';
 import { createInspectorActivation } from './activate-inspector.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
 import { armWatchdog, closeInspector, HANDSHAKE, type Handshake } from './scripts.ts';
-import type { InspectorEndpoint, InspectorTarget, NodeSignals, NodeTimeouts } from './target.ts';
+import type { NodeSignals, NodeTimeouts } from './signals.ts';
 
 export interface InspectorConnectionOptions {
   target: InspectorTarget;

@@ -10,10 +10,10 @@ import {
   quantity,
   ratio,
 } from '../../../src/config/types.ts';
-import { PROXIES } from '../../../src/core/inject/agent.ts';
 import { OBSTACLES } from '../../../src/core/inject/obstacle.ts';
 import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
 import { celOf } from '../../../src/core/inject/pod-rule.ts';
+import { PROXIES } from '../../../src/core/inject/proxies.ts';
 import { MAX_RECORD_DIR, RECORD_DIR, SYSTEM_DIR } from '../../../src/core/inject/record-dir.ts';
 import { CPU_LIMIT } from '../../../src/core/inject/sidecar.ts';
 import { WARNINGS } from '../../../src/core/inject/warnings.ts';

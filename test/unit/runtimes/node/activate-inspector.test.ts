@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createInspectorActivation } from '../../../../src/runtimes/node/activate-inspector.ts';
-import { type InspectorTarget, NODE_TIMEOUTS } from '../../../../src/runtimes/node/target.ts';
+import { NODE_TIMEOUTS } from '../../../../src/runtimes/node/signals.ts';
+import type { InspectorTarget } from '../../../../src/sources/inspector/target.ts';
 import { start } from '../../../support/started.ts';
 
 describe('SIGUSR1', () => {

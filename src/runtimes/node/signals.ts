@@ -1,36 +1,4 @@
 import type { SpillwayError } from '../../core/lib/errors.ts';
-import type { ListeningSocket } from '../../core/proc/socket-table.ts';
-
-/** Where the agent's inspector listens. */
-export interface InspectorEndpoint {
-  address: string;
-  port: number;
-  inode: number;
-  /** `ws://127.0.0.1:9229/<uuid>` */
-  url: string;
-}
-
-/** What can be seen of the agent's inspector from outside; `sources/inspector/target.ts` gives it. */
-export interface InspectorTarget {
-  readonly pid: number;
-  alive(): boolean;
-  /** The pid as the agent itself knows it. */
-  innerPid(): number | undefined;
-  /**
-   * @param opening a signal has just asked for it: who is silent now may be the one that opens
-   * @throws SpillwayError when its network cannot be reached from here
-   */
-  find(timeoutMs: number, opening?: boolean): Promise<InspectorEndpoint | undefined>;
-  /**
-   * Why SIGUSR1 must not be sent, looked at now and without a pause.
-   * @param listening from {@link listening}, not long ago
-   */
-  signalObstacle(listening: readonly ListeningSocket[]): SpillwayError | undefined;
-  /** All sockets that listen where its inspector would: what is among them before the signal was not opened by it. */
-  listening(): Promise<readonly ListeningSocket[]>;
-  /** Local ports of the guardian's own connections, and how many others there are. */
-  clients(endpoint: InspectorEndpoint): Promise<{ own: number[]; others: number }>;
-}
 
 /** What decides beside the process itself whether it is sent SIGUSR1. */
 export interface NodeSignals {
