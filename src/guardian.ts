@@ -57,7 +57,7 @@ export class Guardian {
     this.#report();
     if (!this.loop.stop()) return;
     if (observer.agent && !observer.agent.alive()) this.#handleExit(observer.agent, clock.now());
-    observer.agent?.close();
+    observer.close();
     this.#report();
     recorder.stopFlightRecording();
   }

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { GuardianEvent } from '../../src/core/model/events.ts';
+import type { Remedy } from '../../src/core/ports/ports.ts';
 import type { PostMortem } from '../../src/core/report/post-mortem.ts';
 import type { StatusView } from '../../src/core/report/status-view.ts';
 import type { Guardian } from '../../src/guardian.ts';
@@ -395,5 +396,36 @@ describe('the loop', () => {
     const { version } = view;
     guardian.loop.tickIfDue();
     expect(view.version).toBe(version);
+  });
+
+  it('counts a change of what a remedy does, also while nothing can be read', async () => {
+    let why = 'the hook is being called';
+    const hook: Remedy = {
+      attend() {},
+      findings: () => [],
+      draining: () => null,
+      status: () => ({ name: 'pre-kill-hook', state: 'idle', why }),
+      end: async () => {},
+    };
+    const { view, clock, agent } = startStory({ options: NO_REMEDIES, remedies: [hook] });
+    agent.failure = 'EACCES';
+    await clock.advance(3000);
+    expect(view.status()).toMatchObject({ blind: true });
+    const { version } = view;
+    why = 'the hook answered 200';
+    await clock.advance(100);
+    expect(view.version).not.toBe(version);
+  });
+});
+
+describe('stopping', () => {
+  it('samples no processes of an agent that is no longer followed', async () => {
+    const agent = new FakeAgent();
+    const tree = vi.spyOn(agent, 'tree');
+    guard(agent);
+    guardian.stop();
+    await clock.advance(500);
+    expect(agent.closed).toBe(true);
+    expect(tree).not.toHaveBeenCalled();
   });
 });

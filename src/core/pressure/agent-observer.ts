@@ -53,8 +53,11 @@ export class AgentObserver {
   readonly #tree: ProcessTreePoller;
   #agent: AgentProcess | undefined;
   #reading: Reading | undefined;
+  /** Why there is no agent. */
   #absence = 'no agent found yet';
   #found = 0;
+  #rounds = 0;
+  #closed = false;
   #searchedMs = Number.NEGATIVE_INFINITY;
   #validBytes = 0;
 
@@ -83,13 +86,13 @@ export class AgentObserver {
   get tree(): TreeSample | undefined {
     return this.#tree.latest;
   }
-  /** Why there is no agent. */
-  get absence(): string {
-    return this.#absence;
-  }
   /** Until the next reading, in milliseconds. */
   get intervalMs(): number {
     return this.#interval.intervalMs;
+  }
+  /** Attempts to read, whether there was an agent and whether it could be read. */
+  get rounds(): number {
+    return this.#rounds;
   }
   /** Kills in the agent's cgroup since the guardian started. */
   get oomKills(): number {
@@ -124,13 +127,14 @@ export class AgentObserver {
     if (restarts > 0) exporters.restarted();
     this.#agent = found;
     this.#tree.follow(found);
-    clock.setTimer(() => found === this.#agent && this.#tree.sampleIfDue(), FIRST_SAMPLE_MS);
+    clock.setTimer(() => found === this.#agent && this.sampleProcesses(), FIRST_SAMPLE_MS);
     exporters.log('info', `guarding pid ${pid} (${name}, ${runtime})`);
     return found;
   }
 
   /** Reads the agent. @returns why it cannot be read */
   observe(nowMs: number): Observation | string {
+    this.#rounds++;
     const { clock, exporters, remediation } = this.#deps;
     const agent = this.#agent;
     if (!agent) return this.#absence;
@@ -151,7 +155,7 @@ export class AgentObserver {
     const childKilled = kills.settle(agent.info.pid, family, nowMs, () => agent.dying(), agent.sharesGroup);
     const survived = waited && !kills.pending;
     if (kills.count(agent.oomKills(), nowMs, family))
-      clock.setTimer(() => this.#tree.sample(), GONE_AFTER_MS);
+      clock.setTimer(() => !this.#closed && this.#tree.sample(), GONE_AFTER_MS);
     const unreclaimable = unreclaimableBytes(reading);
     const valid = !kills.pending || survived || unreclaimable >= this.#validBytes;
     if (valid) this.#validBytes = unreclaimable;
@@ -161,7 +165,7 @@ export class AgentObserver {
 
   /** Samples the agent's processes where that is due. */
   sampleProcesses(): void {
-    this.#tree.sampleIfDue();
+    if (!this.#closed) this.#tree.sampleIfDue();
   }
 
   /** How the agent has ended; the kernel's kills for it, `null` where the kernel does not count them. */
@@ -179,6 +183,12 @@ export class AgentObserver {
     this.#reading = undefined;
     this.#tree.follow(undefined);
     this.#interval.lost();
+  }
+
+  /** The guardian shuts down: what was last known stands, and nothing is sampled any more. */
+  close(): void {
+    this.#closed = true;
+    this.#agent?.close();
   }
 
   /** The same objects as before where nothing has changed. */

@@ -50,11 +50,11 @@ export class StatusView {
     return observer.reading && !judge.blind ? ratioOf(observer.reading) : null;
   }
 
-  /** Counts up whenever `status` may say something else: after each reading, and for what is found beside the loop. */
+  /** Counts up whenever `status` may say something else: after each round, and for what is found beside the loop. */
   get version(): number {
     const { judge, observer, remediation } = this.#deps;
     return this.#changes.of([
-      ...[observer.reading, observer.absence, observer.tree, this.#lastDeath],
+      ...[observer.rounds, observer.tree, this.#lastDeath],
       ...[remediation.lastGc, remediation.growth],
       ...[judge.level, judge.ready, judge.blind, judge.blindReason, judge.recycling],
       ...this.#advice(),
