@@ -31,7 +31,7 @@ export async function agentChecks(
   return [
     { check: 'garbage collection', ...collecting(config, way, noGc) },
     { check: 'growth profile', ...naming(config, way, RUNTIMES[worker.runtime].namedBy) },
-    ...(exposesPort ? [{ check: 'inspector exposure', ...client(worker.pid, others) }] : []),
+    ...(exposesPort ? [{ check: 'inspector exposure', ...exposure(worker.pid, others) }] : []),
     { check: 'graceful recycle', ...ending(config, life, way) },
     ...heapLimitCheck(life.heapLimitBytes, life.heapLimitSet, reading),
   ];
@@ -49,7 +49,7 @@ export function naming(config: Config, way: Outcome, by: string): Outcome {
 }
 
 /** @param others who could reach it over the network of a node or machine, where it is opened all the same */
-function client(pid: number, others: string | undefined): Outcome {
+function exposure(pid: number, others: string | undefined): Outcome {
   return others === undefined
     ? inspectorReach('/proc', pid)
     : warn(others, 'set --gc auto, which opens no inspector here');

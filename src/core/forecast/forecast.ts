@@ -27,9 +27,9 @@ export function forecast(headroomBytes: number, growth: Slope | null, spreadByte
   if (growth === null || growth.slope <= 0) return { secondsToLimit: null, range: null };
   const seconds = Math.max(0, headroomBytes) / growth.slope;
   if (seconds > HORIZON_SECONDS) return { secondsToLimit: null, range: null };
-  const client = Z95 * spreadBytes;
-  const earliest = ((1 - MODEL_SHARE) * Math.max(0, headroomBytes - client)) / growth.high;
-  const latest = ((1 + MODEL_SHARE) * Math.max(0, headroomBytes + client)) / growth.low;
+  const margin = Z95 * spreadBytes;
+  const earliest = ((1 - MODEL_SHARE) * Math.max(0, headroomBytes - margin)) / growth.high;
+  const latest = ((1 + MODEL_SHARE) * Math.max(0, headroomBytes + margin)) / growth.low;
   const open = growth.low <= 0 || latest > HORIZON_SECONDS;
   return { secondsToLimit: seconds, range: [earliest, open ? null : latest] };
 }

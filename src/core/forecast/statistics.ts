@@ -67,8 +67,8 @@ export function theilSen({ times, values }: Points, z = Z95): Slope | null {
   const sorted = slopes.subarray(0, count).sort();
   const slope = middle(sorted);
   const likeness = Math.min(MAX_AUTOCORRELATION, Math.max(0, autocorrelation({ times, values }, slope)));
-  const client = z * kendallDeviation(n) * Math.sqrt((1 + likeness) / (1 - likeness));
-  const rank = Math.max(0, Math.floor((count - client) / 2));
+  const margin = z * kendallDeviation(n) * Math.sqrt((1 + likeness) / (1 - likeness));
+  const rank = Math.max(0, Math.floor((count - margin) / 2));
   return { slope, low: at(sorted, rank), high: at(sorted, count - 1 - rank) };
 }
 
