@@ -64,7 +64,7 @@ const TROUBLES: [name: string, play: (server: ApiServer) => Promise<number>, sai
       const plays = ['lose', failure(503, 'ServiceUnavailable', 'shutting down'), undefined] as const;
       return playing(() => plays[asked++ % plays.length])(server);
     },
-    /trying again/,
+    /retrying/,
   ],
   ['that gives no right', playing(() => failure(403, 'Forbidden', DENIED)), /name: runner, namespace: team/],
   [

@@ -7,7 +7,7 @@ export interface Identity {
   /** Capabilities as bits. Who looks must have in effect what is permitted to whom it looks at (`cap_ptrace_access_check`). */
   effective: bigint;
   permitted: bigint;
-  /** Its files under `/proc` are not its own user's: it may not be looked into, whatever its client. */
+  /** Its files under `/proc` are not its own user's: its own user may not look into it either. */
   dumpable: boolean;
   /** AppArmor's profile, or another module's label; empty where there is none, or it may not be read. */
   label: string;

@@ -7,11 +7,9 @@ const MAX_BYTES = 256 * 1024;
 /** The socket is there and nobody listens: a JVM that ended, or whose `/tmp` was tidied. */
 const NOT_LISTENING: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
 
-/** Whether a command failed because nobody listens; a file that is missing elsewhere is for good. */
+/** Whether a command failed because nobody listens: a second try is worth it. */
 export function nobodyListens(error: unknown): boolean {
-  return (
-    error instanceof SpillwayError && error.retryable && NOT_LISTENING.has(errnoOf(error.cause) ?? '')
-  );
+  return error instanceof SpillwayError && error.retryable && NOT_LISTENING.has(errnoOf(error.cause) ?? '');
 }
 
 /**

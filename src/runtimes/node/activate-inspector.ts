@@ -77,7 +77,7 @@ export function createInspectorActivation(options: ActivateInspectorOptions): In
       // the table of a busy node takes its time: all may be calm again
       mayAsk();
       if (!wanted())
-        throw new SpillwayError('refused', `process ${target.pid} is no longer reachable`, {
+        throw new SpillwayError('refused', `the inspector of process ${target.pid} is no longer needed`, {
           retryable: true,
         });
       // these two lines belong together: nothing may come between the look and the signal

@@ -87,7 +87,7 @@ describe('startRecycle', () => {
     });
     const startMs = performance.now();
     expect((await outcome).result).toBe('ended');
-    expect((await outcome).note).toContain('→ 1 in work');
+    expect((await outcome).note).toContain('→ 1 in flight');
     expect(performance.now() - startMs).toBeGreaterThan(390);
   });
 
@@ -100,7 +100,7 @@ describe('startRecycle', () => {
     const startMs = performance.now();
     const came = await recycle(whom, { drain: drained({ inFlight, maxMs: 700 }) }).outcome;
     expect(came.result).toBe('ended');
-    expect(came.note).toContain('what was in work is not known');
+    expect(came.note).toContain('requests in flight unknown');
     expect(performance.now() - startMs).toBeGreaterThan(690);
   });
 
