@@ -41,6 +41,9 @@ function doneOf({ reason, at, status }: GuardianEvent): string {
   return `The last GC, ${formatSeconds(agoMs / 1000)} before, returned ${formatBytes(gc.freedBytes)} (${gc.verdict}).`;
 }
 
-function nextOf({ reason }: GuardianEvent): string {
-  return DEATHS.has(reason) ? 'Monitoring resumes when the container restarts.' : '';
+/** Of the agent's own end: while it runs, as after the kill of a child, monitoring has not stopped. */
+function nextOf({ reason, note, status }: GuardianEvent): string {
+  const { lastDeath } = status;
+  const ended = DEATHS.has(reason) && lastDeath !== null && note.startsWith(lastDeath.reason);
+  return ended ? 'Monitoring resumes when the container restarts.' : '';
 }

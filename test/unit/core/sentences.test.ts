@@ -231,6 +231,7 @@ golden('report', () => {
     way: 'fast',
     freedBytes: 40 * MiB,
   } as GcRecord;
+  const lastDeath = { id: '1', at, cause: 'oom-killed', reason: 'Killed.' } as const;
   const children = [2, 3].map((pid) => ({ pid, name: 'chromium', rssBytes: 155 * MiB }));
   const grown: MemoryFacts = {
     ...MEMORY,
@@ -244,7 +245,7 @@ golden('report', () => {
       .map(({ cause, reason }) => `${cause}: ${reason}`),
     judgeVanished(flight).reason,
     eventNote(eventOf('AgentStuck', { at, note: 'Told.', status: statusWith({ lastGc }) })),
-    eventNote(eventOf('AgentOOMKilled', { at, note: 'Killed.', status: statusWith({ lastGc }) })),
+    eventNote(eventOf('AgentOOMKilled', { at, note: 'Killed.', status: statusWith({ lastGc, lastDeath }) })),
     growthKinds(1, grown, MEMORY, []).note,
     growthKinds(1, MEMORY, MEMORY, []).note,
   ];

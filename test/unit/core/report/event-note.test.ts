@@ -61,14 +61,22 @@ describe('eventNote', () => {
     expect(told({}, 'GarbageCollected')).toBe('Told.');
   });
 
-  it('says what comes after a death', () => {
-    expect(eventNote(eventOf('AgentOOMKilled', { note: 'Killed.' }))).toMatch(
-      /^Killed\. Monitoring resumes /,
-    );
+  const dead = (reason: string) => statusWith({ lastDeath: { id: '1', at, cause: 'oom-killed', reason } });
+
+  it('says what comes after the death of the agent, not of a child that it outlives', () => {
+    const killed = eventOf('AgentOOMKilled', {
+      note: 'Killed. What grew: a cache.',
+      status: dead('Killed.'),
+    });
+    expect(eventNote(killed)).toMatch(/^Killed\. .* Monitoring resumes /);
+    const note = "The kernel's OOM killer killed a child process. The agent itself is still running.";
+    expect(eventNote(eventOf('AgentOOMKilled', { note }))).toBe(note);
+    expect(eventNote(eventOf('AgentOOMKilled', { note, status: dead('Killed.') }))).toBe(note);
   });
 
   it('is never longer than an Event may be, and says what comes next all the same', () => {
-    const note = eventNote(eventOf('AgentExited', { note: 'ü '.repeat(341) }));
+    const text = 'ü '.repeat(341);
+    const note = eventNote(eventOf('AgentExited', { note: text, status: dead(text) }));
     expect(bytes(note)).toBeLessThanOrEqual(NOTE_BYTES);
     expect(note).toMatch(/ü… Monitoring resumes .*\.$/);
   });
