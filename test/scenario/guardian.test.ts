@@ -404,7 +404,7 @@ describe('the loop', () => {
       attend() {},
       findings: () => [],
       draining: () => null,
-      status: () => ({ name: 'pre-kill-hook', state: 'idle', why }),
+      status: () => ({ name: 'hook', state: 'idle', why }),
       end: async () => {},
     };
     const { view, clock, agent } = startStory({ options: NO_REMEDIES, remedies: [hook] });
