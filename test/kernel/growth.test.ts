@@ -67,7 +67,7 @@ describeWhere('what grows in an agent', LACKS, () => {
       expect(site?.growthBytes).toBeGreaterThan(MIB);
       expect(growth?.kinds[0]?.kind).toBe('heap');
       const named = new RegExp(`grown in \`rememberTurns \\(.*src/growing\\.ts:${turnsLine}\\)\``);
-      expect(guarded.notes('MemoryGrowthNamed')[0]).toMatch(named);
+      await expect.poll(() => guarded.notes('MemoryGrowthNamed')[0] ?? '').toMatch(named);
 
       await guarded.ended;
       const [report] = reportsIn(directory);
@@ -87,7 +87,7 @@ describeWhere('what grows in an agent', LACKS, () => {
       const { growth } = await guarded.status();
       expect(growth?.sites[0]).toMatchObject({ name: 'rememberAnswers', package: 'conversation-cache' });
       expect(growth?.sites[0]?.file).toMatch(/conversation-cache\/index\.js$/);
-      expect(guarded.notes('MemoryGrowthNamed')[0]).toContain('of conversation-cache');
+      await expect.poll(() => guarded.notes('MemoryGrowthNamed')[0] ?? '').toContain('of conversation-cache');
     });
   }
 

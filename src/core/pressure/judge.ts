@@ -128,6 +128,8 @@ export class Judge {
   }
   /** Until the nearest constraint is at its limit, in seconds; `null` where no end can be foreseen. */
   get secondsToLimit(): number | null {
+    // of memory's two limits the outlook is about the nearer one as of the last assessment
+    if (this.#nearest === 'container' || this.#nearest === 'heap') return this.outlook.secondsToLimit;
     return this.#nearest === null ? null : this.forecastOf(this.#nearest).secondsToLimit;
   }
   /** For how long the growth that the outlook is made from has gone on, in seconds. */
