@@ -21,6 +21,8 @@ export class PressureRemediation implements Remediation {
   readonly #recycler: Recycler;
   readonly #prepare: () => Promise<unknown>;
   readonly #others: readonly Remedy[];
+  /** Those that find and drain, in the order in which they are tried. */
+  readonly #remedies: readonly Pick<Remedy, 'findings' | 'draining'>[];
   #found: Finding[] = [];
   #prepared = false;
   #session: RuntimeSession | undefined;
@@ -39,6 +41,7 @@ export class PressureRemediation implements Remediation {
     this.#deps = { ...deps, report: (finding) => void this.#found.push(finding) };
     this.#recycler = recycler;
     this.#others = others;
+    this.#remedies = [...others, recycler];
   }
 
   follow(agent: AgentProcess | undefined): void {
@@ -55,17 +58,14 @@ export class PressureRemediation implements Remediation {
   }
 
   findings(): Finding[] {
-    const found = [
-      ...this.#found,
-      ...this.#others.flatMap((remedy) => remedy.findings()),
-      ...this.#recycler.findings(),
-    ];
+    const found = this.#found;
     this.#found = [];
+    for (const remedy of this.#remedies) found.push(...remedy.findings());
     return found;
   }
 
   draining(): string | null {
-    for (const remedy of [...this.#others, this.#recycler]) {
+    for (const remedy of this.#remedies) {
       const why = remedy.draining();
       if (why !== null) return why;
     }

@@ -193,7 +193,11 @@ export class AgentObserver {
 
   /** The same objects as before where nothing has changed. */
   #constraints(nowMs: number): readonly Constraint[] {
-    const { constraints } = this.#deps;
-    return constraints.length === 0 ? NONE : constraints.flatMap((source) => source.read(nowMs) ?? []);
+    let read = NONE;
+    for (const source of this.#deps.constraints) {
+      const constraint = source.read(nowMs);
+      if (constraint !== null) read = [...read, constraint];
+    }
+    return read;
   }
 }
