@@ -1,23 +1,10 @@
 import { messageOf } from './core/lib/errors.ts';
-import type { Finding } from './core/model/events.ts';
-import type { AgentProcess, Clock, Exporters, Remediation } from './core/ports/ports.ts';
-import type { AgentObserver, Observation } from './core/pressure/agent-observer.ts';
-import type { Judge } from './core/pressure/judge.ts';
+import type { Clock } from './core/ports/ports.ts';
+import { Round, type RoundDeps } from './core/pressure/round.ts';
 import { TickLoop } from './core/pressure/tick-loop.ts';
-import type { EventRecorder } from './core/report/event-recorder.ts';
-import { exitFinding } from './core/report/exit-finding.ts';
-import type { HistoryStore } from './core/report/history.ts';
 import type { PostMortem } from './core/report/post-mortem.ts';
-import type { StatusView } from './core/report/status-view.ts';
 
-export interface GuardianDeps {
-  observer: AgentObserver;
-  judge: Judge;
-  remediation: Remediation;
-  recorder: EventRecorder;
-  exporters: Exporters;
-  view: StatusView;
-  history: HistoryStore;
+export interface GuardianDeps extends RoundDeps {
   clock: Clock;
   /** The longest sampling interval, in milliseconds. */
   sampleMax: number;
@@ -32,12 +19,14 @@ const SECOND_MS = 1000;
 export class Guardian {
   readonly loop: TickLoop;
   readonly #deps: GuardianDeps;
+  readonly #round: Round;
   #failure: string | undefined;
   #secondMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: GuardianDeps) {
     const { clock, observer, exporters, sampleMax } = deps;
     this.#deps = deps;
+    this.#round = new Round(deps);
     this.loop = new TickLoop({
       clock,
       maxIntervalMs: sampleMax,
@@ -56,7 +45,7 @@ export class Guardian {
     const { observer, clock, recorder } = this.#deps;
     this.#report();
     if (!this.loop.stop()) return;
-    if (observer.agent && !observer.agent.alive()) this.#handleExit(observer.agent, clock.now());
+    this.#round.handleExit(clock.now());
     observer.close();
     this.#report();
     recorder.stopFlightRecording();
@@ -71,8 +60,10 @@ export class Guardian {
   #tick(now: number): void {
     const { observer, judge, remediation } = this.#deps;
     try {
-      if (judge.blind || !observer.isCalm(now)) this.#round(now);
-      if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
+      const calm = !judge.blind && observer.isCalm(now);
+      const found = !calm && this.#round.run(now);
+      if (found) this.#secondMs = now;
+      else if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
       this.#report();
       this.#failure = undefined;
     } catch (error) {
@@ -82,68 +73,13 @@ export class Guardian {
     }
   }
 
-  #round(now: number): void {
-    const { observer, judge, remediation } = this.#deps;
-    if (observer.agent && !observer.agent.alive()) this.#handleExit(observer.agent, now);
-    const found = observer.search(now);
-    if (found) {
-      judge.agentFound();
-      remediation.follow(found);
-      this.#secondMs = now;
-    }
-    const seen = observer.observe(now);
-    if (typeof seen === 'string') this.#judge(now, () => judge.miss(seen, now));
-    else this.#remediate(seen, now);
-  }
-
-  #remediate({ valid, childKilled, ...observed }: Observation, nowMs: number): void {
-    const { judge, remediation, history } = this.#deps;
-    const { reading } = observed;
-    this.#judge(nowMs, () => {
-      const findings = valid ? judge.step(reading, nowMs, remediation.reclaimOutlook) : [];
-      history.add(reading, judge.level);
-      return childKilled ? [...findings, childKilled] : findings;
-    });
-    if (!valid) return;
-    const { memoryLevel: level, outlook, risingSeconds, ready, stuck } = judge;
-    remediation.attend({ ...observed, nowMs, level, outlook, risingSeconds, ready, stuck });
-  }
-
-  /** Judges, and reports the result: a change of level first. */
-  #judge(now: number, judging: () => Finding[]): void {
-    const { judge, recorder, observer } = this.#deps;
-    const before = judge.level;
-    const findings = judging();
-    if (judge.level !== before) {
-      recorder.transition(before, judge.level, now);
-      recorder.recordFlight(observer.agent !== undefined, judge.level);
-    }
-    for (const finding of findings) recorder.event(finding);
-  }
-
-  #handleExit(agent: AgentProcess, now: number): void {
-    const { observer, judge, remediation, recorder, exporters, view } = this.#deps;
-    const { exit, oomKillsDelta } = observer.exitOf(agent, now);
-    const seen = view.postMortem(exit, oomKillsDelta);
-    const cause = remediation.ended(seen.cause);
-    const report = cause === undefined ? seen : { ...seen, reason: `${seen.reason} ${cause}` };
-    const absence = `the agent has ended and no other is found yet (${report.reason})`;
-    view.died(report);
-    recorder.event(exitFinding(report, judge.level, cause !== undefined));
-    exporters.died(report);
-    observer.leave(absence);
-    this.#judge(now, () => judge.agentGone(absence, now));
-    recorder.stopFlightRecording();
-    remediation.follow(undefined);
-  }
-
   /** A tick that fails says nothing about the agent: reported once; without a reading for long, readiness opens. */
   #failed(failure: string, now: number): void {
-    const { exporters, judge } = this.#deps;
+    const { exporters } = this.#deps;
     exporters.readFailed('tick');
     if (failure !== this.#failure) exporters.log('warn', `a tick failed: ${failure}`);
     this.#failure = failure;
-    this.#judge(now, () => judge.miss(failure, now));
+    this.#round.miss(failure, now);
   }
 
   #everySecond(now: number): void {
