@@ -54,7 +54,7 @@ export class Round {
     const seen = view.postMortem(exit, oomKillsDelta);
     const cause = remediation.ended(seen.cause);
     const report = cause === undefined ? seen : { ...seen, reason: `${seen.reason} ${cause}` };
-    const absence = `the agent has ended and no other is found yet (${report.reason})`;
+    const absence = `the agent has ended and no other is found yet (${report.reason.replace(/\.$/, '')})`;
     view.died(report);
     recorder.event(exitFinding(report, judge.level, cause !== undefined));
     exporters.died(report);
