@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SpillwayError } from '../../core/lib/errors.ts';
 import type { PythonFacts } from '../../core/proc/python-facts.ts';
 import { privateDirectory } from './private-directory.ts';
-import { HOOK_MEND, openOrder, type RemoteOrder } from './remote-order.ts';
+import { HOOK_HINT, openOrder, type RemoteOrder } from './remote-order.ts';
 import { RESCUE, RESULT, remoteRescue, remoteScript, remoteWork, SCRIPT, TOKEN, WORK } from './script.ts';
 
 /** What to do in the agent, and how long it may take, in milliseconds. */
@@ -65,7 +65,7 @@ export async function remoteExec(
           ? 'cancelled'
           : `not taken within ${job.takeMs} ms: the main thread ran no Python`;
         throw new SpillwayError('timeout', `the remote call was ${why}`, {
-          hint: HOOK_MEND,
+          hint: HOOK_HINT,
           retryable: true,
         });
       }

@@ -5,7 +5,7 @@ import { type AgentMemory, openMemory } from './agent-memory.ts';
 import { DEBUG_OFFSETS_BYTES, type PythonOffsets, parseDebugOffsets } from './parse-offsets.ts';
 
 /** How a Python agent that cannot be reached from outside can be. */
-export const HOOK_MEND = 'import spillway_hook in the agent (one line; shipped with Spillway)';
+export const HOOK_HINT = 'import spillway_hook in the agent (one line; shipped with Spillway)';
 
 /**
  * Bits of `eval_breaker` (pycore_ceval.h of 3.14 and 3.15). The interpreter changes them from other threads while we
@@ -84,7 +84,7 @@ function mainThread(memory: AgentMemory, runtime: number, offsets: PythonOffsets
     refuse('its interpreter does not run in the main thread of the process');
   if (memory.int32(interpreter + of.remoteDebuggingEnabled) !== 1)
     refuse('remote debugging is disabled', {
-      hint: `start it without PYTHON_DISABLE_REMOTE_DEBUG and -X disable-remote-debug, or ${HOOK_MEND}`,
+      hint: `start it without PYTHON_DISABLE_REMOTE_DEBUG and -X disable-remote-debug, or ${HOOK_HINT}`,
     });
   return thread;
 }
@@ -119,7 +119,7 @@ function orderIn(memory: AgentMemory, offsets: PythonOffsets, thread: number): R
 
 function refuse(why: string, options: { hint?: string; retryable?: boolean } = {}): never {
   throw new SpillwayError('refused', `the Python agent is unreachable: ${why}`, {
-    hint: HOOK_MEND,
+    hint: HOOK_HINT,
     ...options,
   });
 }

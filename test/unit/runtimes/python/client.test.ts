@@ -123,7 +123,6 @@ describe.skipIf(REMOTE_PYTHONS.length === 0)(
         agent = await pythonAgent(python, ['none', 'sleep'], { env });
         await expect(agent.client.collect()).rejects.toMatchObject({
           code: 'refused',
-          message: expect.stringContaining('switched off'),
           hint: expect.stringContaining('PYTHON_DISABLE_REMOTE_DEBUG'),
         });
         expect(await agent.works()).toBe(true);
