@@ -15,7 +15,7 @@ const SHEDDING = ['--warn-ratio', '0.6', '--shed-ratio', '0.7'];
 
 describeWhere('an agent full of garbage under a limit', LACKS, () => {
   for (const { bin, version } of TWO_NODES) {
-    it(`is collected, and it is told what that brought and cost (Node ${version})`, async () => {
+    it(`is collected, and the event says what it freed and cost (Node ${version})`, async () => {
       const command = agentOn(bin, TOO_MUCH, 'node-agent', GARBAGE);
       // reading a profile collects too, and is not what is tested here
       const options = ['--limit', `${LIMIT_MIB}Mi`, ...SHEDDING, '--profile', 'off'];
@@ -36,8 +36,8 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
       expect(lastGc?.freedBytes).toBeGreaterThan(5 * MIB);
       expect(lastGc?.stallMs).toBeGreaterThan(0);
       expect(lastGc?.note).toMatch(/MiB returned in a pause of /);
-      const told = () => guarded.notes('GarbageCollected').join().includes('returned in a pause');
-      await until(told, 'it is told'); // by the next round of the loop
+      const reported = () => guarded.notes('GarbageCollected').join().includes('returned in a pause');
+      await until(reported, 'the event'); // emitted by the next tick
       await until(
         async () => (await guarded.metric('spillway_gc_runs_total{result="freed"}')) >= 1,
         'it is counted',
@@ -71,12 +71,12 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
     expect(portsOf(await guarded.agentPid())).toEqual([]);
   });
 
-  it('that does something of its own at SIGUSR1 gets it once, and that is told', async () => {
+  it('that does something of its own at SIGUSR1 gets it once, and the status says so', async () => {
     const command = agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE, 'handler');
     const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, ...SHEDDING, '--', ...command]);
     const note = async () => (await guarded.status()).lastGc?.note ?? '';
     const opened = /opened no inspector/;
-    await until(async () => opened.test(await note()), 'it is told');
+    await until(async () => opened.test(await note()), 'the note');
     expect((await guarded.status()).lastGc?.verdict).toBe('refused');
     // a busy agent comes to its handler late
     await until(() => guarded.text.out.includes('handled'), 'it is handled');

@@ -94,7 +94,7 @@ describe('being un-ready without gain', () => {
 });
 
 describe('blindness', () => {
-  it('opens readiness, is told when it lasts, and ends with the next reading', async () => {
+  it('opens readiness, is reported when it lasts, and ends with the next reading', async () => {
     const story = await watched().holds(10, 460);
     expect(story.judge.ready).toBe(false);
     story.exporters.takeReasons();

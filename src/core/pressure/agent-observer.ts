@@ -140,8 +140,10 @@ export class AgentObserver {
     if (!agent) return this.#absence;
     let reading: Reading;
     try {
-      const rssBytes = this.tree?.rssBytes ?? 0;
-      reading = { ...agent.read(nowMs), rssBytes, heap: remediation.heap, others: this.#constraints(nowMs) };
+      reading = agent.read(nowMs); // a fresh object: what follows completes it
+      reading.rssBytes = this.tree?.rssBytes ?? 0;
+      reading.heap = remediation.heap;
+      reading.others = this.#constraints(nowMs);
     } catch (error) {
       this.#interval.lost();
       exporters.readFailed(error instanceof SpillwayError ? error.code : 'read');

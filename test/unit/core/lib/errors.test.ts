@@ -27,6 +27,5 @@ it('may be tried again where the code or the thrower says so', () => {
 it('keeps what an agent may have written to one short line', () => {
   const { message } = new SpillwayError('refused', `it answers\n\u001b[31m${'x'.repeat(1000)}`);
   expect(message).toHaveLength(500);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
-  expect(message).not.toMatch(/[\u0000-\u001f]/);
+  expect(message).not.toMatch(/\p{Cc}/u);
 });
