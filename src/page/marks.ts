@@ -41,14 +41,16 @@ export function drawMarks(canvas: Canvas, picture: Picture, marks: readonly Mark
     if (right <= left) continue;
     ctx.fillStyle = ink('--gap');
     ctx.fillRect(left, bbox.top, right - left, bbox.height);
-    text(ctx, 'no reading', (left + right) / 2, bottom - TEXT_HEIGHT * px, right - left, ink('--faint'));
+    ctx.fillStyle = ink('--faint');
+    nameGap(ctx, { left, right }, bottom - TEXT_HEIGHT * px);
   }
 
   const named: number[] = [];
   for (const mark of marks.filter(({ at }) => inside(at)).toSorted((a, b) => weight(b) - weight(a))) {
     const at = Math.round(x(mark.at));
     if (mark.kind === 'collection') {
-      triangle(ctx, at, bottom, 5 * px, ink('--held'));
+      ctx.fillStyle = ink('--held');
+      triangle(ctx, at, bottom, 5 * px);
       continue;
     }
     const death = mark.kind === 'death';
@@ -56,7 +58,7 @@ export function drawMarks(canvas: Canvas, picture: Picture, marks: readonly Mark
     ctx.strokeStyle = color;
     ctx.lineWidth = death ? 2 * px : px;
     ctx.setLineDash(death ? [] : [2 * px, 2 * px]);
-    stroke(ctx, at, bbox.top, at, bottom);
+    verticalLine(ctx, at, bbox.top, bottom);
     ctx.setLineDash([]);
     if (named.some((other) => Math.abs(other - at) < NAME_WIDTH * px)) continue;
     named.push(at);
@@ -106,22 +108,19 @@ function nameLines(canvas: Canvas, { columns, topBytes }: Picture, ink: Ink): vo
   }
 }
 
-function text(
+/** Written where there is room for it. */
+function nameGap(
   ctx: CanvasRenderingContext2D,
-  words: string,
-  x: number,
+  { left, right }: { left: number; right: number },
   y: number,
-  room: number,
-  color: string,
 ): void {
-  if (ctx.measureText(words).width > room) return;
-  ctx.fillStyle = color;
+  const words = 'no reading';
+  if (ctx.measureText(words).width > right - left) return;
   ctx.textAlign = 'center';
-  ctx.fillText(words, x, y);
+  ctx.fillText(words, (left + right) / 2, y);
 }
 
-function triangle(ctx: CanvasRenderingContext2D, x: number, y: number, size: number, color: string): void {
-  ctx.fillStyle = color;
+function triangle(ctx: CanvasRenderingContext2D, x: number, y: number, size: number): void {
   ctx.beginPath();
   ctx.moveTo(x - size, y);
   ctx.lineTo(x + size, y);
@@ -129,9 +128,9 @@ function triangle(ctx: CanvasRenderingContext2D, x: number, y: number, size: num
   ctx.fill();
 }
 
-function stroke(ctx: CanvasRenderingContext2D, x1: number, y1: number, x2: number, y2: number): void {
+function verticalLine(ctx: CanvasRenderingContext2D, x: number, top: number, bottom: number): void {
   ctx.beginPath();
-  ctx.moveTo(x1, y1);
-  ctx.lineTo(x2, y2);
+  ctx.moveTo(x, top);
+  ctx.lineTo(x, bottom);
   ctx.stroke();
 }
