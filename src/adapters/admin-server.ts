@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { isLoopback } from '../core/lib/address.ts';
 import { describeError, SpillwayError } from '../core/lib/errors.ts';
 import { deny } from './admin-access.ts';
-import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, retryAfter, send } from './http-answer.ts';
+import { fail, MAX_HEADER_BYTES, refuseBroken, retryAfter, sendJson } from './http-answer.ts';
 import { listenOn } from './listen.ts';
 
 const MAX_CONNECTIONS = 16;
@@ -61,7 +61,7 @@ export function createAdminServer(deps: AdminServerDeps): AdminServer {
     running.add(path);
     try {
       const result = await action(new URLSearchParams(query));
-      send(response, 200, JSON_TYPE, [JSON.stringify(result)]);
+      sendJson(response, 200, JSON.stringify(result));
     } catch (error) {
       refuse(response, error);
     } finally {

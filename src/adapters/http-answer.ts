@@ -28,12 +28,17 @@ type ProblemStatus = keyof typeof PROBLEMS;
 type Headers = Record<string, string>;
 type Part = string | Buffer;
 
-/** A whole answer in parts that are sent as they are; never kept by caches on the way. */
+/** What an answer says: parts that are sent as they are. */
+interface Content {
+  type: string;
+  parts: readonly Part[];
+}
+
+/** A whole answer; never kept by caches on the way. */
 export function send(
   response: ServerResponse,
   status: number,
-  type: string,
-  parts: readonly Part[],
+  { type, parts }: Content,
   headers: Headers = {},
 ): void {
   const length = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
@@ -48,11 +53,21 @@ export function send(
   response.end(parts[last]);
 }
 
+/** An answer in JSON, already rendered. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  json: string | Buffer,
+  headers: Headers = {},
+): void {
+  send(response, status, { type: JSON_TYPE, parts: [json] }, headers);
+}
+
 /** A 200 that may be large; a client that has not read it after ten seconds is cut off. */
 export function sendLarge(response: ServerResponse, type: string, parts: readonly Part[]): void {
   const deadline = setTimeout(() => response.destroy(), LARGE_RESPONSE_MS).unref();
   response.once('close', () => clearTimeout(deadline));
-  send(response, 200, type, parts);
+  send(response, 200, { type, parts });
 }
 
 /** The API's error object with a fitting status. */
@@ -62,7 +77,7 @@ export function fail(
   message: string,
   headers: Headers = {},
 ): void {
-  send(response, status, JSON_TYPE, [problem(status, message)], headers);
+  sendJson(response, status, problem(status, message), headers);
 }
 
 /** `Retry-After` takes whole seconds; 0 would invite the client back at once. */

@@ -14,7 +14,7 @@ import {
   MAX_HEADER_BYTES,
   refuseBroken,
   retryAfter,
-  send,
+  sendJson,
   sendLarge,
 } from './http-answer.ts';
 import { listenOn } from './listen.ts';
@@ -180,8 +180,8 @@ function routes(
     if (request.headers['user-agent']?.startsWith('kube-probe/')) onProbe();
     const { ready, body: whole } = current();
     const body = isRebound(request) ? JSON.stringify({ ready }) : whole;
-    if (ready) send(response, 200, JSON_TYPE, [body]);
-    else send(response, 503, JSON_TYPE, [body], retryAfter(deps.retryAfterSeconds()));
+    if (ready) sendJson(response, 200, body);
+    else sendJson(response, 503, body, retryAfter(deps.retryAfterSeconds()));
   });
   // Mounted, not routed: nginx and Envoy ask with the method, and Envoy also with the path, of the request they hold.
   app.use('/admit', (request, response) => {
@@ -193,13 +193,13 @@ function routes(
     else fail(response, 503, reason, { ...retryAfter(retryAfterSeconds), ...headers });
   });
   probe('/livez', (_request, response) => {
-    if (deps.livez()) send(response, 200, JSON_TYPE, ['{"live":true}']);
+    if (deps.livez()) sendJson(response, 200, '{"live":true}');
     else fail(response, 503, "the guardian's loop does not tick");
   });
   getLarge('/metrics', async (_request, response) => {
     sendLarge(response, deps.metrics.contentType, [await metricsBody()]);
   });
-  get('/v1/status', (_request, response) => send(response, 200, JSON_TYPE, [current().body]));
+  get('/v1/status', (_request, response) => sendJson(response, 200, current().body));
   getLarge('/v1/history', (_request, response) => sendLarge(response, JSON_TYPE, [historyBody()]));
   getLarge('/v1/post-mortems', (_request, response) => {
     const bodies = deps

@@ -37,7 +37,7 @@ export function servePage(
       if (knows(asked['if-none-match'], headers.ETag)) return void response.writeHead(304, headers).end();
       const body = await (gzip ? compressed() : plain());
       const encoding = gzip ? { 'Content-Encoding': 'gzip' } : undefined;
-      send(response, 200, 'text/html; charset=utf-8', [body], { ...headers, ...encoding });
+      send(response, 200, { type: 'text/html; charset=utf-8', parts: [body] }, { ...headers, ...encoding });
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
       fail(response, 404, 'this build of the guardian has no page');

@@ -3,7 +3,7 @@ import { createServer } from 'node:https';
 import type { KeyPair } from '../core/inject/certificate.ts';
 import { Uploads } from '../core/lib/uploads.ts';
 import { type ConnectionBounds, Connections } from './connections.ts';
-import { fail, JSON_TYPE, MAX_HEADER_BYTES, refuseBroken, send } from './http-answer.ts';
+import { fail, MAX_HEADER_BYTES, refuseBroken, send, sendJson } from './http-answer.ts';
 import { listenOn } from './listen.ts';
 
 /**
@@ -87,7 +87,7 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
       if (dropped) return;
       if (answer === undefined)
         return refuse(response, 400, 'the body is not an AdmissionReview of admission.k8s.io/v1');
-      send(response, 200, JSON_TYPE, [answer]);
+      sendJson(response, 200, answer);
     } finally {
       upload.end();
     }
@@ -103,12 +103,12 @@ export function createWebhookServer(deps: WebhookServerDeps, pair: KeyPair): Web
     } else if (path !== '/livez' && path !== '/readyz' && path !== '/metrics') {
       refuse(response, 404, 'no such route');
     } else if (!reads) refuse(response, 405, 'the only methods are GET and HEAD');
-    else if (path === '/livez') send(response, 200, JSON_TYPE, ['{"live":true}']);
+    else if (path === '/livez') sendJson(response, 200, '{"live":true}');
     else if (path === '/metrics')
-      send(response, 200, deps.metrics.contentType, [await deps.metrics.render()]);
+      send(response, 200, { type: deps.metrics.contentType, parts: [await deps.metrics.render()] });
     else {
       const unready = draining ? 'the injector is shutting down' : deps.unready();
-      if (unready === undefined) send(response, 200, JSON_TYPE, ['{"ready":true}']);
+      if (unready === undefined) sendJson(response, 200, '{"ready":true}');
       else fail(response, 503, unready, { 'Retry-After': '1' });
     }
   }
