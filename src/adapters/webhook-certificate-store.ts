@@ -23,6 +23,14 @@ interface Configuration {
   webhooks?: { name: string; clientConfig: { caBundle?: string } }[];
 }
 
+interface StoreRequest {
+  method: 'GET' | 'PUT' | 'PATCH';
+  path: string;
+  /** Sent as JSON. */
+  body?: unknown;
+  signal: AbortSignal;
+}
+
 /** The authority that signs stands before those that are trusted beside it. */
 const FIRST_PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n?/;
 const PATCH = 'application/json-patch+json';
@@ -46,11 +54,8 @@ export function createWebhookCertificateStore(
   const whole = new WeakMap<Stored, Secret>();
 
   async function send(
-    method: 'GET' | 'PUT' | 'PATCH',
-    path: string,
+    { method, path, body, signal }: StoreRequest,
     expected: readonly number[],
-    signal: AbortSignal,
-    body?: unknown,
   ): Promise<{ status: number; body: unknown }> {
     const answer = await connection
       .send({
@@ -73,7 +78,7 @@ export function createWebhookCertificateStore(
 
   return {
     async read(signal) {
-      const { status, body } = await send('GET', secret, [200, 404], signal);
+      const { status, body } = await send({ method: 'GET', path: secret, signal }, [200, 404]);
       if (status === 404)
         throw new SpillwayError(
           'kubernetes',
@@ -104,14 +109,15 @@ export function createWebhookCertificateStore(
           'ca.key': authority.key,
         }).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
       );
-      const { status } = await send('PUT', secret, [200, 404, 409], signal, { ...whole.get(over), data });
+      const body = { ...whole.get(over), data };
+      const { status } = await send({ method: 'PUT', path: secret, body, signal }, [200, 404, 409]);
       return status === 200;
     },
 
     async trust(authorities, signal) {
       const caBundle = Buffer.from(authorities).toString('base64');
-      const { metadata, webhooks = [] } = (await send('GET', configuration, [200], signal))
-        .body as Configuration;
+      const read = await send({ method: 'GET', path: configuration, signal }, [200]);
+      const { metadata, webhooks = [] } = read.body as Configuration;
       const changes = webhooks.flatMap(({ clientConfig }, i) =>
         clientConfig.caBundle === caBundle
           ? []
@@ -119,7 +125,7 @@ export function createWebhookCertificateStore(
       );
       if (changes.length === 0) return false;
       const same = { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion };
-      await send('PATCH', configuration, [200], signal, [same, ...changes]);
+      await send({ method: 'PATCH', path: configuration, body: [same, ...changes], signal }, [200]);
       return true;
     },
 
