@@ -64,8 +64,8 @@ export async function assemble(
     ...{ options: config, mode, findAgent, machine, clock, exporters, history, metrics },
     ...{ constraints, remedies, advice, collected, version },
   });
-  const http = composeHttp(config, { loop: guardian.loop, judge, view }, metrics, logger, {
-    ...{ recorder, subscribe },
+  const reports = {
+    ...{ metrics, recorder, subscribe },
     history: () =>
       historyReport({
         history: history.render(),
@@ -73,7 +73,8 @@ export async function assemble(
         postMortems: recorder.list(),
         ...{ collections, version },
       }),
-  });
+  };
+  const http = composeHttp(config, { loop: guardian.loop, judge, view }, reports, logger);
   const admin = composeAdmin(config, remediation, logger);
   return { guardian, remediation, view, admin, http, logger, notifier, recorder, life };
 }

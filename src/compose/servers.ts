@@ -18,13 +18,18 @@ import type { ComposedExporters } from './exporters.ts';
 /** The page at `/`: the build says where it lies, as seen from the bundle's chunk that this becomes part of. */
 const PAGE = fileURLToPath(new URL(process.env['SPILLWAY_PAGE'] ?? '../../dist/page.html', import.meta.url));
 
+/** What clients read beside the status. */
+interface Reports extends Pick<ComposedExporters, 'recorder' | 'subscribe'> {
+  metrics: Metrics;
+  history(): HistoryReport;
+}
+
 /** What reads: probes, metrics, status, page. */
 export function composeHttp(
   config: Config,
   { loop, judge, view }: Pick<Guardian, 'loop'> & { judge: Judge; view: StatusView },
-  metrics: Metrics,
+  { metrics, recorder, subscribe, history }: Reports,
   logger: Logger,
-  reports: Pick<ComposedExporters, 'recorder' | 'subscribe'> & { history(): HistoryReport },
 ): HttpServer {
   const admission = new Admission(config, Math.random());
   const retryAfter = () => retryAfterSeconds(judge.secondsToLimit, config);
@@ -47,10 +52,10 @@ export function composeHttp(
       };
     },
     page: PAGE,
-    history: reports.history,
-    postMortems: reports.recorder.list,
+    history,
+    postMortems: recorder.list,
     metrics,
-    subscribe: reports.subscribe,
+    subscribe,
     onError: (error) => logger.warn(`a request failed: ${String(error)}`),
   });
 }
