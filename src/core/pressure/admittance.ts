@@ -4,7 +4,14 @@ import { memoryLimitedBy, type Reading, unreclaimableBytes } from '../model/read
 import type { Level } from '../model/status.ts';
 import { describeUse } from './describe.ts';
 import type { Thresholds } from './level.ts';
-import { isReady, nextReadiness, READY, type ReadinessState, type ReclaimOutlook } from './readiness.ts';
+import {
+  isReady,
+  nextReadiness,
+  READY,
+  type ReadinessInput,
+  type ReadinessState,
+  type ReclaimOutlook,
+} from './readiness.ts';
 
 /** A limit this near is no rest, whatever the last second shows. */
 const RISING_SECONDS = 16;
@@ -21,6 +28,9 @@ export interface AdmittanceInput {
   nowMs: number;
   reclaim: ReclaimOutlook | undefined;
 }
+
+/** Use of one constraint, in its own unit. */
+type Use = Pick<ReadinessInput, 'level' | 'heldBytes' | 'limitBytes'>;
 
 /**
  * Readiness by usage: of memory, and of what is nearest beside it. Each has its own unit: a switch from one to the other is
@@ -48,16 +58,20 @@ export class Admittance {
     return this.ready && (this.#memory.relieved || this.#other.relieved);
   }
 
-  judge({ reading, other, secondsToLimit, nowMs, reclaim, ...levels }: AdmittanceInput): void {
+  judge({ reading, other, memoryLevel, otherLevel, secondsToLimit, nowMs, reclaim }: AdmittanceInput): void {
     // what falls or rests is the use of the limit that is near
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
-    const used = heap?.usedBytes ?? unreclaimableBytes(reading);
-    const memory = { used, limit: heap?.limitBytes ?? reading.limitBytes };
+    const memory = {
+      level: memoryLevel,
+      heldBytes: heap?.usedBytes ?? unreclaimableBytes(reading),
+      limitBytes: heap?.limitBytes ?? reading.limitBytes,
+    };
     const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const known = reclaim && rising ? { ...reclaim, working: true } : reclaim;
-    this.#memory = this.#next(this.#memory, levels.memoryLevel, memory, nowMs, known);
+    this.#memory = this.#next(this.#memory, memory, nowMs, known);
+    const beside = { level: otherLevel, heldBytes: other?.used ?? 0, limitBytes: other?.limit ?? 1 };
     // what is known of collections and work in flight is about memory
-    this.#other = this.#next(this.#other, levels.otherLevel, other ?? { used: 0, limit: 1 }, nowMs);
+    this.#other = this.#next(this.#other, beside, nowMs);
   }
 
   reset(): void {
@@ -81,18 +95,16 @@ export class Admittance {
 
   #next(
     state: ReadinessState,
-    level: Level,
-    { used, limit }: Pick<Constraint, 'used' | 'limit'>,
+    { level, heldBytes, limitBytes }: Use,
     nowMs: number,
     reclaim?: ReclaimOutlook,
   ): ReadinessState {
     const { warnRatio, shedRatio, recoverMargin, maxUnready: maxUnreadyMs } = this.#options;
     const shed = {
-      enterBytes: shedRatio * limit,
-      leaveBytes: (shedRatio - recoverMargin) * limit,
-      calmBytes: (warnRatio - recoverMargin) * limit,
+      enterBytes: shedRatio * limitBytes,
+      leaveBytes: (shedRatio - recoverMargin) * limitBytes,
+      calmBytes: (warnRatio - recoverMargin) * limitBytes,
     };
-    const use = { level, heldBytes: used, limitBytes: limit };
-    return nextReadiness(state, { ...use, nowMs, maxUnreadyMs, reclaim, shed });
+    return nextReadiness(state, { level, heldBytes, limitBytes, nowMs, maxUnreadyMs, reclaim, shed });
   }
 }

@@ -154,7 +154,7 @@ export class AgentObserver {
     const kills = this.#kills;
     const family = this.tree ?? NO_FAMILY;
     const waited = kills.pending;
-    const childKilled = kills.settle(agent.info.pid, family, nowMs, () => agent.dying(), agent.sharesGroup);
+    const childKilled = kills.settle(agent, family, nowMs);
     const survived = waited && !kills.pending;
     if (kills.count(agent.oomKills(), nowMs, family))
       clock.setTimer(() => !this.#closed && this.#tree.sample(), GONE_AFTER_MS);

@@ -48,9 +48,9 @@ export class EventRecorder {
     view.levelChanged();
     const status = view.status();
     exporters.transition(before, level);
-    history.transition(nowMs, before, level, status.ratio ?? 0, status.reason);
+    const { ratio, reason, secondsToLimit } = status;
+    history.transition({ atMs: nowMs, from: before, to: level, ratio: ratio ?? 0, reason });
     exporters.stream('status', () => status);
-    const { ratio, secondsToLimit } = status;
     exporters.stream('advice', () => ({ action: ADVICE[level], level, ratio, secondsToLimit }));
   }
 

@@ -47,6 +47,7 @@ export interface RenderedHistory {
 /** Turns monotonic milliseconds into ISO time. */
 export type ToIso = (atMs: number) => string;
 
+/** One change of level as it is recorded; `atMs` in monotonic milliseconds. */
 interface Change extends Omit<Transition, 'at'> {
   atMs: number;
 }
@@ -59,7 +60,7 @@ export class HistoryStore {
   readonly #fine = new Ring(FINE_READINGS);
   readonly #near = new Ring(NEAR_READINGS);
   readonly #coarse = new Ring(COARSE_READINGS + 1); // one more for the second that has just begun
-  readonly #transitions: Change[] = [];
+  readonly #transitions: Readonly<Change>[] = [];
   readonly #toIso: ToIso;
   #lastMs = Number.NEGATIVE_INFINITY;
 
@@ -87,8 +88,8 @@ export class HistoryStore {
   }
 
   /** Records a change of level; the readings around it are kept finely. */
-  transition(atMs: number, from: Level, to: Level, ratio: number, reason: string): void {
-    this.#transitions.push({ atMs, from, to, ratio, reason });
+  transition(change: Readonly<Change>): void {
+    this.#transitions.push(change);
     if (this.#transitions.length > TRANSITIONS) this.#transitions.shift();
   }
 

@@ -1,6 +1,7 @@
 import { formatBytes } from '../lib/units.ts';
 import type { Finding } from '../model/events.ts';
 import type { Family, ProcessShare } from '../model/process.ts';
+import type { AgentProcess } from '../ports/ports.ts';
 
 /** After a kill in its cgroup, the agent is dead or seen to be dying within this time; else it was a child that died. */
 const SETTLES_MS = 500;
@@ -49,22 +50,20 @@ export class OomKillCounter {
   /**
    * The kill of a child, once it is clear that the agent lives on. An agent that is killed may take seconds to return what
    * it holds, and runs until then as far as `/proc` tells: `dying` looks closer.
-   * @param shared others than the agent are charged to its cgroup: a kill there is one of its own only when one of its
-   *   processes is gone
+   * Where others than the agent are charged to its cgroup, a kill there is one of its own only when one of its processes
+   * is gone.
    */
   settle(
-    agentPid: number,
+    agent: Pick<AgentProcess, 'info' | 'dying' | 'sharesGroup'>,
     family: Family,
     nowMs: number,
-    dying: () => boolean,
-    shared = false,
   ): Finding | undefined {
     const pending = this.#pending;
-    if (pending && nowMs - pending.atMs >= SETTLES_MS && !dying()) {
+    if (pending && nowMs - pending.atMs >= SETTLES_MS && !agent.dying()) {
       this.#pending = undefined;
       const left = new Set(family.pids);
       const goneCount = pending.before.pids.filter((pid) => !left.has(pid)).length;
-      const count = shared ? Math.min(pending.count, goneCount) : pending.count;
+      const count = agent.sharesGroup ? Math.min(pending.count, goneCount) : pending.count;
       this.#total += count;
       this.#untold.count += count;
       if (count > 0) this.#untold.gone.push(...pending.before.processes.filter(({ pid }) => !left.has(pid)));
@@ -80,7 +79,7 @@ export class OomKillCounter {
     const what = count === 1 ? 'a child process' : `${count} child processes`;
     return {
       reason: 'AgentOOMKilled',
-      note: `The kernel's OOM killer killed ${what} in the agent's cgroup${who && `: ${who}`}. The agent itself (pid ${agentPid}) is still running.`,
+      note: `The kernel's OOM killer killed ${what} in the agent's cgroup${who && `: ${who}`}. The agent itself (pid ${agent.info.pid}) is still running.`,
     };
   }
 

@@ -86,7 +86,7 @@ describe('HistoryStore', () => {
 
   it('keeps what is near a transition after it left the fine ring', () => {
     const store = filled(0, 10_000, 50);
-    store.transition(10_000, 'ok', 'warning', 0.76, 'why');
+    store.transition({ atMs: 10_000, from: 'ok', to: 'warning', ratio: 0.76, reason: 'why' });
     filled(10_050, 120_000, 50, store);
     const times = store.render().readings.map(ms);
     const near = times.filter((t) => t >= 8000 && t <= 12_000);
@@ -98,7 +98,8 @@ describe('HistoryStore', () => {
     const store = new HistoryStore(toIso);
     for (let t = 0; t < 100_000; t += 5) {
       store.add(reading(t), 'ok');
-      if (t % 500 === 0) store.transition(t, 'ok', 'warning', 0.75, `at ${t}`);
+      if (t % 500 === 0)
+        store.transition({ atMs: t, from: 'ok', to: 'warning', ratio: 0.75, reason: `at ${t}` });
     }
     const { readings, transitions } = store.render();
     expect(readings.length).toBeLessThanOrEqual(FINE_READINGS + NEAR_READINGS + COARSE_READINGS);
@@ -121,7 +122,8 @@ describe('HistoryStore', () => {
         gaps.forEach((gap, i) => {
           t += gap;
           store.add(reading(t, 100 + (gap % 900)), 'ok');
-          if (i % 100 === 50) store.transition(t, 'ok', 'warning', 0.75, '');
+          if (i % 100 === 50)
+            store.transition({ atMs: t, from: 'ok', to: 'warning', ratio: 0.75, reason: '' });
         });
         const times = store.render().readings.map(ms);
         expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
