@@ -1,5 +1,4 @@
 import type { GcDecision } from '../core/gc/decision.ts';
-import type { GcPlan } from '../core/gc/plan.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
@@ -13,9 +12,7 @@ import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
 import { awaitReclaim, type Use } from './await-reclaim.ts';
 import type { HeapMonitor } from './heap-monitor.ts';
 import { POLL_MS } from './poll-interval.ts';
-import type { RuntimeConnection } from './runtime-connection.ts';
-import type { SessionContext } from './session-context.ts';
-import type { SessionDeps } from './session-deps.ts';
+import type { SessionParts } from './session-parts.ts';
 
 /** The same outcome is reported again this much later: `lastGc` and the metrics have every run. */
 const TELL_AGAIN_MS = 60_000;
@@ -36,11 +33,7 @@ const NOTHING_FREED = {
   stallMs: 0,
 };
 
-/** What the parts of one life share with its collections. */
-export interface GcRunnerDeps extends SessionDeps {
-  context: SessionContext;
-  connection: RuntimeConnection;
-  plan: GcPlan;
+export interface GcRunnerDeps extends SessionParts {
   heap: HeapMonitor;
   /** Whoever wants to know what the runtime said of its heap. */
   see(facts: HeapFacts | null): void;

@@ -1,4 +1,3 @@
-import type { GcPlan } from '../core/gc/plan.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import type { GrowthReport } from '../core/model/growth-report.ts';
 import type { HeapFacts, Profile } from '../core/model/heap.ts';
@@ -8,9 +7,7 @@ import type { Situation } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import { growthKinds, type MemoryFacts, plainSite } from '../core/report/growth-breakdown.ts';
-import type { RuntimeConnection } from './runtime-connection.ts';
-import type { SessionContext } from './session-context.ts';
-import type { SessionDeps } from './session-deps.ts';
+import type { SessionParts } from './session-parts.ts';
 import { within } from './waiting.ts';
 
 /** A reading stops the agent as a collection does: the first one after so much growth (of the limit) since sampling began … */
@@ -37,21 +34,15 @@ interface Sampling {
 export class HeapProfiler {
   #report: GrowthReport | undefined;
 
-  readonly #context: SessionContext;
-  readonly #connection: RuntimeConnection;
-  readonly #plan: GcPlan;
-  readonly #deps: SessionDeps;
+  readonly #parts: SessionParts;
   /** When things were still calm: growth is measured against it. */
   #baseline: MemoryFacts | undefined;
   #sampling: Sampling | undefined;
   #reported = false;
   #retryMs = Number.NEGATIVE_INFINITY;
 
-  constructor(present: SessionContext, hand: RuntimeConnection, plan: GcPlan, deps: SessionDeps) {
-    this.#context = present;
-    this.#connection = hand;
-    this.#plan = plan;
-    this.#deps = deps;
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
   }
 
   get report(): GrowthReport | undefined {
@@ -66,7 +57,7 @@ export class HeapProfiler {
   see(facts: HeapFacts): void {
     if (this.#baseline && !this.#baseline.heap)
       this.#baseline = {
-        ...this.#memory(this.#context.situation, facts),
+        ...this.#memory(this.#parts.context.situation, facts),
         processes: this.#baseline.processes,
       };
   }
@@ -76,15 +67,15 @@ export class HeapProfiler {
    * @throws SpillwayError only where the connection is kept for a more serious moment
    */
   async follow(client: RuntimeClient, heap: HeapFacts | null): Promise<void> {
-    const { options, clock, log } = this.#deps;
-    const { level } = this.#context.situation;
+    const { options, clock, log } = this.#parts;
+    const { level } = this.#parts.context.situation;
     if (options.profile === 'off' || !canProfile(client) || !atLeast(level, 'warning')) return;
     if (clock.now() < this.#retryMs) return;
     try {
       if (this.#sampling?.client !== client) await this.start();
       else if (this.#isDue(this.#sampling, heap)) await this.read();
     } catch (error) {
-      if (this.#context.over) return;
+      if (this.#parts.context.over) return;
       if (error instanceof SpillwayError && error.code === 'deferred') throw error; // the moment for it has not come
       this.#retryMs = clock.now() + RETRY_MS;
       this.#sampling = undefined;
@@ -102,15 +93,15 @@ export class HeapProfiler {
 
   /** Names what grew. @throws SpillwayError, SpillwayError `unavailable` */
   async read(): Promise<GrowthReport & { file: string | null }> {
-    const { clock, stalled, keep } = this.#deps;
+    const { clock, stalled, keep } = this.#parts;
     const client = await this.#open();
     const facts = await client.facts();
-    this.#context.check();
-    const profile = await this.#connection.occupy(client.profile());
+    this.#parts.context.check();
+    const profile = await this.#parts.connection.occupy(client.profile());
     stalled(profile.stallMs);
-    this.#context.check();
-    const { situation } = this.#context;
-    this.#plan.looked(
+    this.#parts.context.check();
+    const { situation } = this.#parts.context;
+    this.#parts.plan.looked(
       facts?.usedBytes ?? unreclaimableBytes(situation.reading),
       profile.stallMs,
       clock.now(),
@@ -120,39 +111,45 @@ export class HeapProfiler {
     this.#report = growth;
     if (!this.#reported && atLeast(situation.level, 'warning') && growth.kinds.length > 0) {
       this.#reported = true;
-      this.#deps.report({ reason: 'MemoryGrowthNamed', note: growth.note });
+      this.#parts.report({ reason: 'MemoryGrowthNamed', note: growth.note });
     }
     const file = profile.file && (await within(clock, KEEP_MS, keep(profile.file)));
     return { ...growth, file: file ?? null };
   }
 
   async #open(): Promise<ProfilingReach> {
-    const client = await this.#connection.open();
+    const client = await this.#parts.connection.open();
     if (canProfile(client)) return client;
     throw new SpillwayError('unavailable', `no growth profile of ${client.runtime} agents`);
   }
 
   #now(): Pick<Sampling, 'sinceMs' | 'heldBytes' | 'level'> {
-    const { level, reading } = this.#context.situation;
-    return { sinceMs: this.#deps.clock.now(), heldBytes: unreclaimableBytes(reading), level };
+    const { level, reading } = this.#parts.context.situation;
+    return { sinceMs: this.#parts.clock.now(), heldBytes: unreclaimableBytes(reading), level };
   }
 
   #isDue(last: Sampling, heap: HeapFacts | null): boolean {
-    const { agent, situation } = this.#context;
+    const { agent, situation } = this.#parts.context;
     const { level, reading } = situation;
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#parts.clock.now();
     const held = unreclaimableBytes(reading);
     const { share, ms } = last.read ? NAME_AGAIN : NAME_AFTER;
     if (held - last.heldBytes < share * reading.limitBytes) return false;
     const rose = last.read && level !== last.level && atLeast(level, last.level);
     if (!rose && nowMs - last.sinceMs < ms) return false;
-    return this.#plan.affordsLook({ nowMs, level, heap, heldBytes: held, runtime: agent.worker.runtime });
+    return this.#parts.plan.affordsLook({
+      nowMs,
+      level,
+      heap,
+      heldBytes: held,
+      runtime: agent.worker.runtime,
+    });
   }
 
   #name({ sites: named, sampledMs }: Profile, memory: MemoryFacts): GrowthReport {
     const sites = named.map(plainSite);
-    const at = new Date(this.#deps.clock.wallMs()).toISOString();
-    const { pid } = this.#context.agent.worker;
+    const at = new Date(this.#parts.clock.wallMs()).toISOString();
+    const { pid } = this.#parts.context.agent.worker;
     let grown = growthKinds(pid, memory, this.#baseline ?? null, sites);
     // all of it came before the first look: then what is there is what has grown
     if (grown.kinds.length === 0) grown = growthKinds(pid, memory, null, sites);
@@ -161,7 +158,7 @@ export class HeapProfiler {
 
   #memory({ reading, processes }: Situation, heap: HeapFacts | null): MemoryFacts {
     const { anonBytes, shmemBytes } = reading;
-    const { pid } = this.#context.agent.worker;
+    const { pid } = this.#parts.context.agent.worker;
     const own = processes.find((each) => each.pid === pid);
     return { heap, rssBytes: own?.rssBytes ?? null, anonBytes, shmemBytes, processes };
   }

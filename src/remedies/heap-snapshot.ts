@@ -1,10 +1,7 @@
-import type { GcPlan } from '../core/gc/plan.ts';
 import { snapshotRoom } from '../core/gc/snapshot-room.ts';
 import { SpillwayError } from '../core/lib/errors.ts';
 import { unreclaimableBytes } from '../core/model/reading.ts';
-import type { RuntimeConnection } from './runtime-connection.ts';
-import type { SessionContext } from './session-context.ts';
-import type { SessionDeps } from './session-deps.ts';
+import type { SessionParts } from './session-parts.ts';
 
 /** Where a snapshot goes. */
 export interface SnapshotFile {
@@ -19,17 +16,20 @@ export interface SnapshotFile {
  * @throws SpillwayError `unavailable`
  */
 export async function takeSnapshot(
-  present: SessionContext,
-  hand: RuntimeConnection,
-  plan: GcPlan,
-  { clock, stalled }: SessionDeps,
+  {
+    context,
+    connection,
+    plan,
+    clock,
+    stalled,
+  }: Pick<SessionParts, 'context' | 'connection' | 'plan' | 'clock' | 'stalled'>,
   { room: onDisk, write }: SnapshotFile,
 ): Promise<void> {
-  const client = await hand.open();
+  const client = await connection.open();
   if (!client.snapshot)
     throw new SpillwayError('unavailable', `no heap snapshots of ${client.runtime} agents`);
   const heap = await client.facts();
-  const reading = present.latest?.reading;
+  const reading = context.latest?.reading;
   if (!heap || !reading) throw new SpillwayError('unavailable', 'the size of the heap is unknown');
   const room = snapshotRoom({
     heapUsedBytes: heap.usedBytes,
@@ -39,10 +39,10 @@ export async function takeSnapshot(
   if (room !== 'ok') throw new SpillwayError('unavailable', room);
   const disk = await onDisk(heap.usedBytes);
   if (disk !== 'ok') throw new SpillwayError('unavailable', disk);
-  present.check();
+  context.check();
   const startMs = clock.now();
   try {
-    await hand.occupy(client.snapshot(write));
+    await connection.occupy(client.snapshot(write));
   } finally {
     // V8 stops the agent for nearly all of it
     const endedMs = clock.now();

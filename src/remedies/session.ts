@@ -23,6 +23,7 @@ import { RuntimeAccess } from './runtime-access.ts';
 import { RuntimeConnection } from './runtime-connection.ts';
 import { SessionContext } from './session-context.ts';
 import type { SessionDeps } from './session-deps.ts';
+import type { SessionParts } from './session-parts.ts';
 import { sleep, within } from './waiting.ts';
 
 /** So many looks at a heap near its limit, one after another; waited for in such steps. */
@@ -41,8 +42,7 @@ export class RuntimeSession {
   /** Charged, but free inside the heap, as last told; 0 where that is not known. */
   freeHeapBytes = 0;
 
-  readonly #deps: SessionDeps;
-  readonly #plan: GcPlan;
+  readonly #parts: SessionParts;
   readonly #context: SessionContext;
   readonly #connection: RuntimeConnection;
   readonly #heap: HeapMonitor;
@@ -67,15 +67,14 @@ export class RuntimeSession {
     const connection = new RuntimeConnection(context, deps, () => access.maySignal);
     const plan = new GcPlan({ stallBudgetShare, warnRatio, sinceMs: clock.now() });
     const see = (facts: HeapFacts | null) => this.#see(facts);
-    this.#deps = deps;
-    this.#plan = plan;
+    this.#parts = { ...deps, context, connection, plan };
     this.#context = context;
     this.#connection = connection;
     this.#heap = heap;
     this.#access = access;
     this.#inFlightMonitor = new InFlightMonitor(context, connection, deps);
-    this.#profiler = new HeapProfiler(context, connection, plan, deps);
-    this.#gcRunner = new GcRunner({ ...deps, context, connection, plan, heap, see });
+    this.#profiler = new HeapProfiler(this.#parts);
+    this.#gcRunner = new GcRunner({ ...this.#parts, heap, see });
     this.#queue = new SerialQueue((error) => log('warn', `unexpected: ${messageOf(error)}`));
     this.#linger = new Linger(connection, this.#queue, clock);
   }
@@ -168,7 +167,7 @@ export class RuntimeSession {
    * @throws SpillwayError `busy` or `unavailable`
    */
   async profileNow(seconds: number): Promise<GrowthReport & { file: string | null }> {
-    const { clock } = this.#deps;
+    const { clock } = this.#parts;
     await this.#requested(async () => {
       await this.#profiler.start();
       this.#linger.atLeast(seconds * 1000);
@@ -179,7 +178,7 @@ export class RuntimeSession {
 
   /** Streams a heap snapshot. @throws SpillwayError `busy` or `unavailable` */
   async snapshotNow(file: SnapshotFile): Promise<void> {
-    await this.#requested(() => takeSnapshot(this.#context, this.#connection, this.#plan, this.#deps, file));
+    await this.#requested(() => takeSnapshot(this.#parts, file));
   }
 
   /** Lets the runtime go as it was found; nothing is done or told after. Never throws, at most three seconds. */
@@ -187,13 +186,13 @@ export class RuntimeSession {
     this.#context.ended = true;
     this.#linger.end();
     const running = Promise.allSettled([this.#queue.running, this.#inFlightMonitor.counting]);
-    await within(this.#deps.clock, END_MS, running);
+    await within(this.#parts.clock, END_MS, running);
     this.#heap.reset();
     await this.#connection.letGo();
   }
 
   async #act(): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock } = this.#parts;
     try {
       const client = await this.#connected();
       const heap = await client.facts();
@@ -231,7 +230,7 @@ export class RuntimeSession {
         for (let looks = 1; looks < MOST_LOOKS && goesOn(); looks++) {
           // a collection that is due now does not wait for it
           for (let ms = 0; ms < LOOKS_APART_MS && goesOn(); ms += STEP_MS)
-            await sleep(this.#deps.clock, STEP_MS);
+            await sleep(this.#parts.clock, STEP_MS);
           if (goesOn()) this.#see(await client.facts());
         }
       });
@@ -249,7 +248,7 @@ export class RuntimeSession {
     const before = this.#connection.pid;
     const client = await this.#connection.open();
     if (before !== undefined && before !== this.#connection.pid) {
-      this.#plan.another();
+      this.#parts.plan.another();
       this.#heap.reset();
     }
     return client;

@@ -4,7 +4,6 @@ import type { Situation } from '../../../src/core/ports/ports.ts';
 import { takeSnapshot } from '../../../src/remedies/heap-snapshot.ts';
 import { RuntimeConnection } from '../../../src/remedies/runtime-connection.ts';
 import { SessionContext } from '../../../src/remedies/session-context.ts';
-import type { SessionDeps } from '../../../src/remedies/session-deps.ts';
 import { FakeAgent } from '../../support/fake-agent.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeRuntimeClient } from '../../support/fake-runtime-client.ts';
@@ -18,14 +17,12 @@ async function snapshotWith(onDisk: string, limitMiB = 512) {
   present.latest = { reading: readingOf(80, limitMiB) } as Situation;
   const snapshot = async (write: (chunk: string) => Promise<void>) => write('{}');
   const client = Object.assign(new FakeRuntimeClient(clock, agent), { snapshot });
-  const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
+  const connection = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   const room = vi.fn(async () => onDisk);
   const written: string[] = [];
+  const plan = new GcPlan({ stallBudgetShare: 0.1, warnRatio: 0.7 });
   const taken = takeSnapshot(
-    present,
-    hand,
-    new GcPlan({ stallBudgetShare: 0.1, warnRatio: 0.7 }),
-    { clock, stalled: () => {} } as unknown as SessionDeps,
+    { context: present, connection, plan, clock, stalled: () => {} },
     { room, write: async (chunk) => void written.push(chunk) },
   );
   const outcome = await taken.then(
