@@ -19,6 +19,7 @@ import { type SnapshotFile, takeSnapshot } from './heap-snapshot.ts';
 import { InFlightMonitor } from './in-flight-monitor.ts';
 import { Linger } from './linger.ts';
 import { pollIntervalMs } from './poll-interval.ts';
+import type { Inside } from './recycler-deps.ts';
 import { RuntimeAccess } from './runtime-access.ts';
 import { RuntimeConnection } from './runtime-connection.ts';
 import { SessionContext } from './session-context.ts';
@@ -36,12 +37,7 @@ const END_MS = 500;
  * What is done for one life of the agent from inside its runtime: its garbage collected, its heap asked for, its growth
  * named. One thing at a time, each beside the loop, each with an end; what fails is recorded and tried again later.
  */
-export class RuntimeSession {
-  /** What the runtime of a process says: whether its program handles SIGTERM; `null` before it was asked. */
-  sigterm: { pid: number; handles: boolean } | null = null;
-  /** Charged, but free inside the heap, as last told; 0 where that is not known. */
-  freeHeapBytes = 0;
-
+export class RuntimeSession implements Inside {
   readonly #parts: SessionParts;
   readonly #context: SessionContext;
   readonly #connection: RuntimeConnection;
@@ -54,6 +50,8 @@ export class RuntimeSession {
   readonly #linger: Linger;
 
   #actedMs = Number.NEGATIVE_INFINITY;
+  #sigterm: Inside['sigterm'] = null;
+  #freeHeapBytes = 0;
 
   constructor(agent: AgentProcess, deps: SessionDeps) {
     const {
@@ -81,7 +79,7 @@ export class RuntimeSession {
 
   /** At each round of the loop; returns at once. */
   attend(situation: Situation): void {
-    this.#context.latest = situation;
+    this.#context.attend(situation);
     this.#gcRunner.attend(situation);
     this.#heap.attend(situation.reading);
     this.#heap.follow(situation);
@@ -102,6 +100,16 @@ export class RuntimeSession {
   /** The heap against its own limit, while that is near. */
   get heap(): HeapUse | null {
     return this.#heap.use;
+  }
+
+  /** Whether the program of a process handles SIGTERM, by its runtime; `null` before it was asked. */
+  get sigterm(): Inside['sigterm'] {
+    return this.#sigterm;
+  }
+
+  /** Charged, but free inside the heap, as last told; 0 where that is not known. */
+  get freeHeapBytes(): number {
+    return this.#freeHeapBytes;
   }
 
   get advice(): Advised[] {
@@ -183,7 +191,7 @@ export class RuntimeSession {
 
   /** Lets the runtime go as it was found; nothing is done or told after. Never throws, at most three seconds. */
   async end(): Promise<void> {
-    this.#context.ended = true;
+    this.#context.end();
     this.#linger.end();
     const running = Promise.allSettled([this.#queue.running, this.#inFlightMonitor.counting]);
     await within(this.#parts.clock, END_MS, running);
@@ -258,13 +266,13 @@ export class RuntimeSession {
     const { pid } = this.#connection;
     if (pid === undefined || !client.catchesSigterm) return;
     const handles = await client.catchesSigterm().catch(() => null);
-    if (handles !== null) this.sigterm = { pid, handles };
+    if (handles !== null) this.#sigterm = { pid, handles };
   }
 
   /** Takes in what the runtime said of its heap. */
   #see(facts: HeapFacts | null): void {
     if (!facts) return;
-    this.freeHeapBytes = Math.max(0, facts.committedBytes - facts.usedBytes);
+    this.#freeHeapBytes = Math.max(0, facts.committedBytes - facts.usedBytes);
     this.#profiler.see(facts);
     this.#heap.see(facts);
   }

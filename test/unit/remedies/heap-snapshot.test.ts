@@ -14,7 +14,7 @@ async function snapshotWith(onDisk: string, limitMiB = 512) {
   const clock = new FakeClock();
   const agent = new FakeAgent();
   const present = new SessionContext(agent);
-  present.latest = { reading: readingOf(80, limitMiB) } as Situation;
+  present.attend({ reading: readingOf(80, limitMiB) } as Situation);
   const snapshot = async (write: (chunk: string) => Promise<void>) => write('{}');
   const client = Object.assign(new FakeRuntimeClient(clock, agent), { snapshot });
   const connection = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);

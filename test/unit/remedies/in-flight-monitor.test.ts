@@ -35,7 +35,7 @@ async function watched(connections: SessionDeps['connections']) {
       ready: false,
       stuck: false,
     };
-    present.latest = situation;
+    present.attend(situation);
     work.attend(situation);
     return work.counting;
   };
