@@ -30,7 +30,7 @@ export class Replica {
     this.#last = await this.agent.probe();
     const { code = 0, healthy = false } = this.#last ?? {};
     const answer = !healthy ? 'down' : this.guarded ? code : 200;
-    this.users.ready = answer === 200;
+    this.users.probed(answer === 200);
     const { active } = this.users;
     const before = this.#changes.at(-1);
     if (before?.answer !== answer || before.conversations !== active)

@@ -6,10 +6,9 @@ const HELD_UP_MS = 500;
 
 /** The people who talk to the agent, through a balancer that sends them on only while the agent is ready. */
 export class Users {
-  /** As the balancer saw it last: while un-ready, it sends new users to other replicas. Users inside stay: the agent has their conversations. */
-  ready = true;
   readonly #agentUrl: string;
   readonly #signal: AbortSignal;
+  #ready = true;
   #active = 0;
   #served = 0;
   #failed = 0;
@@ -21,6 +20,11 @@ export class Users {
   constructor(agentUrl: string, signal: AbortSignal) {
     this.#agentUrl = agentUrl;
     this.#signal = signal;
+  }
+
+  /** The balancer has probed the agent: while un-ready, it sends new users to other replicas. Users inside stay: the agent has their conversations. */
+  probed(ready: boolean): void {
+    this.#ready = ready;
   }
 
   /** Conversations running now. */
@@ -70,7 +74,7 @@ export class Users {
   }
 
   async #converse(session: string, { turns }: Conversation): Promise<void> {
-    if (!this.ready) {
+    if (!this.#ready) {
       this.#elsewhere++;
       return;
     }

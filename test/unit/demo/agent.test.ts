@@ -73,7 +73,7 @@ describe('the users of the demo', () => {
     const users = new Users(url, new AbortController().signal);
     const inside = users.play(Array(6).fill(conversation(0)));
     await expect.poll(() => users.active, { interval: 5 }).toBe(6);
-    users.ready = false;
+    users.probed(false);
     await users.play([conversation(0)]);
     await inside;
     expect(users.active).toBe(0);
