@@ -52,9 +52,9 @@ export function createKubernetesEvents(options: KubernetesEventsOptions): Kubern
 }
 
 interface Reported {
-  event: KubernetesEvent;
-  count: number;
-  lastMs: number;
+  readonly event: KubernetesEvent;
+  readonly count: number;
+  readonly lastMs: number;
 }
 
 class PodEvents implements KubernetesEventsSink {
@@ -113,8 +113,7 @@ class PodEvents implements KubernetesEventsSink {
     const count = told.count + event.count;
     const answer = await api.patchSeries(told.event, { count, lastObservedTime: event.at }, signal);
     if (isTaken(answer)) {
-      told.count = count;
-      told.lastMs = lastMs;
+      this.#reported.set(event.reason, { event: told.event, count, lastMs });
       this.#patchDeniedMs = undefined;
       this.#advice = undefined;
       return true;
