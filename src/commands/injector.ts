@@ -71,12 +71,13 @@ export async function injectorCommand(
 ): Promise<number> {
   const read = await readInjectConfig(version, options.sidecar);
   if (!read.ok) throw configError(read.problems);
-  const current = { config: read.config };
   const logger = await createLogger({ level: options.logLevel, format: options.logFormat });
   const meters = createMeters<InjectorMetric>(version, INJECTOR_METRICS);
   for (const result of REVIEW_RESULTS) meters.count('spillway_injector_admissions_total', { result }, 0);
   meters.set('spillway_injector_configuration_valid', 1);
 
+  const running = { version, meters, logger };
+  const sidecar = sidecarConfig(read.config, options, running);
   const bounds =
     options.apiServer &&
     createBoundsReader(options.apiServer, version, (problem) =>
@@ -91,7 +92,7 @@ export async function injectorCommand(
         const startMs = performance.now();
         const namespace = namespaceIn(review);
         const left = namespace === undefined ? undefined : await bounds?.read(namespace);
-        const answer = answerReview(review, current.config, ANNOTATION_OPTIONS, left);
+        const answer = answerReview(review, sidecar.config, ANNOTATION_OPTIONS, left);
         if (!answer) return undefined;
         const text = JSON.stringify(answer.review);
         meters.count('spillway_injector_admissions_total', { result: answer.result });
@@ -114,13 +115,12 @@ export async function injectorCommand(
     },
     await makeAuthority(Date.now()),
   );
-  const running = { version, meters, logger };
   const certificate = certificateOf(options, running, server);
   const files = new AbortController();
   try {
     logger.info(`listening on https://${formatAddress(await server.listen(options.listen))}`);
     certificate.start();
-    void followConfig(options, running, current, files.signal);
+    void sidecar.follow(files.signal);
     logger.info(`ending: ${await ended}`);
     server.drain();
     await sleep(options.drainMs ?? DRAIN_MS);
@@ -214,29 +214,40 @@ function certificateFromFiles(
   };
 }
 
-/** Follows the sidecar's configuration; a bad one is refused and the old one kept. */
-async function followConfig(
+/** What pods get. */
+interface SidecarConfig {
+  /** In force now. */
+  readonly config: InjectConfig;
+  /** Reads it again whenever it may have changed, until `signal` aborts. */
+  follow(signal: AbortSignal): Promise<void>;
+}
+
+/** The sidecar's configuration; a bad one is refused and the old one kept. */
+function sidecarConfig(
+  atStart: InjectConfig,
   { sidecar, checkMs = FILES_MS }: InjectorOptions,
   { version, meters, logger }: Running,
-  current: { config: InjectConfig },
-  signal: AbortSignal,
-): Promise<void> {
-  if (sidecar === undefined) return;
+): SidecarConfig {
+  let config = atStart;
   let said = '';
-  await every(
-    checkMs,
-    async () => {
-      const read = await readInjectConfig(version, sidecar);
-      const text = read.ok ? '' : configError(read.problems).message;
-      meters.set('spillway_injector_configuration_valid', read.ok ? 1 : 0);
-      if (text !== said && text !== '') logger.warn(`the old configuration stays in use: ${text}`);
-      said = text;
-      if (!read.ok || JSON.stringify(read.config) === JSON.stringify(current.config)) return;
-      current.config = read.config;
-      logger.info('the configuration is reloaded and applies to new pods');
+  const look = async () => {
+    const read = await readInjectConfig(version, sidecar);
+    const text = read.ok ? '' : configError(read.problems).message;
+    meters.set('spillway_injector_configuration_valid', read.ok ? 1 : 0);
+    if (text !== said && text !== '') logger.warn(`the old configuration stays in use: ${text}`);
+    said = text;
+    if (!read.ok || JSON.stringify(read.config) === JSON.stringify(config)) return;
+    config = read.config;
+    logger.info('the configuration is reloaded and applies to new pods');
+  };
+  return {
+    get config() {
+      return config;
     },
-    signal,
-  );
+    async follow(signal) {
+      if (sidecar !== undefined) await every(checkMs, look, signal);
+    },
+  };
 }
 
 /** At once and then again, each time after the last is done. */
