@@ -7,21 +7,19 @@ import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { formatBytes, formatSeconds } from '../core/lib/units.ts';
 import type { ExitFacts } from '../core/model/process.ts';
 import { RestartPolicy } from '../core/recycle/restart-policy.ts';
-import { type SignalSource, startChild, startFailureStatus } from '../wrap/child.ts';
+import {
+  type Child,
+  type ChildExit,
+  type SignalSource,
+  startChild,
+  startFailureStatus,
+} from '../wrap/child.ts';
 import { leaveProcessOne } from '../wrap/init.ts';
 import { endLeftovers } from '../wrap/leftovers.ts';
 import { makePrivateCgroup, type PrivateCgroup, sweepStale } from '../wrap/private-cgroup.ts';
 import { startReaper } from '../wrap/reaper.ts';
 import { supervise } from '../wrap/supervise.ts';
 import { close, listen, restore } from './serve.ts';
-
-/** One life of the command. */
-interface Life {
-  pid: number;
-  exit: ExitFacts | undefined;
-  /** The guardian has begun to follow it. */
-  followed: boolean;
-}
 
 /** A life is found within 200 ms and its end within one sampling interval; after this time the guardian is hung. */
 const NOTICE_MS = 1000;
@@ -43,7 +41,10 @@ export async function runCommand(
   const [command = '', ...args] = commandLine;
   const { SPILLWAY_ADMIN_TOKEN: _secret, ...passedOn } = env; // it is the guardian's own
   const runId = randomUUID();
-  let current: Life | undefined;
+  let current: Child | undefined;
+  /** The life that the guardian has begun to follow. */
+  let followed: Child | undefined;
+  const isFollowed = () => current !== undefined && current === followed;
   let group: PrivateCgroup | undefined;
   const { restart } = config;
   const mode = {
@@ -54,14 +55,14 @@ export async function runCommand(
   const assembly = await assemble(config, version, mode, ({ life }) => (restarts) => {
     const its = current;
     // one that has ended before it was seen is followed all the same: its end has to be reported
-    if (!its || (its.exit && its.followed)) return 'the command is not running';
-    its.followed = true;
+    if (!its || (its.exit && isFollowed())) return 'the command is not running';
+    followed = its;
     return life({
       pid: its.pid,
       restarts,
       privateGroup: group !== undefined,
       sameGroup: group !== undefined,
-      child: { exited: () => its.exit },
+      child: { exited: () => its.exit && exitFacts(its.exit) },
     });
   });
   const { guardian, remediation, view, logger } = assembly;
@@ -80,7 +81,6 @@ export async function runCommand(
     if (typeof reaper === 'string') logger.warn(reaper);
 
     const start = async () => {
-      const its: Life = { pid: 0, exit: undefined, followed: false };
       const child = await startChild({
         command,
         args,
@@ -88,14 +88,10 @@ export async function runCommand(
         signals,
         ...(group ? { cgroup: group } : {}),
         onProblem: (message) => logger.warn(message),
-        onExit({ code, signal }) {
-          its.exit = { exitCode: code, signal };
-        },
       });
-      its.pid = child.pid;
       if (typeof reaper !== 'string') reaper.watch(child.pid);
       const first = current === undefined;
-      current = its;
+      current = child;
       if (first) guardian.start();
       return child;
     };
@@ -108,7 +104,7 @@ export async function runCommand(
     const noticed = async () => {
       const giveUpMs = performance.now() + NOTICE_MS;
       while (performance.now() < giveUpMs) {
-        if (current?.followed && view.status().agent?.pid !== current.pid) return;
+        if (isFollowed() && view.status().agent?.pid !== current?.pid) return;
         await sleep(10);
       }
     };
@@ -120,7 +116,7 @@ export async function runCommand(
         start,
         ending: (signal) => remediation.standBack(`${signal} was forwarded to it`),
         // a life too short to be followed was not sent SIGTERM; the one before it was
-        recycled: () => current?.followed === true && remediation.terminated,
+        recycled: () => isFollowed() && remediation.terminated,
         async between({ code, signal }, waitMs) {
           await Promise.all([noticed(), clear()]);
           const when = waitMs > 0 ? `in ${formatSeconds(waitMs / 1000)}` : 'at once';
@@ -128,7 +124,7 @@ export async function runCommand(
         },
         chance: Math.random,
       });
-      if (!current?.followed) await noticed();
+      if (!isFollowed()) await noticed();
       guardian.stop();
       return status;
     } catch (error) {
@@ -143,6 +139,10 @@ export async function runCommand(
   } finally {
     await close(assembly);
   }
+}
+
+function exitFacts({ code, signal }: ChildExit): ExitFacts {
+  return { exitCode: code, signal };
 }
 
 /** With `--limit`: a cgroup that enforces it, where one may be made. */

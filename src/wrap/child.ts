@@ -26,14 +26,15 @@ export interface ChildOptions {
   signals: SignalSource;
   /** The command starts inside this group: what it allocates is charged there from its first instruction on. */
   cgroup?: Pick<PrivateCgroup, 'spawnInside'>;
-  /** Called once, when the command has ended, before `exited` resolves. */
-  onExit?: (exit: ChildExit) => void;
   /** Something to log that stops nobody: a signal that could not be forwarded, a guardian that could not leave the group. */
   onProblem?: (message: string) => void;
 }
 
 export interface Child {
   readonly pid: number;
+  /** How it has ended; `undefined` while it runs. */
+  readonly exit: ChildExit | undefined;
+  /** Resolves after `exit` is there. */
   readonly exited: Promise<ChildExit>;
 }
 
@@ -79,11 +80,11 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
   try {
     const child = spawnChild(options, onProblem);
+    let exit: ChildExit | undefined;
     const exited = new Promise<ChildExit>((resolve) => {
       child.once('exit', (code, signal) => {
         release();
-        const exit = { code, signal, status: signal ? 128 + constants.signals[signal] : (code ?? 1) };
-        options.onExit?.(exit);
+        exit = { code, signal, status: signal ? 128 + constants.signals[signal] : (code ?? 1) };
         resolve(exit);
       });
     });
@@ -95,7 +96,13 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       if (!(FROM_TERMINAL.has(name) && terminalSendsTo(pid))) child.kill(name);
     };
     for (const name of early) pass(name);
-    return { pid, exited };
+    return {
+      pid,
+      get exit() {
+        return exit;
+      },
+      exited,
+    };
   } catch (thrown) {
     release();
     if (thrown instanceof SpillwayError) throw thrown;
