@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, messageOf } from '../core/lib/errors.ts';
-import { formatSeconds } from '../core/lib/units.ts';
 import type { Clock } from '../core/ports/ports.ts';
 import { hasEnded, parseStat } from '../core/proc/proc-text.ts';
-import type {
-  RecycleOutcome,
-  RecycleResult,
-  RecycleStep,
-  RecycleWork,
-  Recycling,
+import {
+  RESULTS,
+  type RecycleEnd,
+  type RecycleOutcome,
+  type RecycleStep,
+  type RecycleWork,
+  type Recycling,
 } from '../core/recycle/outcome.ts';
 
 export interface RecycleOptions {
@@ -72,14 +72,15 @@ export function startRecycle(options: RecycleOptions): Recycling {
     step = next;
     onStep(next);
   };
-  const done = (result: RecycleResult, words: string) => {
+  const done = (end: RecycleEnd) => {
     timer?.cancel();
     const now = clock.now();
-    const drainedMs = (termMs ?? now) - startMs;
     finish({
-      result,
+      result: RESULTS[end.code],
       endedMs: termMs === null ? null : now - termMs,
-      note: `Drained for ${formatSeconds(drainedMs / 1000)} (${counted(before, after)}); ${words}.`,
+      drainedMs: (termMs ?? now) - startMs,
+      inFlight: { before, after },
+      end,
     });
     enter('done');
   };
@@ -104,8 +105,8 @@ export function startRecycle(options: RecycleOptions): Recycling {
     try {
       options.aim.send();
     } catch (error) {
-      if (errnoOf(error) === 'ESRCH') done('ended_before', 'the agent ended before SIGTERM');
-      else done('refused', `SIGTERM could not be sent: ${messageOf(error)}`);
+      if (errnoOf(error) === 'ESRCH') done({ code: 'ended_before' });
+      else done({ code: 'sigterm_not_sent', message: messageOf(error) });
       return;
     }
     termMs = clock.now();
@@ -118,22 +119,16 @@ export function startRecycle(options: RecycleOptions): Recycling {
     const now = clock.now();
     if (termMs !== null && goneMs === null && !options.aim.there()) goneMs = now;
     if (!options.alive()) {
-      if (termMs === null) done('ended_before', 'the agent ended before SIGTERM');
-      else done('ended', `the agent ended ${formatSeconds(((goneMs ?? now) - termMs) / 1000)} after SIGTERM`);
+      if (termMs === null) done({ code: 'ended_before' });
+      else done({ code: 'ended', afterMs: (goneMs ?? now) - termMs });
     } else if (termMs === null) {
-      if (!drain.judged()) done('cancelled', 'cancelled: the state of the agent is unknown');
-      else if (closed >= QUIET_LOOKS)
-        done('cancelled', 'cancelled: the agent closed its port and is already shutting down');
+      if (!drain.judged()) done({ code: 'not_judged' });
+      else if (closed >= QUIET_LOOKS) done({ code: 'port_closed' });
       else if (drained(now) && drain.needed()) terminate();
       else look();
     } else if (goneMs !== null) {
-      if (now - goneMs >= HANDED_OVER_MS)
-        done(
-          'ended',
-          `the agent ended ${formatSeconds((goneMs - termMs) / 1000)} after SIGTERM, its parent process is still running`,
-        );
-    } else if (now - termMs >= graceMs)
-      done('left_running', `the agent is still running ${formatSeconds(graceMs / 1000)} after SIGTERM`);
+      if (now - goneMs >= HANDED_OVER_MS) done({ code: 'handed_over', afterMs: goneMs - termMs });
+    } else if (now - termMs >= graceMs) done({ code: 'left_running', afterMs: graceMs });
     if (step !== 'done') timer = clock.setTimer(poll, POLL_MS);
   };
 
@@ -143,7 +138,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     outcome,
     callOff(why) {
       if (step !== 'draining') return false;
-      done('cancelled', `cancelled: ${why}`);
+      done({ code: 'called_off', message: why });
       return true;
     },
   };
@@ -184,10 +179,4 @@ function startTicks(pid: number, procRoot: string): number | null {
     if (errno === 'ENOENT' || errno === 'ESRCH') return null;
     throw error;
   }
-}
-
-/** `4 → 0 in flight`. */
-function counted(before: number | null, after: number | null): string {
-  if (before === null && after === null) return 'requests in flight unknown';
-  return `${before ?? '?'} → ${after ?? '?'} in flight`;
 }

@@ -1,5 +1,6 @@
-import type { GcDecision } from '../core/gc/decision.ts';
+import type { GcDecision, GcReason, GcWait } from '../core/gc/decision.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
+import { describeReason, describeStanding, type GcStanding } from '../core/gc/words.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
@@ -39,6 +40,14 @@ export interface GcRunnerDeps extends SessionParts {
   see(facts: HeapFacts | null): void;
 }
 
+/** Of collections, for the status. */
+export function gcStatus(
+  state: RemedyStatus['state'],
+  standing: GcStanding,
+): RemedyStatus<GcStanding['code']> {
+  return { name: 'gc', state, code: standing.code, why: describeStanding(standing) };
+}
+
 /** Collections in one life of the agent: when, their results, and what they can do for it. */
 export class GcRunner {
   #last: GcRecord | undefined;
@@ -57,7 +66,7 @@ export class GcRunner {
   /** When the next one may be made, as far as the plan says. */
   #waitUntilMs = 0;
   /** Why there was no collection when that was last decided. */
-  #wait: string | undefined;
+  #wait: GcWait | undefined;
   readonly #toldMs = new Map<GcVerdict, number>();
 
   constructor(deps: GcRunnerDeps) {
@@ -78,16 +87,16 @@ export class GcRunner {
   }
 
   /** For the status: what becomes of collections now, and why. */
-  get status(): RemedyStatus {
+  get status(): RemedyStatus<GcStanding['code']> {
     const { options, context } = this.#deps;
-    const of = (state: RemedyStatus['state'], why: string): RemedyStatus => ({ name: 'gc', state, why });
-    if (options.gc === 'off') return of('off', 'gc is off');
-    if (this.#running) return of('acting', 'a collection runs');
+    if (options.gc === 'off') return gcStatus('off', { code: 'switched_off' });
+    if (this.#running) return gcStatus('acting', { code: 'running' });
     const last = this.#last;
     const short = context.latest !== undefined && atLeast(context.latest.level, 'warning');
-    if (!short) return of('idle', 'there is no memory pressure');
-    if (last?.verdict === 'refused' || last?.verdict === 'timeout') return of('waiting', last.note);
-    return of('waiting', this.#wait ?? 'the runtime has not answered yet');
+    if (!short) return gcStatus('idle', { code: 'no_pressure' });
+    if (last?.verdict === 'refused' || last?.verdict === 'timeout')
+      return gcStatus('waiting', { code: last.verdict, message: last.note });
+    return gcStatus('waiting', this.#wait ?? { code: 'not_answered' });
   }
 
   /** What collecting can do for the agent now. */
@@ -126,8 +135,8 @@ export class GcRunner {
 
   /** What to do under pressure. `inFlight` is the requests in flight; `null` is unknown. */
   next(heap: HeapFacts | null, inFlight: number | null): GcDecision {
-    const off = this.#deps.options.gc === 'off';
-    const decision = off ? { wait: 'off' } : this.decide(heap, inFlight, false);
+    const off: GcDecision = { wait: { code: 'switched_off' } };
+    const decision = this.#deps.options.gc === 'off' ? off : this.decide(heap, inFlight, false);
     this.#waitUntilMs = 'wait' in decision ? (decision.untilMs ?? Number.POSITIVE_INFINITY) : 0;
     this.#wait = 'wait' in decision ? decision.wait : undefined;
     return decision;
@@ -152,14 +161,14 @@ export class GcRunner {
   }
 
   /** @throws SpillwayError, SpillwayError `unavailable` */
-  async collect(client: RuntimeClient, way: GcWay, trigger: string): Promise<GcRecord> {
+  async collect(client: RuntimeClient, way: GcWay, reason: GcReason): Promise<GcRecord> {
     const { context, connection, clock } = this.#deps;
     context.check();
-    const at = new Date(clock.wallMs()).toISOString();
+    const asked = { at: new Date(clock.wallMs()).toISOString(), trigger: describeReason(reason) };
     const before = { held: context.held(), rss: context.agent.rssBytes() };
     this.#running = true;
     try {
-      return await connection.occupy(this.#collect(client, way, before, { at, trigger }));
+      return await connection.occupy(this.#collect(client, way, before, asked));
     } finally {
       this.#triedMs = clock.now();
       this.#running = false;

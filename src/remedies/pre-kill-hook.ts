@@ -24,7 +24,7 @@ export interface PreKillHookDeps {
  */
 export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Remedy {
   let found: Finding[] = [];
-  let called: string | undefined;
+  let called: { code: 'answered' | 'failed'; result: string } | undefined;
   let running: AbortController | undefined;
   let ended = false;
 
@@ -34,18 +34,16 @@ export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Reme
     running = abort;
     const late = () => abort.abort(new Error(`no answer within ${formatSeconds(TIMEOUT_MS / 1000)}`));
     const timer = clock.setTimer(late, TIMEOUT_MS);
-    let result: string;
     try {
       const body = JSON.stringify({ status: status(), secondsToLimit, deadline });
-      result = await post(to, body, abort.signal);
+      called = { code: 'answered', result: await post(to, body, abort.signal) };
     } catch (error) {
-      result = `failed: ${reasonOf(error)}`;
+      called = { code: 'failed', result: `failed: ${reasonOf(error)}` };
     }
     timer.cancel();
     running = undefined;
-    called = `the hook ${result}`;
     if (ended) return;
-    const note = `The kill is foreseen in about ${formatSeconds(secondsToLimit)}: the pre-kill hook ${result}.`;
+    const note = `The kill is foreseen in about ${formatSeconds(secondsToLimit)}: the pre-kill hook ${called.result}.`;
     found.push({ reason: 'PreKillHookCalled', note });
   };
 
@@ -58,11 +56,13 @@ export function createPreKillHook({ url, clock, status }: PreKillHookDeps): Reme
     },
     findings: () => found.splice(0),
     draining: () => null,
-    status(): RemedyStatus {
+    status(): RemedyStatus<'not_set' | 'calling' | 'answered' | 'failed' | 'none_foreseen'> {
       const name = 'pre-kill-hook';
-      if (url === undefined) return { name, state: 'off', why: 'pre-kill-hook is not set' };
-      if (running) return { name, state: 'acting', why: 'the hook is being called' };
-      return { name, state: 'idle', why: called ?? 'no kill is foreseen' };
+      if (url === undefined) return { name, state: 'off', code: 'not_set', why: 'pre-kill-hook is not set' };
+      if (running) return { name, state: 'acting', code: 'calling', why: 'the hook is being called' };
+      return called
+        ? { name, state: 'idle', code: called.code, why: `the hook ${called.result}` }
+        : { name, state: 'idle', code: 'none_foreseen', why: 'no kill is foreseen' };
     },
     async end() {
       ended = true;

@@ -5,10 +5,17 @@ import { memoryLimitedBy, memoryRatio, unreclaimableBytes } from '../core/model/
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { AgentProcess, Situation } from '../core/ports/ports.ts';
 import { atLeast } from '../core/pressure/level.ts';
-import { MARGIN_SECONDS, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
+import type { NeedsMore } from '../core/recycle/budget.ts';
+import { MARGIN_SECONDS, type NoKill, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
 import { OomVictim } from '../core/recycle/oom-victim.ts';
 import type { RecycleOutcome } from '../core/recycle/outcome.ts';
-import { type RecycleInput, RecyclePlan } from '../core/recycle/plan.ts';
+import { type RecycleBar, type RecycleInput, RecyclePlan } from '../core/recycle/plan.ts';
+import {
+  describeKill,
+  describeOutcome,
+  describeStanding,
+  type RecycleStanding,
+} from '../core/recycle/words.ts';
 import type { Inside, RecyclerDeps } from './recycler-deps.ts';
 
 /** The kill is about to come: there is no time left to wait for work to end. A forecast of a burst may be of a single step. */
@@ -36,13 +43,13 @@ export class Recycler {
   #target: number | null = null;
   #handles: boolean | null = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  #needsMore: string | null = null;
+  #needsMore: NeedsMore | null = null;
   /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
   #listens = false;
   /** Why the agent admits no new work until its end. */
-  #draining: string | null = null;
+  #draining: Extract<RecycleStanding, { code: 'recycling' | 'left_running' }> | null = null;
   #found: Finding[] = [];
-  #decided: RemedyStatus | undefined;
+  #decided: { why: NoKill | RecycleBar; foreseen: boolean } | undefined;
   #othersEndIt: string | undefined;
   #ended = false;
   /** SIGTERM was sent in this life, or in the one that has just ended. */
@@ -73,15 +80,19 @@ export class Recycler {
   }
 
   draining(): string | null {
-    return this.#draining;
+    return this.#draining && describeStanding(this.#draining);
   }
 
-  status(): RemedyStatus {
-    const of = (state: RemedyStatus['state'], why: string): RemedyStatus => ({ name: 'recycle', state, why });
-    if (this.#deps.mode === 'off') return of('off', 'recycle is off');
-    if (this.#othersEndIt !== undefined) return of('idle', this.#othersEndIt);
+  status(): RemedyStatus<RecycleStanding['code']> {
+    const of = (state: RemedyStatus['state'], standing: RecycleStanding) => {
+      return { name: 'recycle', state, code: standing.code, why: describeStanding(standing) };
+    };
+    if (this.#deps.mode === 'off') return of('off', { code: 'switched_off' });
+    if (this.#othersEndIt !== undefined)
+      return of('idle', { code: 'others_end_it', message: this.#othersEndIt });
     if (this.#draining !== null) return of('acting', this.#draining);
-    return this.#decided ?? of('idle', 'there is no agent');
+    if (!this.#decided) return of('idle', { code: 'no_agent' });
+    return of(this.#decided.foreseen ? 'waiting' : 'idle', this.#decided.why);
   }
 
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
@@ -115,15 +126,15 @@ export class Recycler {
     const decision = this.#plan.decide(input);
     const { needsMore } = this.#plan;
     if (needsMore !== null && needsMore !== this.#needsMore)
-      this.#found.push({ reason: 'AgentStuck', note: `Not recycled: ${needsMore}.` });
+      this.#found.push({ reason: 'AgentStuck', note: `Not recycled: ${describeStanding(needsMore)}.` });
     this.#needsMore = needsMore;
     if (!decision.recycle) {
-      this.#decided = { name: 'recycle', state: decision.foreseen ? 'waiting' : 'idle', why: decision.why };
+      this.#decided = decision;
       return;
     }
     this.#neededMs = nowMs;
     this.#judgedMs = nowMs;
-    void this.#recycle(agent, inside, decision.reason);
+    void this.#recycle(agent, inside, describeKill(decision.reason));
   }
 
   #input(situation: Situation, inside: Inside): RecycleInput {
@@ -164,7 +175,7 @@ export class Recycler {
     this.#judgedMs = input.nowMs;
     if (verdict.kill) this.#neededMs = input.nowMs;
     else if (!verdict.open && input.nowMs - this.#neededMs >= CALL_OFF_MS)
-      this.#running?.callOff(verdict.why);
+      this.#running?.callOff(describeStanding(verdict.why));
   }
 
   /** An agent that has closed its port ends by itself, for whatever reason: kubelet's SIGTERM is not visible from here. */
@@ -186,7 +197,7 @@ export class Recycler {
       );
       return;
     }
-    this.#draining = `being recycled: ${reason}`;
+    this.#draining = { code: 'recycling', message: reason };
     log('warn', `recycling pid ${target}: ${reason}`);
     let sent = false;
     let wait = '';
@@ -219,15 +230,19 @@ export class Recycler {
     if (outcome.result === 'refused') this.#plan.refused();
     if (this.#life === agent && agent.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
-    if (outcome.result === 'cancelled' || outcome.result === 'ended_before') log('info', outcome.note);
-    else this.#found.push({ reason: 'AgentRecycled', note: `Recycled: ${reason}. ${outcome.note}${wait}` });
+    if (outcome.result === 'cancelled' || outcome.result === 'ended_before')
+      log('info', describeOutcome(outcome));
+    else
+      this.#found.push({
+        reason: 'AgentRecycled',
+        note: `Recycled: ${reason}. ${describeOutcome(outcome)}${wait}`,
+      });
   }
 
   /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */
   #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
     const { clock } = this.#deps;
-    if (result === 'left_running')
-      this.#draining = `the agent is still running ${formatSeconds((endedMs ?? 0) / 1000)} after SIGTERM`;
+    if (result === 'left_running') this.#draining = { code: 'left_running', afterMs: endedMs ?? 0 };
     else this.#draining = null;
     if (sent && result === 'ended') {
       this.#plan.born(clock.now());

@@ -6,6 +6,7 @@ import { memoryRatio } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { DeathCause } from '../core/model/status.ts';
 import type { AgentProcess, Remediation, Remedy, Situation } from '../core/ports/ports.ts';
+import { gcStatus } from './gc-runner.ts';
 import type { SnapshotFile } from './heap-snapshot.ts';
 import type { Recycler } from './recycler.ts';
 import { RuntimeSession } from './session.ts';
@@ -73,8 +74,7 @@ export class PressureRemediation implements Remediation {
   }
 
   remedies(): RemedyStatus[] {
-    const { gc } = this.#deps.options;
-    const idle: RemedyStatus = { name: 'gc', state: gc === 'off' ? 'off' : 'idle', why: 'there is no agent' };
+    const idle = gcStatus(this.#deps.options.gc === 'off' ? 'off' : 'idle', { code: 'no_agent' });
     return [
       this.#session?.gc ?? idle,
       ...this.#others.map((remedy) => remedy.status()),

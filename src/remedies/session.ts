@@ -1,4 +1,5 @@
 import { GcPlan } from '../core/gc/plan.ts';
+import { describeStanding } from '../core/gc/words.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { SerialQueue } from '../core/lib/serial-queue.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
@@ -161,8 +162,9 @@ export class RuntimeSession implements Inside {
       try {
         const client = await this.#connected();
         const decision = this.#gcRunner.decide(await client.facts(), this.inFlight, true);
-        if ('wait' in decision) throw new SpillwayError('unavailable', `no collection now: ${decision.wait}`);
-        return await this.#gcRunner.collect(client, decision.collect, 'request');
+        if ('wait' in decision)
+          throw new SpillwayError('unavailable', `no collection now: ${describeStanding(decision.wait)}`);
+        return await this.#gcRunner.collect(client, decision.collect, decision.reason);
       } catch (error) {
         if (isRuntimeError(error)) this.#failed(error, 'request');
         throw error;

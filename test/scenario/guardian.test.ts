@@ -399,12 +399,12 @@ describe('the loop', () => {
   });
 
   it('counts a change of what a remedy does, also while nothing can be read', async () => {
-    let why = 'the hook is being called';
+    let code = 'calling';
     const hook: Remedy = {
       attend() {},
       findings: () => [],
       draining: () => null,
-      status: () => ({ name: 'hook', state: 'idle', why }),
+      status: () => ({ name: 'hook', state: 'idle', code, why: code }),
       end: async () => {},
     };
     const { view, clock, agent } = startStory({ options: NO_REMEDIES, remedies: [hook] });
@@ -412,7 +412,7 @@ describe('the loop', () => {
     await clock.advance(3000);
     expect(view.status()).toMatchObject({ blind: true });
     const { version } = view;
-    why = 'the hook answered 200';
+    code = 'answered';
     await clock.advance(100);
     expect(view.version).not.toBe(version);
   });

@@ -1,4 +1,4 @@
-import type { GcRun } from '../../src/core/gc/decision.ts';
+import type { GcReason, GcRun, GcWait } from '../../src/core/gc/decision.ts';
 import { GcPlan, type GcPlanOptions } from '../../src/core/gc/plan.ts';
 import type { GcWay, HeapFacts } from '../../src/core/model/heap.ts';
 import type { Level, Runtime } from '../../src/core/model/status.ts';
@@ -33,13 +33,13 @@ export class GcStory {
   readonly runs: {
     atS: number;
     way: GcWay;
-    reason: string;
+    reason: GcReason;
     stallMs: number;
     freedMB: number;
     level: Level;
     secondsToLimit: number | null;
   }[] = [];
-  wait = '';
+  wait: GcWait | undefined;
 
   get #leastMs(): number {
     return this.runtime === 'go' ? 0 : 10;

@@ -1,9 +1,8 @@
-import { formatSeconds } from '../lib/units.ts';
 import type { GcWay } from '../model/heap.ts';
 import { RUNTIMES } from '../model/runtimes.ts';
 import { isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
-import type { GcInput } from './decision.ts';
+import type { GcDeferral, GcInput } from './decision.ts';
 import { nearerLimit } from './near-heap-limit.ts';
 import type { StallBudget } from './stall-budget.ts';
 import type { StallEstimate, Stop } from './stall-estimate.ts';
@@ -60,17 +59,13 @@ export function expectedStallMs(
 }
 
 /** Why a stop of this length may not be made now, and until when where that is known; `undefined` when it may. */
-export function unaffordable(
-  stallMs: number,
-  input: Standing,
-  budget: StallBudget,
-): { wait: string; untilMs?: number } | undefined {
+export function unaffordable(stallMs: number, input: Standing, budget: StallBudget): GcDeferral | undefined {
   const { level, nowMs } = input;
-  const stops = `GC may pause the agent for ${formatSeconds(stallMs / 1000)}`;
   const mostMs = mostStallMs(input);
-  if (stallMs > mostMs) return { wait: `${stops}, more than ${formatSeconds(mostMs / 1000)} at ${level}` };
+  if (stallMs > mostMs) return { wait: { code: 'stall_too_long', stallMs, mostMs, level } };
   if (budget.credit(nowMs) >= stallMs) return undefined;
   const untilMs = budget.enoughAtMs(stallMs, nowMs);
-  const wait = `${stops}, more than the stall budget`;
-  return untilMs === null ? { wait: `${wait} ever allows` } : { wait: `${wait} allows now`, untilMs };
+  return untilMs === null
+    ? { wait: { code: 'above_budget', stallMs } }
+    : { wait: { code: 'budget_spent', stallMs }, untilMs };
 }

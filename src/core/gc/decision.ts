@@ -23,10 +23,35 @@ export interface GcInput {
   forced?: boolean;
 }
 
-/** Collect, how and why; or why not, and until when at least where that is known. Milliseconds. */
-export type GcDecision =
-  | { collect: GcWay; reason: string; expectedStallMs: number }
-  | { wait: string; untilMs?: number };
+/** Why a collection is made. */
+export type GcReason =
+  | { code: 'request' }
+  | { code: 'load_ended' } // and may have left garbage
+  | { code: 'limit_foreseen'; secondsToLimit: number }
+  | { code: 'usage'; ratio: number };
+
+/** Why none is made. Milliseconds and bytes. */
+export type GcWait =
+  | { code: 'switched_off' }
+  | { code: 'no_stall_budget' } // 0 %
+  | { code: 'no_pressure' }
+  | { code: 'backoff' } // the last attempt failed
+  | { code: 'impossible' }
+  | { code: 'just_ended' } // the last one
+  | { code: 'freed_little'; garbageBytes: number } // the last one, and at most so much is new
+  | { code: 'little_garbage'; garbageBytes: number } // at most so much is new
+  | { code: 'stall_too_long'; stallMs: number; mostMs: number; level: Level }
+  | { code: 'above_budget'; stallMs: number } // ever
+  | { code: 'budget_spent'; stallMs: number }; // for now
+
+/** Why not, and until when at least where that is known; monotonic milliseconds. */
+export interface GcDeferral {
+  wait: GcWait;
+  untilMs?: number;
+}
+
+/** Collect, how and why; or why not. Milliseconds. */
+export type GcDecision = { collect: GcWay; reason: GcReason; expectedStallMs: number } | GcDeferral;
 
 /** A collection that was made. */
 export interface GcRun extends Pick<Collection, 'way' | 'before' | 'after' | 'stallMs'> {

@@ -64,12 +64,12 @@ export class GcPlan {
     const budget = this.#budgetFrom(nowMs);
     const estimate = this.#estimateOf(runtime);
     this.follow(heldBytes);
-    if (share <= 0) return { wait: 'the stall budget is 0 %' };
+    if (share <= 0) return { wait: { code: 'no_stall_budget' } };
     this.#load = followLoad(this.#load, given, isShort(given, warnRatio));
     const trigger = triggerOf(given, this.#load, warnRatio, this.#worth.left?.underLoad === true);
-    if (!trigger) return { wait: 'there is no memory pressure' };
+    if (!trigger) return { wait: { code: 'no_pressure' } };
     if (!forced && nowMs < this.#retry.fromMs)
-      return { wait: 'the last attempt failed', untilMs: this.#retry.fromMs };
+      return { wait: { code: 'backoff' }, untilMs: this.#retry.fromMs };
 
     const { reason, afterLoad } = trigger;
     const ways = waysOf(input, estimate, afterLoad, this.#worth.fullPays);
@@ -87,7 +87,7 @@ export class GcPlan {
       }
       firstWait ??= wait;
     }
-    return firstWait ?? { wait: 'GC is impossible' };
+    return firstWait ?? { wait: { code: 'impossible' } };
   }
 
   /** Another process is asked from here on: what was left by the last collection was of the one before. */

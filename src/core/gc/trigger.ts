@@ -1,8 +1,7 @@
 import { type Backoff, waitAfter } from '../lib/backoff.ts';
-import { formatSeconds } from '../lib/units.ts';
 import { FORESEEN_FROM, isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
-import type { GcInput } from './decision.ts';
+import type { GcInput, GcReason } from './decision.ts';
 
 /** A pause between two requests is not the end of the load. */
 const LOAD_GONE_MS = 1000;
@@ -24,9 +23,9 @@ export const NO_LOAD: Load = {
   again: { fromMs: Number.NEGATIVE_INFINITY, inVain: 0 },
 };
 
-/** Why to collect, in words; `afterLoad` when it is for what a load has left. */
+/** Why to collect; `afterLoad` when it is for what a load has left. */
 export interface Trigger {
-  reason: string;
+  reason: GcReason;
   afterLoad: boolean;
 }
 
@@ -55,16 +54,16 @@ export function triggerOf(
   leftUnderLoad: boolean,
 ): Trigger | undefined {
   const { nowMs, level, ratio, secondsToLimit, forced } = input;
-  if (forced) return { reason: 'on request', afterLoad: false };
+  if (forced) return { reason: { code: 'request' }, afterLoad: false };
   if (!isShort(input, warnRatio)) return undefined;
   const stands = load.goneSinceMs !== null && nowMs - load.goneSinceMs >= LOAD_GONE_MS;
   const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while shedding
   if (stands && load.pressed && (unlike || nowMs >= load.again.fromMs))
-    return { reason: 'the load has ended and may have left garbage', afterLoad: true };
-  const reason =
+    return { reason: { code: 'load_ended' }, afterLoad: true };
+  const reason: GcReason =
     isForeseen(secondsToLimit) && ratio < warnRatio
-      ? `usage reaches the limit in about ${formatSeconds(secondsToLimit ?? 0)}`
-      : `usage is at ${Math.floor(ratio * 100)} % of the limit`;
+      ? { code: 'limit_foreseen', secondsToLimit: secondsToLimit ?? 0 }
+      : { code: 'usage', ratio };
   return { reason, afterLoad: false };
 }
 

@@ -1,9 +1,8 @@
 import { type Backoff, waitAfter } from '../lib/backoff.ts';
-import { formatBytes } from '../lib/units.ts';
 import type { GcWay, HeapFacts } from '../model/heap.ts';
 import { isForeseen } from '../pressure/access.ts';
 import { atLeast } from '../pressure/level.ts';
-import type { GcInput, GcRun } from './decision.ts';
+import type { GcDeferral, GcInput, GcRun } from './decision.ts';
 import { nearerLimit } from './near-heap-limit.ts';
 import { WORTHWHILE_SHARE } from './verdict.ts';
 
@@ -104,35 +103,34 @@ export function uselessness(
   worth: Worth,
   input: GcInput,
   { way, afterLoad, share }: { way: GcWay; afterLoad: boolean; share: number },
-): { wait: string; untilMs?: number } | undefined {
+): GcDeferral | undefined {
   const { left, inVain } = worth;
   if (!left) return undefined;
   const { nowMs, level, ratio, heldBytes, limitBytes, secondsToLimit } = input;
   const urgent = atLeast(level, 'shedding') || isForeseen(secondsToLimit);
-  const garbage = mayBeGarbage(worth, input, way, urgent);
+  const garbageBytes = mayBeGarbage(worth, input, way, urgent);
   const good = inVain === 0;
-  const risen = garbage > RISE_SHARE * limitBytes;
-  const soon = garbage > MUCH_SHARE * limitBytes || (good && risen);
+  const risen = garbageBytes > RISE_SHARE * limitBytes;
+  const soon = garbageBytes > MUCH_SHARE * limitBytes || (good && risen);
   // a heap fills and empties also where usage is flat, however high
   const fills = ratio >= IMMINENT_RATIO && heldBytes - left.lowestBytes > WORTH_SHARE * limitBytes;
   const imminent =
     atLeast(level, 'shedding') &&
     (fills || (secondsToLimit !== null && secondsToLimit < IMMINENT_SECONDS)) &&
-    garbage > WORTH_SHARE * limitBytes;
+    garbageBytes > WORTH_SHARE * limitBytes;
   const { stallMs } = left;
   const soonMs = imminent ? Math.max(stallMs, Math.min(SOONEST_MS, IMMINENT_STOPS * stallMs)) : SOONEST_MS;
   const soonestMs = left.endedMs + (soon || imminent ? soonMs : WAIT_MS.first);
-  if (nowMs < soonestMs) return { wait: 'the last GC has just ended', untilMs: soonestMs };
+  if (nowMs < soonestMs) return { wait: { code: 'just_ended' }, untilMs: soonestMs };
   if (afterLoad || imminent) return undefined;
   if (risen && (good || urgent)) return undefined;
-  const may = `at most ${formatBytes(garbage)} of new garbage since`;
-  if (!risen && !good && !urgent) return { wait: `the last GC freed little; ${may}` };
-  const lookMs = garbage < WORTH_SHARE * limitBytes ? LOOK_AGAIN_MS : 0;
+  if (!risen && !good && !urgent) return { wait: { code: 'freed_little', garbageBytes } };
+  const lookMs = garbageBytes < WORTH_SHARE * limitBytes ? LOOK_AGAIN_MS : 0;
   // below shedding, stalls are spread evenly: long ones in a row would be felt
   const spreadMs = atLeast(level, 'shedding') ? 0 : left.stallMs / share;
   const untilMs = left.endedMs + Math.max(waitAfter(WAIT_MS, inVain + 1), lookMs, spreadMs);
   if (nowMs >= untilMs) return undefined;
-  return { wait: good ? `${may} the last GC` : `the last GC freed little; ${may}`, untilMs };
+  return { wait: { code: good ? 'little_garbage' : 'freed_little', garbageBytes }, untilMs };
 }
 
 /** At most so much has become garbage, or lies unused, since the last collection. */

@@ -1,5 +1,4 @@
 import { type Backoff, waitAfter } from '../lib/backoff.ts';
-import { formatBytes, formatSeconds } from '../lib/units.ts';
 
 /** An agent younger than this is still starting. */
 const MIN_AGE_MS = 10_000;
@@ -22,6 +21,17 @@ export interface UseAt {
   limitBytes: number;
 }
 
+/** Soon after a recycle the agent holds as much again: it needs more memory than its limit. */
+export interface NeedsMore {
+  code: 'needs_more';
+  ageSeconds: number;
+  heldBytes: number;
+  limitBytes: number;
+}
+
+/** Why there is no recycle now. */
+export type Spent = NeedsMore | { code: 'just_started' } | { code: 'recycled_recently'; leftMs: number };
+
 /** How often an agent may be recycled, over all its restarts. */
 export class RecycleBudget {
   #bornMs = 0;
@@ -30,7 +40,7 @@ export class RecycleBudget {
   #inRow = 0;
   /** The present life follows a recycle. */
   #reborn = false;
-  #needsMore: { note: string; sinceMs: number } | null = null;
+  #needsMore: { found: NeedsMore; sinceMs: number } | null = null;
   #largestLimitBytes = 0;
   #healthySinceMs: number | null = null;
   /** Lives that ended, however, before kubelet forgot the one before. */
@@ -52,8 +62,8 @@ export class RecycleBudget {
   }
 
   /** Why recycling was given up; `null` while it was not. */
-  get needsMore(): string | null {
-    return this.#needsMore?.note ?? null;
+  get needsMore(): NeedsMore | null {
+    return this.#needsMore?.found ?? null;
   }
 
   /** How long kubelet may wait before it starts the agent again if it ends now, in seconds. */
@@ -75,25 +85,20 @@ export class RecycleBudget {
   }
 
   /** Why the agent may not be ended now although it is going to be killed; `undefined` where it may. */
-  barred(use: UseAt): string | undefined {
+  barred(use: UseAt): Spent | undefined {
     const ageMs = use.nowMs - this.#bornMs;
     const spent = this.#inRow >= FREE_IN_ROW;
     if (spent && this.#reborn && ageMs < SOON_MS) this.#giveUp(use);
-    if (this.#needsMore) return this.#needsMore.note;
-    if (ageMs < MIN_AGE_MS) return 'the agent has just started';
+    if (this.#needsMore) return this.#needsMore.found;
+    if (ageMs < MIN_AGE_MS) return { code: 'just_started' };
     if (this.#lastMs === null || !spent) return undefined;
     const waitMs = waitAfter(WAIT_MS, this.#inRow - FREE_IN_ROW + 1);
     const leftMs = this.#lastMs + waitMs - use.nowMs;
-    return leftMs > 0
-      ? `the agent was recycled recently; the next recycle may follow in ${formatSeconds(leftMs / 1000)}`
-      : undefined;
+    return leftMs > 0 ? { code: 'recycled_recently', leftMs } : undefined;
   }
 
   #giveUp({ nowMs, limitBytes, heldBytes }: UseAt): void {
     const ageSeconds = (nowMs - this.#bornMs) / 1000;
-    this.#needsMore ??= {
-      note: `${formatSeconds(ageSeconds)} after a recycle the agent holds ${formatBytes(heldBytes)} of ${formatBytes(limitBytes)} again: it needs more memory than its limit; raise the limit`,
-      sinceMs: nowMs,
-    };
+    this.#needsMore ??= { found: { code: 'needs_more', ageSeconds, heldBytes, limitBytes }, sinceMs: nowMs };
   }
 }

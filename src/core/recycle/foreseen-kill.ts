@@ -1,4 +1,3 @@
-import { formatSeconds } from '../lib/units.ts';
 import type { Level } from '../model/status.ts';
 import { atLeast, type Thresholds, withoutHold } from '../pressure/level.ts';
 
@@ -6,7 +5,8 @@ import { atLeast, type Thresholds, withoutHold } from '../pressure/level.ts';
  * What collecting garbage can do for the agent now. `pending`: one runs, or is about to be worth it; `useful`: the last
  * one freed memory; `useless`: it freed nothing; `impossible`: the runtime cannot be asked.
  */
-export type CollectionState = 'pending' | 'useful' | 'useless' | 'impossible';
+export type CollectionState = 'pending' | 'useful' | FutileGc;
+type FutileGc = 'useless' | 'impossible';
 
 /** The agent at one moment. */
 export interface KillInput {
@@ -30,8 +30,27 @@ export interface KillInput {
   spared: boolean;
 }
 
-/** A kill that nothing else averts, and why; or why there is none; `open` where that is undecided at the moment. */
-export type KillVerdict = { kill: true; reason: string } | { kill: false; why: string; open?: true };
+/** A kill that nothing else averts: usage still rises, and GC frees nothing. */
+export interface ForeseenEnd {
+  secondsToLimit: number;
+  collections: FutileGc;
+  /** `null` where that is unknown. */
+  inFlight: number | null;
+}
+
+/** Why there is none. */
+export interface NoKill {
+  code:
+    | 'other_victim' // the kernel would end another process of the agent
+    | 'gc_frees' // collecting averts it
+    | 'gc_may_free' // … or may do so
+    | 'not_rising'
+    | 'limit_not_near'
+    | 'rise_too_short'; // for a forecast
+}
+
+/** `open` where that is undecided at the moment. */
+export type KillVerdict = { kill: true; reason: ForeseenEnd } | { kill: false; why: NoKill; open?: true };
 
 /** What work in flight needs to end. */
 const DRAIN_SECONDS = 3;
@@ -86,8 +105,8 @@ export class ForeseenKill {
   /** @param begun the agent is being drained for it already */
   judge(input: KillInput, begun: boolean): KillVerdict {
     const { nowMs, secondsToLimit, risingSeconds, collections, inFlight } = input;
-    const futile = FUTILE[collections];
-    this.#futileSinceMs = futile === undefined ? null : (this.#futileSinceMs ?? nowMs);
+    const futile = collections === 'useless' || collections === 'impossible';
+    this.#futileSinceMs = futile ? (this.#futileSinceMs ?? nowMs) : null;
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
     // the turns begin with growth that is believed: where usage is flat, nobody has to be ended, however high
     if (secondsToLimit !== null) this.#roseMs = nowMs;
@@ -98,21 +117,17 @@ export class ForeseenKill {
     const window = believed || level === 'shedding' ? secondsToLimit : null;
     this.#windowSeconds = rises && atLeast(level, 'shedding') ? (this.#windowSeconds ?? window) : null;
 
-    if (input.spared)
-      return no('another process of the agent holds most of the memory: the kernel kills that one');
-    if (collections === 'useful') return no('GC frees memory');
-    if (secondsToLimit === null) return no('usage does not rise');
+    if (input.spared) return no('other_victim');
+    if (collections === 'useful') return no('gc_frees');
+    if (secondsToLimit === null) return no('not_rising');
     const within = this.#horizon(level, input) * (begun ? BEGUN_FACTOR : 1);
-    if (secondsToLimit > within) return no('the limit is not near');
+    if (secondsToLimit > within) return no('limit_not_near');
     const next = secondsToLimit <= lastMoment(inFlight);
     if (secondsToLimit > risingSeconds * (next ? BELIEVED_NEXT : BELIEVED) * (begun ? BEGUN_FACTOR : 1))
-      return no('the rise is too short for a forecast');
-    if (this.#futileSinceMs === null || nowMs - this.#futileSinceMs < (begun ? 0 : FUTILE_MS))
-      return { kill: false, why: 'GC may still free memory', open: true };
-    return {
-      kill: true,
-      reason: `usage still rises and reaches the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${flightOf(inFlight)}`,
-    };
+      return no('rise_too_short');
+    if (!futile || nowMs - (this.#futileSinceMs ?? nowMs) < (begun ? 0 : FUTILE_MS))
+      return { ...no('gc_may_free'), open: true };
+    return { kill: true, reason: { secondsToLimit, collections, inFlight } };
   }
 
   /** How far ahead a kill is acted upon, in seconds. */
@@ -160,19 +175,6 @@ function lastMoment(inFlight: number | null): number {
   return inFlight === 0 ? MARGIN_SECONDS : DRAIN_SECONDS + MARGIN_SECONDS;
 }
 
-function no(why: string): KillVerdict {
-  return { kill: false, why };
-}
-
-/** Why collecting averts nothing, in words; `undefined` where it may. */
-const FUTILE: Readonly<Record<CollectionState, string | undefined>> = {
-  pending: undefined,
-  useful: undefined,
-  useless: 'GC frees nothing',
-  impossible: 'GC is impossible',
-};
-
-function flightOf(inFlight: number | null): string {
-  if (inFlight === null) return 'the number of requests in flight is unknown';
-  return inFlight === 0 ? 'nothing is in flight' : `${inFlight} in flight`;
+function no(code: NoKill['code']): { kill: false; why: NoKill } {
+  return { kill: false, why: { code } };
 }

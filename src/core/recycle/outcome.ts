@@ -11,9 +11,35 @@ export interface RecycleOutcome {
   result: RecycleResult;
   /** From SIGTERM on; `null` when it was not sent. */
   endedMs: number | null;
-  /** One sentence. */
-  note: string;
+  /** Until SIGTERM, or the end of it all. */
+  drainedMs: number;
+  /** When the drain began, and at its end; `null` where that is unknown. */
+  inFlight: { before: number | null; after: number | null };
+  end: RecycleEnd;
 }
+
+/** How it came to the result. Milliseconds after SIGTERM. */
+export type RecycleEnd =
+  | { code: 'ended_before' }
+  | { code: 'ended'; afterMs: number }
+  | { code: 'handed_over'; afterMs: number } // its parent process is still running
+  | { code: 'left_running'; afterMs: number }
+  | { code: 'sigterm_not_sent'; message: string }
+  | { code: 'not_judged' } // the state of the agent is unknown
+  | { code: 'port_closed' } // it is shutting down already
+  | { code: 'called_off'; message: string };
+
+/** What an end counts as. */
+export const RESULTS: Readonly<Record<RecycleEnd['code'], RecycleResult>> = {
+  ended_before: 'ended_before',
+  ended: 'ended',
+  handed_over: 'ended',
+  left_running: 'left_running',
+  sigterm_not_sent: 'refused',
+  not_judged: 'cancelled',
+  port_closed: 'cancelled',
+  called_off: 'cancelled',
+};
 
 /** What has to be known of the agent, and reported, during a recycle; none of these throws. */
 export interface RecycleWork {

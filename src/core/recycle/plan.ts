@@ -1,6 +1,12 @@
 import { atLeast, type Thresholds } from '../pressure/level.ts';
-import { RecycleBudget } from './budget.ts';
-import { ForeseenKill, type KillInput, type KillVerdict } from './foreseen-kill.ts';
+import { type NeedsMore, RecycleBudget, type Spent } from './budget.ts';
+import {
+  type ForeseenEnd,
+  ForeseenKill,
+  type KillInput,
+  type KillVerdict,
+  type NoKill,
+} from './foreseen-kill.ts';
 
 export type RecycleMode = 'auto' | 'on' | 'off';
 
@@ -10,10 +16,24 @@ export interface RecycleInput extends KillInput {
   handlesSigterm: boolean;
 }
 
-/** Why it is done, for the event and the record; or why not, in words. */
+/** Why the agent is not ended although it is going to be killed. */
+export type RecycleBar =
+  | {
+      code:
+        | 'switched_off'
+        | 'no_restart_policy'
+        | 'restart_policy_unknown'
+        | 'no_sigterm_handler' // none is known
+        | 'sigterm_sent' // in this life
+        | 'sigterm_not_sent'; // it cannot be
+    }
+  | Spent;
+
+/** Why it is done, for the event and the record; or why not. */
 export type RecycleDecision =
-  | { recycle: true; reason: string }
-  | { recycle: false; why: string; foreseen: boolean };
+  | { recycle: true; reason: ForeseenEnd }
+  | { recycle: false; why: NoKill; foreseen: false }
+  | { recycle: false; why: RecycleBar; foreseen: true };
 
 export interface RecyclePlanOptions {
   mode: RecycleMode;
@@ -35,7 +55,7 @@ export class RecyclePlan {
   readonly #options: RecyclePlanOptions;
   readonly #kill: ForeseenKill;
   readonly #budget = new RecycleBudget();
-  #bars: string | undefined;
+  #bars: RecycleBar | undefined;
 
   constructor(options: RecyclePlanOptions) {
     this.#options = options;
@@ -52,16 +72,16 @@ export class RecyclePlan {
   /** SIGTERM was sent: counts against the budget. */
   terminated(nowMs: number): void {
     this.#budget.spent(nowMs);
-    this.#bars = 'SIGTERM was already sent';
+    this.#bars = { code: 'sigterm_sent' };
   }
 
   /** SIGTERM cannot be sent to it: it is not tried again in this life. */
   refused(): void {
-    this.#bars = 'SIGTERM could not be sent';
+    this.#bars = { code: 'sigterm_not_sent' };
   }
 
   /** Why recycling was given up, for an event; `null` while it was not. */
-  get needsMore(): string | null {
+  get needsMore(): NeedsMore | null {
     return this.#budget.needsMore;
   }
 
@@ -88,13 +108,12 @@ export class RecyclePlan {
   }
 
   /** Why not, although it is going to be killed. */
-  #barred(input: RecycleInput): string | undefined {
+  #barred(input: RecycleInput): RecycleBar | undefined {
     const { mode, restarted } = this.#options;
-    if (mode === 'off') return 'recycling is off';
-    if (restarted === false) return 'there is no restart policy';
-    if (mode === 'auto' && restarted === null) return 'the restart policy is unknown';
-    if (mode === 'auto' && !input.handlesSigterm)
-      return 'no SIGTERM handler is known, so the agent would not end gracefully';
+    if (mode === 'off') return { code: 'switched_off' };
+    if (restarted === false) return { code: 'no_restart_policy' };
+    if (mode === 'auto' && restarted === null) return { code: 'restart_policy_unknown' };
+    if (mode === 'auto' && !input.handlesSigterm) return { code: 'no_sigterm_handler' };
     return this.#bars ?? this.#budget.barred(input);
   }
 }

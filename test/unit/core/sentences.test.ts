@@ -1,12 +1,7 @@
-import { expect, it } from 'vitest';
-import { heapAdvice } from '../../../src/core/gc/near-heap-limit.ts';
-import { type GcFacts, gcVerdict } from '../../../src/core/gc/verdict.ts';
 import type { GcRecord } from '../../../src/core/model/gc-record.ts';
-import type { HeapFacts } from '../../../src/core/model/heap.ts';
 import { NO_OUTLOOK, type Outlook } from '../../../src/core/model/outlook.ts';
 import type { Level } from '../../../src/core/model/status.ts';
 import { describeLevel, noteOf, type Stance } from '../../../src/core/pressure/describe.ts';
-import { RecyclePlan, type RecyclePlanOptions } from '../../../src/core/recycle/plan.ts';
 import { eventNote } from '../../../src/core/report/event-note.ts';
 import { growthKinds, type MemoryFacts } from '../../../src/core/report/growth-breakdown.ts';
 import {
@@ -16,6 +11,7 @@ import {
   type PostMortem,
 } from '../../../src/core/report/post-mortem.ts';
 import { eventOf } from '../../support/event.ts';
+import { golden } from '../../support/golden.ts';
 import { DEFAULT_OPTIONS, NO_REMEDIES } from '../../support/options.ts';
 import { MiB, readingOf } from '../../support/reading.ts';
 import { statusWith } from '../../support/status.ts';
@@ -44,13 +40,6 @@ async function hopeless(): Promise<Story> {
   story.agent.dies();
   await story.goes(1);
   return story;
-}
-
-/** The sentences of one module, a line each, in `__snapshots__`: the only place where tests hold them whole. */
-function golden(module: string, sentences: () => readonly string[] | Promise<readonly string[]>): void {
-  it(`the sentences of ${module}`, async () => {
-    await expect(`${(await sentences()).join('\n')}\n`).toMatchFileSnapshot(`__snapshots__/${module}.txt`);
-  });
 }
 
 golden('pressure', async () => {
@@ -113,82 +102,6 @@ golden('pressure', async () => {
     ),
     noteOf('Told.', { at: '', sampledMs: null, sites: [], ...growth }),
     ...told.map(({ reason, note }) => `${reason}: ${note}`),
-  ];
-});
-
-golden('gc', () => {
-  const heapOf = (used: number, external: number): HeapFacts => ({
-    usedBytes: used * MiB,
-    committedBytes: used * MiB,
-    limitBytes: null,
-    limitedBytes: used * MiB,
-    externalBytes: external * MiB,
-  });
-  const facts: GcFacts = {
-    runtime: 'node',
-    way: 'full',
-    before: heapOf(500, 0),
-    after: heapOf(20, 0),
-    stallMs: 61,
-    workers: 0,
-    usedBytesBefore: 560 * MiB,
-    freedCgroupBytes: 480 * MiB,
-    freedRssBytes: 500 * MiB,
-  };
-  const kept: Partial<GcFacts> = { freedCgroupBytes: MiB, freedRssBytes: 2 * MiB };
-  const all: Partial<GcFacts>[] = [
-    { workers: 2 },
-    { ...kept, after: heapOf(495, 0), stallMs: 464 },
-    { ...kept, before: heapOf(20, 540), after: heapOf(10, 1) },
-    { ...kept, way: 'fast' },
-    { ...kept, workers: 1 },
-    { ...kept, runtime: 'jvm' },
-    { ...kept, runtime: 'go' },
-  ];
-  const advice = heapAdvice({ heapLimitBytes: 4096 * MiB, containerLimitBytes: 512 * MiB, explicit: false });
-  return [
-    ...all
-      .map((changes) => gcVerdict({ ...facts, ...changes }))
-      .map(({ verdict, note, hint }) => `${verdict}: ${note}; ${hint}`),
-    `${advice?.code}: ${advice?.message}; ${advice?.hint}`,
-  ];
-});
-
-golden('recycle', () => {
-  const decide = (options: Partial<RecyclePlanOptions>, input: object, ageMs = 3_600_000) => {
-    const plan = new RecyclePlan({
-      mode: 'auto',
-      restarted: true,
-      thresholds: DEFAULT_OPTIONS,
-      turn: null,
-      ...options,
-    });
-    plan.born(0);
-    const at = (nowMs: number) =>
-      plan.decide({
-        ...{ nowMs, level: 'critical', heldBytes: 0.95 * 512 * MiB, limitBytes: 512 * MiB },
-        ...{ secondsToLimit: 3, risingSeconds: 600, collections: 'useless', freeHeapBytes: 0, inFlight: 2 },
-        ...{ spared: false, handlesSigterm: true, ...input },
-      });
-    at(ageMs - 2000);
-    const decision = at(ageMs);
-    return decision.recycle ? decision.reason : decision.why;
-  };
-  return [
-    decide({}, {}),
-    decide({}, { collections: 'impossible', inFlight: 0, secondsToLimit: 1 }),
-    decide({}, { inFlight: null }),
-    decide({}, { spared: true }),
-    decide({}, { collections: 'useful' }),
-    decide({}, { collections: 'pending' }),
-    decide({}, { secondsToLimit: null }),
-    decide({}, { level: 'warning', heldBytes: 0.8 * 512 * MiB }),
-    decide({}, { secondsToLimit: 4, risingSeconds: 1 }),
-    decide({ mode: 'off' }, {}),
-    decide({ restarted: false }, {}),
-    decide({ restarted: null }, {}),
-    decide({}, { handlesSigterm: false }),
-    decide({}, {}, 5000),
   ];
 });
 

@@ -74,7 +74,7 @@ describe('startRecycle', () => {
     const came = await outcome;
     expect(came.result).toBe('ended');
     expect(came.endedMs).toBeLessThan(2000);
-    expect(came.note).toMatch(/^Drained for .* \(2 → 0 in flight\); .* after SIGTERM\.$/);
+    expect(came).toMatchObject({ inFlight: { before: 2, after: 0 }, end: { code: 'ended' } });
     expect(steps).toEqual(['draining', 'terminating', 'done']);
   });
 
@@ -86,8 +86,7 @@ describe('startRecycle', () => {
       drain: { ...drained({ maxMs: 400 }), inFlight: () => countInFlight('/proc', [whom.pid]) },
     });
     const startMs = performance.now();
-    expect((await outcome).result).toBe('ended');
-    expect((await outcome).note).toContain('→ 1 in flight');
+    expect(await outcome).toMatchObject({ result: 'ended', inFlight: { after: 1 } });
     expect(performance.now() - startMs).toBeGreaterThan(390);
   });
 
@@ -99,8 +98,7 @@ describe('startRecycle', () => {
     const whom = await startAgent(0);
     const startMs = performance.now();
     const came = await recycle(whom, { drain: drained({ inFlight, maxMs: 700 }) }).outcome;
-    expect(came.result).toBe('ended');
-    expect(came.note).toContain('requests in flight unknown');
+    expect(came).toMatchObject({ result: 'ended', inFlight: { before: null, after: null } });
     expect(performance.now() - startMs).toBeGreaterThan(690);
   });
 
@@ -123,8 +121,10 @@ describe('startRecycle', () => {
       drain: drained({ urgent: () => true }),
       graceMs: 300,
     });
-    expect((await outcome).result).toBe('left_running');
-    expect((await outcome).note).toContain('300 ms after SIGTERM');
+    expect(await outcome).toMatchObject({
+      result: 'left_running',
+      end: { code: 'left_running', afterMs: 300 },
+    });
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);
     expect(agent?.output().split('no')).toHaveLength(2);
     expect(recycling.callOff('late')).toBe(false);
@@ -154,8 +154,8 @@ describe('startRecycle', () => {
     };
     const aim = { send, there: () => true };
     const came = await recycle(whom, { drain: drained({ urgent: () => true }), aim }).outcome;
-    expect(came).toMatchObject({ result: 'refused', endedMs: null });
-    expect(came.note).toContain('SIGTERM could not be sent: kill EPERM');
+    const end = { code: 'sigterm_not_sent', message: 'kill EPERM' };
+    expect(came).toMatchObject({ result: 'refused', endedMs: null, end });
   });
 });
 
@@ -182,8 +182,7 @@ describe('SIGTERM', () => {
     const counts = [2, 1, null, null];
     const drain = drained({ inFlight: async () => counts.shift() ?? null, maxMs: 5000 });
     const came = await recycle(whom, { drain }).outcome;
-    expect(came).toMatchObject({ result: 'cancelled', endedMs: null });
-    expect(came.note).toContain('closed its port');
+    expect(came).toMatchObject({ result: 'cancelled', endedMs: null, end: { code: 'port_closed' } });
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);
   });
 
@@ -196,8 +195,7 @@ describe('SIGTERM', () => {
     const drain = drained({ urgent: () => true });
     const { outcome } = recycle({ pid: process.pid, startTicks: 0 }, { drain, aim, alive: () => true });
     const came = await outcome;
-    expect(came.result).toBe('ended');
-    expect(came.note).toMatch(/ after SIGTERM, its parent process /);
+    expect(came).toMatchObject({ result: 'ended', end: { code: 'handed_over' } });
   });
 });
 
@@ -218,7 +216,7 @@ describe('aimSigterm', () => {
     const tree = fakeTree(procFiles([{ pid: whom.pid, startTime: 1 }]));
     const { send } = aimSigterm(whom.pid, `${tree.root}/proc`);
     tree.write(procFiles([{ pid: whom.pid, startTime: 2 }]));
-    expect(send).toThrow(/is gone/);
+    expect(send).toThrow(expect.objectContaining({ code: 'ESRCH' }));
     tree.remove();
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(readProcess(whom.pid)?.startTicks).toBe(whom.startTicks);

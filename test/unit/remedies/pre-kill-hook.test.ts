@@ -43,7 +43,7 @@ it('gets status, forecast and deadline when the kill is foreseen, once in each e
   const hook = hookTo(url);
   for (const calm of [at('ok', null), at('warning', 4), at('shedding', null), at('shedding', 30)])
     hook.attend(calm);
-  expect(hook.status()).toMatchObject({ name: 'pre-kill-hook', state: 'idle', why: 'no kill is foreseen' });
+  expect(hook.status()).toMatchObject({ name: 'pre-kill-hook', state: 'idle', code: 'none_foreseen' });
   for (let i = 0; i < 5; i++) hook.attend(at('critical', 3));
   expect(hook.status().state).toBe('acting');
   await expect

@@ -73,9 +73,9 @@ it('sheds and says so, and neither collects nor recycles the agent for it', asyn
     { name: 'injected', used: 0.95, ratio: 0.95 },
   ]);
   expect(status.remedies).toMatchObject([
-    { name: 'gc', state: 'idle' },
-    { name: 'shed', state: 'acting', why: 'the level is critical' },
-    { name: 'recycle', state: 'idle' },
+    { name: 'gc', state: 'idle', code: 'no_pressure' },
+    { name: 'shed', state: 'acting', code: 'refusing' },
+    { name: 'recycle', state: 'idle', code: 'limit_not_near' },
   ]);
   expect(status.reason).toContain('injected at 95 %');
   expect([story.agent.signals, story.exporters.records]).toEqual([[], []]);
