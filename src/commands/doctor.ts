@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { follow } from '../compose/agent.ts';
 import type { Config } from '../config/options.ts';
-import { messageOf } from '../core/lib/errors.ts';
+import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';
 import type { Degraded, DegradedCode } from '../core/model/notice.ts';
 import { type Reading, ratioOf } from '../core/model/reading.ts';
@@ -86,14 +86,14 @@ function lookForAgent(config: Config): {
 } {
   try {
     const search = findAgent({ procRoot: '/proc', selfPid: process.pid, selector: config.agent });
-    if (search.kind !== 'found') return { found: fail(search.reason, search.hint) };
+    if (search.kind !== 'found') return { found: fail(search.code, search.reason, search.hint) };
     const { pid, startTime, name } = search;
     return {
       life: { pid, startTime, sameGroup: config.agent.kind === 'auto' || config.agent.kind === 'container' },
       found: pass(`pid ${pid} (${name})`),
     };
   } catch (error) {
-    return { found: fail(messageOf(error), hintOf(error)) };
+    return { found: fail(SpillwayError.from(error).code, messageOf(error), hintOf(error)) };
   }
 }
 
@@ -111,6 +111,7 @@ function withLimit(check: Check, config: Config, { pid, reading, rssBytes }: See
     check: check.check,
     ...inPod(
       warn(
+        'node_limit',
         `no limit of its own: the node has ${formatBytes(limitBytes)}`,
         'set a memory limit on its container',
       ),
@@ -147,7 +148,7 @@ async function memoryChecks(
     };
   } catch (error) {
     return {
-      checks: [{ check: 'memory', status: 'fail', detail: messageOf(error), hint: hintOf(error) }],
+      checks: [{ check: 'memory', ...fail(SpillwayError.from(error).code, messageOf(error), hintOf(error)) }],
       canRead: false,
       reading: undefined,
       rssBytes: 0,
@@ -169,18 +170,21 @@ function readingChecks(reading: Reading, degraded: Degraded[], oomKills: number 
     {
       check: LIMIT_CHECK,
       status: realLimit ? 'pass' : 'warn',
+      code: realLimit ? 'ok' : 'no_memory_limit',
       detail: `${formatBytes(reading.limitBytes)} from ${reading.limitSource}`,
       hint: realLimit ? hintsOf('limit_above_kernel') : hintsOf('no_memory_limit', 'cgroup_unreadable'),
     },
     {
       check: 'memory usage',
       status: fromCgroup ? 'pass' : 'warn',
+      code: fromCgroup ? 'ok' : 'rss_only',
       detail: `${formatBytes(reading.usedBytes)} from ${reading.usageSource}, ratio ${ratioOf(reading).toFixed(2)}`,
       hint: fromCgroup ? '' : hintsOf('cgroup_unreadable', 'shared_cgroup'),
     },
     {
       check: 'OOM kill counter',
       status: oomKills === null ? 'fail' : 'pass',
+      code: oomKills === null ? 'not_counted' : 'ok',
       detail: oomKills === null ? 'the kernel counter is not readable' : `${oomKills} so far in its cgroup`,
       hint: oomKills === null ? hintsOf('cgroup_unreadable', 'shared_cgroup') : '',
     },
@@ -192,6 +196,7 @@ function processTree(count: number, rssBytes: number): Check {
   return {
     check: 'process tree',
     status: found ? 'pass' : 'fail',
+    code: found ? 'ok' : 'no_proc',
     detail: `${count}, ${formatBytes(rssBytes)} RSS`,
     hint: found ? '' : 'mount /proc',
   };
@@ -203,36 +208,35 @@ function enforcement(): Check {
   if (process.platform !== 'linux')
     return {
       check,
-      status: 'fail',
-      detail: 'needs Linux cgroups',
-      hint: 'none: the limit is monitored, not enforced',
+      ...fail('needs_linux', 'needs Linux cgroups', 'none: the limit is monitored, not enforced'),
     };
   const { group, reasons } = makePrivateCgroup({ limitBytes: 64 * 2 ** 20 });
   if (!group)
-    return {
-      check,
-      status: 'warn',
-      detail: reasons.slice(0, -1).join('; '),
-      hint: reasons.at(-1) ?? '',
-    };
+    return { check, ...warn('not_enforced', reasons.slice(0, -1).join('; '), reasons.at(-1) ?? '') };
   void group.remove().catch(() => {}); // empty: gone with the next start's clean-up at the latest
   return {
     check,
-    status: 'pass',
-    detail: `cgroup v${group.version} under ${group.directory.replace(/\/[^/]+$/, '')}`,
-    hint: '',
+    ...pass(`cgroup v${group.version} under ${group.directory.replace(/\/[^/]+$/, '')}`),
   };
 }
 
 async function recording({ recordDir }: Config): Promise<Outcome> {
   if (recordDir === undefined)
-    return warn('in memory only', 'set --record-dir to a writable directory that outlives the guardian');
+    return warn(
+      'in_memory',
+      'in memory only',
+      'set --record-dir to a writable directory that outlives the guardian',
+    );
   try {
     await makeDirectory(recordDir);
     await access(recordDir, constants.W_OK);
     return pass(recordDir);
   } catch (error) {
-    return fail(messageOf(error), `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`);
+    return fail(
+      'not_writable',
+      messageOf(error),
+      `make ${recordDir} writable for uid ${process.getuid?.() ?? '?'}`,
+    );
   }
 }
 

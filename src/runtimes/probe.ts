@@ -1,11 +1,24 @@
 import { accessSync, constants } from 'node:fs';
+import type { SharedHost } from '../sources/shared-host.ts';
+
+/** How a runtime can be connected to, or why it collects nothing. */
+export type ProbeCode =
+  | 'inspector_open'
+  | 'sigusr1' // opens it when needed
+  | 'hook'
+  | 'remote_debugging' // PEP 768
+  | 'attach'
+  | 'attach_open' // its socket
+  | 'pprof'
+  | 'explicit_gc_disabled';
 
 /** Whether, and how, a runtime can be connected to. */
 export interface RuntimeProbe {
+  code: ProbeCode;
   /** The connection, in words. */
   detail: string;
   /** Why it collects nothing all the same, and what to change. */
-  noGc?: { detail: string; hint: string };
+  noGc?: { code: ProbeCode; detail: string; hint: string };
   /** Whether the connection is a port that others could reach. */
   exposesPort?: boolean;
 }
@@ -15,8 +28,8 @@ export interface ProbeOptions {
   procRoot: string;
   /** Whether a signal may open a connection later. */
   mayOpen: boolean;
-  /** Who could reach a port that opens, in words, where it is not opened for that. */
-  others?: string | undefined;
+  /** Who could reach a port that opens, where it is not opened for that. */
+  others?: SharedHost | undefined;
 }
 
 /** A port that is asked whether it is an inspector's or pprof's answers within this time, in milliseconds; measured 1–5. */

@@ -116,7 +116,7 @@ function nodeSignals(
       if (others !== undefined)
         return new SpillwayError(
           'refused',
-          `Spillway does not open the inspector of process ${pid}: ${others}`,
+          `Spillway does not open the inspector of process ${pid}: ${others.message}`,
           {
             hint: 'allow it with --gc on-shared-host, or start the agent with --inspect',
           },

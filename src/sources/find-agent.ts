@@ -32,11 +32,33 @@ export interface FoundAgent {
   remark?: string;
 }
 
-/** What the search found. `reason` says in words why there is no agent, `hint` what to do about it. */
+/** Why there is no agent. */
+export type NotFoundCode =
+  | 'no_such_process' // with this pid
+  | 'no_match' // in no command line
+  | 'several_fit'
+  | 'none_running' // the pod's processes are shared, and there is none of another container
+  | 'none_visible' // of another container
+  | 'not_identified' // all are in the guardian's cgroup
+  | 'own_container'
+  | 'proxy' // runs in this container
+  | 'only_proxies'
+  | 'not_running' // this container, others are
+  | 'names_unknown'; // of several containers
+
+interface NotFound {
+  code: NotFoundCode;
+  /** In words. */
+  reason: string;
+  /** What to do about it. */
+  hint: string;
+}
+
+/** What the search found. */
 export type AgentSearch =
   | ({ kind: 'found' } & FoundAgent)
-  | { kind: 'none'; reason: string; hint: string }
-  | { kind: 'ambiguous'; candidates: FoundAgent[]; reason: string; hint: string };
+  | ({ kind: 'none' } & NotFound)
+  | ({ kind: 'ambiguous'; candidates: FoundAgent[] } & NotFound);
 
 export interface FindAgentOptions {
   /** `/proc`, or a tree that looks like it. */
@@ -98,6 +120,7 @@ function byPid(procRoot: string, pid: number): AgentSearch {
   const why =
     read.kind === 'value' ? 'has ended' : read.kind === 'denied' ? 'is not visible' : 'does not exist';
   return none(
+    'no_such_process',
     `process ${pid} ${why}`,
     'set --agent to a living process, or to match:TEXT to follow restarts',
   );
@@ -114,6 +137,7 @@ function byText(text: string, eligible: ProcessRow[], rows: Map<number, ProcessR
     'set --agent to a longer match:TEXT, or to pid:N',
     () =>
       none(
+        'no_match',
         `no process has ${JSON.stringify(text)} in its command line`,
         'start the agent, or set --agent match:TEXT to a part of its command line',
       ),
@@ -139,15 +163,18 @@ function noOther(eligible: ProcessRow[], rows: Map<number, ProcessRow>): AgentSe
   const shared = [...rows.values()].some((row) => row.pid === 1 && isHolder(row));
   if (shared)
     return none(
+      'none_running',
       'no process of another container is running',
       'start the agent; the search goes on until then',
     );
   return eligible.length > 0
     ? none(
+        'not_identified',
         'every process here shares the cgroup of the guardian, so nothing identifies the agent',
         'set --agent match:TEXT or pid:N, or start the agent with: spillway run -- COMMAND',
       )
     : none(
+        'none_visible',
         'no process of another container is visible',
         'set shareProcessNamespace: true in the pod, or start the agent with: spillway run -- COMMAND',
       );
@@ -165,6 +192,7 @@ function theOnly(tops: ProcessRow[], otherwise: () => AgentSearch): AgentSearch 
 function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot: string): AgentSearch {
   if (containerPlace(procRoot, selfPid)?.container === name)
     return none(
+      'own_container',
       `the container "${name}" is the guardian's own`,
       "set --agent container:NAME to the agent's container",
     );
@@ -172,6 +200,7 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
   const [fitting] = places.filter(({ container }) => container === name).sort((a, b) => byAge(a.row, b.row));
   if (fitting && isKnownProxy(fitting.row))
     return none(
+      'proxy',
       `the container "${name}" runs a proxy (${clean(baseName(fitting.row.args[0] ?? ''))})`,
       "set --agent container:NAME to the agent's container",
     );
@@ -179,6 +208,7 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
   const told = [...new Set(places.flatMap(({ container }) => container ?? []))].sort();
   if (told.length > 0)
     return none(
+      'not_running',
       `no process of the container "${name}" is running (others are: ${told.join(', ')})`,
       'the search goes on; if the name is wrong, set --agent container:NAME',
     );
@@ -186,6 +216,7 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
   const [only, ...more] = programs;
   if (programs.length === 0)
     return none(
+      'only_proxies',
       'only proxies are running beside the guardian, and the name of their container is unknown',
       'start the agent; the search goes on until then',
     );
@@ -196,6 +227,7 @@ function byContainer(name: string, selfPid: number, tops: ProcessRow[], procRoot
       remark: `container names are unknown here: the only container beside the guardian's own counts as "${name}"`,
     };
   return none(
+    'names_unknown',
     `${programs.length} containers are running with unknown names: /proc/PID/mountinfo has no mount below …/pods/UID/containers/NAME`,
     'set --agent match:TEXT to a part of the command line of the agent',
   );
@@ -222,7 +254,7 @@ function choose(tops: ProcessRow[], what: string, hint: string, otherwise: () =>
   const named = tops.slice(0, NAMED).map((row) => `pid ${row.pid} ${clean(row.args.join(' '), 60)}`);
   const more = tops.length > NAMED ? `, and ${tops.length - NAMED} more` : '';
   const reason = `${tops.length} processes ${what}: ${named.join(', ')}${more}`;
-  return { kind: 'ambiguous', candidates: tops.map(foundOf), reason, hint };
+  return { kind: 'ambiguous', code: 'several_fit', candidates: tops.map(foundOf), reason, hint };
 }
 
 function isProgram(row: ProcessRow): boolean {
@@ -267,6 +299,6 @@ function foundOf(row: ProcessRow): FoundAgent {
   return { pid: row.pid, startTime: row.stat.startTime, name: shortName(row.args, row.stat.comm) };
 }
 
-function none(reason: string, hint: string): AgentSearch {
-  return { kind: 'none', reason, hint };
+function none(code: NotFoundCode, reason: string, hint: string): AgentSearch {
+  return { kind: 'none', code, reason, hint };
 }

@@ -21,6 +21,8 @@ export interface Cluster {
 
 /** Why there is no way to the API server. */
 export interface NoCluster {
+  code: 'not_in_pod' | 'no_token' | 'no_namespace';
+  /** In words. */
   reason: string;
   /** In a cluster, and nevertheless without a way: worth a line in the log. */
   inCluster: boolean;
@@ -43,17 +45,24 @@ export interface FindClusterOptions {
 export function findCluster(options: FindClusterOptions): Cluster | NoCluster {
   const { env, directory = SERVICE_ACCOUNT, hostName = hostname(), procRoot = '/proc' } = options;
   const host = env['KUBERNETES_SERVICE_HOST'];
-  if (!host) return { reason: 'KUBERNETES_SERVICE_HOST is not set: this is not a pod', inCluster: false };
+  if (!host)
+    return {
+      code: 'not_in_pod',
+      reason: 'KUBERNETES_SERVICE_HOST is not set: this is not a pod',
+      inCluster: false,
+    };
   const tokenFile = join(directory, 'token');
   let token: string;
   try {
     token = readFileSync(tokenFile, 'utf8');
   } catch (error) {
-    return { reason: `${tokenFile} cannot be read (${errnoOf(error) ?? String(error)})`, inCluster: true };
+    const reason = `${tokenFile} cannot be read (${errnoOf(error) ?? String(error)})`;
+    return { code: 'no_token', reason, inCluster: true };
   }
   const claims = tokenClaims(token);
   const namespace = env['POD_NAMESPACE'] || claims.namespace || textOf(join(directory, 'namespace'));
-  if (!namespace) return { reason: 'its namespace is unknown: set POD_NAMESPACE', inCluster: true };
+  if (!namespace)
+    return { code: 'no_namespace', reason: 'its namespace is unknown: set POD_NAMESPACE', inCluster: true };
   const name = env['POD_NAME'] || claims.podName;
   const uid = env['POD_UID'] || claims.podUid || containerPlace(procRoot, 'self')?.podUid;
   const missing: string[] = [];

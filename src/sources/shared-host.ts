@@ -11,20 +11,29 @@ export interface SharedHostOptions {
   pid: number;
 }
 
+/** Who could reach the port: whoever runs on the node, or another user of the machine; `message` in words. */
+export interface SharedHost {
+  code: 'node_network' | 'other_user';
+  message: string;
+}
+
 /** Below it are the accounts of the system's own services. */
 const FIRST_USER = 1000;
 
 /**
- * Who else could reach a port on loopback here, in words; `undefined` where nobody can who could not reach the agent anyway.
+ * Who else could reach a port on loopback here; `undefined` where nobody can who could not reach the agent anyway.
  * A pod with the node's network: whoever runs on the node. Elsewhere: users of this machine with a process in the same
  * network namespace; where its namespace may not be seen, it counts as the same.
  */
-export function sharedHost({ procRoot, sysRoot, inPod, pid }: SharedHostOptions): string | undefined {
+export function sharedHost({ procRoot, sysRoot, inPod, pid }: SharedHostOptions): SharedHost | undefined {
   if (inPod) {
     const device = physicalDevice(`${sysRoot}/class/net`);
     return device === undefined
       ? undefined
-      : `the pod has the node's network (${device}): every process of the node can reach the port`;
+      : {
+          code: 'node_network',
+          message: `the pod has the node's network (${device}): every process of the node can reach the port`,
+        };
   }
   const ours = namespaceOf(procRoot, 'self');
   const known = new Set([0, ownerOf(procRoot, 'self'), ownerOf(procRoot, pid)]);
@@ -33,7 +42,10 @@ export function sharedHost({ procRoot, sysRoot, inPod, pid }: SharedHostOptions)
     if (uid === undefined || uid < FIRST_USER || known.has(uid)) continue;
     const its = namespaceOf(procRoot, other);
     if (its === undefined || its === ours)
-      return `processes of another user run on this machine (uid ${uid}, pid ${other}) and can reach the port`;
+      return {
+        code: 'other_user',
+        message: `processes of another user run on this machine (uid ${uid}, pid ${other}) and can reach the port`,
+      };
   }
   return undefined;
 }

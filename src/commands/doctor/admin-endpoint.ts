@@ -19,6 +19,7 @@ export async function adminEndpoint(
   const guardian = await answersAsGuardian(adminListen);
   if (guardian && beside) return pass(`POST to ${where}, ${who}: a guardian listens there`);
   return fail(
+    guardian ? 'other_guardian' : 'other_process',
     `${where} is in use by another ${guardian ? 'guardian' : 'process'}`,
     'choose another port with --admin-listen',
   );

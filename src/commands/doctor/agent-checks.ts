@@ -6,7 +6,7 @@ import { RUNTIMES } from '../../core/model/runtimes.ts';
 import type { AgentProcess } from '../../core/ports/ports.ts';
 import { maySignal, type RuntimeProbe } from '../../runtimes/probe.ts';
 import { probeRuntime } from '../../runtimes/registry.ts';
-import { sharedHost } from '../../sources/shared-host.ts';
+import { type SharedHost, sharedHost } from '../../sources/shared-host.ts';
 import { handlesSigterm, sigtermTarget } from '../../sources/sigterm.ts';
 import { restartedBy } from '../guard.ts';
 import { type Check, fail, type Outcome, pass, refused, warn } from './check.ts';
@@ -26,7 +26,7 @@ export async function agentChecks(
     mayOpen: config.gc === 'auto' || config.gc === 'on-shared-host', // `off` sends no signal for a profile either
     others: config.gc === 'auto' ? others : undefined,
   }).catch(refused);
-  const way = 'status' in probed ? probed : pass(probed.detail);
+  const way = 'status' in probed ? probed : pass(probed.detail, probed.code);
   const { noGc, exposesPort } = 'status' in probed ? {} : probed;
   return [
     { check: 'garbage collection', ...collecting(config, way, noGc) },
@@ -38,21 +38,21 @@ export async function agentChecks(
 }
 
 function collecting(config: Config, way: Outcome, noGc: RuntimeProbe['noGc']): Outcome {
-  if (config.gc === 'off') return fail('switched off', 'set --gc auto');
-  return noGc ? fail(noGc.detail, noGc.hint) : way;
+  if (config.gc === 'off') return fail('switched_off', 'switched off', 'set --gc auto');
+  return noGc ? fail(noGc.code, noGc.detail, noGc.hint) : way;
 }
 
 /** @param by what the growth is named by */
 export function naming(config: Config, way: Outcome, by: string): Outcome {
-  if (config.profile === 'off') return fail('switched off', 'set --profile auto');
+  if (config.profile === 'off') return fail('switched_off', 'switched off', 'set --profile auto');
   return way.status === 'pass' ? pass(by) : way;
 }
 
 /** @param others who could reach it over the network of a node or machine, where it is opened all the same */
-function exposure(pid: number, others: string | undefined): Outcome {
+function exposure(pid: number, others: SharedHost | undefined): Outcome {
   return others === undefined
     ? inspectorReach('/proc', pid)
-    : warn(others, 'set --gc auto, which opens no inspector here');
+    : warn(others.code, others.message, 'set --gc auto, which opens no inspector here');
 }
 
 function ending(
@@ -60,30 +60,45 @@ function ending(
   { info, worker }: AgentProcess,
   way: Outcome,
 ): Outcome {
-  if (recycle === 'off') return fail('switched off', 'set --recycle auto');
+  if (recycle === 'off') return fail('switched_off', 'switched off', 'set --recycle auto');
   if (!maySignal(info.pid))
-    return fail(`SIGTERM to ${info.pid} is not permitted`, 'run the guardian with the uid of the agent');
+    return fail(
+      'sigterm_not_permitted',
+      `SIGTERM to ${info.pid} is not permitted`,
+      'run the guardian with the uid of the agent',
+    );
   if (recycle === 'on') return pass('SIGTERM, whether it handles it or not');
   if (restartedBy(podRestartPolicy) === false)
     return fail(
+      'not_restarted',
       `its pod has restartPolicy ${podRestartPolicy}: the kubelet does not restart it after a graceful exit`,
       'none, where its work must not be interrupted',
     );
   const target = sigtermTarget('/proc', info.pid, worker.pid);
   if (target === null)
-    return fail('its parent process has other children', 'start it alone, or set --recycle on');
+    return fail(
+      'has_siblings',
+      'its parent process has other children',
+      'start it alone, or set --recycle on',
+    );
   const handles = handlesSigterm('/proc', target);
   if (handles !== null)
     return handles
       ? pass('it handles SIGTERM')
-      : fail('no SIGTERM handler is known', 'handle SIGTERM in the agent, or set --recycle on');
+      : fail(
+          'no_sigterm_handler',
+          'no SIGTERM handler is known',
+          'handle SIGTERM in the agent, or set --recycle on',
+        );
   // Node itself catches it in every program: SigCgt tells nothing
   return way.status === 'pass'
     ? warn(
+        'asked_later',
         'the guardian asks the program for a SIGTERM handler at run time',
         'if it has none: handle SIGTERM in the agent, or set --recycle on',
       )
     : fail(
+        'cannot_be_asked',
         'the guardian cannot ask the program for a SIGTERM handler',
         'see garbage collection, or set --recycle on',
       );
@@ -98,7 +113,7 @@ export function heapLimitCheck(
   if (heapLimitBytes === null || limitSource === 'machine') return [];
   const check = 'heap limit';
   const advice = heapAdvice({ heapLimitBytes, containerLimitBytes: limitBytes, explicit });
-  if (advice) return [{ check, ...fail(advice.message, advice.hint) }];
+  if (advice) return [{ check, ...fail(advice.code, advice.message, advice.hint) }];
   const origin = explicit ? 'as set' : 'by default';
   return [{ check, ...pass(`V8 aborts at ${formatBytes(heapLimitBytes)}, ${origin}`) }];
 }

@@ -20,7 +20,7 @@ export async function commandChecks(
   return [
     {
       check: 'garbage collection',
-      ...(config.gc === 'off' ? fail('switched off', 'set --gc auto') : way),
+      ...(config.gc === 'off' ? fail('switched_off', 'switched off', 'set --gc auto') : way),
     },
     {
       check: 'growth profile',
@@ -43,15 +43,20 @@ function heapLimitOfNode(env: NodeJS.ProcessEnv, reading: Reading): Check[] {
 
 /** Same user, same network: what may be in the way is what every Node program here would meet. */
 async function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Promise<Outcome> {
-  if (process.platform !== 'linux') return fail('needs /proc of Linux', 'run it on Linux');
+  if (process.platform !== 'linux') return fail('needs_linux', 'needs /proc of Linux', 'run it on Linux');
   const options = env['NODE_OPTIONS'] ?? '';
   const { host, port, atStart } = inspectFlags([], options);
-  if (!atStart && gc === 'inspect-only') return warn(`of ${OTHERS}`, NEEDS_OPEN);
+  if (!atStart && gc === 'inspect-only') return warn('inspect_only', `of ${OTHERS}`, NEEDS_OPEN);
   const switchedOff = /(?:^|\s)(--disable-sigusr1|--(?:experimental-)?permission)(?=\s|$)/.exec(options)?.[1];
   if (!atStart && switchedOff)
-    return warn(`of ${OTHERS}; not of Node: NODE_OPTIONS has ${switchedOff}`, `remove ${switchedOff}`);
+    return warn(
+      'sigusr1_disabled',
+      `of ${OTHERS}; not of Node: NODE_OPTIONS has ${switchedOff}`,
+      `remove ${switchedOff}`,
+    );
   if (await isTaken({ host, port }))
     return warn(
+      'port_taken',
       `of ${OTHERS}; not of Node: ${formatAddress({ host, port })}, the address of its inspector, is in use`,
       'give the command an inspector port of its own: NODE_OPTIONS=--inspect-port=PORT',
     );
@@ -59,9 +64,9 @@ async function wayIntoNode({ gc }: Config, env: NodeJS.ProcessEnv): Promise<Outc
 }
 
 function ending({ recycle, restart }: Config): Outcome {
-  if (recycle === 'off') return fail('switched off', 'set --recycle auto');
+  if (recycle === 'off') return fail('switched_off', 'switched off', 'set --recycle auto');
   if (recycle === 'on') return pass('SIGTERM, whether the command handles it or not');
   return restart === 'no'
-    ? fail('no restart policy', 'set --restart on-failure, or --recycle on')
+    ? fail('no_restart_policy', 'no restart policy', 'set --restart on-failure, or --recycle on')
     : pass('a command that handles SIGTERM');
 }

@@ -61,7 +61,11 @@ export function withManifest(
   const rows = [...scanProcesses(procRoot, new Map())];
   if (seesHost(rows, selfPid))
     return inPod(
-      { ...found, detail: `${found.detail}; the pod uses hostPID: every process of the node is visible` },
+      {
+        ...found,
+        code: 'sees_node',
+        detail: `${found.detail}; the pod uses hostPID: every process of the node is visible`,
+      },
       why,
       ownProcesses(),
     );

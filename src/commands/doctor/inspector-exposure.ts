@@ -24,6 +24,7 @@ export function inspectorReach(procRoot: string, agentPid: number): Outcome {
   const names = [...strangers];
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
   return warn(
+    'reachable_for_others',
     `an open inspector at 127.0.0.1 is also reachable for ${names.slice(0, NAMED).join(', ')}${more}`,
     'run untrusted ones elsewhere, or set --gc inspect-only: it never opens the inspector',
   );

@@ -21,12 +21,12 @@ export async function kubernetesEvents(
   { events }: Pick<Config, 'events'>,
   where: FindClusterOptions & { answerMs?: number },
 ): Promise<Outcome> {
-  if (events === 'off') return fail('switched off', 'set --events auto');
+  if (events === 'off') return fail('switched_off', 'switched off', 'set --events auto');
   const cluster = findCluster(where);
   if ('reason' in cluster)
     return cluster.inCluster
-      ? inPod(fail(cluster.reason, 'mount a token for the sidecar'), WHY, token())
-      : fail(cluster.reason, 'run it in a pod');
+      ? inPod(fail(cluster.code, cluster.reason, 'mount a token for the sidecar'), WHY, token())
+      : fail(cluster.code, cluster.reason, 'run it in a pod');
   try {
     return await tryBoth(cluster, where.answerMs ?? ANSWER_MS);
   } catch (error) {
@@ -62,6 +62,7 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
   if (first?.status === 401)
     return {
       ...fail(
+        'token_rejected',
         `the API server rejects the token (401): ${saidBy(first)}`,
         `check ${tokenFile}: it has expired, belongs to another cluster, or its service account was deleted; restart the pod`,
       ),
@@ -74,6 +75,7 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
     const verb = verbs.filter(Boolean).join(' and ');
     return inPod(
       fail(
+        'events_forbidden',
         `the service account ${name} may not ${verb} Events in ${namespace}`,
         'apply these rules, or have the Helm chart add them (rbac.namespaces)',
       ),
@@ -84,6 +86,7 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
   if (created.status >= 300)
     return {
       ...fail(
+        'event_refused',
         `the API server refuses an Event (${created.status}): ${saidBy(created)}`,
         'its message names the cause: an admission policy, a quota, a terminating namespace',
       ),
@@ -92,18 +95,27 @@ function judge({ pod, missing, tokenFile }: Cluster, created: ApiResponse, patch
   const detail = `create and patch, on pod ${namespace}/${pod.name}`;
   return missing.length === 0
     ? pass(detail)
-    : warn(`${detail}; missing: ${missing.join(', ')}`, 'set them from the downward API (fieldRef)');
+    : warn(
+        'pod_unknown',
+        `${detail}; missing: ${missing.join(', ')}`,
+        'set them from the downward API (fieldRef)',
+      );
 }
 
 function unreachable({ pod, ...address }: Cluster, error: unknown): Outcome {
   if (error instanceof SpillwayError && error.code === 'read')
-    return inPod(fail(messageOf(error), 'make them readable for the user of the guardian'), WHY, token());
+    return inPod(
+      fail(error.code, messageOf(error), 'make them readable for the user of the guardian'),
+      WHY,
+      token(),
+    );
   const timedOut = error instanceof Error && /Timeout|Abort/.test(`${error.name} ${String(error.cause)}`);
   const detail = timedOut
     ? `the API server at ${formatAddress(address)} does not answer within ${ANSWER_MS / 1000} s`
     : messageOf(error);
   return inPod(
     fail(
+      timedOut ? 'no_answer' : 'unreachable',
       detail,
       'check that the API server is up (kubectl get --raw /readyz) and that no NetworkPolicy blocks the pod; this one allows it',
     ),

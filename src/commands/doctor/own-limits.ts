@@ -26,11 +26,16 @@ export function ownMemoryCheck(root = '/sys/fs/cgroup'): Outcome {
   const why = 'a killed or thrashing guardian makes a healthy agent un-ready';
   const lines = ownMemory('128Mi', '128Mi');
   const hint = `give the sidecar ${formatBytes(RECOMMENDED_BYTES)}`;
-  if (kills > 0) return inPod(fail(`${said}, with ${kills} OOM kills in its cgroup`, hint), why, lines);
+  if (kills > 0)
+    return inPod(fail('oom_killed', `${said}, with ${kills} OOM kills in its cgroup`, hint), why, lines);
   if (limit !== undefined && limit < SMALLEST_BYTES)
-    return inPod(fail(`${said}: the minimum is ${formatBytes(SMALLEST_BYTES)}`, hint), why, lines);
+    return inPod(
+      fail('too_small', `${said}: the minimum is ${formatBytes(SMALLEST_BYTES)}`, hint),
+      why,
+      lines,
+    );
   if (limit !== undefined && limit < RECOMMENDED_BYTES)
-    return inPod(warn(`${said}: tight under a flood of requests`, hint), why, lines);
+    return inPod(warn('tight', `${said}: tight under a flood of requests`, hint), why, lines);
   return pass(said);
 }
 
@@ -47,7 +52,11 @@ export function ownCpuCheck(root = '/sys/fs/cgroup'): Outcome {
   const detail = `limit ${Math.round(share * 1000)}m, throttled in ${(throttled * 100).toFixed(1)} % of its periods`;
   if (share >= LITTLE_CPU && throttled <= THROTTLED) return pass(detail);
   return inPod(
-    warn(detail, 'remove limits.cpu of the sidecar, or set it to 500m where a quota requires one'),
+    warn(
+      'throttled',
+      detail,
+      'remove limits.cpu of the sidecar, or set it to 500m where a quota requires one',
+    ),
     'each throttled period delays readings and answers by up to 100 ms; a burst fills the limit in 26 ms',
     noCpuLimit(),
   );

@@ -20,10 +20,10 @@ export function processAccess(procRoot: string, pid: number, container: string):
   } catch (error) {
     const errno = errnoOf(error);
     if (errno !== 'EACCES' && errno !== 'EPERM')
-      return fail(messageOf(error), 'run doctor again in a moment');
+      return fail('read', messageOf(error), 'run doctor again in a moment');
   }
   const [own, agent] = [identityOf(procRoot, 'self'), identityOf(procRoot, pid)];
-  if (!own || !agent) return fail(`process ${pid} has ended`, 'run doctor again in a moment');
+  if (!own || !agent) return fail('ended', `process ${pid} has ended`, 'run doctor again in a moment');
   return denied(own, agent, container);
 }
 
@@ -33,6 +33,7 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
   if (isPrivileged(agent) && !isPrivileged(own))
     return inPod(
       fail(
+        'privileged',
         `the agent's container is privileged`,
         `run the agent unprivileged: its sidecar would need the same privileges`,
       ),
@@ -42,6 +43,7 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
   if (own.uid !== agent.uid || own.gid !== agent.gid)
     return inPod(
       fail(
+        'other_user',
         `the agent runs as uid ${agent.uid}, gid ${agent.gid}, the guardian as uid ${own.uid}, gid ${own.gid}`,
         'run the guardian with the same uid and gid as the agent',
       ),
@@ -51,6 +53,7 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
   if (lacking.length > 0)
     return inPod(
       fail(
+        'lacks_capabilities',
         `the guardian lacks capabilities of the agent: ${lacking.join(', ')}`,
         agent.uid === 0
           ? 'drop them from the agent (drop: [ALL]), or add them to the guardian'
@@ -62,17 +65,19 @@ export function denied(own: Identity, agent: Identity, container: string): Outco
   if (!agent.dumpable)
     return {
       ...fail(
+        'unreadable_process',
         'the agent made itself unreadable: it changed its user after its start, or called prctl(PR_SET_DUMPABLE, 0)',
         'set the user of the agent with runAsUser and runAsGroup instead of su-exec, gosu or the like',
       ),
       why: WHY,
     };
-  const modules =
-    agent.label === own.label
-      ? 'a security module of the node (AppArmor, SELinux, gVisor) denies it'
-      : `the profiles of the security module differ: the guardian has ${own.label || 'no profile'}, the agent ${agent.label || 'no profile'}`;
+  const sameLabel = agent.label === own.label;
+  const modules = sameLabel
+    ? 'a security module of the node (AppArmor, SELinux, gVisor) denies it'
+    : `the profiles of the security module differ: the guardian has ${own.label || 'no profile'}, the agent ${agent.label || 'no profile'}`;
   return {
     ...fail(
+      sameLabel ? 'security_module' : 'other_profile',
       `uid, gid and capabilities match, but access is denied: ${modules}`,
       'give both containers the same appArmorProfile and seLinuxOptions',
     ),

@@ -25,13 +25,18 @@ export async function probeCheck(
     const answer = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     count = Number(COUNT.exec(await answer.text())?.[1] ?? 0);
   } catch (error) {
-    return warn(`the guardian does not answer at ${url}: ${messageOf(error)}`, 'check its log');
+    return warn(
+      'guardian_silent',
+      `the guardian does not answer at ${url}: ${messageOf(error)}`,
+      'check its log',
+    );
   }
   if (count > 0) return pass(`the kubelet has probed /readyz ${count} times`);
-  if (ageS < EARLY_S) return warn('too early to tell', 'run doctor again in a moment');
+  if (ageS < EARLY_S) return warn('too_early', 'too early to tell', 'run doctor again in a moment');
   if (mesh)
     return inPod(
       warn(
+        'mesh',
         `the kubelet has never probed /readyz, and this pod has a proxy of ${mesh}`,
         `the proxy may reject plain HTTP: inject the sidecar before it, or exclude port ${listen.port} from it`,
       ),
@@ -39,7 +44,7 @@ export async function probeCheck(
       passesMesh(mesh, listen.port),
     );
   return inPod(
-    warn('the kubelet has never probed /readyz', 'give the sidecar a readiness probe'),
+    warn('never_probed', 'the kubelet has never probed /readyz', 'give the sidecar a readiness probe'),
     'without it the pod stays in its Services under pressure: only clients of /admit are refused',
     readinessProbe(listen.port),
   );

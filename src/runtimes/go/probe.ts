@@ -9,5 +9,5 @@ export async function probeGo(pid: number, { procRoot }: ProbeOptions): Promise<
     { procRoot, pid, listening: listeningSockets },
     ASK_MS,
   ).socket();
-  return { detail: `pprof on ${formatAddress({ host, port })}` };
+  return { code: 'pprof', detail: `pprof on ${formatAddress({ host, port })}` };
 }

@@ -11,12 +11,14 @@ export async function probeJvm(pid: number, { procRoot }: ProbeOptions): Promise
   const noGc = argsOf(procRoot, pid).includes('-XX:+DisableExplicitGC')
     ? {
         noGc: {
+          code: 'explicit_gc_disabled' as const,
           detail: 'the JVM runs with -XX:+DisableExplicitGC',
           hint: 'remove -XX:+DisableExplicitGC',
         },
       }
     : {};
-  if (socketExists(target)) return { detail: 'attach protocol, its socket is open', ...noGc };
+  if (socketExists(target))
+    return { code: 'attach_open', detail: 'attach protocol, its socket is open', ...noGc };
   const tmp = openTmp(target);
   try {
     if (!isWritable(tmp.path('.')))
@@ -27,5 +29,5 @@ export async function probeJvm(pid: number, { procRoot }: ProbeOptions): Promise
     tmp.close();
   }
   checkSignal(target);
-  return { detail: 'attach protocol', ...noGc };
+  return { code: 'attach', detail: 'attach protocol', ...noGc };
 }

@@ -16,12 +16,12 @@ export async function probeNode(
   const exposesPort = true;
   if (open) {
     const address = formatAddress({ host: open.address, port: open.port });
-    return { detail: `open inspector on ${address}`, exposesPort };
+    return { code: 'inspector_open', detail: `open inspector on ${address}`, exposesPort };
   }
   if (!mayOpen) throw refuse(`process ${pid} has no open inspector`, NEEDS_OPEN);
   if (others !== undefined)
     throw refuse(
-      `the guardian does not open its inspector: ${others}`,
+      `the guardian does not open its inspector: ${others.message}`,
       'allow it with --gc on-shared-host, or start the agent with --inspect',
     );
   const obstacle = target.signalObstacle(await target.listening());
@@ -29,5 +29,5 @@ export async function probeNode(
   if (!maySignal(pid))
     throw refuse(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
   const detail = 'SIGUSR1 opens its inspector when needed, unless the program handles SIGUSR1 itself';
-  return { detail, exposesPort };
+  return { code: 'sigusr1', detail, exposesPort };
 }

@@ -9,12 +9,12 @@ export async function probePython(pid: number, { procRoot }: ProbeOptions): Prom
   const facts = readPythonFacts(procRoot, pid);
   const startTime = facts.startTime();
   if (startTime === null) throw goneError(pid);
-  if (facts.hookSocket() !== null) return { detail: 'spillway_hook' };
+  if (facts.hookSocket() !== null) return { code: 'hook', detail: 'spillway_hook' };
   const order = openOrder(procRoot, pid, facts, startTime);
   order.close();
   if (!facts.directories().some(({ here }) => isWritable(here)))
     throw new SpillwayError('refused', 'no directory of the agent is writable', {
       hint: 'give the agent a writable /tmp (an emptyDir)',
     });
-  return { detail: `remote debugging (PEP 768) of CPython ${order.version}` };
+  return { code: 'remote_debugging', detail: `remote debugging (PEP 768) of CPython ${order.version}` };
 }

@@ -45,17 +45,17 @@ async function takePort(): Promise<number> {
 describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
   it('says that its inspector is not opened where strangers could reach it, and that a Job is not ended', async () => {
     const agent = await node([]);
-    const others = "the pod has the node's network (eth0)";
+    const others = { code: 'node_network', message: "the pod has the node's network (eth0)" } as const;
     const options = { procRoot: '/proc', mayOpen: true, others };
     await expect(probeRuntime({ pid: agent.pid, runtime: 'node' }, options)).rejects.toMatchObject({
       code: 'refused',
-      message: `the guardian does not open its inspector: ${others}`,
+      message: expect.stringContaining(others.message),
       hint: expect.stringContaining('--gc on-shared-host'),
     });
     const checks = await checksOf(agent.pid, { podRestartPolicy: 'OnFailure' });
     expect(checks['graceful recycle']).toMatchObject({
       status: 'fail',
-      detail: expect.stringContaining('restartPolicy OnFailure'),
+      code: 'not_restarted',
     });
   });
 
@@ -68,15 +68,15 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     const checks = await checksOf(agent.pid);
     expect(checks['garbage collection']).toMatchObject({
       status: 'pass',
-      detail: expect.stringMatching(/SIGUSR1/),
+      code: 'sigusr1',
     });
     expect(checks['growth profile']).toMatchObject({
       status: 'pass',
-      detail: expect.stringMatching(/function/),
+      code: 'ok',
     });
     expect(checks['graceful recycle']).toMatchObject({
       status: 'warn',
-      detail: expect.stringMatching(/at run time/),
+      code: 'asked_later',
     });
     await sleep(200); // an inspector opens within 25 ms of the signal
     expect(portsOf(agent.pid)).toEqual([]);
@@ -86,10 +86,10 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
   it('finds an inspector that is open', async () => {
     const agent = await node(['--inspect=127.0.0.1:0']);
     const [port] = portsOf(agent.pid);
-    const detail = `open inspector on 127.0.0.1:${port}`;
     expect((await checksOf(agent.pid, { gc: 'inspect-only' }))['garbage collection']).toMatchObject({
       status: 'pass',
-      detail,
+      code: 'inspector_open',
+      detail: expect.stringContaining(`127.0.0.1:${port}`),
     });
   });
 
@@ -97,8 +97,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     const agent = await node([], { settle: false });
     expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
       status: 'warn',
-      detail: expect.stringMatching(/just started/),
-      hint: 'run doctor again in a moment',
+      code: 'refused',
     });
   });
 
@@ -113,7 +112,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
         const agent = await startNode(bin, [flag, ...reading, agentFile('cjs')]);
         expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
           status: 'fail',
-          detail: expect.stringMatching(/does not catch SIGUSR1/),
+          code: 'refused',
           hint: expect.stringContaining(flag),
         });
       });
@@ -135,8 +134,8 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
       onTestFinished(agent.kill);
       expect((await checksOf(agent.pid))['garbage collection']).toMatchObject({
         status: 'fail',
-        detail: expect.stringMatching(/another network namespace/),
-        hint: expect.stringMatching(/same pod/),
+        code: 'refused',
+        hint: expect.stringContaining('same pod'),
       });
     },
   );
@@ -151,19 +150,21 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     });
     expect(checks['garbage collection']).toMatchObject({
       status: 'fail',
-      hint: expect.stringMatching(/uid and gid/),
+      code: 'refused',
+      hint: expect.stringContaining('uid and gid'),
     });
-    expect(checks['graceful recycle']).toMatchObject({ status: 'fail' });
+    expect(checks['graceful recycle']).toMatchObject({ status: 'fail', code: 'sigterm_not_permitted' });
   });
 
   it('says what is switched off, and by what', async () => {
     const agent = await node([]);
     const off = await checksOf(agent.pid, { gc: 'off', profile: 'off', recycle: 'off' });
     for (const check of ['garbage collection', 'growth profile', 'graceful recycle'])
-      expect(off[check]).toMatchObject({ status: 'fail', detail: 'switched off' });
+      expect(off[check]).toMatchObject({ status: 'fail', code: 'switched_off' });
     const on = await checksOf(agent.pid, { gc: 'inspect-only', recycle: 'on' });
     expect(on['garbage collection']).toMatchObject({
       status: 'fail',
+      code: 'refused',
       hint: expect.stringContaining('--gc auto'),
     });
     expect(on['graceful recycle']).toMatchObject({ status: 'pass' });
@@ -172,12 +173,8 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
   it('says what else needs the inspector that --gc off does not open', async () => {
     const agent = await node([]);
     const checks = await checksOf(agent.pid, { gc: 'off' });
-    const detail = expect.stringContaining('no open inspector');
-    expect(checks['growth profile']).toMatchObject({ status: 'fail', detail });
-    expect(checks['graceful recycle']).toMatchObject({
-      status: 'fail',
-      detail: expect.stringContaining('cannot ask the program'),
-    });
+    expect(checks['growth profile']).toMatchObject({ status: 'fail', code: 'refused' });
+    expect(checks['graceful recycle']).toMatchObject({ status: 'fail', code: 'cannot_be_asked' });
   });
 
   it.each([
@@ -200,19 +197,17 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
     const checks = await checksOf(without.agentPid);
     expect(checks['garbage collection']).toMatchObject({
       status: 'fail',
-      hint: expect.stringContaining('import spillway_hook'),
+      code: 'refused',
+      hint: expect.stringContaining('spillway_hook'),
     });
-    expect(checks['graceful recycle']).toMatchObject({
-      status: 'fail',
-      hint: expect.stringMatching(/SIGTERM/),
-    });
+    expect(checks['graceful recycle']).toMatchObject({ status: 'fail', code: 'no_sigterm_handler' });
     expect(checks['heap limit']).toBe(undefined);
 
     const hooked = await pythonAgent(PYTHON ?? '', ['none', 'sleep'], { hook: true });
     onTestFinished(hooked.kill);
     expect((await checksOf(hooked.agentPid))['garbage collection']).toMatchObject({
       status: 'pass',
-      detail: 'spillway_hook',
+      code: 'hook',
     });
     expect(await hooked.works()).toBe(true);
   });
@@ -226,9 +221,7 @@ describe.runIf(process.platform === 'linux')('doctor, of other agents', () => {
         probeRuntime({ pid, runtime: 'python' }, { procRoot: '/proc', mayOpen: true });
       const agent = await pythonAgent(python, ['none', 'sleep']);
       onTestFinished(agent.kill);
-      expect(await lookInto(agent.agentPid)).toMatchObject({
-        detail: expect.stringMatching(/CPython 3\.1[45]/),
-      });
+      expect(await lookInto(agent.agentPid)).toMatchObject({ code: 'remote_debugging' });
       const off = await pythonAgent(python, ['none', 'sleep'], { env: { PYTHON_DISABLE_REMOTE_DEBUG: '1' } });
       onTestFinished(off.kill);
       await expect(lookInto(off.agentPid)).rejects.toMatchObject({

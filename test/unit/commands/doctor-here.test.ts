@@ -62,7 +62,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a command that is not s
     const checks = await checksOf({}, FREE);
     expect(checks['garbage collection']).toMatchObject({
       status: 'pass',
-      detail: expect.stringMatching(/Node/),
+      code: 'ok',
     });
     expect(checks['growth profile']).toMatchObject({ status: 'pass' });
     expect(checks['heap limit']).toMatchObject({ status: 'pass' });
@@ -71,7 +71,8 @@ describe.runIf(process.platform === 'linux')('doctor, of a command that is not s
   it.each(['--disable-sigusr1', '--permission'])('names %s in NODE_OPTIONS', async (flag) => {
     expect((await checksOf({}, `${FREE} ${flag}`))['garbage collection']).toMatchObject({
       status: 'warn',
-      hint: `remove ${flag}`,
+      code: 'sigusr1_disabled',
+      hint: expect.stringContaining(flag),
     });
   });
 
@@ -80,14 +81,14 @@ describe.runIf(process.platform === 'linux')('doctor, of a command that is not s
     const checks = await checksOf({}, `--inspect-port=${port}`);
     expect(checks['garbage collection']).toMatchObject({
       status: 'warn',
+      code: 'port_taken',
       detail: expect.stringContaining(`127.0.0.1:${port}`),
-      hint: expect.stringContaining('--inspect-port'),
     });
   });
 
   it('knows that only --restart starts it again', async () => {
     const ending = async (flags: Record<string, string>) => (await checksOf(flags, FREE))['graceful recycle'];
-    expect(await ending({})).toMatchObject({ status: 'fail', hint: expect.stringContaining('--restart') });
+    expect(await ending({})).toMatchObject({ status: 'fail', code: 'no_restart_policy' });
     expect(await ending({ restart: 'always' })).toMatchObject({ status: 'pass' });
     expect(await ending({ recycle: 'on' })).toMatchObject({ status: 'pass' });
     expect(await ending({ recycle: 'off', restart: 'always' })).toMatchObject({ status: 'fail' });
@@ -96,6 +97,7 @@ describe.runIf(process.platform === 'linux')('doctor, of a command that is not s
   it('gives the heap limit to set', async () => {
     expect((await checksOf({}, FREE, 256))['heap limit']).toMatchObject({
       status: 'warn',
+      code: 'heap_limit_too_high',
       hint: expect.stringContaining('--max-old-space-size=192 '),
     });
     const set = await checksOf({}, `${FREE} --max-old-space-size=192`, 256);
@@ -108,10 +110,7 @@ describe.runIf(process.platform === 'linux')('doctor, of requests to act', () =>
     adminEndpoint(await configOf({ adminListen: `127.0.0.1:${port}` }), { beside });
 
   it('can take them at a free address', async () => {
-    expect(await requests(0, false)).toMatchObject({
-      status: 'pass',
-      detail: expect.stringMatching(/this host/),
-    });
+    expect(await requests(0, false)).toMatchObject({ status: 'pass', code: 'ok' });
     const open = await configOf({ adminListen: '0.0.0.0:0', adminToken: '0123456789abcdef0123456789abcdef' });
     expect(await adminEndpoint(open, { beside: false })).toMatchObject({
       status: 'pass',
@@ -127,8 +126,7 @@ describe.runIf(process.platform === 'linux')('doctor, of requests to act', () =>
     expect(await requests(port, true)).toMatchObject({ status: 'pass' });
     expect(await requests(port, false)).toMatchObject({
       status: 'fail',
-      detail: expect.stringMatching(/another guardian/),
-      hint: expect.stringContaining('--admin-listen'),
+      code: 'other_guardian',
     });
   });
 
@@ -136,7 +134,7 @@ describe.runIf(process.platform === 'linux')('doctor, of requests to act', () =>
     const port = await serve((_, response) => response.end());
     expect(await requests(port, true)).toMatchObject({
       status: 'fail',
-      detail: expect.stringMatching(/another process/),
+      code: 'other_process',
     });
   });
 });

@@ -38,61 +38,47 @@ describe('doctor, of an agent that may not be looked into', () => {
   });
 
   it.each([
-    [
-      'another uid',
-      who({ uid: 1001 }),
-      who(),
-      /uid 1000, gid 1000, the guardian as uid 1001/,
-      /runAsUser: 1000\n +runAsGroup: 1000\n$/,
-    ],
-    [
-      'another gid',
-      who({ gid: 0 }),
-      who(),
-      /gid 1000, the guardian as uid 1000, gid 0/,
-      /runAsGroup: 1000\n$/,
-    ],
+    ['another uid', who({ uid: 1001 }), who(), 'other_user', /runAsUser: 1000\n +runAsGroup: 1000\n$/],
+    ['another gid', who({ gid: 0 }), who(), 'other_user', /runAsGroup: 1000\n$/],
     [
       'root, and the guardian not',
       who(),
       who({ uid: 0, gid: 0, permitted: DEFAULT }),
-      /uid 0, gid 0/,
+      'other_user',
       /runAsUser: 0[\s\S]*runAsNonRoot: false\n[\s\S]*add: \[CHOWN, .*SETFCAP\]/,
     ],
     [
       'root with capabilities',
       who({ uid: 0, gid: 0 }),
       who({ uid: 0, gid: 0, permitted: DEFAULT }),
-      /capabilities of the agent: CHOWN, /,
+      'lacks_capabilities',
       /add: \[CHOWN, /,
     ],
     [
       'privileged',
       who({ uid: 0, gid: 0 }),
       who({ uid: 0, gid: 0, permitted: ALL }),
-      /privileged/,
+      'privileged',
       /- name: worker\n +securityContext:\n +privileged: false/,
     ],
-  ])('should give the lines for %s', (_, own, agent, detail, yaml) => {
+  ])('should give the lines for %s', (_, own, agent, code, yaml) => {
     expect(denied(own, agent, 'worker')).toMatchObject({
       status: 'fail',
-      detail: expect.stringMatching(detail),
+      code,
       yaml: expect.stringMatching(yaml),
     });
   });
 
   it('should tell what no manifest of the sidecar fixes from what one does', () => {
     expect(denied(who(), who({ dumpable: false }), 'worker')).toMatchObject({
-      detail: expect.stringMatching(/changed its user after its start/),
-      hint: expect.stringMatching(/gosu/),
+      code: 'unreadable_process',
     });
     const parted = denied(
       who({ label: 'cri-containerd.apparmor.d (enforce)' }),
       who({ label: 'agent (enforce)' }),
       'worker',
     );
-    expect(parted.detail).toMatch(/cri-containerd.*agent \(enforce\)/);
-    expect(parted.hint).toMatch(/appArmorProfile/);
+    expect(parted.code).toBe('other_profile');
     expect(parted.yaml).toBe(undefined);
   });
 
@@ -111,7 +97,7 @@ describe('doctor, of a pod without its agent', () => {
   const doctor: FakeProcess = { pid: 20, args: ['node', '/usr/local/bin/spillway', 'doctor'], cgroup: OWN };
   const pause: FakeProcess = { pid: 1, args: ['/pause'], cgroup: '0::/../pause\n' };
   const proc = (...processes: FakeProcess[]) => `${tree(procFiles(processes))}/proc`;
-  const missing = fail('there is none', 'start one');
+  const missing = fail('none_running', 'there is none', 'start one');
 
   it.each([
     [
@@ -146,7 +132,6 @@ describe('doctor, of a pod without its agent', () => {
         '9 8 254:0 /var/lib/kubelet/pods/u1/containers/worker/1a2b /dev/termination-log rw - ext4 /dev/vda rw\n',
     });
     const found = withManifest(missing, await configOf(), 20, `${root}/proc`);
-    expect(found.detail).toMatch(/containers: worker/);
     expect(found.yaml).toMatch(/value: container:worker/);
   });
 
@@ -184,10 +169,8 @@ describe('doctor, of who reaches an inspector', () => {
     expect(inspectorReach(here(pause, agent, guardian, root), 10)).toMatchObject({ status: 'pass' });
     const tool = { pid: 40, args: ['/bin/sandboxed\u001b[2J'], uid: 65534 };
     const client = inspectorReach(here(pause, agent, guardian, tool), 10);
-    expect(client).toMatchObject({ status: 'warn', hint: expect.stringContaining('--gc inspect-only') });
-    expect(client.detail).toBe(
-      'an open inspector at 127.0.0.1 is also reachable for sandboxed [2J (uid 65534)',
-    );
+    expect(client).toMatchObject({ status: 'warn', code: 'reachable_for_others' });
+    expect(client.detail).toContain(' sandboxed [2J (uid 65534)');
   });
 });
 
@@ -205,7 +188,7 @@ describe('doctor, of probes', () => {
   it('should see that the kubelet asks', async () => {
     expect(await probeCheck(await guardianAsked(7), 7)).toMatchObject({
       status: 'pass',
-      detail: expect.stringMatching(/7 times/),
+      code: 'ok',
     });
   });
 
@@ -213,9 +196,10 @@ describe('doctor, of probes', () => {
     const never = await guardianAsked(0);
     expect(await probeCheck(never, 600)).toMatchObject({
       status: 'warn',
+      code: 'never_probed',
       yaml: expect.stringMatching(/path: \/readyz/),
     });
-    expect(await probeCheck(never, 10)).toMatchObject({ hint: 'run doctor again in a moment' });
+    expect(await probeCheck(never, 10)).toMatchObject({ code: 'too_early' });
   });
 
   it('should see a service mesh that keeps the kubelet out', async () => {
@@ -227,7 +211,7 @@ describe('doctor, of probes', () => {
     const never = await guardianAsked(0);
     expect(await probeCheck(never, 600, mesh)).toMatchObject({
       status: 'warn',
-      detail: expect.stringContaining('a proxy of Istio'),
+      code: 'mesh',
       yaml: expect.stringContaining(`traffic.sidecar.istio.io/excludeInboundPorts: "${never.port}"`),
     });
     expect(await probeCheck(await guardianAsked(7), 600, mesh)).toMatchObject({ status: 'pass' });
@@ -236,7 +220,7 @@ describe('doctor, of probes', () => {
   it('should say so when the guardian does not answer', async () => {
     expect(await probeCheck({ host: '127.0.0.1', port: 1 }, 600)).toMatchObject({
       status: 'warn',
-      detail: expect.stringMatching(/does not answer/),
+      code: 'guardian_silent',
     });
   });
 });
@@ -244,51 +228,34 @@ describe('doctor, of probes', () => {
 describe('doctor, of the guardian’s own limits', () => {
   const MIB = 2 ** 20;
   it.each([
-    [
-      'v2, as recommended',
-      { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom_kill 0' },
-      'pass',
-      /128 MiB/,
-    ],
-    ['v2, none', { 'memory.max': 'max' }, 'pass', /no limit/],
-    ['v1, none', { 'memory/memory.limit_in_bytes': '9223372036854771712' }, 'pass', /no limit/],
-    ['v1, tight', { 'memory/memory.limit_in_bytes': `${112 * MIB}` }, 'warn', /tight/],
-    ['v2, too small', { 'memory.max': `${64 * MIB}` }, 'fail', /minimum is 96\.0 MiB/],
-    [
-      'v2, killed in',
-      { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom 2\noom_kill 2' },
-      'fail',
-      /2 OOM kills/,
-    ],
-  ])('should judge memory: %s', (_, files, status, detail) => {
+    ['v2, as recommended', { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom_kill 0' }, 'ok'],
+    ['v2, none', { 'memory.max': 'max' }, 'ok'],
+    ['v1, none', { 'memory/memory.limit_in_bytes': '9223372036854771712' }, 'ok'],
+    ['v1, tight', { 'memory/memory.limit_in_bytes': `${112 * MIB}` }, 'tight'],
+    ['v2, too small', { 'memory.max': `${64 * MIB}` }, 'too_small'],
+    ['v2, killed in', { 'memory.max': `${128 * MIB}`, 'memory.events': 'oom 2\noom_kill 2' }, 'oom_killed'],
+  ])('should judge memory: %s', (_, files, code) => {
     const check = ownMemoryCheck(tree(files));
-    expect(check).toMatchObject({ status, detail: expect.stringMatching(detail) });
-    expect(check.yaml).toEqual(status === 'pass' ? undefined : expect.stringMatching(/memory: 128Mi\n$/));
+    expect(check.code).toBe(code);
+    expect(check.yaml).toEqual(code === 'ok' ? undefined : expect.stringMatching(/memory: 128Mi\n$/));
   });
 
   it.each([
-    ['v2, none', { 'cpu.max': 'max 100000' }, 'pass', /no limit/],
-    ['v1, none', { 'cpu/cpu.cfs_quota_us': '-1' }, 'pass', /no limit/],
-    [
-      'v2, enough',
-      { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 2' },
-      'pass',
-      /limit 500m, throttled in 2.0 %/,
-    ],
+    ['v2, none', { 'cpu.max': 'max 100000' }, 'ok'],
+    ['v1, none', { 'cpu/cpu.cfs_quota_us': '-1' }, 'ok'],
+    ['v2, enough', { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 2' }, 'ok'],
     [
       'v2, throttled',
       { 'cpu.max': '50000 100000', 'cpu.stat': 'nr_periods 100\nnr_throttled 20' },
-      'warn',
-      /20.0 %/,
+      'throttled',
     ],
     [
       'v1, little',
       { 'cpu,cpuacct/cpu.cfs_quota_us': '5000', 'cpu,cpuacct/cpu.cfs_period_us': '100000' },
-      'warn',
-      /limit 50m/,
+      'throttled',
     ],
-  ])('should judge CPU: %s', (_, files, status, detail) => {
-    expect(ownCpuCheck(tree(files))).toMatchObject({ status, detail: expect.stringMatching(detail) });
+  ])('should judge CPU: %s', (_, files, code) => {
+    expect(ownCpuCheck(tree(files)).code).toBe(code);
   });
 });
 
@@ -349,26 +316,26 @@ describe('doctor, of Events', () => {
     [
       'both rights are missing',
       { POST: [403, forbidden('create')], PATCH: [403, forbidden('patch')] },
-      /runner may not create and patch Events in demo/,
+      'events_forbidden',
       /name: runner, namespace: demo/,
     ],
     [
       'only patching is missing',
       { POST: [201, {}], PATCH: [403, forbidden('patch')] },
-      /may not patch/,
+      'events_forbidden',
       /verbs: \[create, patch\]/,
     ],
-    ['nothing answers', {}, /does not answer within/, /kind: NetworkPolicy/],
+    ['nothing answers', {}, 'no_answer', /kind: NetworkPolicy/],
   ] as [
     string,
     Record<string, [number, unknown]>,
+    string,
     RegExp,
-    RegExp,
-  ][])('should give the lines where %s', async (_, answers, detail, yaml) => {
+  ][])('should give the lines where %s', async (_, answers, code, yaml) => {
     const { ability } = await ask(answers);
     expect(ability).toMatchObject({
       status: 'fail',
-      detail: expect.stringMatching(detail),
+      code,
       yaml: expect.stringMatching(yaml),
     });
   });
@@ -377,20 +344,20 @@ describe('doctor, of Events', () => {
     [
       'a token that is not taken',
       { POST: [401, { message: 'Unauthorized' }], PATCH: [401, {}] },
-      /401.*Unauthorized/,
+      'token_rejected',
     ],
     [
       'an admission policy',
       { POST: [403, { message: 'denied by policy' }], PATCH: [404, {}] },
-      /403.*denied by policy/,
+      'event_refused',
     ],
   ] as [
     string,
     Record<string, [number, unknown]>,
-    RegExp,
-  ][])('should tell %s from missing rights', async (_, answers, detail) => {
+    string,
+  ][])('should tell %s from missing rights', async (_, answers, code) => {
     const { ability } = await ask(answers);
-    expect(ability).toMatchObject({ status: 'fail', detail: expect.stringMatching(detail) });
+    expect(ability).toMatchObject({ status: 'fail', code });
     expect(ability.yaml).toBe(undefined);
   });
 
@@ -399,7 +366,7 @@ describe('doctor, of Events', () => {
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
     expect(await kubernetesEvents(await configOf(), { env, directory: tree({}) })).toMatchObject({
       status: 'fail',
-      detail: expect.stringMatching(/token cannot be read \(ENOENT\)/),
+      code: 'no_token',
       yaml: expect.stringMatching(/serviceAccountToken/),
     });
   });
@@ -407,8 +374,8 @@ describe('doctor, of Events', () => {
   it('should say why nothing can be reached', async () => {
     const directory = tree({ token: 't', 'ca.crt': pems.cert, namespace: 'demo' });
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
-    const { detail, yaml } = await kubernetesEvents(await configOf(), { env, directory });
-    expect(detail).toMatch(/127.0.0.1:1.*ECONNREFUSED/);
+    const { code, yaml } = await kubernetesEvents(await configOf(), { env, directory });
+    expect(code).toBe('unreachable');
     expect(yaml).toMatch(/port: 1\n/);
   });
 });

@@ -33,8 +33,8 @@ describe.runIf(process.platform === 'linux')('doctor', () => {
     expect(diagnosis).toMatchObject({ canGuard: true, mode: 'sidecar' });
     const checks = Object.fromEntries(diagnosis.checks.map((check) => [check.check, check]));
     expect(checks['agent']).toMatchObject({ status: 'pass' });
-    expect(checks['memory limit']).toMatchObject({ status: 'pass', detail: '256 MiB from option' });
-    expect(checks['process tree']?.detail).toMatch(/^1, \d/);
+    expect(checks['memory limit']).toMatchObject({ status: 'pass', code: 'ok' });
+    expect(checks['process tree']).toMatchObject({ code: 'ok' });
     for (const { status, hint } of diagnosis.checks) if (status !== 'pass') expect(hint).not.toBe('');
   });
 
@@ -42,16 +42,18 @@ describe.runIf(process.platform === 'linux')('doctor', () => {
     const { status, diagnosis } = await doctor({ agent: 'match:no-such-program-anywhere' });
     expect(status).toBe(1);
     expect(diagnosis.canGuard).toBe(false);
-    expect(diagnosis.checks[0]).toMatchObject({ check: 'agent', status: 'fail' });
+    expect(diagnosis.checks[0]).toMatchObject({ check: 'agent', status: 'fail', code: 'no_match' });
     expect(diagnosis.checks[0]?.hint).not.toBe('');
   });
 
   it('asks in a pod for the agent, and elsewhere whether a command could be guarded', async () => {
     const inPod = await doctor({}, { env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' } });
     expect(inPod.diagnosis.mode).toBe('sidecar');
+    const here = await doctor({});
+    expect(here.status).toBe(0);
+    expect(here.diagnosis.checks.map(({ check }) => check)).toContain('limit enforcement');
     const { text } = await doctor({}, { json: false });
-    expect(text).toMatch(/limit enforcement/);
-    expect(text).toMatch(/can guard/); // where processes of another cgroup are seen, it may also find an agent there
+    for (const { check } of here.diagnosis.checks) expect(text).toContain(check);
   });
 
   it('tries the directory for reports', async () => {
@@ -64,7 +66,7 @@ describe.runIf(process.platform === 'linux')('doctor', () => {
     expect(await recording(join(directory, 'new/one'))).toMatchObject({ status: 'pass', hint: '' });
     expect(await recording('/proc/no/such')).toMatchObject({
       status: 'fail',
-      hint: expect.stringContaining('writable'),
+      code: 'not_writable',
     });
   });
 });

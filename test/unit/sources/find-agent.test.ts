@@ -59,7 +59,7 @@ describe('auto, in a shared process namespace', () => {
     ];
     expect(search(processes)).toMatchObject({
       kind: 'none',
-      reason: expect.stringMatching(/no process of another container is running/),
+      code: 'none_running',
     });
   });
 
@@ -78,9 +78,8 @@ describe('auto, in a shared process namespace', () => {
     const found = search([PAUSE, SELF, ...others]);
     expect(found).toMatchObject({
       kind: 'ambiguous',
-      reason:
-        '6 processes are the roots of their containers: pid 30 node agent.js, pid 31 node agent.js, pid 32 node agent.js, pid 33 node agent.js, pid 34 node agent.js, and 1 more',
-      hint: expect.stringMatching(/match:TEXT/),
+      code: 'several_fit',
+      reason: expect.stringMatching(/ pid 30 node agent\.js, .*, pid 34 node agent\.js, and 1 more$/),
     });
     expect(found.kind === 'ambiguous' && found.candidates).toHaveLength(6);
   });
@@ -88,11 +87,11 @@ describe('auto, in a shared process namespace', () => {
   it('says why there is none, and what to do', () => {
     expect(search([SELF])).toMatchObject({
       kind: 'none',
-      hint: expect.stringMatching(/shareProcessNamespace/),
+      code: 'none_visible',
     });
     expect(search([SELF, { pid: 30, cgroup: V2.self }])).toMatchObject({
       kind: 'none',
-      hint: expect.stringMatching(/match:TEXT or pid:N/),
+      code: 'not_identified',
     });
   });
 });
@@ -141,15 +140,15 @@ describe('container', () => {
   it('names the containers that there are', () => {
     expect(search(POD, container('app'))).toMatchObject({
       kind: 'none',
-      reason: 'no process of the container "app" is running (others are: agent, proxy)',
-      hint: expect.stringMatching(/container:NAME/),
+      code: 'not_running',
+      reason: expect.stringContaining('agent, proxy'),
     });
   });
 
   it('never takes its own container', () => {
     expect(search(POD, container('spillway'))).toMatchObject({
       kind: 'none',
-      reason: 'the container "spillway" is the guardian\'s own',
+      code: 'own_container',
     });
   });
 
@@ -158,21 +157,21 @@ describe('container', () => {
     expect(search(untold, container('agent'))).toMatchObject({
       kind: 'found',
       pid: 30,
-      remark: expect.stringMatching(/counts as "agent"/),
+      remark: expect.stringContaining('"agent"'),
     });
   });
 
   it('never takes a known proxy: not by its name, not where none tells its name, not in auto', () => {
     expect(search(withIstio('istio-proxy'), container('istio-proxy'))).toMatchObject({
       kind: 'none',
-      reason: 'the container "istio-proxy" runs a proxy (pilot-agent)',
+      code: 'proxy',
     });
     expect(search(withIstio(), container('agent'))).toMatchObject({ kind: 'found', pid: 30 });
     expect(search(withIstio(), AUTO)).toMatchObject({ kind: 'found', pid: 30 });
     const early = withIstio().filter(({ cgroup }) => cgroup !== V2.agent);
     expect(search(early, container('agent'))).toMatchObject({
       kind: 'none',
-      reason: expect.stringMatching(/^only proxies/),
+      code: 'only_proxies',
     });
     expect(search(early, AUTO)).toMatchObject({ kind: 'none' });
     const linkerd = { pid: 40, args: ['/usr/lib/linkerd/linkerd2-proxy'], cgroup: V2.other };
@@ -189,17 +188,16 @@ describe('container', () => {
     const untold = POD.map(({ container: _, ...rest }) => rest);
     expect(search(untold, container('agent'))).toMatchObject({
       kind: 'none',
-      reason: expect.stringMatching(/2 containers are running with unknown names/),
-      hint: expect.stringMatching(/match:TEXT/),
+      code: 'names_unknown',
     });
   });
 
   it('says what is missing where no other container is seen', () => {
     expect(search([SELF], container('agent'))).toMatchObject({
-      hint: expect.stringMatching(/shareProcessNamespace/),
+      code: 'none_visible',
     });
     expect(search([PAUSE, SELF], container('agent'))).toMatchObject({
-      reason: expect.stringMatching(/no process of another/),
+      code: 'none_running',
     });
   });
 });
@@ -216,7 +214,7 @@ describe('auto in a pod with a sidecar alone', () => {
         ]),
       ).toMatchObject({
         kind: 'none',
-        reason: expect.stringMatching(/no process of another container is running/),
+        code: 'none_running',
       });
   });
 });
@@ -268,7 +266,7 @@ it('sees a restart and a new program under the same pid through its cache', () =
 });
 
 it('refuses a /proc that does not show the guardian', () => {
-  expect(() => search([{ pid: 30 }])).toThrow(/pid 20/);
+  expect(() => search([{ pid: 30 }])).toThrow(expect.objectContaining({ code: 'read' }));
 });
 
 describe('real processes', () => {
