@@ -45,7 +45,7 @@ describe('composeReport', () => {
 
   it('goes by the container’s ratio, also where the level followed the heap', () => {
     const { reason } = report([reading(0.1, 300)], { ratio: 0.99, limitedBy: 'heap' });
-    expect(reason).toMatch(/only 59 % of 512 MiB/);
+    expect(reason).toContain('59 %');
   });
 
   it('does without readings', () => {

@@ -33,51 +33,27 @@ describe('judgeDeath: OOM kill', () => {
   });
 
   it('is also told through a shell, which relays it as 137', () => {
-    const { cause, reason } = judge({ exitCode: 137, oomKillsDelta: 1 });
-    expect(cause).toBe('oom-killed');
-    expect(reason).toContain('(seen as exit code 137)');
+    expect(judge({ exitCode: 137, oomKillsDelta: 1 }).cause).toBe('oom-killed');
   });
 
-  it('names how many died with it', () => {
-    expect(judge({ oomKillsDelta: 3 }).reason).toContain('together with 2 processes more');
-    expect(judge({ oomKillsDelta: 2 }).reason).toContain('together with a process more');
-  });
-
-  it('far below the limit says where else memory may have run out', () => {
-    const { cause, reason } = judge({ signal: 'SIGKILL', oomKillsDelta: 1, ratio: 0.41 });
-    expect(cause).toBe('oom-killed');
-    expect(reason).toContain('only 41 % of 512 MiB');
-  });
-
-  it('does without a reading', () => {
-    expect(judge({ oomKillsDelta: 1, ratio: null }).reason).toContain('no valid reading');
+  it.each([0.41, null])('is one also at %s of the limit, as last read', (ratio) => {
+    expect(judge({ signal: 'SIGKILL', oomKillsDelta: 1, ratio }).cause).toBe('oom-killed');
   });
 
   it('of a child is not the cause of an end of the agent’s own', () => {
     expect(judge({ exitCode: 1, oomKillsDelta: 1 })).toMatchObject({ cause: 'exit' });
-    const ended = judge({ signal: 'SIGTERM', oomKillsDelta: 2 });
-    expect(ended.cause).toBe('signal');
-    expect(ended.reason).toContain('killed 2 processes');
+    expect(judge({ signal: 'SIGTERM', oomKillsDelta: 2 }).cause).toBe('signal');
   });
 });
 
 describe('judgeDeath: SIGKILL the kernel did not count', () => {
   it('came from outside', () => {
-    expect(judge({ signal: 'SIGKILL', ratio: 0.41 })).toEqual({
-      cause: 'signal',
-      reason:
-        'Killed by SIGKILL from outside; the kernel counted no OOM kill; the last reading was 41 % of 512 MiB.',
-    });
-    expect(judge({ exitCode: 137 })).toMatchObject({ cause: 'signal' });
-    expect(judge({ exitCode: 137 }).reason).toContain('with exit code 137, which stands for SIGKILL');
+    expect(judge({ signal: 'SIGKILL', ratio: 0.41 }).cause).toBe('signal');
+    expect(judge({ exitCode: 137 }).cause).toBe('signal');
   });
 
-  it('is likely an OOM kill near the limit, where the count cannot be seen', () => {
-    const near = judge({ signal: 'SIGKILL', oomKillsDelta: null });
-    expect(near.cause).toBe('signal');
-    expect(near.reason).toContain('an OOM kill is likely');
-    expect(judge({ signal: 'SIGKILL', oomKillsDelta: null, ratio: 0.5 }).reason).not.toContain('likely');
-    expect(judge({ signal: 'SIGKILL', oomKillsDelta: null, ratio: null }).reason).not.toContain('likely');
+  it.each([0.97, 0.5, null])('is no proven OOM kill where the count cannot be seen, at %s', (ratio) => {
+    expect(judge({ signal: 'SIGKILL', oomKillsDelta: null, ratio }).cause).toBe('signal');
   });
 });
 
@@ -85,11 +61,7 @@ describe("judgeDeath: V8's heap limit", () => {
   const heap = { heapLimitBytes: 256 * MI, anonBytes: 250 * MI, limitBytes: 1024 * MI, ratio: 0.25 };
 
   it.each([{ signal: 'SIGABRT' }, { exitCode: 134 }])('is an abort of Node near it: %o', (end) => {
-    const { cause, reason } = judge({ ...heap, ...end });
-    expect(cause).toBe('heap-limit');
-    expect(reason).toContain('heap limit of about 256 MiB');
-    expect(reason).toContain('250 MiB of memory');
-    expect(reason).toContain('raise --max-old-space-size');
+    expect(judge({ ...heap, ...end }).cause).toBe('heap-limit');
   });
 
   it.each([
@@ -98,36 +70,17 @@ describe("judgeDeath: V8's heap limit", () => {
     ['of another runtime', { runtime: 'python' as const }],
     ['without a reading', { anonBytes: null }],
   ])('is not claimed when it is %s', (_, facts) => {
-    const { cause, reason } = judge({ ...heap, signal: 'SIGABRT', ...facts });
-    expect(cause).toBe('signal');
-    expect(reason).toMatch(/^Aborted by SIGABRT/);
-    expect(reason).not.toContain('--max-old-space-size');
+    expect(judge({ ...heap, signal: 'SIGABRT', ...facts }).cause).toBe('signal');
   });
 
-  it('is hinted at when Node aborts and its limit is not known', () => {
-    expect(judge({ signal: 'SIGABRT', heapLimitBytes: null }).reason).toContain('not visible from here');
-  });
-
-  it('is a hint only where the end cannot be seen', () => {
-    const { cause, reason } = judge(heap);
-    expect(cause).toBe('unknown');
-    expect(reason).toContain("V8's own heap limit of about 256 MiB was near");
+  it('is not the cause where the end cannot be seen', () => {
+    expect(judge(heap).cause).toBe('unknown');
   });
 });
 
 describe('judgeDeath: the rest', () => {
-  it.each([
-    [0, 'Exited by itself with exit code 0;'],
-    [1, 'Exited by itself with exit code 1;'],
-    [126, '(the command could not be executed)'],
-    [127, '(the command was not found)'],
-    [128, 'with exit code 128'],
-    [200, 'with exit code 200'],
-    [255, 'with exit code 255'],
-  ])('exit code %i is an exit', (exitCode, words) => {
-    const { cause, reason } = judge({ exitCode });
-    expect(cause).toBe('exit');
-    expect(reason).toContain(words);
+  it.each([0, 1, 126, 127, 128, 200, 255])('exit code %i is an exit', (exitCode) => {
+    expect(judge({ exitCode }).cause).toBe('exit');
   });
 
   it.each([
@@ -137,21 +90,16 @@ describe('judgeDeath: the rest', () => {
   ])('exit code %i stands for %s', (exitCode, signal) => {
     const { cause, reason } = judge({ exitCode });
     expect(cause).toBe('signal');
-    expect(reason).toContain(`with exit code ${exitCode}, which stands for ${signal}`);
+    expect(reason).toContain(signal);
   });
 
   it.each(['SIGTERM', 'SIGSEGV', 'SIGINT'])('%s is named', (signal) => {
-    expect(judge({ signal })).toEqual({
-      cause: 'signal',
-      reason: `Ended by ${signal}; the last reading was 97 % of 512 MiB.`,
-    });
+    expect(judge({ signal })).toEqual({ cause: 'signal', reason: expect.stringContaining(signal) });
   });
 
   it('nothing seen and nothing counted is unknown', () => {
-    const { cause, reason } = judge({});
-    expect(cause).toBe('unknown');
-    expect(reason).toContain('the kernel counted no OOM kill; the last reading was 97 %');
-    expect(judge({ oomKillsDelta: null }).reason).toContain('counter is not visible');
+    expect(judge({}).cause).toBe('unknown');
+    expect(judge({ oomKillsDelta: null }).cause).toBe('unknown');
   });
 
   it('every combination gives one finished sentence without holes', () => {
@@ -192,6 +140,6 @@ describe('judgeVanished', () => {
     } as PostMortem;
     const { id, cause, reason } = judgeVanished(flight);
     expect({ id, cause }).toEqual({ id: 'f1', cause: 'unknown' });
-    expect(reason).toMatch(/ 93 % of 512 MiB.* 2026-01-02T03:04:05\.678Z/);
+    expect(reason).toContain(flight.at);
   });
 });
