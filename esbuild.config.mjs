@@ -130,6 +130,16 @@ for (const [format, extension] of [
     outExtension: { '.js': extension },
   });
 await declarations('agent/index');
+// loaded by agents with `--require`: small, of one file, and for every Node that an agent may run on
+await build({
+  ...shared,
+  target: 'node18.19',
+  entryPoints: { register: 'src/agent/register.ts' },
+  outdir: `${OUT}/agent`,
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  minify: true,
+});
 // of this folder nothing else ships: Python leaves its byte code there
 await mkdir(`${OUT}/python`);
 await copyFile('src/python/spillway_hook.py', `${OUT}/python/spillway_hook.py`);

@@ -13,11 +13,6 @@ export const HOOK_VERSION = 1;
 export const MOST_FROM_HOOK = 64 * 1024 * 1024;
 export const MOST_FROM_GUARDIAN = 1024 * 1024;
 
-/** Files in the directory of the hook: the guardian's socket, the pids of the agent as it sees them, the hook itself. */
-export const HOOK_FILES = { socket: 'hook.sock', agent: 'agent', register: 'register.cjs' } as const;
-/** The directory, where it is not that of the hook's own file. */
-export const HOOK_DIR_ENV = 'SPILLWAY_HOOK_DIR';
-
 /** A message of the Chrome DevTools protocol. */
 export interface CdpMessage {
   id?: number;

@@ -1,0 +1,50 @@
+import { AsyncResource } from 'node:async_hooks';
+
+/**
+ * Everything that the hook does runs through here: what it throws stays here, what it waits for keeps no process alive, and none
+ * of it happens in an asynchronous context of the agent, whose stores would otherwise live as long as the hook does. What a test
+ * replaces later (timers) was taken before.
+ */
+const { setTimeout: startTimeout, setInterval: startInterval, clearTimeout, clearInterval } = globalThis;
+const hrtime = process.hrtime.bigint;
+
+const scope = new AsyncResource('SpillwayHook', { requireManualDestroy: true });
+
+/** Calls it, with what becomes of an error. */
+export function quietly(work: () => void, failed?: () => void): void {
+  try {
+    scope.runInAsyncScope(work);
+  } catch {
+    if (failed) quietly(failed);
+  }
+}
+
+/** The same for what takes its time. */
+export function quietlyAsync(work: () => Promise<void>): void {
+  quietly(() => void work().catch(() => {}));
+}
+
+export interface Waiting {
+  cancel(): void;
+}
+
+export function later(ms: number, work: () => void): Waiting {
+  const timer = startTimeout(() => quietly(work), ms).unref();
+  return { cancel: () => clearTimeout(timer) };
+}
+
+export function every(ms: number, work: () => void): Waiting {
+  const timer = startInterval(() => quietly(work), ms).unref();
+  return { cancel: () => clearInterval(timer) };
+}
+
+/** Monotonic milliseconds. */
+export function nowMs(): number {
+  return Number(hrtime()) / 1e6;
+}
+
+/** A module of Node itself, loaded when it is needed. */
+export function builtin<T>(name: 'node:inspector' | 'node:net'): T {
+  // Node 20.16, 22.3; not by a `require` that others have wrapped
+  return (process.getBuiltinModule?.(name) ?? require(name)) as T;
+}

@@ -1,0 +1,47 @@
+import type { HookState } from '../../core/model/hook-messages.ts';
+import { later, nowMs, type Waiting } from './quiet.ts';
+
+/** Between two messages while the state changes. */
+const EVERY_MS = 100;
+
+/** Tells the guardian how this process does: at once when requests begin or cease to wait, else seldom, never without a change. */
+export class StateReporter {
+  readonly #look: () => Omit<HookState, 'type' | 'lateMs'>;
+  readonly #send: (state: HookState) => void;
+  #timer: Waiting | undefined;
+  #sentMs = Number.NEGATIVE_INFINITY;
+  #waited = false;
+  #last = '';
+  /** How late the timer of the last message was: as late as everything else in this process. */
+  #lateMs = 0;
+
+  constructor(look: () => Omit<HookState, 'type' | 'lateMs'>, send: (state: HookState) => void) {
+    this.#look = look;
+    this.#send = send;
+  }
+
+  /** Something may have changed. */
+  changed(waits: boolean): void {
+    if (waits !== this.#waited) {
+      this.tell();
+      return;
+    }
+    if (this.#timer) return;
+    const dueMs = Math.max(nowMs(), this.#sentMs + EVERY_MS);
+    this.#timer = later(dueMs - nowMs(), () => {
+      this.#timer = undefined;
+      this.#lateMs = Math.max(0, nowMs() - dueMs);
+      if (JSON.stringify(this.#look()) !== this.#last) this.tell();
+    });
+  }
+
+  /** Now, whatever it is. */
+  tell(): void {
+    const state = this.#look();
+    this.#last = JSON.stringify(state);
+    this.#waited = state.waiting > 0;
+    this.#sentMs = nowMs();
+    this.#send({ type: 'state', ...state, lateMs: Math.round(this.#lateMs) });
+    this.#lateMs = 0;
+  }
+}
