@@ -99,6 +99,7 @@ const command = await build({
     'process.env.SPILLWAY_VERSION': JSON.stringify(version),
     // from the folder of the chunks
     'process.env.SPILLWAY_PAGE': '"../page.html"',
+    'process.env.SPILLWAY_REGISTER': '"../agent/register.cjs"',
     'process.env.NODE_ENV': '"production"',
   },
   banner: {

@@ -5,6 +5,7 @@ import { createMetrics } from './adapters/metrics.ts';
 import { follow, type ProcessRef, systemClock } from './compose/agent.ts';
 import { type ComposedExporters, composeExporters } from './compose/exporters.ts';
 import { type ComposedGuardian, composeGuardian } from './compose/guardian.ts';
+import { composeHooks } from './compose/hooks.ts';
 import { type Mode, thisMachine } from './compose/machine.ts';
 import { composeAdmin, composeHttp } from './compose/servers.ts';
 import type { Config } from './config/options.ts';
@@ -12,9 +13,12 @@ import type { ConstraintSource } from './core/model/constraint.ts';
 import type { GcRecord } from './core/model/gc-record.ts';
 import type { Status } from './core/model/status.ts';
 import type { AgentProcess, FindAgent, Remedy } from './core/ports/ports.ts';
+import { retryAfterSeconds } from './core/pressure/retry-after.ts';
 import { HistoryStore } from './core/report/history.ts';
 import { historyReport, withCollection } from './core/report/history-report.ts';
+import { HookUpdates } from './remedies/hook-updates.ts';
 import { createPreKillHook } from './remedies/pre-kill-hook.ts';
+import type { HookServer } from './sources/hook/server.ts';
 import { createInjectedRatio } from './sources/injected-ratio.ts';
 
 /** A guardian with all it reads, does and reports to. */
@@ -23,6 +27,7 @@ export interface Assembly
     Pick<ComposedGuardian, 'guardian' | 'remediation' | 'view'> {
   http: HttpServer;
   admin: AdminServer;
+  hooks: HookServer;
   logger: Logger;
   /** Follows a process with the sources of this machine. */
   life(process: ProcessRef): AgentProcess;
@@ -50,7 +55,18 @@ export async function assemble(
   // beside the agent's memory, and beside collections, shedding and the recycling
   const onProblem = (problem: string) => logger.warn(problem);
   const constraints: ConstraintSource[] = [createInjectedRatio(config.injectedRatioFile, onProblem)];
-  const remedies: Remedy[] = [createPreKillHook({ url: config.preKillHook, clock, status })];
+  const hooks = composeHooks(mode.hook ?? {}, onProblem);
+  const draining = () => {
+    const reason = remediation.draining();
+    return reason === null
+      ? null
+      : { reason, retryAfterSeconds: retryAfterSeconds(judge.secondsToLimit, config) };
+  };
+  hooks.listen({ collect: () => void remediation.collect().catch(() => {}) }); // busy, or no budget for it: its own time comes
+  const remedies: Remedy[] = [
+    createPreKillHook({ url: config.preKillHook, clock, status }),
+    new HookUpdates({ hooks, thresholds: config, draining }),
+  ];
 
   let collections: readonly GcRecord[] = [];
   const collected = (record: GcRecord) => {
@@ -59,7 +75,7 @@ export async function assemble(
   const history = new HistoryStore((atMs) => new Date(clock.wallMs() - clock.now() + atMs).toISOString());
   const life: Assembly['life'] = (process) => follow(config, process);
   const findAgent = finder({ life, logger });
-  const machine = thisMachine(config, mode, clock, logger);
+  const machine = thisMachine(config, mode, { clock, logger, hooks });
   const { guardian, judge, view, remediation } = composeGuardian({
     ...{ options: config, mode, findAgent, machine, clock, exporters, history, metrics },
     ...{ constraints, remedies, advice, collected, version },
@@ -76,5 +92,5 @@ export async function assemble(
   };
   const http = composeHttp(config, { loop: guardian.loop, judge, view }, reports, logger);
   const admin = composeAdmin(config, remediation, logger);
-  return { guardian, remediation, view, admin, http, logger, notifier, recorder, life };
+  return { guardian, remediation, view, admin, http, hooks, logger, notifier, recorder, life };
 }

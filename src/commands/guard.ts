@@ -1,3 +1,4 @@
+import { sharedPlacement } from '../compose/hooks.ts';
 import { assemble } from '../compose.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf } from '../core/lib/errors.ts';
@@ -15,7 +16,11 @@ export async function guardCommand(config: Config, version: string, ended: Promi
   const assembly = await assemble(
     config,
     version,
-    { restarted: restartedBy(config.podRestartPolicy), sameFiles: false },
+    {
+      restarted: restartedBy(config.podRestartPolicy),
+      sameFiles: false,
+      hook: sharedPlacement(config),
+    },
     ({ life, logger }) =>
       (lives) => {
         try {
@@ -40,6 +45,8 @@ export async function guardCommand(config: Config, version: string, ended: Promi
   );
   try {
     await restore(assembly, config);
+    // the startup probe succeeds after it: the hook's file is there before the agent starts
+    await assembly.hooks.start();
     assembly.guardian.start();
     await listen(assembly, config);
     assembly.logger.info(`ending: ${await ended}`);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HOOK_FILE } from '../compose/hooks.ts';
 import { type Assembly, assemble } from '../compose.ts';
 import type { Config } from '../config/options.ts';
 import { localUrl } from '../core/lib/address.ts';
@@ -14,6 +15,7 @@ import {
   startChild,
   startFailureStatus,
 } from '../wrap/child.ts';
+import { prepareHook } from '../wrap/hook-environment.ts';
 import { leaveProcessOne } from '../wrap/init.ts';
 import { endLeftovers } from '../wrap/leftovers.ts';
 import { makePrivateCgroup, type PrivateCgroup, sweepStale } from '../wrap/private-cgroup.ts';
@@ -47,10 +49,14 @@ export async function runCommand(
   const isFollowed = () => current !== undefined && current === followed;
   let group: PrivateCgroup | undefined;
   const { restart } = config;
+  const hook =
+    config.hook === 'off' ? '' : prepareHook(HOOK_FILE, { env, command: commandLine, given: config.hookDir });
+  const place = typeof hook === 'string' ? undefined : hook;
   const mode = {
     restarted: restart === 'no' ? null : true,
     sameFiles: true,
     onAbsent: 'unready',
+    hook: { directory: place?.directory },
   } as const;
   const assembly = await assemble(config, version, mode, ({ life }) => (restarts) => {
     const its = current;
@@ -67,10 +73,12 @@ export async function runCommand(
   });
   const { guardian, remediation, view, logger } = assembly;
   if (uncollected !== undefined) logger.warn(uncollected);
+  if (typeof hook === 'string' && hook !== '') logger.info(`no hook in the command: ${hook}`);
 
   try {
     await restore(assembly, config);
     const address = await listen(assembly, config);
+    await assembly.hooks.start();
     for (const line of await sweepStale()) logger.info(line);
     group = privateGroup(config, logger);
     const reaper = await startReaper({
@@ -80,11 +88,12 @@ export async function runCommand(
     });
     if (typeof reaper === 'string') logger.warn(reaper);
 
+    const environment = assembly.hooks.listening ? place?.environment : {};
     const start = async () => {
       const child = await startChild({
         command,
         args,
-        env: { ...passedOn, SPILLWAY_RUN: runId, SPILLWAY_URL: localUrl(address) },
+        env: { ...passedOn, SPILLWAY_RUN: runId, SPILLWAY_URL: localUrl(address), ...environment },
         signals,
         ...(group ? { cgroup: group } : {}),
         onProblem: (message) => logger.warn(message),
@@ -138,6 +147,7 @@ export async function runCommand(
     }
   } finally {
     await close(assembly);
+    place?.remove();
   }
 }
 

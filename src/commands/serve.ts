@@ -46,6 +46,7 @@ export async function close({
   remediation,
   admin,
   http,
+  hooks,
   logger,
   notifier,
   recorder,
@@ -56,6 +57,7 @@ export async function close({
     notifier.close(TELL_GRACE_MS),
     recorder.close(TELL_GRACE_MS),
     http.close(),
+    hooks.close(),
     admin.close(),
   ]);
   for (const { sink, lost: count } of lost)

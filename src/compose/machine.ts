@@ -1,5 +1,6 @@
 import type { Logger } from '../adapters/logger.ts';
 import type { Config } from '../config/options.ts';
+import type { AgentHooks } from '../core/ports/agent-hook.ts';
 import type { Clock } from '../core/ports/ports.ts';
 import { turnOf } from '../core/recycle/turn.ts';
 import { keepProfile } from '../exporters/profile-files.ts';
@@ -11,6 +12,7 @@ import { endsWholeGroups, oomAdjustment } from '../sources/proc-fs.ts';
 import { handlesSigterm, sigtermTarget } from '../sources/sigterm.ts';
 import { heapFromOutside } from '../sources/v8-heap.ts';
 import { countInFlight } from '../sources/work-in-flight.ts';
+import type { HookPlacement } from './hooks.ts';
 
 /** What differs between the sidecar and wrap mode. */
 export interface Mode {
@@ -20,11 +22,13 @@ export interface Mode {
   sameFiles: boolean;
   /** What readiness says while there is no agent. In a pod the kubelet itself knows that its container does not run. */
   onAbsent?: 'unready';
+  /** Where the hooks of the agent connect; without it they do not. */
+  hook?: HookPlacement;
 }
 
 /** What remedies ask of the machine, and do there. */
 export interface Machine
-  extends Pick<SessionDeps, 'connect' | 'heapFromOutside' | 'connections' | 'ended' | 'keep'>,
+  extends Pick<SessionDeps, 'connect' | 'heapFromOutside' | 'connections' | 'hooks' | 'ended' | 'keep'>,
     Pick<RecyclerDeps, 'turn' | 'endsAll' | 'oomAdjustment' | 'sigtermTarget' | 'handlesSigterm'> {
   /** SIGTERM to a process, which is the same one when it is sent. */
   aimSigterm(pid: number): Aim;
@@ -32,8 +36,15 @@ export interface Machine
   prepare(): Promise<unknown>;
 }
 
+/** What the machine is seen with. */
+export interface MachineParts {
+  clock: Clock;
+  logger: Logger;
+  hooks: Pick<AgentHooks, 'of'>;
+}
+
 /** The machine that this process runs on. */
-export function thisMachine(config: Config, mode: Mode, clock: Clock, logger: Logger): Machine {
+export function thisMachine(config: Config, mode: Mode, { clock, logger, hooks }: MachineParts): Machine {
   const { recordDir, gc, profile } = config;
   const onProblem = (message: string) => logger.warn(message);
   const signalRecord = createSignalRecord({ dir: recordDir, clock, onProblem });
@@ -44,8 +55,10 @@ export function thisMachine(config: Config, mode: Mode, clock: Clock, logger: Lo
     async connect(worker, maySignal) {
       const { runtimeClientOf } = await registry();
       const { sameFiles } = mode;
-      return runtimeClientOf(worker, { procRoot: '/proc', gc, maySignal, signalRecord, inPod, sameFiles });
+      const options = { procRoot: '/proc', gc, maySignal, signalRecord, inPod, sameFiles, hooks };
+      return runtimeClientOf(worker, options);
     },
+    hooks,
     ended: (cause) => signalRecord.ended(cause),
     heapFromOutside: (pid) => heapFromOutside('/proc', pid),
     connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),
@@ -54,7 +67,7 @@ export function thisMachine(config: Config, mode: Mode, clock: Clock, logger: Lo
     endsAll: endsWholeGroups(),
     oomAdjustment: (pid) => oomAdjustment('/proc', pid),
     sigtermTarget: ({ info, worker }) => sigtermTarget('/proc', info.pid, worker.pid),
-    handlesSigterm: (pid) => handlesSigterm('/proc', pid),
+    handlesSigterm: (pid) => hooks.of(pid)?.state?.sigterm ?? handlesSigterm('/proc', pid),
     aimSigterm,
   };
 }

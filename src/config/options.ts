@@ -257,6 +257,22 @@ export const OPTIONS = {
       'URL on loopback that receives one POST with status, forecast and deadline when the kill is foreseen, within 2 s, once in each episode',
     commands: GUARDING,
   }),
+  hook: option({
+    type: choice('auto', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description:
+      'Hook in Node agents, by which the guardian collects, profiles and counts requests in flight without a port and without SIGUSR1; put in place by `run` and by the injector',
+    commands: ALL,
+  }),
+  hookDir: option({
+    type: path,
+    default: undefined,
+    unset: 'none; in `run` a private one',
+    placeholder: 'directory',
+    description: 'Directory that guardian and agent share for the hook: its file, and the socket',
+    commands: ALL,
+  }),
   logLevel: option({
     type: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     default: 'info',

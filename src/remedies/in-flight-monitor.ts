@@ -8,6 +8,8 @@ const EVERY_MS = 250;
 /** So that counting takes at most 1 % of a core, or 10 % for the seconds in which somebody waits for the work to end. */
 const COST_FACTOR = 100;
 const ASKED_COST_FACTOR = 10;
+/** For the hook to say it; a loop that is blocked for longer has something in flight. */
+const HOOK_MS = 200;
 /** A limit this near may soon be a reason to recycle the agent: its requests in flight have to be known. */
 const NEAR_SECONDS = 15;
 
@@ -19,6 +21,7 @@ export class InFlightMonitor {
   readonly #connection: RuntimeConnection;
   readonly #connections: SessionDeps['connections'];
   readonly #clock: SessionDeps['clock'];
+  readonly #hooks: SessionDeps['hooks'];
   #counting: Promise<number | null> | undefined;
   #seenMs = Number.NEGATIVE_INFINITY;
   /** What the last count came to and cost. */
@@ -31,12 +34,13 @@ export class InFlightMonitor {
   constructor(
     present: SessionContext,
     hand: RuntimeConnection,
-    { connections, clock }: Pick<SessionDeps, 'connections' | 'clock'>,
+    { connections, clock, hooks }: Pick<SessionDeps, 'connections' | 'clock' | 'hooks'>,
   ) {
     this.#context = present;
     this.#connection = hand;
     this.#connections = connections;
     this.#clock = clock;
+    this.#hooks = hooks;
   }
 
   /** As last seen while shedding; `null` is not known. */
@@ -77,6 +81,12 @@ export class InFlightMonitor {
     const { agent, latest } = this.#context;
     const { pid } = agent.info;
     const others = latest?.pids.filter((each) => each !== pid) ?? [];
+    const told = await this.#told([pid, ...others]);
+    if (told !== null) {
+      this.#last = { count: told, costMs: 0, endMs: this.#clock.now() };
+      this.#inFlight = told;
+      return told;
+    }
     const { client } = this.#connection;
     const leaveOut = client?.inspectorPort ? [client.inspectorPort] : [];
     const seen = await this.#connections([pid, ...others], leaveOut).catch(() => null);
@@ -92,5 +102,14 @@ export class InFlightMonitor {
     this.#last = { count, costMs: seen?.costMs ?? 0, endMs: this.#clock.now() };
     this.#inFlight = count;
     return count;
+  }
+
+  /** As the hooks of the processes that serve say it; `null` where there are none, or one of them does not answer. */
+  async #told(pids: readonly number[]): Promise<number | null> {
+    const hooks = pids.flatMap((pid) => this.#hooks.of(pid) ?? []);
+    if (hooks.length === 0) return null;
+    const states = await Promise.all(hooks.map((hook) => hook.ask(HOOK_MS))).catch(() => []);
+    const serving = states.filter(({ servers }) => servers > 0);
+    return serving.length > 0 ? serving.reduce((sum, { inFlight }) => sum + inFlight, 0) : null;
   }
 }

@@ -2,6 +2,7 @@ import type { Finding } from '../core/model/events.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { Profile } from '../core/model/heap.ts';
 import type { DeathCause } from '../core/model/status.ts';
+import type { AgentHooks } from '../core/ports/agent-hook.ts';
 import type { AgentProcess, Clock } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import type { Thresholds } from '../core/pressure/level.ts';
@@ -27,6 +28,8 @@ export interface SessionDeps {
   heapFromOutside(pid: number): number | null;
   /** Connections of clients to the agent's processes, main process first. */
   connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<ClientConnections>;
+  /** The hooks that are connected. */
+  hooks: Pick<AgentHooks, 'of'>;
   /** A life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
   ended(cause: DeathCause): string | undefined;
   report(finding: Finding): void;

@@ -1,6 +1,7 @@
 import { connectInspector } from '../adapters/inspector-client.ts';
 import { SpillwayError } from '../core/lib/errors.ts';
 import type { Runtime } from '../core/model/status.ts';
+import type { AgentHooks } from '../core/ports/agent-hook.ts';
 import type { AgentProcess } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { createInspectorTarget } from '../sources/inspector/target.ts';
@@ -37,6 +38,8 @@ export interface RuntimeClientOptions {
   inPod: boolean;
   /** Whether the agent sees the same files as the guardian: wrap mode. */
   sameFiles: boolean;
+  /** The hooks that are connected. */
+  hooks: Pick<AgentHooks, 'of'>;
 }
 
 /** What is asked of a runtime: a connection, and whether one could be made. */
@@ -84,12 +87,13 @@ export async function probeRuntime(
 }
 
 function nodeClient(pid: number, options: RuntimeClientOptions): RuntimeClient {
-  const { procRoot, sameFiles } = options;
+  const { procRoot, sameFiles, hooks } = options;
   const findPlaces = createSourceMaps({ procRoot, pid, sameFiles });
   return createNodeClient({
     target: createInspectorTarget({ procRoot, pid }),
     connect: connectInspector,
     signals: nodeSignals(pid, options),
+    hook: () => hooks.of(pid),
     profiler: (main, workers) => createHeapProfile(main, { workers, findPlaces }),
   });
 }

@@ -94,6 +94,7 @@ export class Story {
   #machine(mode: Mode, turn: number | null): Machine {
     return {
       turn,
+      hooks: { of: () => undefined },
       prepare: async () => {},
       connect: async (_worker, maySignal) => this.noClient ?? this.#connect(maySignal),
       ended: () => undefined,

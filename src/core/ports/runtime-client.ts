@@ -52,6 +52,8 @@ export interface RuntimeClient {
   inFlight?(): Promise<number | null>;
   /** Whether the program handles SIGTERM itself, where `SigCgt` does not tell. @throws SpillwayError */
   catchesSigterm?(): Promise<boolean>;
+  /** By what it is connected now, where there is more than one. */
+  readonly connection?: 'hook' | 'inspector' | 'none';
   /** It is open because the guardian opened it: `release` closes it again. */
   readonly opened?: boolean;
   /** Where the runtime listens for us while it is in use: connections to it are no work. */

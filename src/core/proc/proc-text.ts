@@ -78,6 +78,12 @@ export function statusBytes(text: string, key: string): number {
   return line ? Number(line[1]) * 1024 : 0;
 }
 
+/** A pid as its own PID namespace knows it: `NSpid` of `/proc/PID/status`, one number for each namespace, the innermost last. */
+export function innerPid(status: string): number | undefined {
+  const numbers = /^NSpid:\s*(.*)$/m.exec(status)?.[1];
+  return numbers === undefined ? undefined : Number(numbers.split(/\s+/).at(-1));
+}
+
 /** Free swap in bytes, from `/proc/swaps`: a head line, then `NAME TYPE SIZE USED PRIORITY` in KiB; names hold no spaces. */
 export function swapFreeBytes(text: string): number {
   const devices = text.matchAll(/^\S+\s+(?:partition|file)\s+(\d+)\s+(\d+)\s/gm);

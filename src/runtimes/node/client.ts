@@ -1,10 +1,12 @@
 import { SerialQueue } from '../../core/lib/serial-queue.ts';
 import type { Collection, HeapFacts, Profile } from '../../core/model/heap.ts';
+import type { AgentHook } from '../../core/ports/agent-hook.ts';
 import type { ConnectInspector, InspectorSession } from '../../core/ports/inspector.ts';
 import { asRuntimeError, type RuntimeClient } from '../../core/ports/runtime-client.ts';
 import type { InspectorTarget } from '../../sources/inspector/target.ts';
 import { awaitTurn, collectIn, collectInWorkers, heapFacts } from './collect.ts';
 import { type Isolate, isolateOf } from './evaluator.ts';
+import { createHookConnection } from './hook-connection.ts';
 import { createInspectorConnection } from './inspector-connection.ts';
 import { CATCHES_SIGTERM, FACTS, IN_FLIGHT, type IsolateFacts } from './scripts.ts';
 import { NODE_TIMEOUTS, type NodeSignals, type NodeTimeouts } from './signals.ts';
@@ -23,6 +25,8 @@ export interface NodeClientOptions {
   /** Whether and why not SIGUSR1 may be sent where no inspector is open. */
   signals: NodeSignals;
   timeouts?: Partial<NodeTimeouts>;
+  /** The hook of the process, while it is connected: then neither port nor signal is needed. */
+  hook?: () => AgentHook | undefined;
   /** Without it there is no profile. `workers` gives the sessions of those worker threads that run when it is asked. */
   profiler?: (main: InspectorSession, workers: () => readonly InspectorSession[]) => NodeHeapProfiler;
 }
@@ -37,20 +41,22 @@ export interface NodeClient extends RuntimeClient {
 }
 
 /**
- * A hand in a Node process through its inspector: one that is open, or one that SIGUSR1 opens and `release` closes again.
+ * A hand in a Node process through its inspector: that of its hook, one that is open, or one that SIGUSR1 opens and `release`
+ * closes again.
  *
- * Needs the network namespace of the agent, and for the signal its uid and gid. The agent prints `Debugger listening on …`
+ * Without a hook it needs the network namespace of the agent, and for the signal its uid and gid. The agent prints `Debugger listening on …`
  * and `Debugger attached.` to its standard error, as for any debugger.
  */
 export function createNodeClient(options: NodeClientOptions): NodeClient {
   const timeouts = { ...NODE_TIMEOUTS, ...options.timeouts };
   const queue = new SerialQueue();
   const takeTurn = <T>(call: () => Promise<T>) => queue.next(() => call().catch(refuse));
-  const door = createInspectorConnection({
+  const inspector = createInspectorConnection({
     ...options,
     timeouts,
     beat: () => profiling && forgetLogged(profiling.workers),
   });
+  const door = createHookConnection({ hook: options.hook ?? (() => undefined), inspector, timeouts });
   let profiling: { session: InspectorSession; workers: Workers; profiler: NodeHeapProfiler } | undefined;
 
   /** Work with the workers; a profile stays attached to them. */
@@ -61,7 +67,7 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
   ): Promise<T> => {
     const held = profiling?.session.open ? profiling.workers : undefined;
     const workers = held ?? (await attachWorkers(main.session, attachMs));
-    if (door.opened) forgetLogged(workers);
+    if (door.opened || door.by === 'hook') forgetLogged(workers);
     try {
       return await work(workers.sessions.map((session) => isolateOf(session, main.commandLine)));
     } finally {
@@ -93,6 +99,9 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
     },
     get opened() {
       return door.opened;
+    },
+    get connection() {
+      return door.by;
     },
     // what need not wait for each other goes out together: a busy agent answers one question between two pieces of work
     facts: () =>
@@ -145,7 +154,7 @@ export function createNodeClient(options: NodeClientOptions): NodeClient {
       }),
     inFlight: () =>
       takeTurn(async () => {
-        if (door.port === null) return null; // nothing is opened for this
+        if (door.by === 'none') return null; // nothing is opened for this
         try {
           const main = await door.connect();
           return await main.evaluate<number | null>(IN_FLIGHT, timeouts.answerMs);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { formatAddress, isLoopback } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
 import { clean } from '../../core/lib/text.ts';
-import { hasEnded } from '../../core/proc/proc-text.ts';
+import { hasEnded, innerPid } from '../../core/proc/proc-text.ts';
 import type { ListeningSocket } from '../../core/proc/socket-table.ts';
 import { listeningSockets } from '../listening-ports.ts';
 import { listPids, readChildren, readProc, readStat } from '../proc-fs.ts';
@@ -109,9 +109,7 @@ export function createInspectorTarget(options: InspectorTargetOptions): Inspecto
     },
     innerPid() {
       const status = readProc(`${folder}/status`);
-      // one number for each process namespace, the innermost last
-      const numbers = status.kind === 'value' ? /^NSpid:\s*(.*)$/m.exec(status.value)?.[1] : undefined;
-      return numbers === undefined ? undefined : Number(numbers.split(/\s+/).at(-1));
+      return status.kind === 'value' ? innerPid(status.value) : undefined;
     },
     async find(timeoutMs, opening = false) {
       const elsewhere = networkObstacle(procRoot, pid);

@@ -14,4 +14,5 @@ export const ANY_WAY: RuntimeClientOptions = {
   }),
   inPod: false,
   sameFiles: true,
+  hooks: { of: () => undefined },
 };

@@ -21,7 +21,7 @@ async function watched(connections: SessionDeps['connections']) {
   const client = new FakeRuntimeClient(clock, agent);
   const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   await hand.open();
-  const work = new InFlightMonitor(present, hand, { clock, connections });
+  const work = new InFlightMonitor(present, hand, { clock, connections, hooks: { of: () => undefined } });
   const attend = (pids: number[] = [7]) => {
     const situation: Situation = {
       agent,

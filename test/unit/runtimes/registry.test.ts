@@ -18,6 +18,7 @@ function reachedBy(pid: number, gc: RuntimeClientOptions['gc'], maySignal = true
       signalRecord: createSignalRecord({ dir: undefined, clock: systemClock, onProblem: () => {} }),
       inPod: false,
       sameFiles: true,
+      hooks: { of: () => undefined },
     },
   );
   if (typeof client === 'string') throw new Error(client);

@@ -1,0 +1,70 @@
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../core/lib/errors.ts';
+import { HOOK_DIR_ENV } from '../core/model/hook-files.ts';
+
+/** A directory for the hook of one run. */
+export interface HookPlace {
+  directory: string;
+  /** What the command's environment has beside its own. */
+  environment: NodeJS.ProcessEnv;
+  remove(): void;
+}
+
+/** Under these Node reads no file that it was not allowed to, and does not start when it is asked for one. */
+const PERMISSION = /(?:^|[\s"'=])--(?:experimental-)?permission(?=$|[\s"'=])/;
+/** A socket's path has at most 107 bytes: the name of the socket comes behind the directory. */
+const MOST_BYTES = 90;
+
+/**
+ * Prepares the hook for a command: a directory that nobody else can enter, and `NODE_OPTIONS` that load the hook's file.
+ * @param given the directory, where the user has set one
+ * @returns in words why there is none: no command may fail to start for want of it
+ */
+export function prepareHook(
+  register: string,
+  { env, command, given }: { env: NodeJS.ProcessEnv; command: readonly string[]; given?: string | undefined },
+): HookPlace | string {
+  const options = env['NODE_OPTIONS'] ?? '';
+  if ([options, ...command].some((text) => PERMISSION.test(text)))
+    return 'Node loads no file under its permission model';
+  const flag = requireFlag(register);
+  if (flag === undefined) return `NODE_OPTIONS cannot name ${register}`;
+  try {
+    accessSync(register, constants.R_OK);
+    const directory = given ?? mkdtempSync(join(placeOf(env), 'spillway-'));
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    const remove = () => {
+      if (given === undefined) rmSync(directory, { recursive: true, force: true });
+    };
+    if (Buffer.byteLength(directory) > MOST_BYTES) {
+      remove();
+      return `${directory} is too long for a socket`;
+    }
+    const environment = {
+      [HOOK_DIR_ENV]: directory,
+      NODE_OPTIONS: options === '' ? flag : `${options} ${flag}`,
+    };
+    return { directory, environment, remove };
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** As Node splits `NODE_OPTIONS`: by blanks, with double quotes around a word, and a backslash before a quote or backslash in it. */
+function requireFlag(file: string): string | undefined {
+  if (/[\0\n\r]/.test(file)) return undefined;
+  return /[\s"\\]/.test(file) ? `"--require=${file.replace(/["\\]/g, '\\$&')}"` : `--require=${file}`;
+}
+
+/** Where only this user gets, if there is such a place. */
+function placeOf(env: NodeJS.ProcessEnv): string {
+  const own = env['XDG_RUNTIME_DIR'];
+  try {
+    if (own) accessSync(own, constants.W_OK | constants.X_OK);
+  } catch {
+    return tmpdir();
+  }
+  return own || tmpdir();
+}
