@@ -58,6 +58,11 @@ export class HookServer implements AgentHooks {
     this.#listeners = listeners;
   }
 
+  /** Where it listens. */
+  get directory(): string | undefined {
+    return this.#options.directory;
+  }
+
   /** It listens. */
   get listening(): boolean {
     return this.#server !== undefined;

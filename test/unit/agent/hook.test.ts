@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { HOOK_FILES } from '../../../src/core/model/hook-files.ts';
+import { prepareHook } from '../../../src/wrap/hook-environment.ts';
+import { hookOf, listening, REGISTER, startHooked, temporary } from '../../support/hooked.ts';
+import { NODES } from '../../support/node-matrix.ts';
+import { until } from '../../support/started.ts';
+
+const WAITS = `setInterval(() => {}, 1000); console.log('runs');`;
+
+it('is one small file', () => {
+  expect(statSync(REGISTER).size).toBeLessThanOrEqual(40 * 1024);
+});
+
+it.each(NODES)('$version: is not noticed by a process that is not the agent', ({ bin }) => {
+  const look = `console.log(JSON.stringify([process.eventNames(), process._getActiveHandles().length, Object.keys(globalThis).includes('spillway')])); process.exitCode = 7;`;
+  const printed = (args: string[]) => {
+    try {
+      return execFileSync(bin, [...args, '-e', look], { encoding: 'utf8', env: {} });
+    } catch (error) {
+      const { status, stdout } = error as { status: number; stdout: string };
+      return `${status} ${stdout}`;
+    }
+  };
+  expect(printed(['--require', REGISTER])).toBe(printed([]));
+});
+
+it('connects programs of ES modules, forked ones, and the workers of a cluster', async () => {
+  const hooks = await listening(temporary());
+  const agent = await startHooked(
+    hooks.directory ?? '',
+    `import cluster from 'node:cluster'; import { createServer } from 'node:http'; import { get } from 'node:http';
+    if (cluster.isPrimary) { cluster.fork(); cluster.fork(); setInterval(() => {}, 1000); console.log('runs'); }
+    else createServer((_, response) => response.end()).listen(0, function () {
+      const { port } = this.address();
+      setInterval(() => get({ port, agent: false }, (answer) => answer.resume()), 200);
+    });`,
+    { module: true },
+  );
+  hooks.follow({ main: [agent.pid], pids: [agent.pid] });
+  await until(() => hooks.all().length === 3);
+});
+
+it('keeps NODE_OPTIONS of the user, with quotes, and is loaded from a path with blanks and quotes', async () => {
+  const hooks = await listening(temporary());
+  const odd = join(temporary(), `a "b" c\\d`);
+  mkdirSync(odd);
+  copyFileSync(REGISTER, join(odd, HOOK_FILES.register));
+  const agent = await startHooked(hooks.directory ?? '', `${WAITS} console.log(process.title)`, {
+    register: join(odd, HOOK_FILES.register),
+    env: { NODE_OPTIONS: '"--title=an agent" --no-deprecation' },
+  });
+  await hookOf(hooks, agent.pid);
+  await until(() => agent.output().includes('an agent'));
+});
+
+it.each(['--permission', '"--experimental-permission"'])('stays out under %s', (flag) => {
+  expect(prepareHook(REGISTER, { env: { NODE_OPTIONS: flag }, command: [] })).toContain('permission');
+  expect(prepareHook(REGISTER, { env: {}, command: ['node', flag.replaceAll('"', '')] })).toContain(
+    'permission',
+  );
+});
+
+it('connects again to a guardian that replaces another, also after the socket was removed', async () => {
+  const directory = temporary();
+  const first = await listening(directory);
+  const agent = await startHooked(directory, WAITS);
+  await hookOf(first, agent.pid);
+  await first.close();
+  rmSync(join(directory, HOOK_FILES.socket), { force: true });
+  const second = await listening(directory);
+  await hookOf(second, agent.pid);
+});
+
+/** A guardian that sends the same to everybody, and reads nothing. */
+async function strange(directory: string, text: string): Promise<() => number> {
+  let connections = 0;
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    connections++;
+    socket.on('error', () => {});
+    socket.write(text);
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, HOOK_FILES.socket), resolve));
+  onTestFinished(() => void server.close());
+  return () => connections;
+}
+
+const SERVES = `
+const { createServer, get } = require('node:http');
+const server = createServer((_, response) => response.end()).listen(0, () => {
+  console.log('runs');
+  const { port } = server.address();
+  let left = 30;
+  const next = () => left-- > 0 ? get({ port, agent: false }, (answer) => answer.resume().on('end', () => setTimeout(next, 50))) : server.close(() => console.log('closed'));
+  next();
+});`;
+const HELLO = '{"type":"hello","version":1,"gate":"auto","exempt":[]}\n';
+
+it.each([
+  ['nonsense', 'nonsense\n'],
+  ['no greeting first', '{"type":"ask"}\n'],
+  ['another version', HELLO.replace('1', '2')],
+  ['a line without an end', 'x'.repeat(2 * 1024 * 1024)],
+  ['a malformed message', `${HELLO}{"type":"memory"}\n`],
+  [
+    'a forbidden command',
+    `${HELLO}{"type":"cdp-open"}\n{"type":"cdp","message":{"id":1,"method":"Debugger.enable"}}\n`,
+  ],
+  ['nothing', ''],
+  ['a greeting', HELLO],
+])(
+  'survives a guardian that sends %s',
+  async (_name, text) => {
+    const directory = temporary();
+    const connections = await strange(directory, text);
+    const agent = await startHooked(directory, SERVES);
+    const exit = new Promise((resolve) => agent.child.once('exit', (code) => resolve(code)));
+    expect(await exit).toBe(0);
+    expect(agent.output()).toContain('closed');
+    expect(connections()).toBeGreaterThan(0);
+  },
+  60_000,
+);

@@ -1,0 +1,109 @@
+import { get } from 'node:http';
+import { expect, it, onTestFinished } from 'vitest';
+import { createNodeClient } from '../../../../src/runtimes/node/client.ts';
+import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
+import type { HookServer } from '../../../../src/sources/hook/server.ts';
+import { createInspectorTarget } from '../../../../src/sources/inspector/target.ts';
+import { hookOf, listening, startHooked, temporary } from '../../../support/hooked.ts';
+import { NO_SIGNALS, NODES, portsOf } from '../../../support/node-matrix.ts';
+import { type Started, until } from '../../../support/started.ts';
+
+/** Serves, handles SIGUSR1 and SIGTERM, runs a worker thread that holds garbage, and answers `/slow` when told to. */
+const AGENT = `
+const { createServer } = require('node:http');
+const { Worker } = require('node:worker_threads');
+process.on('SIGUSR1', () => console.log('SIGUSR1'));
+process.on('SIGTERM', () => process.exit(0));
+new Worker('let kept = []; for (let i = 0; i < 20; i++) kept.push(new Array(1e5).fill(i + 0.5)); kept = []; setInterval(() => {}, 1000)', { eval: true });
+const slow = [];
+const server = createServer((request, response) => {
+  if (request.url === '/slow') return slow.push(response);
+  if (request.url === '/end') for (const each of slow.splice(0)) each.end();
+  if (request.url === '/block') for (const end = Date.now() + 4000; Date.now() < end; );
+  response.end('done');
+});
+let garbage = [];
+for (let i = 0; i < 30; i++) garbage.push(new Array(1e5).fill(i + 0.5));
+garbage = [];
+server.listen(0, '127.0.0.1', () => console.log('port', server.address().port));
+`;
+
+const portOf = (agent: Started) => Number(/port (\d+)/.exec(agent.output())?.[1]);
+
+function ask(port: number, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    get({ port, path, agent: false }, (answer) => answer.resume().on('end', resolve)).on('error', reject);
+  });
+}
+
+/** A hand in a process that may only be entered by its hook. */
+function handIn(hooks: HookServer, pid: number) {
+  const client = createNodeClient({
+    target: createInspectorTarget({ procRoot: '/proc', pid }),
+    connect: async () => {
+      throw new Error('no inspector is connected to while there is a hook');
+    },
+    signals: NO_SIGNALS,
+    hook: () => hooks.of(pid),
+    profiler: (main, workers) => createHeapProfile(main, { workers, findPlaces: async () => [] as never }),
+  });
+  onTestFinished(() => client.release());
+  return client;
+}
+
+it.each(NODES)('$version: collects, profiles and counts without a port and without a signal', async ({
+  bin,
+}) => {
+  const hooks = await listening(temporary());
+  const directory = hooks.directory ?? '';
+  const agent = await startHooked(directory, AGENT, { bin });
+  const hook = await hookOf(hooks, agent.pid);
+  expect(hook.state).toMatchObject({ sigterm: true });
+  const client = handIn(hooks, agent.pid);
+
+  const full = await client.collect('full');
+  expect(full).toMatchObject({ way: 'full', workers: 1 });
+  expect(full.after?.usedBytes).toBeLessThan(full.before?.usedBytes ?? 0);
+  await expect(client.collect('fast')).resolves.toMatchObject({ way: 'fast', workers: 1 });
+  expect(await client.facts()).toMatchObject({ usedBytes: expect.any(Number) });
+  expect(client.connection).toBe('hook');
+  await client.startProfile?.();
+  await expect(client.profile?.()).resolves.toBeDefined();
+  let length = 0;
+  await client.snapshot?.(async (chunk) => {
+    length += chunk.length;
+  });
+  expect(length).toBeGreaterThan(100_000);
+
+  const port = portOf(agent);
+  const slow = ask(port, '/slow');
+  await until(async () => (await hook.ask(2000)).inFlight === 1);
+  expect(portsOf(agent.pid)).toEqual([port]);
+  await ask(port, '/end');
+  await slow;
+  await until(async () => (await hook.ask(2000)).inFlight === 0);
+  await client.release();
+  expect(client.connection).toBe('none');
+  expect(agent.output()).not.toContain('SIGUSR1');
+}, 60_000);
+
+it('looks for an open inspector while the event loop is blocked, and comes back to the hook', async () => {
+  const hooks = await listening(temporary());
+  const agent = await startHooked(hooks.directory ?? '', AGENT);
+  await hookOf(hooks, agent.pid);
+  const client = handIn(hooks, agent.pid);
+  await client.facts();
+  const blocked = ask(portOf(agent), '/block');
+  const codes = new Set<string>();
+  await until(async () => {
+    await client.facts().catch(({ code }) => codes.add(code));
+    return codes.has('refused'); // there is none, and no signal may open it
+  });
+  await blocked;
+  await until(() =>
+    client.facts().then(
+      () => client.connection === 'hook',
+      () => false,
+    ),
+  );
+}, 60_000);
