@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+
+/** A request that a server is about to hand to the agent, whatever the protocol. */
+export interface Arrival {
+  method: string;
+  path: string;
+  /** Who asks: `User-Agent`. */
+  agent: string | undefined;
+  /** Of its body, as far as it says; 0 where it does not. */
+  bodyBytes: number;
+  /** Calls it once, when the answer has ended or the client has gone. */
+  onClose(listener: () => void): void;
+  /** While it waits, nobody else listens for its errors. Returns how to end that. */
+  guard(): () => void;
+  /** Answers 503. */
+  refuse(retryAfterSeconds: number): void;
+}
+
+const BODY = JSON.stringify({
+  error: 'overloaded',
+  message: 'The agent is short of memory. Try again after the time in Retry-After.',
+});
+const ignore = () => {};
+
+/** What `server.emit` is called with, where that is a request; `undefined` otherwise. */
+export function arrivalOf(event: unknown, first: unknown, second: unknown): Arrival | undefined {
+  if (event === 'stream') return isStream(first) ? ofStream(first, second as IncomingHttpHeaders) : undefined;
+  if (event !== 'request' && event !== 'checkContinue' && event !== 'checkExpectation') return undefined;
+  return isResponse(second) ? ofRequest(first as IncomingMessage, second) : undefined;
+}
+
+/** The stream of an HTTP/2 request that its `stream` event has let in already. */
+export function streamOf(response: unknown): object | undefined {
+  return (response as { stream?: object }).stream;
+}
+
+function ofRequest(request: IncomingMessage, response: ServerResponse): Arrival {
+  const { method = '', url = '', headers } = request;
+  return {
+    method,
+    path: url,
+    agent: headers['user-agent'],
+    bodyBytes: Number(headers['content-length']) || 0,
+    onClose: (listener) => void response.once('close', listener),
+    guard: () => ignore, // an IncomingMessage without listeners throws nothing
+    refuse(seconds) {
+      response.writeHead(503, { 'Retry-After': `${seconds}`, 'Content-Type': 'application/json' });
+      response.end(BODY);
+    },
+  };
+}
+
+function ofStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Arrival {
+  return {
+    method: headers[':method'] ?? '',
+    path: headers[':path'] ?? '',
+    agent: headers['user-agent'],
+    bodyBytes: Number(headers['content-length']) || 0,
+    onClose: (listener) => void stream.once('close', listener),
+    guard() {
+      stream.on('error', ignore);
+      return () => stream.off('error', ignore);
+    },
+    refuse(seconds) {
+      if (stream.destroyed) return;
+      stream.respond({ ':status': 503, 'retry-after': `${seconds}`, 'content-type': 'application/json' });
+      stream.end(BODY);
+    },
+  };
+}
+
+function isResponse(value: unknown): value is ServerResponse {
+  return typeof (value as ServerResponse | undefined)?.writeHead === 'function';
+}
+
+function isStream(value: unknown): value is ServerHttp2Stream {
+  return typeof (value as ServerHttp2Stream | undefined)?.respond === 'function';
+}

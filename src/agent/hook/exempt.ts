@@ -1,0 +1,30 @@
+/** Paths that probes and scrapers ask by custom, where nobody names others. */
+const CUSTOMARY = ['/health', '/healthz', '/livez', '/readyz', '/ready', '/live', '/ping', '/metrics'];
+const KUBELET = /^kube-probe\//;
+/** Parts of a path that are told apart, and the longest one that still may be a name. */
+const MOST_PARTS = 3;
+const LONGEST_NAME = 24;
+
+/** Whether a request is somebody's look at the agent's health: never held back. */
+export function isProbe(
+  { method, path, agent }: { method: string; path: string; agent: string | undefined },
+  exempt: readonly string[],
+): boolean {
+  if (agent !== undefined && KUBELET.test(agent)) return true;
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  const plain = withoutQuery(path);
+  return CUSTOMARY.includes(plain) || exempt.includes(plain);
+}
+
+/** Requests that cost alike: method and route, with what looks like an id or a number left out. */
+export function kindOf(method: string, path: string): string {
+  const parts = withoutQuery(path)
+    .split('/', MOST_PARTS + 1)
+    .map((part) => (part.length > LONGEST_NAME || /\d/.test(part) ? '*' : part));
+  return `${method} ${parts.join('/')}`;
+}
+
+function withoutQuery(path: string): string {
+  const end = path.indexOf('?');
+  return end < 0 ? path : path.slice(0, end);
+}

@@ -1,0 +1,213 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { EventEmitter } from 'node:events';
+import type { GuardianMessage, HookState } from '../../core/model/hook-messages.ts';
+import { Gate, type GateEntry } from '../../core/pressure/gate/gate.ts';
+import { AgentMemory } from './agent-memory.ts';
+import { type Arrival, arrivalOf, streamOf } from './arrival.ts';
+import { isProbe, kindOf } from './exempt.ts';
+import { every, nowMs, quietly, type Waiting } from './quiet.ts';
+
+export type ServerState = Pick<
+  HookState,
+  'inFlight' | 'waiting' | 'refused' | 'servers' | 'admittedPerSecond'
+>;
+
+/** Whom the servers tell. */
+export interface ServerEvents {
+  /** A request has begun, has ended, or waits. */
+  changed(waits: boolean): void;
+  /** Requests wait for memory that garbage may hold. */
+  collect(): void;
+}
+
+/** Socket, request and answer of one that waits. */
+const WAITING_BYTES = 32 * 1024;
+/** Of its body so much is read ahead at most, as without the gate. */
+const BODY_BYTES = 64 * 1024;
+const OBSERVE_EVERY_MS = 50;
+/** Between two looks at memory because of arrivals. */
+const OBSERVE_AGAIN_MS = 10;
+/** While requests wait, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
+const SILENT_MS = 10_000;
+
+type Emit = EventEmitter['emit'];
+
+/**
+ * Hands the requests of this process' HTTP servers through the gate: a server's `emit` is replaced by one that holds back what
+ * the gate does not let in yet. The agent's own listeners, and what others have wrapped around them, see no difference. What
+ * goes wrong here opens the gate for good.
+ */
+export class Servers {
+  readonly #events: ServerEvents;
+  readonly #gate = new Gate();
+  readonly #memory = new AgentMemory();
+  readonly #servers = new WeakSet<object>();
+  readonly #passed = new WeakSet<object>();
+  #count = 0;
+  #admitted = 0;
+  #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
+  #mode: 'auto' | 'off' = 'off';
+  #exempt: readonly string[] = [];
+  #heardMs = Number.NEGATIVE_INFINITY;
+  #observedMs = Number.NEGATIVE_INFINITY;
+  #timer: Waiting | undefined;
+  #broken = false;
+
+  constructor(events: ServerEvents) {
+    this.#events = events;
+  }
+
+  /** A server has accepted a connection: it is given to it before any request on it is read. */
+  accepted(server: unknown): void {
+    if (typeof server !== 'object' || server === null || this.#servers.has(server)) return;
+    this.#servers.add(server);
+    this.#wrap(server as EventEmitter);
+  }
+
+  /** What the guardian says: its greeting, the memory, and whether new work is admitted. */
+  hear(message: GuardianMessage): void {
+    this.#heardMs = nowMs();
+    if (message.type === 'hello') {
+      this.#mode = message.gate;
+      this.#exempt = message.exempt;
+    } else if (message.type === 'memory') {
+      this.#memory.hear(message);
+      this.#observe();
+    } else if (message.type === 'draining') this.#gate.drain(message.retryAfterSeconds);
+    else if (message.type === 'admitting') this.#gate.drain(null);
+  }
+
+  /** The guardian is gone: for a while the gate goes by what it said last. */
+  closed(): void {
+    this.#gate.drain(null);
+  }
+
+  state(): ServerState {
+    const { inFlight, waiting, refused } = this.#gate;
+    const now = nowMs();
+    const { fromMs, admitted } = this.#rate;
+    if (now - fromMs >= 1000)
+      this.#rate = {
+        fromMs: now,
+        admitted: this.#admitted,
+        perSecond: ((this.#admitted - admitted) * 1000) / (now - fromMs),
+      };
+    return { inFlight, waiting, refused, servers: this.#count, admittedPerSecond: this.#rate.perSecond };
+  }
+
+  #wrap(server: EventEmitter): void {
+    const own = Object.hasOwn(server, 'emit') ? server.emit : undefined;
+    const hold = (args: Parameters<Emit>, pass: () => void) => this.#holds(server, args, pass);
+    const emit = function emit(this: EventEmitter, ...args: Parameters<Emit>): boolean {
+      // looked up now: others may have wrapped the prototype's since
+      const inner = own ?? (Object.getPrototypeOf(server) as EventEmitter).emit;
+      return hold(args, () => inner.apply(this, args)) || inner.apply(this, args);
+    };
+    Object.defineProperty(server, 'emit', { value: emit, writable: true, configurable: true });
+  }
+
+  /** Whether it waits, or was refused; `pass` hands it to the agent later. */
+  #holds(server: object, [event, first, second]: Parameters<Emit>, pass: () => void): boolean {
+    if (this.#broken) return false;
+    let arrival: Arrival | undefined;
+    try {
+      arrival = arrivalOf(event, first, second);
+      if (!arrival) return false;
+      const stream = event === 'stream' ? (first as object) : streamOf(second);
+      if (stream && this.#passed.has(stream)) return false;
+      if (stream) this.#passed.add(stream);
+      return this.#enters(server, arrival, pass);
+    } catch {
+      this.#broken = true;
+      return false;
+    }
+  }
+
+  #enters(server: object, arrival: Arrival, pass: () => void): boolean {
+    const { method, path, bodyBytes } = arrival;
+    this.#counts(server);
+    if (isProbe(arrival, this.#exempt)) return false;
+    const now = nowMs();
+    if (now - this.#observedMs >= OBSERVE_AGAIN_MS) this.#observe();
+    let held: ReturnType<typeof hold> | undefined;
+    const request = {
+      kind: kindOf(method, path),
+      heldBytes: WAITING_BYTES + Math.min(BODY_BYTES, bodyBytes),
+      admit: () => {
+        this.#admitted++;
+        held?.release(pass);
+      },
+      refuse: (seconds: number) => held?.release(() => arrival.refuse(seconds)),
+    };
+    const entry = this.#gate.enter(request, now);
+    if (entry.state === 'waiting') held = hold(arrival, entry);
+    else if (entry.state === 'running') this.#admitted++;
+    else arrival.refuse(entry.retryAfterSeconds);
+    if (entry.state !== 'refused')
+      arrival.onClose(() =>
+        quietly(
+          () => this.#left(entry),
+          () => this.#open(),
+        ),
+      );
+    this.#tell();
+    return entry.state !== 'running';
+  }
+
+  #left(entry: GateEntry): void {
+    this.#gate.leave(entry, nowMs());
+    this.#tell();
+  }
+
+  #counts(server: object): void {
+    if (this.#passed.has(server)) return;
+    this.#passed.add(server);
+    this.#count++;
+  }
+
+  /** Looks at memory while that matters. */
+  #observe(): void {
+    const now = nowMs();
+    this.#observedMs = now;
+    const silent = this.#gate.waiting > 0 && now - this.#heardMs >= SILENT_MS;
+    this.#gate.observe(this.#mode === 'off' || silent ? null : this.#memory.now(), now);
+    if (!this.#gate.wantsCollection) return;
+    this.#gate.collected();
+    this.#events.collect();
+  }
+
+  #tell(): void {
+    const { inFlight, waiting } = this.#gate;
+    this.#events.changed(waiting > 0);
+    if (inFlight + waiting > 0)
+      this.#timer ??= every(OBSERVE_EVERY_MS, () => {
+        this.#observe();
+        this.#tell();
+      });
+    else {
+      this.#timer?.cancel();
+      this.#timer = undefined;
+    }
+  }
+
+  #open(): void {
+    this.#broken = true;
+    this.#gate.observe(null, nowMs());
+  }
+}
+
+/** A request that waits, in the asynchronous context in which it came. */
+function hold(arrival: Arrival, entry: GateEntry) {
+  const scope = new AsyncResource('SpillwayGate');
+  const unguard = arrival.guard();
+  return {
+    /** Its turn has come: after what runs now, so that neither gets in the other's way. */
+    release(work: () => void): void {
+      setImmediate(() => {
+        unguard();
+        // what the agent throws there is its own, as it would have been without waiting
+        if (entry.state !== 'left') scope.runInAsyncScope(work);
+      });
+    },
+  };
+}

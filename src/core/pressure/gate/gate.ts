@@ -1,0 +1,266 @@
+import { ConcurrencyWindow } from './concurrency-window.ts';
+import { type GateMemory, MemoryRoom } from './memory-room.ts';
+import { MemoryTrend } from './memory-trend.ts';
+import { RequestCost } from './request-cost.ts';
+import { Throughput } from './throughput.ts';
+import { WaitQueue } from './wait-queue.ts';
+
+/** A request before the gate. Where it has to wait, one of the two is called, once. */
+export interface GateRequest {
+  /** Requests of a kind cost alike: method and route. */
+  kind: string;
+  /** How many ordinary requests it counts for. Default 1. */
+  weight?: number;
+  /** Bytes that are held back while it waits. */
+  heldBytes: number;
+  /** How long it may wait, in milliseconds. Default 10,000. */
+  maxWaitMs?: number;
+  admit(): void;
+  refuse(retryAfterSeconds: number): void;
+}
+
+/** One request that was let in, waits, or was refused. */
+export interface GateEntry {
+  readonly state: 'running' | 'waiting' | 'refused' | 'left';
+  /** Once refused: when to come again, in seconds. */
+  readonly retryAfterSeconds: number;
+}
+
+interface Entry extends GateEntry {
+  state: GateEntry['state'];
+  retryAfterSeconds: number;
+  request: GateRequest;
+  weight: number;
+  bytes: number;
+  untilMs: number;
+  left: boolean;
+  startMs: number;
+  startBytes: number;
+  peakBytes: number;
+  startCount: number;
+  /** It has run for long enough to have shown what it holds. */
+  shown: boolean;
+}
+
+const MAX_WAIT_MS = 10_000;
+const LONGEST_RETRY_SECONDS = 30;
+const MOST_WAITING = 10_000;
+/** What is held back for all that wait may be this share of the limit. */
+const WAITING_SHARE = 0.04;
+/** A request has shown what it holds after the usual duration of one, within these bounds. */
+const SHOWN_MS = { least: 100, most: 1000 };
+/** Garbage is collected for those that wait once use has grown by this share of the limit since the last time. */
+const COLLECT_SHARE = 0.04;
+/** Use that rises by more than this share of the limit within a second is not at rest. */
+const RISES_SHARE = 0.01;
+/** Nothing has moved for so long: above the critical ratio one request is let in all the same. */
+const RESTS_MS = 2000;
+
+/**
+ * How many requests may be in flight, from what memory does. Who cannot start waits in a bounded queue, in order, and is
+ * refused at its end. With nothing in flight one is let in, so that it never stands still. Without memory known it is open.
+ */
+export class Gate {
+  readonly #queue = new WaitQueue<Entry>();
+  readonly #window = new ConcurrencyWindow();
+  readonly #cost = new RequestCost();
+  readonly #trend = new MemoryTrend();
+  readonly #throughput = new Throughput();
+  readonly #running = new Set<Entry>();
+  #room: MemoryRoom | null = null;
+  #weight = 0;
+  #started = 0;
+  #refused = 0;
+  /** What those that have started lately are still expected to add, in bytes. */
+  #expectedBytes = 0;
+  #drainingSeconds: number | null = null;
+  #collectedBytes = 0;
+  #grewMs = Number.NEGATIVE_INFINITY;
+  #blockedByMemory = false;
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+  get waiting(): number {
+    return this.#queue.count;
+  }
+  /** Refused since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+  /** Requests wait for memory that garbage may hold. */
+  get wantsCollection(): boolean {
+    const room = this.#room;
+    if (!room || this.#queue.count === 0 || !this.#blockedByMemory) return false;
+    return room.usedBytes - this.#collectedBytes >= COLLECT_SHARE * room.limitBytes;
+  }
+
+  /** Garbage has been collected, or is about to be. */
+  collected(): void {
+    this.#collectedBytes = this.#room?.usedBytes ?? 0;
+  }
+
+  /** A request has come. */
+  enter(request: GateRequest, nowMs: number): GateEntry {
+    const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS } = request;
+    const entry: Entry = {
+      state: 'waiting',
+      retryAfterSeconds: 0,
+      request,
+      weight,
+      bytes: heldBytes,
+      untilMs: nowMs + maxWaitMs,
+      left: false,
+      startMs: 0,
+      startBytes: 0,
+      peakBytes: 0,
+      startCount: 0,
+      shown: false,
+    };
+    if (this.#drainingSeconds !== null) this.#refuse(entry);
+    else if (this.#queue.count === 0 && this.#mayStart(entry, nowMs)) this.#start(entry, nowMs);
+    else if (this.#isFull(heldBytes)) this.#refuse(entry);
+    else this.#queue.add(entry);
+    return entry;
+  }
+
+  /** It has ended, or its client has gone. */
+  leave(gone: GateEntry, nowMs: number): void {
+    const entry = gone as Entry;
+    if (entry.state === 'waiting') this.#queue.remove(entry);
+    else if (entry.state === 'running') this.#end(entry, nowMs);
+    entry.state = 'left';
+    this.#admit(nowMs);
+  }
+
+  /** What memory is now; `null` where that is not known. To be called each 50 ms while requests run or wait. */
+  observe(memory: GateMemory | null, nowMs: number): void {
+    this.#room = memory && new MemoryRoom(memory);
+    if (this.#room) {
+      const { usedBytes, limitBytes, unknownRequests, isNear } = this.#room;
+      this.#trend.add({ atMs: nowMs, usedBytes, started: this.#started }, limitBytes);
+      this.#collectedBytes = Math.min(this.#collectedBytes, usedBytes);
+      this.#window.validate(nowMs, this.#weight, unknownRequests);
+      if (isNear && this.#rises) this.#window.shrink(nowMs, this.#weight);
+      this.#showAll(nowMs);
+    }
+    this.#admit(nowMs);
+  }
+
+  /** The agent is to be restarted: who waits or comes is refused; `null` ends that. */
+  drain(retryAfterSeconds: number | null): void {
+    this.#drainingSeconds = retryAfterSeconds;
+    if (retryAfterSeconds === null) return;
+    for (let entry = this.#queue.head; entry; entry = this.#queue.head) this.#refuseWaiting(entry);
+  }
+
+  /** Lets in whose turn it is, and refuses who has waited for too long. */
+  #admit(nowMs: number): void {
+    this.#blockedByMemory = false;
+    for (let entry = this.#queue.head; entry; entry = this.#queue.head) {
+      if (this.#mayStart(entry, nowMs)) {
+        this.#queue.remove(entry);
+        this.#start(entry, nowMs);
+        entry.request.admit();
+      } else if (nowMs >= entry.untilMs) this.#refuseWaiting(entry);
+      else return;
+    }
+  }
+
+  #mayStart({ request, weight }: Entry, nowMs: number): boolean {
+    const room = this.#room;
+    if (!room) return true;
+    const alone = this.#running.size === 0;
+    if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= RESTS_MS)) return true;
+    if (!alone && this.#weight + weight > this.#window.size) {
+      this.#blockedByMemory = room.isNear;
+      return false;
+    }
+    const own = weight * Math.max(this.#cost.of(request.kind), this.#trend.risenPerStart);
+    const fits = !alone && room.fits(this.#expectedBytes + own);
+    this.#blockedByMemory = !fits;
+    return fits;
+  }
+
+  #start(entry: Entry, nowMs: number): void {
+    entry.state = 'running';
+    entry.startMs = nowMs;
+    entry.startBytes = this.#room?.usedBytes ?? 0;
+    entry.peakBytes = entry.startBytes;
+    entry.startCount = this.#started++;
+    this.#running.add(entry);
+    this.#weight += entry.weight;
+    this.#expectedBytes += entry.weight * this.#cost.of(entry.request.kind);
+  }
+
+  #end(entry: Entry, nowMs: number): void {
+    this.#running.delete(entry);
+    this.#weight -= entry.weight;
+    this.#throughput.ended(nowMs - entry.startMs);
+    this.#show(entry, nowMs);
+    const room = this.#room;
+    if (!room || entry.startBytes === 0) return;
+    const starts = this.#started - entry.startCount;
+    const grown = Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes;
+    if (grown > 0) this.#cost.learn(entry.request.kind, grown / starts / entry.weight);
+  }
+
+  #showAll(nowMs: number): void {
+    const shownMs = this.#shownMs;
+    let expected = 0;
+    for (const entry of this.#running) {
+      entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
+      const share = 1 - (nowMs - entry.startMs) / shownMs;
+      if (share > 0) expected += share * entry.weight * this.#cost.of(entry.request.kind);
+      else this.#show(entry, nowMs);
+    }
+    this.#expectedBytes = expected;
+    // long answers end rarely: where memory rests with them, more may come
+    if (this.#queue.count > 0 && nowMs - this.#grewMs >= shownMs && !this.#rises) this.#grow(nowMs);
+  }
+
+  /** It has shown what it holds. */
+  #show(entry: Entry, nowMs: number): void {
+    if (entry.shown) return;
+    entry.shown = true;
+    if (this.#queue.count > 0 && !this.#room?.isNear) this.#grow(nowMs);
+  }
+
+  #grow(nowMs: number): void {
+    this.#grewMs = nowMs;
+    this.#window.grow(nowMs);
+  }
+
+  #refuseWaiting(entry: Entry): void {
+    this.#queue.remove(entry);
+    this.#refuse(entry);
+    entry.request.refuse(entry.retryAfterSeconds);
+  }
+
+  #refuse(entry: Entry): void {
+    const seconds = this.#drainingSeconds ?? Math.ceil(this.#waitMs / 1000);
+    entry.state = 'refused';
+    entry.retryAfterSeconds = Math.min(LONGEST_RETRY_SECONDS, Math.max(1, seconds));
+    this.#refused++;
+  }
+
+  /** How long one that comes now would wait, in milliseconds. */
+  get #waitMs(): number {
+    return this.#throughput.waitMs(this.#queue.count + 1, this.#running.size);
+  }
+
+  /** How long a request takes to show what it holds. */
+  get #shownMs(): number {
+    return Math.min(SHOWN_MS.most, Math.max(SHOWN_MS.least, this.#throughput.durationMs));
+  }
+
+  get #rises(): boolean {
+    const limitBytes = this.#room?.limitBytes ?? Number.POSITIVE_INFINITY;
+    return this.#trend.risenBytes > RISES_SHARE * limitBytes;
+  }
+
+  #isFull(heldBytes: number): boolean {
+    const limit = this.#room?.limitBytes ?? Number.POSITIVE_INFINITY;
+    return this.#queue.count >= MOST_WAITING || this.#queue.bytes + heldBytes > WAITING_SHARE * limit;
+  }
+}

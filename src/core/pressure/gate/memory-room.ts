@@ -1,0 +1,72 @@
+import type { Thresholds } from '../level.ts';
+
+/** Something that may run out. */
+export interface GateUse {
+  usedBytes: number;
+  limitBytes: number;
+}
+
+/** What is known of memory at one moment. */
+export interface GateMemory extends Pick<Thresholds, 'shedRatio' | 'criticalRatio'> {
+  /** The container's memory first, by which requests are measured; then the runtime's heap. */
+  uses: readonly [container: GateUse, ...others: GateUse[]];
+}
+
+/** For each of these that are free one request may start of which nothing is known: a tool's output, parsed and copied. */
+const ROOM_BYTES = 32 * 2 ** 20;
+/** The line up to which requests are let in freely lies this far below the shed ratio: readiness is not to be lost. */
+const BELOW_SHED = 0.05;
+/** Above that line a request has to fit in twice, and so much of the limit has to stay free below the critical ratio. */
+const SAFETY = 2;
+const SPARE = 0.01;
+
+/** How much room there is in memory, as it is at one moment. */
+export class MemoryRoom {
+  readonly #memory: GateMemory;
+
+  constructor(memory: GateMemory) {
+    this.#memory = memory;
+  }
+
+  /** Of the container, by whose memory requests are measured. */
+  get usedBytes(): number {
+    return this.#memory.uses[0].usedBytes;
+  }
+  get limitBytes(): number {
+    return this.#memory.uses[0].limitBytes;
+  }
+
+  /** How many requests may start of which nothing is known. */
+  get unknownRequests(): number {
+    const { uses } = this.#memory;
+    const free = uses.map(({ usedBytes, limitBytes }) => this.#line * limitBytes - usedBytes);
+    return Math.floor(Math.min(...free) / ROOM_BYTES);
+  }
+
+  /** Whether something is above the line up to which requests are let in freely. */
+  get isNear(): boolean {
+    return this.#ratio >= this.#line;
+  }
+
+  get isCritical(): boolean {
+    return this.#ratio >= this.#memory.criticalRatio;
+  }
+
+  /** Whether so much more stays below the line, or, above it, twice as much below the critical ratio. */
+  fits(bytes: number): boolean {
+    const { uses, criticalRatio } = this.#memory;
+    return uses.every(
+      ({ usedBytes, limitBytes }) =>
+        usedBytes + bytes < this.#line * limitBytes ||
+        usedBytes + Math.max(SAFETY * bytes, SPARE * limitBytes) < criticalRatio * limitBytes,
+    );
+  }
+
+  get #line(): number {
+    return this.#memory.shedRatio - BELOW_SHED;
+  }
+
+  get #ratio(): number {
+    return Math.max(...this.#memory.uses.map(({ usedBytes, limitBytes }) => usedBytes / limitBytes));
+  }
+}

@@ -1,0 +1,46 @@
+/** One request that waits for its start. */
+export interface Waiting {
+  /** Bytes that are held back for it. */
+  bytes: number;
+  untilMs: number;
+  left: boolean;
+}
+
+/** First in, first out, bounded by what is held back for those that wait. Who leaves from the middle is skipped later. */
+export class WaitQueue<T extends Waiting> {
+  #entries: T[] = [];
+  #first = 0;
+  #count = 0;
+  #bytes = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+  /** Held back for all that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The one whose turn it is. */
+  get head(): T | undefined {
+    while (this.#entries[this.#first]?.left) this.#first++;
+    if (this.#first > 64 && 2 * this.#first > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#first);
+      this.#first = 0;
+    }
+    return this.#entries[this.#first];
+  }
+
+  add(entry: T): void {
+    this.#entries.push(entry);
+    this.#count++;
+    this.#bytes += entry.bytes;
+  }
+
+  /** Its turn has come, or it waits no more. */
+  remove(entry: T): void {
+    entry.left = true;
+    this.#count--;
+    this.#bytes -= entry.bytes;
+  }
+}

@@ -1,0 +1,252 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Gate, type GateEntry } from '../../../../src/core/pressure/gate/gate.ts';
+import type { GateMemory } from '../../../../src/core/pressure/gate/memory-room.ts';
+import { drawLoad, runLoad } from '../../../support/drawn-requests.ts';
+
+const MIB = 2 ** 20;
+
+function memory(usedMiB: number, limitMiB = 200): GateMemory {
+  return {
+    uses: [{ usedBytes: usedMiB * MIB, limitBytes: limitMiB * MIB }],
+    shedRatio: 0.85,
+    criticalRatio: 0.92,
+  };
+}
+
+/** A gate with a clock, and what became of each request. */
+function story(start = memory(100)) {
+  const gate = new Gate();
+  const began: number[] = [];
+  const refused: { id: number; seconds: number }[] = [];
+  const entries: GateEntry[] = [];
+  let now = 0;
+  gate.observe(start, now);
+  return {
+    gate,
+    began,
+    refused,
+    enter(more: { weight?: number; heldBytes?: number; maxWaitMs?: number; kind?: string } = {}) {
+      const id = entries.length;
+      const entry = gate.enter(
+        {
+          kind: 'POST /chat',
+          heldBytes: 32_768,
+          ...more,
+          admit: () => void began.push(id),
+          refuse: (seconds) => void refused.push({ id, seconds }),
+        },
+        now,
+      );
+      entries.push(entry);
+      if (entry.state === 'running') began.push(id);
+      if (entry.state === 'refused') refused.push({ id, seconds: entry.retryAfterSeconds });
+      return entry;
+    },
+    end(id: number) {
+      const entry = entries[id];
+      if (entry) gate.leave(entry, now);
+    },
+    /** Time passes, with memory as it is at its end. */
+    pass(ms: number, at: GateMemory | null = start) {
+      for (let left = ms; left > 0; left -= 50) {
+        now += Math.min(50, left);
+        gate.observe(at, now);
+      }
+    },
+  };
+}
+
+describe('who may start', () => {
+  test('without memory known, everybody', () => {
+    const { gate, enter } = story();
+    gate.observe(null, 0);
+    for (let i = 0; i < 500; i++) enter();
+    expect(gate.inFlight).toBe(500);
+  });
+
+  test('at once as many as free memory surely bears, more once these have shown what they hold', () => {
+    const { gate, enter, pass } = story();
+    for (let i = 0; i < 30; i++) enter();
+    expect(gate.inFlight).toBe(2);
+    pass(900);
+    expect(gate.inFlight).toBeLessThanOrEqual(3);
+    pass(100);
+    const shown = gate.inFlight;
+    expect(shown).toBeGreaterThanOrEqual(4);
+    pass(1000);
+    expect(gate.inFlight).toBeGreaterThanOrEqual(8);
+  });
+
+  test('with much memory free, more at once', () => {
+    const { gate, enter } = story(memory(100, 8192));
+    for (let i = 0; i < 100; i++) enter();
+    expect(gate.inFlight).toBe(100);
+  });
+
+  test('one at a time near the limit, and never nobody', () => {
+    const { gate, enter, pass, end } = story(memory(195));
+    pass(3000, memory(195));
+    for (let i = 0; i < 3; i++) enter();
+    expect(gate.inFlight).toBe(1);
+    end(0);
+    expect(gate.inFlight).toBe(1);
+  });
+
+  test('above the critical ratio nobody while use still moves', () => {
+    const { gate, enter, pass } = story(memory(150));
+    pass(100, memory(186));
+    enter();
+    expect(gate.inFlight).toBe(0);
+    pass(2000, memory(186));
+    expect(gate.inFlight).toBe(1);
+  });
+
+  test('a kind that was heavy waits for its room, a light one does not', () => {
+    const { gate, enter, pass, end } = story();
+    enter({ kind: 'heavy' });
+    pass(1000, memory(140));
+    end(0);
+    pass(1000, memory(100));
+    enter({ kind: 'heavy' });
+    enter({ kind: 'heavy' });
+    expect(gate.inFlight).toBe(1);
+  });
+
+  test('long answers that hold little let others in although none of them ends', () => {
+    const { gate, enter, pass } = story();
+    for (let i = 0; i < 20; i++) enter({ maxWaitMs: 30_000 });
+    pass(10_000);
+    expect(gate.inFlight).toBe(20);
+  });
+});
+
+describe('who waits', () => {
+  test('starts in the order of arrival', () => {
+    const { began, enter, end } = story();
+    for (let i = 0; i < 10; i++) enter();
+    for (let id = 0; id < 10; id++) end(id);
+    expect(began).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('is refused after its time', () => {
+    const { refused, enter, pass } = story(memory(190));
+    pass(2000);
+    enter();
+    enter({ maxWaitMs: 2000 });
+    pass(1950);
+    expect(refused).toEqual([]);
+    pass(100);
+    expect(refused.map(({ id }) => id)).toEqual([1]);
+    expect(refused[0]?.seconds).toBeGreaterThanOrEqual(1);
+  });
+
+  test('and leaves, is not let in later', () => {
+    const { gate, began, enter, end } = story();
+    for (let i = 0; i < 4; i++) enter();
+    end(2);
+    end(0);
+    expect(began).toEqual([0, 1, 3]);
+    expect(gate.waiting).toBe(0);
+  });
+
+  test('is refused at once where too much is held back already', () => {
+    const { gate, refused, enter } = story();
+    for (let i = 0; i < 400; i++) enter({ heldBytes: 64 * 1024 });
+    expect(gate.waiting * 64 * 1024).toBeLessThanOrEqual(0.04 * 200 * MIB);
+    expect(refused.length).toBe(400 - gate.waiting - gate.inFlight);
+  });
+
+  test('is refused at once when the agent is drained, as is who comes', () => {
+    const { gate, refused, enter } = story();
+    for (let i = 0; i < 5; i++) enter();
+    gate.drain(4);
+    enter();
+    expect(refused).toEqual([2, 3, 4, 5].map((id) => ({ id, seconds: 4 })));
+    expect(gate.inFlight).toBe(2);
+    gate.drain(null);
+    expect(enter().state).toBe('waiting');
+  });
+
+  test('for memory that garbage may hold, asks for a collection, once until use has grown again', () => {
+    const { gate, enter, pass } = story(memory(150));
+    enter();
+    enter();
+    enter();
+    pass(100, memory(165));
+    expect(gate.wantsCollection).toBe(true);
+    gate.collected();
+    expect(gate.wantsCollection).toBe(false);
+    pass(100, memory(178));
+    expect(gate.wantsCollection).toBe(true);
+  });
+});
+
+test('whatever comes and goes: each request starts once or is refused once, in order, and nobody waits for ever', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('enter' as const), weight: fc.constantFrom(1, 1, 2, 8) }),
+    fc.record({ kind: fc.constant('end' as const), id: fc.nat(60) }),
+    fc.record({
+      kind: fc.constant('pass' as const),
+      ms: fc.nat(3000),
+      usedMiB: fc.integer({ min: 50, max: 199 }),
+    }),
+    fc.record({ kind: fc.constant('drain' as const), seconds: fc.option(fc.integer({ min: 1, max: 30 })) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const { gate, began, refused, enter, end, pass } = story();
+      let count = 0;
+      const ended = new Set<number>();
+      for (const each of steps)
+        if (each.kind === 'enter') {
+          enter({ weight: each.weight });
+          count++;
+        } else if (each.kind === 'end') {
+          if (each.id < count) ended.add(each.id);
+          end(each.id);
+        } else if (each.kind === 'pass') pass(each.ms, memory(each.usedMiB));
+        else gate.drain(each.seconds);
+      pass(11_000, memory(198));
+      const seen = [...began, ...refused.map(({ id }) => id)];
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(began).toEqual(began.toSorted((a, b) => a - b));
+      expect(gate.waiting).toBe(0);
+      expect(gate.inFlight).toBe(began.filter((id) => !ended.has(id)).length);
+      for (let id = 0; id < count; id++) if (!ended.has(id)) expect(seen).toContain(id);
+    }),
+  );
+});
+
+test('drawn loads live through what kills without it', () => {
+  const totals = {
+    offered: 0,
+    without: { served: 0, broken: 0, kills: 0 },
+    with: { served: 0, broken: 0, kills: 0 },
+  };
+  for (let seed = 1; seed <= 40; seed++) {
+    const load = drawLoad(seed);
+    totals.offered += load.requests.length;
+    for (const gated of [false, true]) {
+      const { served, broken, kills } = runLoad(load, gated);
+      const total = gated ? totals.with : totals.without;
+      total.served += served;
+      total.broken += broken;
+      total.kills += kills;
+    }
+  }
+  expect(totals.without.kills).toBeGreaterThan(10);
+  expect(totals.with.kills).toBeLessThan(totals.without.kills / 8);
+  expect(totals.with.broken).toBeLessThan(0.01 * totals.offered);
+  expect(totals.with.served).toBeGreaterThan(1.1 * totals.without.served);
+});
+
+test('light loads wait for nobody to speak of', () => {
+  const light = Array.from({ length: 40 }, (_, i) => drawLoad(i + 1)).filter(({ name }) => name === 'light');
+  const outcomes = light.map((load) => runLoad(load, true));
+  expect(outcomes.length).toBeGreaterThan(5);
+  for (const { refused, broken, waitP90Ms } of outcomes) {
+    expect({ refused, broken }).toEqual({ refused: 0, broken: 0 });
+    expect(waitP90Ms).toBeLessThan(500);
+  }
+});
