@@ -1,0 +1,72 @@
+import { Gate, type GateEntry, type GateRequest } from './gate.ts';
+import type { GateMemory } from './memory-room.ts';
+
+/** A proxy that was let in has its request on the way to the agent within this time. */
+const FORWARDED_MS = 500;
+/** How long a request is taken to run where nobody knows how many do. */
+const UNKNOWN_MS = 2000;
+
+/**
+ * The gate as a proxy asks for it: it hears of a request before it starts and never of its end. Those let in are taken to have
+ * ended, the oldest first, as the agent has fewer in flight than were let in.
+ */
+export class ProxyGate {
+  readonly #gate = new Gate();
+  #running: { entry: GateEntry; sinceMs: number }[] = [];
+  #nowMs = 0;
+
+  get waiting(): number {
+    return this.#gate.waiting;
+  }
+  /** Whether it has to be observed: somebody waits, or was let in and has not ended. */
+  get busy(): boolean {
+    return this.#gate.waiting + this.#gate.inFlight > 0;
+  }
+  get wantsCollection(): boolean {
+    return this.#gate.wantsCollection;
+  }
+
+  collected(): void {
+    this.#gate.collected();
+  }
+
+  enter(request: GateRequest, nowMs: number): GateEntry {
+    this.#nowMs = nowMs;
+    const entry = this.#gate.enter(
+      {
+        ...request,
+        admit: () => {
+          this.#running.push({ entry, sinceMs: this.#nowMs });
+          request.admit();
+        },
+      },
+      nowMs,
+    );
+    if (entry.state === 'running') this.#running.push({ entry, sinceMs: nowMs });
+    return entry;
+  }
+
+  /** Its client waits no more. */
+  leave(entry: GateEntry, nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (entry.state === 'waiting') this.#gate.leave(entry, nowMs);
+  }
+
+  drain(retryAfterSeconds: number | null): void {
+    this.#gate.drain(retryAfterSeconds);
+  }
+
+  /** @param inFlight requests in the agent; `null` where that is not known */
+  observe(memory: GateMemory | null, inFlight: number | null, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const settledMs = inFlight === null ? UNKNOWN_MS : FORWARDED_MS;
+    let ended = inFlight === null ? Number.POSITIVE_INFINITY : this.#running.length - inFlight;
+    this.#running = this.#running.filter(({ entry, sinceMs }) => {
+      if (ended <= 0 || nowMs - sinceMs < settledMs) return true;
+      ended--;
+      this.#gate.leave(entry, nowMs);
+      return false;
+    });
+    this.#gate.observe(memory, nowMs);
+  }
+}
