@@ -55,14 +55,13 @@ export async function assemble(
   // beside the agent's memory, and beside collections, shedding and the recycling
   const onProblem = (problem: string) => logger.warn(problem);
   const constraints: ConstraintSource[] = [createInjectedRatio(config.injectedRatioFile, onProblem)];
-  const hooks = composeHooks(mode.hook ?? {}, onProblem);
+  const hooks = composeHooks(config, mode.hook ?? {}, onProblem);
   const draining = () => {
     const reason = remediation.draining();
     return reason === null
       ? null
       : { reason, retryAfterSeconds: retryAfterSeconds(judge.secondsToLimit, config) };
   };
-  hooks.listen({ collect: () => void remediation.collect().catch(() => {}) }); // busy, or no budget for it: its own time comes
   const remedies: Remedy[] = [
     createPreKillHook({ url: config.preKillHook, clock, status }),
     new HookUpdates({ hooks, thresholds: config, draining }),

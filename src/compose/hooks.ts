@@ -15,6 +15,10 @@ export function sharedPlacement({ hook, hookDir }: Pick<Config, 'hook' | 'hookDi
   return hook === 'off' ? {} : { directory: hookDir, register: HOOK_FILE };
 }
 
-export function composeHooks(placement: HookPlacement, onProblem: (message: string) => void): HookServer {
-  return new HookServer({ procRoot: '/proc', gate: 'auto', onProblem, ...placement });
+export function composeHooks(
+  { gate }: Pick<Config, 'gate'>,
+  placement: HookPlacement,
+  onProblem: (message: string) => void,
+): HookServer {
+  return new HookServer({ procRoot: '/proc', gate, onProblem, ...placement });
 }

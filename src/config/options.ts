@@ -265,6 +265,14 @@ export const OPTIONS = {
       'Hook in Node agents, by which the guardian collects, profiles and counts requests in flight without a port and without SIGUSR1; put in place by `run` and by the injector',
     commands: ALL,
   }),
+  gate: option({
+    type: choice('auto', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description:
+      'Gate in the hook: requests of the agent’s HTTP servers start as memory has room for them, wait in order until then for up to 10 s, and are answered 503 after that',
+    commands: ALL,
+  }),
   hookDir: option({
     type: path,
     default: undefined,

@@ -6,6 +6,7 @@ import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
 import { memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
+import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
@@ -144,11 +145,10 @@ export class GcRunner {
 
   decide(heap: HeapFacts | null, inFlight: number | null, forced: boolean): GcDecision {
     const { context, plan, clock, heap: watch } = this.#deps;
-    const { level, reading, outlook, ready, stuck } = context.situation;
+    const { reading, outlook } = context.situation;
     return plan.decide({
       nowMs: clock.now(),
-      // relieved: work comes in while the level is held, and would feel a long stop
-      level: level === 'shedding' && ready && !stuck ? 'warning' : level,
+      level: this.#levelFelt(),
       ratio: memoryRatio({ ...reading, heap: watch.use }), // what was just told, and not yet read by the loop
       heldBytes: unreclaimableBytes(reading),
       limitBytes: reading.limitBytes,
@@ -158,6 +158,17 @@ export class GcRunner {
       forced,
       loadGone: inFlight === 0,
     });
+  }
+
+  /** The level as those feel it whom a stop would delay. */
+  #levelFelt(): Level {
+    const { level, ready, stuck } = this.#deps.context.situation;
+    // who waits for memory would rather wait for a stop
+    const { pid } = this.#deps.context.agent.worker;
+    if ((this.#deps.hooks.of(pid)?.state?.waiting ?? 0) > 0)
+      return atLeast(level, 'shedding') ? level : 'shedding';
+    // relieved: work comes in while the level is held, and would feel a long stop
+    return level === 'shedding' && ready && !stuck ? 'warning' : level;
   }
 
   /** @throws SpillwayError, SpillwayError `unavailable` */

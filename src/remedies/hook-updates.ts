@@ -3,7 +3,7 @@ import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { AgentHook, AgentHooks } from '../core/ports/agent-hook.ts';
 import type { Remedy, Situation } from '../core/ports/ports.ts';
-import { isNews, type Said } from '../core/pressure/memory-updates.ts';
+import { type Activity, isNews, type Said } from '../core/pressure/memory-updates.ts';
 
 export interface HookUpdatesDeps {
   hooks: AgentHooks & {
@@ -35,8 +35,7 @@ export class HookUpdates implements Remedy {
     const now = { message: this.#messageOf(situation), atMs: situation.nowMs };
     const draining = this.#deps.draining();
     for (const hook of all) {
-      const { inFlight = 0, waiting = 0 } = hook.state ?? {};
-      if (isNews(this.#said.get(hook), now, inFlight + waiting > 0)) {
+      if (isNews(this.#said.get(hook), now, activityOf(hook))) {
         hook.send(now.message);
         this.#said.set(hook, now);
       }
@@ -82,4 +81,10 @@ export class HookUpdates implements Remedy {
       heap: heap && { usedBytes: heap.usedBytes, limitBytes: heap.limitBytes },
     };
   }
+}
+
+function activityOf({ state }: AgentHook): Activity {
+  if (!state) return 'resting';
+  if (state.waiting > 0) return 'waiting';
+  return state.inFlight > 0 ? 'active' : 'resting';
 }

@@ -171,10 +171,8 @@ export function runLoad({ limitBytes, baseBytes, requests }: DrawnLoad, gated: b
     for (const each of [...running]) if (now - each.startMs >= each.request.durationMs) end(each, now);
     if (gated && now % OBSERVE_MS === 0) {
       gate.observe({ uses: [{ usedBytes, limitBytes }], ...THRESHOLDS }, now);
-      if (gate.wantsCollection && collectMs === Number.POSITIVE_INFINITY) {
-        gate.collected();
-        collectMs = now + 120;
-      }
+      const worth = usedBytes > 0.75 * limitBytes && garbage > 0.04 * limitBytes; // as the guardian does
+      if (worth && collectMs === Number.POSITIVE_INFINITY) collectMs = now + 120;
     }
     for (let request = requests[next]; request && request.atMs <= now; request = requests[++next])
       if (now < upMs) outcome.refused++;

@@ -1,20 +1,20 @@
+import { subscribe } from 'node:diagnostics_channel';
 import type { GuardianMessage } from '../../core/model/hook-messages.ts';
 import { Channel } from './channel.ts';
-import { startServers } from './in-flight.ts';
+import { quietly } from './quiet.ts';
+import { Servers } from './servers.ts';
 import type { Heard } from './shared.ts';
 import { StateReporter } from './state.ts';
 import { Tunnel } from './tunnel.ts';
 
 /**
  * This process is the agent, or serves: connects to its guardian, and does what that asks for.
+ * @param first the server whose first connection woke the hook, if one did
  * @param tell gets what the guardian says of the memory
  */
-export function connect(directory: string, tell: (heard: Heard) => void): void {
-  const servers = startServers({
-    changed(waits) {
-      if (channel.open) state.changed(waits);
-    },
-    collect: () => channel.send({ type: 'collect' }),
+export function connect(directory: string, first: unknown, tell: (heard: Heard) => void): void {
+  const servers = new Servers((waits) => {
+    if (channel.open) state.changed(waits);
   });
   const look = () => ({ ...servers.state(), sigterm: process.listenerCount('SIGTERM') > 0 });
   const state = new StateReporter(look, (message) => channel.send(message));
@@ -38,5 +38,12 @@ export function connect(directory: string, tell: (heard: Heard) => void): void {
       tell({ memory: undefined });
     },
   });
+  if (first) servers.accepted(first);
+  subscribe('net.server.socket', (message) => quietly(() => servers.accepted(serverOf(message))));
   channel.connect();
+}
+
+/** The server that a message of the channel `net.server.socket` is about. */
+function serverOf(message: unknown): unknown {
+  return (message as { socket: { server?: unknown } }).socket.server;
 }

@@ -12,14 +12,6 @@ export type ServerState = Pick<
   'inFlight' | 'waiting' | 'refused' | 'servers' | 'admittedPerSecond'
 >;
 
-/** Whom the servers tell. */
-export interface ServerEvents {
-  /** A request has begun, has ended, or waits. */
-  changed(waits: boolean): void;
-  /** Requests wait for memory that garbage may hold. */
-  collect(): void;
-}
-
 /** Socket, request and answer of one that waits. */
 const WAITING_BYTES = 32 * 1024;
 /** Of its body so much is read ahead at most, as without the gate. */
@@ -38,7 +30,7 @@ type Emit = EventEmitter['emit'];
  * goes wrong here opens the gate for good.
  */
 export class Servers {
-  readonly #events: ServerEvents;
+  readonly #changed: (waits: boolean) => void;
   readonly #gate = new Gate();
   readonly #memory = new AgentMemory();
   readonly #servers = new WeakSet<object>();
@@ -53,8 +45,9 @@ export class Servers {
   #timer: Waiting | undefined;
   #broken = false;
 
-  constructor(events: ServerEvents) {
-    this.#events = events;
+  /** @param changed is called when a request has begun, has ended, or waits */
+  constructor(changed: (waits: boolean) => void) {
+    this.#changed = changed;
   }
 
   /** A server has accepted a connection: it is given to it before any request on it is read. */
@@ -171,14 +164,11 @@ export class Servers {
     this.#observedMs = now;
     const silent = this.#gate.waiting > 0 && now - this.#heardMs >= SILENT_MS;
     this.#gate.observe(this.#mode === 'off' || silent ? null : this.#memory.now(), now);
-    if (!this.#gate.wantsCollection) return;
-    this.#gate.collected();
-    this.#events.collect();
   }
 
   #tell(): void {
     const { inFlight, waiting } = this.#gate;
-    this.#events.changed(waiting > 0);
+    this.#changed(waiting > 0);
     if (inFlight + waiting > 0)
       this.#timer ??= every(OBSERVE_EVERY_MS, () => {
         this.#observe();

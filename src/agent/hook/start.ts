@@ -17,14 +17,14 @@ export function startHook(ownDirectory: string): void {
   if (!tell) return;
   const directory = process.env[HOOK_DIR_ENV] || ownDirectory;
   let awake = false;
-  const wake = () => {
+  const wake = (server?: unknown) => {
     if (awake) return;
     awake = true;
-    quietlyAsync(async () => (await import('./awake.ts')).connect(directory, tell));
+    quietlyAsync(async () => (await import('./awake.ts')).connect(directory, server, tell));
   };
   // the first connection that a server accepts: what is subscribed to at once sees its first request, too
-  subscribe('net.server.socket', () => {
-    if (!awake) quietly(wake);
+  subscribe('net.server.socket', (message) => {
+    if (!awake) quietly(() => wake((message as { socket: { server?: unknown } }).socket.server));
   });
   const look = (at: number) => {
     const ms = LOOK_AT_MS[at];

@@ -50,18 +50,13 @@ export interface HookState {
   admittedPerSecond: number;
 }
 
-/** Requests wait for memory that garbage may hold. */
-export interface HookCollect {
-  type: 'collect';
-}
-
 /** An answer or an event of the in-process inspector session; or, from the guardian, a command for it. */
 export interface Cdp {
   type: 'cdp';
   message: CdpMessage;
 }
 
-export type HookMessage = HookHello | HookState | HookCollect | Cdp;
+export type HookMessage = HookHello | HookState | Cdp;
 
 export interface GuardianHello {
   type: 'hello';
@@ -164,7 +159,6 @@ const FROM_HOOK: Shapes<HookMessage> = {
     servers: COUNT,
     admittedPerSecond: AMOUNT,
   },
-  collect: {},
   cdp: { message: CDP },
 };
 

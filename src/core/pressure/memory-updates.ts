@@ -11,12 +11,20 @@ export interface Said {
   atMs: number;
 }
 
-/** Whether a hook is to be told how memory does: a level at once, use when it has moved, nothing while nothing changes. */
-export function isNews(said: Said | undefined, now: Said, active: boolean): boolean {
+/** What a hook has said of its requests: at rest, in flight, or waiting for memory. */
+export type Activity = 'resting' | 'active' | 'waiting';
+
+/**
+ * Whether a hook is to be told how memory does: a level at once, use when it has moved, nothing while nothing changes; where requests
+ * wait, each second all the same, so that they know that somebody watches.
+ */
+export function isNews(said: Said | undefined, now: Said, activity: Activity): boolean {
   if (!said) return true;
   const [before, after] = [said.message, now.message];
   const turned = before.level !== after.level || before.stuck !== after.stuck;
   if (turned || before.limitBytes !== after.limitBytes) return true;
+  const passedMs = now.atMs - said.atMs;
+  if (activity === 'waiting' && passedMs >= EVERY_MS.resting) return true;
   if (Math.abs(after.usedBytes - before.usedBytes) < STEP * after.limitBytes) return false;
-  return now.atMs - said.atMs >= (active ? EVERY_MS.active : EVERY_MS.resting);
+  return passedMs >= (activity === 'resting' ? EVERY_MS.resting : EVERY_MS.active);
 }

@@ -17,7 +17,6 @@ export interface LinkEvents {
   /** Who it says it is; nothing else is heard until it is accepted. @returns its pid as seen from here, or `undefined` */
   greet(hello: HookHello, link: HookLink): number | undefined;
   state(link: HookLink): void;
-  collect(link: HookLink): void;
   closed(link: HookLink): void;
 }
 
@@ -133,7 +132,6 @@ export class HookLink implements AgentHook {
       return;
     }
     if (message.type === 'cdp') this.#session?.receive(message.message);
-    else if (message.type === 'collect') this.#events.collect(this);
     else {
       this.state = message;
       for (const answered of this.#askers) answered(message);

@@ -30,8 +30,6 @@ export interface HookListeners {
   connected?(hook: AgentHook): void;
   /** Its state is another. */
   state?(hook: AgentHook): void;
-  /** Requests wait for memory that garbage may hold. */
-  collect?(hook: AgentHook): void;
 }
 
 /** More processes with a hook than an agent has. */
@@ -128,7 +126,6 @@ export class HookServer implements AgentHooks {
   readonly #events = {
     greet: (hello: HookHello, link: HookLink) => this.#greet(hello, link),
     state: (link: HookLink) => this.#listeners.state?.(link),
-    collect: (link: HookLink) => this.#listeners.collect?.(link),
     closed: (link: HookLink) => {
       this.#links.delete(link);
       if (this.#byPid.get(link.pid) === link) this.#byPid.delete(link.pid);

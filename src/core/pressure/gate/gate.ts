@@ -49,8 +49,6 @@ const MOST_WAITING = 10_000;
 const WAITING_SHARE = 0.04;
 /** A request has shown what it holds after the usual duration of one, within these bounds. */
 const SHOWN_MS = { least: 100, most: 1000 };
-/** Garbage is collected for those that wait once use has grown by this share of the limit since the last time. */
-const COLLECT_SHARE = 0.04;
 /** Use that rises by more than this share of the limit within a second is not at rest. */
 const RISES_SHARE = 0.01;
 /** Nothing has moved for so long: above the critical ratio one request is let in all the same. */
@@ -74,9 +72,7 @@ export class Gate {
   /** What those that have started lately are still expected to add, in bytes. */
   #expectedBytes = 0;
   #drainingSeconds: number | null = null;
-  #collectedBytes = 0;
   #grewMs = Number.NEGATIVE_INFINITY;
-  #blockedByMemory = false;
 
   get inFlight(): number {
     return this.#running.size;
@@ -87,17 +83,6 @@ export class Gate {
   /** Refused since the start. */
   get refused(): number {
     return this.#refused;
-  }
-  /** Requests wait for memory that garbage may hold. */
-  get wantsCollection(): boolean {
-    const room = this.#room;
-    if (!room || this.#queue.count === 0 || !this.#blockedByMemory) return false;
-    return room.usedBytes - this.#collectedBytes >= COLLECT_SHARE * room.limitBytes;
-  }
-
-  /** Garbage has been collected, or is about to be. */
-  collected(): void {
-    this.#collectedBytes = this.#room?.usedBytes ?? 0;
   }
 
   /** A request has come. */
@@ -139,7 +124,6 @@ export class Gate {
     if (this.#room) {
       const { usedBytes, limitBytes, unknownRequests, isNear } = this.#room;
       this.#trend.add({ atMs: nowMs, usedBytes, started: this.#started }, limitBytes);
-      this.#collectedBytes = Math.min(this.#collectedBytes, usedBytes);
       this.#window.validate(nowMs, this.#weight, unknownRequests);
       if (isNear && this.#rises) this.#window.shrink(nowMs, this.#weight);
       this.#showAll(nowMs);
@@ -156,7 +140,6 @@ export class Gate {
 
   /** Lets in whose turn it is, and refuses who has waited for too long. */
   #admit(nowMs: number): void {
-    this.#blockedByMemory = false;
     for (let entry = this.#queue.head; entry; entry = this.#queue.head) {
       if (this.#mayStart(entry, nowMs)) {
         this.#queue.remove(entry);
@@ -172,14 +155,9 @@ export class Gate {
     if (!room) return true;
     const alone = this.#running.size === 0;
     if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= RESTS_MS)) return true;
-    if (!alone && this.#weight + weight > this.#window.size) {
-      this.#blockedByMemory = room.isNear;
-      return false;
-    }
+    if (alone || this.#weight + weight > this.#window.size) return false;
     const own = weight * Math.max(this.#cost.of(request.kind), this.#trend.risenPerStart);
-    const fits = !alone && room.fits(this.#expectedBytes + own);
-    this.#blockedByMemory = !fits;
-    return fits;
+    return room.fits(this.#expectedBytes + own);
   }
 
   #start(entry: Entry, nowMs: number): void {

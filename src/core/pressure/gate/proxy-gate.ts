@@ -22,13 +22,6 @@ export class ProxyGate {
   get busy(): boolean {
     return this.#gate.waiting + this.#gate.inFlight > 0;
   }
-  get wantsCollection(): boolean {
-    return this.#gate.wantsCollection;
-  }
-
-  collected(): void {
-    this.#gate.collected();
-  }
 
   enter(request: GateRequest, nowMs: number): GateEntry {
     this.#nowMs = nowMs;

@@ -167,19 +167,6 @@ describe('who waits', () => {
     gate.drain(null);
     expect(enter().state).toBe('waiting');
   });
-
-  test('for memory that garbage may hold, asks for a collection, once until use has grown again', () => {
-    const { gate, enter, pass } = story(memory(150));
-    enter();
-    enter();
-    enter();
-    pass(100, memory(165));
-    expect(gate.wantsCollection).toBe(true);
-    gate.collected();
-    expect(gate.wantsCollection).toBe(false);
-    pass(100, memory(178));
-    expect(gate.wantsCollection).toBe(true);
-  });
 });
 
 test('whatever comes and goes: each request starts once or is refused once, in order, and nobody waits for ever', () => {

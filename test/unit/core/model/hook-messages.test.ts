@@ -15,7 +15,6 @@ const FROM_HOOK: HookMessage[] = [
     ...{ type: 'state', inFlight: 2, waiting: 1, refused: 0, sigterm: true },
     ...{ lateMs: 1.5, servers: 1, admittedPerSecond: 0.5 },
   },
-  { type: 'collect' },
   { type: 'cdp', message: { id: 1, result: {} } },
   { type: 'cdp', message: { method: 'HeapProfiler.addHeapSnapshotChunk', params: { chunk: '{' } } },
 ];
