@@ -29,7 +29,10 @@ const PARTS: Readonly<Record<string, [about: string, part: (setting: GoodputSett
   events: ['memory before and after the first event, with Kubernetes Events and without', events],
   inject: ['admissions by the webhook: time, memory and CPU at 1,000 a minute and flat out', inject],
   leaks: ['in how many of 20 leaking agents the function or kind is named', leaks],
-  goodput: ['requests served behind a balancer under six loads, beside three other ways', goodput],
+  goodput: [
+    'requests served behind a balancer under loads drawn from a seed, beside five other ways',
+    goodput,
+  ],
 };
 
 const HELP = `npm run bench -- [PART…] [options]
@@ -41,7 +44,10 @@ ${Object.entries(PARTS)
   --runs N      repeats of each measurement (default: each part's own)
   --seconds N   length of each measurement in cpu, memory and flood
   --node PATH   another node to measure with, may be repeated; also NODE22 and NODE24 in the environment
-  --only NAME   goodput: this load alone, may be repeated
+  --seed N      goodput: draws the same loads again
+  --loads N     goodput: only the first N of the 24 loads drawn; 0 lists them
+  --load K      goodput: only the load with this index, may be repeated
+  --only NAME   goodput: instead of drawn loads this fixed one, may be repeated
   --contenders A,B  goodput: these alone
   --dist DIR    the build to measure (default: dist of this checkout)
 `;
@@ -53,6 +59,9 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     node: { type: 'string', multiple: true },
     dist: { type: 'string' },
+    seed: { type: 'string' },
+    loads: { type: 'string' },
+    load: { type: 'string', multiple: true },
     only: { type: 'string', multiple: true },
     contenders: { type: 'string' },
     help: { type: 'boolean' },
@@ -77,6 +86,9 @@ const setting: GoodputSetting = {
   dist: values.dist ?? `${process.env['BENCH_HOME']}/../../dist`,
   runs: numberOf(values.runs),
   seconds: numberOf(values.seconds),
+  ...(values.seed ? { seed: Number(values.seed) } : {}),
+  ...(values.loads ? { loads: Number(values.loads) } : {}),
+  ...(values.load ? { load: values.load.map(Number) } : {}),
   ...(values.only ? { only: values.only } : {}),
   ...(values.contenders ? { contenders: values.contenders.split(',') } : {}),
 };

@@ -1,82 +1,82 @@
-import { CONTENDERS, type ContenderName, LABELS, RIVALS } from '../support/contenders.ts';
-import { goodputRun } from '../support/goodput-run.ts';
-import { LOADS, type Load } from '../support/loads.ts';
-import { table } from '../support/numbers.ts';
+import { CONTENDERS, type ContenderName, chosen, contendersOf, LABELS } from '../goodput/contenders.ts';
+import { DRAWN, type DrawnLoad, drawLoads, SEEDS } from '../goodput/drawn-loads.ts';
+import { FIXED_LOADS } from '../goodput/fixed-loads.ts';
+import type { Load } from '../goodput/load.ts';
+import { goodputRun } from '../goodput/run.ts';
+import { middle, type Score } from '../goodput/score.ts';
+import { printLoad, printSummary } from '../goodput/tables.ts';
+import type { Result } from '../goodput/verdicts.ts';
+import { makeWorkspace, type Workspace } from '../goodput/workspace.ts';
 import type { Setting } from '../support/programs.ts';
-import { middle, type Score } from '../support/score.ts';
-import { makeWorkspace } from '../support/workspace.ts';
 
 export interface GoodputSetting extends Setting {
-  /** Only these loads. */
+  /** These fixed loads instead of drawn ones. */
   only?: string[];
   /** Only these contenders. */
   contenders?: string[];
+  /** What the loads are drawn from; by default a seed that differs each time. */
+  seed?: number;
+  /** So many of the loads drawn. 0: only their list. */
+  loads?: number;
+  /** The loads with these indices. */
+  load?: number[];
 }
 
-/** One replica behind a balancer, six loads with fixed arrival times, and what each way to guard it makes of them. */
+/** Replicas behind a balancer, loads with fixed arrival times, and what each way to guard them makes of them. */
 export async function goodput(setting: GoodputSetting): Promise<void> {
-  const loads = chosen(Object.keys(LOADS), setting.only);
-  const names = chosen(Object.keys(CONTENDERS), setting.contenders) as ContenderName[];
+  const [node = process.execPath] = setting.nodes;
+  const names = contendersOf(setting.contenders, { node, dist: setting.dist });
+  const loads = loadsOf(setting);
+  for (const { about } of loads) console.log(about);
+  if (setting.loads === 0) return;
+  console.log(`contenders: ${names.join(', ')} (of ${Object.keys(CONTENDERS).join(', ')})`);
   const workspace = makeWorkspace();
+  const results: Result[] = [];
   try {
-    for (const name of loads) {
-      const load = LOADS[name] as Load;
-      const results = new Map<ContenderName, Score>();
-      for (const contender of names) {
-        const scores: Score[] = [];
-        for (let run = 0; run < (setting.runs ?? 1); run++)
-          scores.push(await goodputRun(setting, load, contender, workspace));
-        results.set(contender, middle(scores));
-      }
-      print(load, load.arrivals(workspace.directory).length, results);
+    for (const load of loads) {
+      const result = {
+        ...(load.kind && { kind: load.kind }),
+        replicas: load.replicas,
+        offered: load.arrivals(workspace.directory).length,
+        scores: await scoresOf(setting, load, names, workspace),
+      };
+      printLoad(load.about, result);
+      results.push(result);
     }
   } finally {
     workspace.remove();
   }
+  if (results.length > 1) printSummary(results);
 }
 
-const COLUMNS: readonly [head: string, of: (score: Score) => string][] = [
-  ['served', ({ served }) => `${served}`],
-  ['refused', ({ refused }) => `${refused}`],
-  ['broken', ({ broken }) => `${broken}`],
-  ['foreseeable', ({ brokenForeseeable }) => `${brokenForeseeable}`],
-  ['kills (lead)', ({ kills, leadMs }) => (kills > 0 ? `${kills} (${leadMs.toFixed(0)} ms)` : '0')],
-  ['aborts', ({ aborts }) => `${aborts}`],
-  ['ended', ({ ended }) => `${ended}`],
-  ['restarts', ({ restarts }) => `${restarts}`],
-  ['sessions lost', ({ sessionsLost }) => `${sessionsLost}`],
-  ['false sheds', ({ falseSheds }) => `${falseSheds}`],
-  ['503 below 0.85', ({ below }) => `${below}`],
-  ['longest un-ready', ({ longestUnreadyMs }) => `${(longestUnreadyMs / 1000).toFixed(1)} s`],
-  ['ready at the end', ({ readyAtEnd }) => (readyAtEnd ? 'yes' : 'NO')],
-  ['peak', ({ peakRatio }) => peakRatio.toFixed(2)],
-];
+type AnyLoad = Load & Partial<Pick<DrawnLoad, 'kind'>>;
 
-function print(load: Load, offered: number, results: ReadonlyMap<ContenderName, Score>): void {
-  const rows = [...results].map(([name, result]) => [LABELS[name], ...COLUMNS.map(([, of]) => of(result))]);
-  const title = `Goodput: ${load.about}; ${offered} requests offered, limit ${load.limitMiB} MiB`;
-  table(title, [['guard', ...COLUMNS.map(([head]) => head)], ...rows]);
-  for (const line of verdicts(results)) console.log(line);
+function loadsOf({ only, seed = Math.floor(Math.random() * SEEDS), loads, load }: GoodputSetting): AnyLoad[] {
+  if (only) return chosen(Object.keys(FIXED_LOADS), only).map((name) => FIXED_LOADS[name] as Load);
+  console.log(`\nloads drawn with --seed ${seed}:`);
+  const all: AnyLoad[] = drawLoads(seed);
+  if (load)
+    return chosen([...all.keys()].map(String), load.map(String)).map((i) => all[Number(i)] as AnyLoad);
+  return all.slice(0, loads === 0 ? DRAWN : loads);
 }
 
-/** What was to be reached, for each contender that is not one of the guards without help. */
-function verdicts(results: ReadonlyMap<ContenderName, Score>): string[] {
-  const best = Math.max(...RIVALS.flatMap((rival) => results.get(rival)?.served ?? []));
-  return [...results].flatMap(([name, result]) => {
-    if (RIVALS.includes(name)) return [];
-    const missed = [
-      result.served < best ? `served ${result.served}, the best of the others ${best}` : '',
-      result.brokenForeseeable > 0 ? `${result.brokenForeseeable} broken that could be foreseen` : '',
-      result.falseSheds > 0 ? `${result.falseSheds} false sheds` : '',
-      result.readyAtEnd ? '' : 'un-ready at the end',
-    ].filter(Boolean);
-    const compared = RIVALS.every((rival) => results.has(rival)) ? '' : ' (not beside all three others)';
-    return [`${LABELS[name]}${compared}: ${missed.length > 0 ? `MISSED: ${missed.join('; ')}` : 'reached'}`];
-  });
-}
-
-function chosen(all: readonly string[], wanted: readonly string[] | undefined): string[] {
-  const unknown = wanted?.filter((name) => !all.includes(name)) ?? [];
-  if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: not among ${all.join(', ')}`);
-  return all.filter((name) => wanted?.includes(name) ?? true);
+async function scoresOf(
+  setting: GoodputSetting,
+  load: Load,
+  names: readonly ContenderName[],
+  workspace: Workspace,
+): Promise<Map<ContenderName, Score>> {
+  const scores = new Map<ContenderName, Score>();
+  for (const name of names) {
+    const runs: Score[] = [];
+    for (let run = 0; run < (setting.runs ?? 1); run++)
+      try {
+        runs.push(await goodputRun(setting, load, name, workspace));
+      } catch (error) {
+        // the other runs of hours are worth more than this one
+        console.log(`${load.about}: ${LABELS[name]}: ${error instanceof Error ? error.message : error}`);
+      }
+    if (runs.length > 0) scores.set(name, middle(runs));
+  }
+  return scores;
 }

@@ -1,26 +1,47 @@
 // The world of the agents: an OpenAI-compatible model, and the sites their tools ask. The same question gets the same answer after
-// the same time. What the user says decides: `use NAME {"…"}` makes the model call that tool once, with these arguments.
+// the same time. What the user says decides: each `use NAME {"…"}` makes the model call that tool once, with these arguments, one
+// after another.
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const LEAST_MS = 50;
 const MOST_MS = 300;
+/** Longer than a run: a connection that is closed while it is used again breaks a request that no guard could save. */
+const KEEP_ALIVE_MS = 600_000;
 const WORD = 'memory pressure is a ratio of what is held to what may be held ';
 const PAGE = Buffer.from(WORD.repeat(Math.ceil(2 ** 20 / WORD.length)));
 const ANSWER = 'The pages say that all is well. '.repeat(4);
 
-const hash = (text) => [...text].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) >>> 0, 7);
+const DIFFERENT = Array.from({ length: 5000 }, (_, id) =>
+  JSON.stringify({
+    id,
+    name: `customer ${id}`,
+    tags: ['new', `group-${id % 97}`, 'checked'],
+    address: {
+      street: `${id % 300} Long Street`,
+      city: `city ${id % 1000}`,
+      zip: `${10_000 + (id % 80_000)}`,
+    },
+    balance: id * 1.25,
+    open: id % 3 === 0,
+  }),
+);
+
+/** By the beginning: a long text takes no longer to hash. */
+const hash = (text) => [...text.slice(0, 500)].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) >>> 0, 7);
 const latencyMs = (text) => LEAST_MS + (hash(text) % (MOST_MS - LEAST_MS));
 
-createServer(async (request, response) => {
+const server = createServer(async (request, response) => {
   response.on('error', () => {}); // the agent was killed: nobody is left to answer
   try {
     await answer(request, response);
   } catch (error) {
     if (!request.destroyed || request.complete) throw error;
   }
-}).listen(0, '127.0.0.1', function () {
-  process.stdout.write(`listening on http://127.0.0.1:${this.address().port}\n`);
+});
+server.keepAliveTimeout = KEEP_ALIVE_MS;
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`listening on http://127.0.0.1:${server.address().port}\n`);
 });
 
 async function answer(request, response) {
@@ -39,9 +60,11 @@ async function complete(request, response) {
   const last = messages.at(-1);
   const said = textOf(messages.findLast(({ role }) => role === 'user'));
   await sleep(latencyMs(`${last.role} ${said}`));
-  const [, name, args] = (last.role === 'user' && tools && /use (\w+) (\{.*?\})/.exec(said)) || [];
+  const done = messages.length - 1 - messages.findLastIndex(({ role }) => role === 'user');
+  const used = messages.slice(messages.length - done).filter(({ role }) => role === 'tool').length;
+  const [, name, args] = (tools && [...said.matchAll(/use (\w+) (\{.*?\})/g)][used]) || [];
   const call = name && {
-    id: `call-${hash(said)}`,
+    id: `call-${hash(said)}-${used}`,
     type: 'function',
     function: { name, arguments: args },
   };
@@ -74,26 +97,16 @@ function page(bytes, response) {
   response.end();
 }
 
-const known = new Map();
-
-/** A JSON array of records as an API gives them, about 190 bytes each. */
+/** A JSON array of records as an API gives them, about 190 bytes each; from some number on they come again. */
 function records(count, response) {
-  const record = (_, id) => ({
-    id,
-    name: `customer ${id}`,
-    tags: ['new', `group-${id % 97}`, 'checked'],
-    address: {
-      street: `${id % 300} Long Street`,
-      city: `city ${id % 1000}`,
-      zip: `${10_000 + (id % 80_000)}`,
-    },
-    balance: id * 1.25,
-    open: id % 3 === 0,
-  });
-  const body = known.get(count) ?? Buffer.from(JSON.stringify(Array.from({ length: count }, record)));
-  known.set(count, body);
-  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
-  response.end(body);
+  const some = DIFFERENT.slice(0, count).join(',');
+  const whole = Math.floor(count / DIFFERENT.length);
+  const rest = DIFFERENT.slice(0, count - whole * DIFFERENT.length).join(',');
+  const pieces = [...Array(whole).fill(some), rest].filter(Boolean).flatMap((piece) => [',', piece]);
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.write('[');
+  for (const piece of pieces.slice(1)) response.write(piece);
+  response.end(']');
 }
 
 const textOf = ({ content } = {}) =>

@@ -1,9 +1,9 @@
 // The usual way: reads the use every so often and answers with what it saw last.
-// Arguments: cgroup directory, version, limit in bytes, shed ratio, period in ms, time of the first look in ms.
+// Arguments: cgroup directory, version, limit in bytes, shed ratio, period in ms, time of the first look in ms, port.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-const [directory, version, limitBytes, shedRatio, periodMs, firstMs] = process.argv.slice(2);
+const [directory, version, limitBytes, shedRatio, periodMs, firstMs, port = '0'] = process.argv.slice(2);
 const usage = version === '1' ? 'memory.usage_in_bytes' : 'memory.current';
 const prefix = version === '1' ? 'total_' : '';
 let ready = true;
@@ -26,6 +26,6 @@ const server = createServer((_request, response) => {
   });
   response.end(body);
 });
-server.listen(0, '127.0.0.1', () => {
+server.listen(Number(port), '127.0.0.1', () => {
   process.stdout.write(`listening on http://127.0.0.1:${server.address().port}\n`);
 });

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { locateCgroup } from '../../../src/sources/cgroup/locate.ts';
-import type { Contender } from './contenders.ts';
+import { nowMs } from '../support/probe.ts';
+import { launch, type Running } from '../support/programs.ts';
 import { type HeldMemory, openHeldMemory } from './held-memory.ts';
-import { nowMs } from './probe.ts';
-import { launch, type Running } from './programs.ts';
 
 const RESTART_MS = 1000;
 const LOOK_EVERY_MS = 10;
@@ -38,8 +37,8 @@ export interface Replica {
 }
 
 /** @param inside the `cgroup.procs` file of the group made for it, if any */
-export function startReplica(contender: Contender, limitBytes: number, inside?: string): Replica {
-  const [file = '', ...args] = contender.command;
+export function startReplica(command: readonly string[], limitBytes: number, inside?: string): Replica {
+  const [file = '', ...args] = command;
   const lives: Life[] = [];
   const samples: Sample[] = [];
   let running: Running | undefined;
