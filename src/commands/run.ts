@@ -57,6 +57,7 @@ export async function runCommand(
     sameFiles: true,
     onAbsent: 'unready',
     hook: { directory: place?.directory },
+    alone: env['KUBERNETES_SERVICE_HOST'] === undefined, // a Deployment may have more of them
   } as const;
   const assembly = await assemble(config, version, mode, ({ life }) => (restarts) => {
     const its = current;

@@ -55,7 +55,8 @@ export interface ComposedGuardian {
 export function composeGuardian(parts: GuardianParts): ComposedGuardian {
   const { options, mode, clock, exporters } = parts;
   const remediation = composeRemediation(parts);
-  const judge = new Judge(mode.onAbsent ? { ...options, onAbsent: mode.onAbsent } : options, clock.now());
+  const { onAbsent, alone = false } = mode;
+  const judge = new Judge({ ...options, alone, ...(onAbsent && { onAbsent }) }, clock.now());
   const observer = new AgentObserver({ ...parts, judge, remediation });
   const view = new StatusView({ ...parts, judge, observer, remediation });
   const recorder = new EventRecorder({ ...parts, view, remediation });

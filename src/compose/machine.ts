@@ -24,6 +24,8 @@ export interface Mode {
   onAbsent?: 'unready';
   /** Where the hooks of the agent connect; without it they do not. */
   hook?: HookPlacement;
+  /** No other replica could take the work that is refused. */
+  alone?: boolean;
 }
 
 /** What remedies ask of the machine, and do there. */

@@ -183,7 +183,7 @@ export const OPTIONS = {
     default: 'auto',
     placeholder: 'mode',
     description:
-      'Graceful restart of the agent before a foreseen OOM kill; `auto`: only with a SIGTERM handler and a restart policy',
+      'Graceful restart of the agent before a foreseen OOM kill; `auto`: only with a restart policy, and without a SIGTERM handler only while nothing is in flight',
     commands: ALL,
   }),
   recycleGrace: option({

@@ -10,9 +10,10 @@ import {
   type RecycleWork,
   type Recycling,
 } from '../core/recycle/outcome.ts';
+import { type Count, isEnding } from '../core/recycle/work-ends.ts';
 
 export interface RecycleOptions {
-  drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged'> & {
+  drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'closedMs'> & {
     /** Default 10,000. */
     maxMs?: number;
   };
@@ -39,15 +40,16 @@ const POLL_MS = 20;
 const LOOK_EVERY_MS = 250;
 /** Clients of /readyz need a moment to notice: work has ended when two looks in a row see none. */
 const QUIET_LOOKS = 2;
-/** A balancer that asks each second goes on sending for so long after the answer has changed. */
+/** A balancer that asks each second goes on sending for so long after the agent is un-ready. */
 const NOTICED_MS = 1300;
 /** Below an init or npm the agent's own process ends right after the one that serves; a supervisor stays. */
 const HANDED_OVER_MS = 2000;
 
 /**
- * Ends the agent in order: waits until no work is in flight, at most for a while, sends SIGTERM once, and waits for the
- * end. No SIGTERM at a moment when it is not needed, nor to an agent that ends already: it has closed its port. Never
- * SIGKILL: what does not end keeps running. That no new work comes is the caller's to see to.
+ * Ends the agent in order: waits until no work is in flight, for as long as that makes headway and the kill is not near, sends
+ * SIGTERM once, and waits for the end. No SIGTERM at a moment when it is not needed, nor with work in flight where that would
+ * break it, nor to an agent that ends already: it has closed its port. Never SIGKILL: what does not end keeps running. That no
+ * new work comes is the caller's to see to.
  */
 export function startRecycle(options: RecycleOptions): Recycling {
   const { drain, clock, graceMs = 30_000, onStep = () => {} } = options;
@@ -58,6 +60,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
   let termMs: number | null = null;
   let before: number | null = null;
   let after: number | null = null;
+  const counts: Count[] = [];
   let quiet = 0;
   let closed = 0;
   let goneMs: number | null = null;
@@ -96,6 +99,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
         looking = false;
         if (step !== 'draining') return;
         if (first) before = count;
+        if (count !== null) counts.push({ atMs: clock.now(), count });
         after = count;
         quiet = count === 0 ? quiet + 1 : 0;
         closed = before !== null && count === null ? closed + 1 : 0;
@@ -113,8 +117,9 @@ export function startRecycle(options: RecycleOptions): Recycling {
     options.terminated();
     enter('terminating');
   };
-  const drained = (now: number) =>
-    (quiet >= QUIET_LOOKS && now - startMs >= NOTICED_MS) || now - startMs >= maxMs || drain.urgent();
+  const drained = (now: number) => quiet >= QUIET_LOOKS && now - (drain.closedMs() ?? startMs) >= NOTICED_MS;
+  const waitsInVain = (now: number) =>
+    now - startMs >= maxMs || drain.urgent() || !isEnding(counts, now, maxMs - (now - startMs));
   const poll = () => {
     const now = clock.now();
     if (termMs !== null && goneMs === null && !options.aim.there()) goneMs = now;
@@ -124,7 +129,8 @@ export function startRecycle(options: RecycleOptions): Recycling {
     } else if (termMs === null) {
       if (!drain.judged()) done({ code: 'not_judged' });
       else if (closed >= QUIET_LOOKS) done({ code: 'port_closed' });
-      else if (drained(now) && drain.needed()) terminate();
+      else if ((drained(now) || (waitsInVain(now) && drain.mayBreak())) && drain.needed()) terminate();
+      else if (now - startMs >= maxMs && !drain.mayBreak()) done({ code: 'work_goes_on' });
       else look();
     } else if (goneMs !== null) {
       if (now - goneMs >= HANDED_OVER_MS) done({ code: 'handed_over', afterMs: goneMs - termMs });

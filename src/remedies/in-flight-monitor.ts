@@ -10,12 +10,13 @@ const COST_FACTOR = 100;
 const ASKED_COST_FACTOR = 10;
 /** For the hook to say it; a loop that is blocked for longer has something in flight. */
 const HOOK_MS = 200;
-/** A limit this near may soon be a reason to recycle the agent: its requests in flight have to be known. */
+/** A limit this near at the warning level: what has ended may have left garbage that is needed. */
 const NEAR_SECONDS = 15;
 
 /** Watches how many requests the agent has in flight, while that matters. */
 export class InFlightMonitor {
   #inFlight: number | null = null;
+  #near = false;
 
   readonly #context: SessionContext;
   readonly #connection: RuntimeConnection;
@@ -43,9 +44,14 @@ export class InFlightMonitor {
     this.#hooks = hooks;
   }
 
-  /** As last seen while shedding; `null` is not known. */
+  /** As last seen under pressure; `null` is not known. */
   get inFlight(): number | null {
     return this.#inFlight;
+  }
+
+  /** The same while shedding, or with the limit near: whether work has ended decides on a collection there alone. */
+  get whileNear(): number | null {
+    return this.#near ? this.#inFlight : null;
   }
 
   /** The count that is running. */
@@ -54,8 +60,9 @@ export class InFlightMonitor {
   }
 
   attend({ nowMs, level, outlook }: Situation): void {
-    const near = outlook.secondsToLimit !== null && outlook.secondsToLimit <= NEAR_SECONDS;
-    if (!atLeast(level, near ? 'warning' : 'shedding')) {
+    const soon = outlook.secondsToLimit !== null && outlook.secondsToLimit <= NEAR_SECONDS;
+    this.#near = atLeast(level, soon ? 'warning' : 'shedding');
+    if (!atLeast(level, 'warning')) {
       this.#inFlight = null;
       return;
     }

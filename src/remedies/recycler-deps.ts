@@ -9,8 +9,7 @@ export interface RecyclerDeps {
   restarted: RecyclePlanOptions['restarted'];
   thresholds: Thresholds;
   turn: RecyclePlanOptions['turn'];
-  /** kubelet starts the agent again, each time after a longer wait. */
-  kubelet: boolean;
+  kubelet: RecyclePlanOptions['kubelet'];
   /** At the limit the kernel ends all processes at once (`memory.oom.group`), and not the biggest. */
   endsAll: boolean;
   /** `oom_score_adj` of a process. */

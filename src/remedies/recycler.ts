@@ -40,6 +40,10 @@ export class Recycler {
   #neededMs = Number.NEGATIVE_INFINITY;
   /** How the agent stands was last judged. */
   #judgedMs = Number.NEGATIVE_INFINITY;
+  /** Since when the agent is un-ready; `null` while it is ready. */
+  #closedMs: number | null = null;
+  /** As last judged, SIGTERM may be sent with work in flight. */
+  #mayBreak = false;
   #target: number | null = null;
   #handles: boolean | null = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
@@ -68,6 +72,7 @@ export class Recycler {
     this.#running?.callOff('the guardian is shutting down, or the agent has ended');
     this.#lookedMs = Number.NEGATIVE_INFINITY;
     this.#listens = false;
+    this.#closedMs = null;
     this.#draining = null;
     this.#decided = undefined;
     if (!agent) return;
@@ -95,6 +100,11 @@ export class Recycler {
     return of(this.#decided.foreseen ? 'waiting' : 'idle', this.#decided.why);
   }
 
+  /** Whether an agent that is un-ready is about to be ended, so that making it ready again meanwhile admits work to be broken. */
+  get awaits(): boolean {
+    return this.#life !== undefined && this.#othersEndIt === undefined && this.#plan.awaits;
+  }
+
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
   get terminated(): boolean {
     return this.#terminated;
@@ -115,6 +125,7 @@ export class Recycler {
   /** At each round of the loop; returns at once. */
   attend(situation: Situation, inside: Inside): void {
     this.#latest = situation;
+    this.#closedMs = situation.ready ? null : (this.#closedMs ?? situation.nowMs);
     if (this.#deps.mode === 'off' || this.#othersEndIt !== undefined) return;
     const { nowMs, agent } = situation;
     const input = this.#input(situation, inside);
@@ -134,16 +145,19 @@ export class Recycler {
     }
     this.#neededMs = nowMs;
     this.#judgedMs = nowMs;
+    this.#mayBreak = this.#plan.mayBreak(input);
     void this.#recycle(agent, inside, describeKill(decision.reason));
   }
 
   #input(situation: Situation, inside: Inside): RecycleInput {
-    const { nowMs, agent, level, reading, outlook, risingSeconds } = situation;
+    const { nowMs, agent, level, reading, outlook, risingSeconds, ready, cpuCores } = situation;
+    const usedBytes = unreclaimableBytes(reading);
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
     return {
       nowMs,
       level,
-      heldBytes: heap?.usedBytes ?? unreclaimableBytes(reading),
+      ...{ ready, cpuCores, usedBytes },
+      heldBytes: heap?.usedBytes ?? usedBytes,
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
       risingSeconds,
@@ -173,6 +187,7 @@ export class Recycler {
   #reconsider(input: RecycleInput): void {
     const verdict = this.#plan.reconsider(input);
     this.#judgedMs = input.nowMs;
+    this.#mayBreak = this.#plan.mayBreak(input);
     if (verdict.kill) this.#neededMs = input.nowMs;
     else if (!verdict.open && input.nowMs - this.#neededMs >= CALL_OFF_MS)
       this.#running?.callOff(describeStanding(verdict.why));
@@ -206,6 +221,8 @@ export class Recycler {
       this.#running = this.#deps.start(agent, target, {
         inFlight: () => inside.countInFlight(),
         urgent: () => this.#urgent(),
+        mayBreak: () => this.#mayBreak,
+        closedMs: () => this.#closedMs,
         needed: () => clock.now() - this.#neededMs <= NEEDED_MS,
         judged: () => clock.now() - this.#judgedMs <= JUDGED_MS,
         alive: () => this.#life === agent && agent.alive(),
@@ -252,7 +269,7 @@ export class Recycler {
   }
 
   #kubeletWait(nowMs: number): string {
-    const seconds = this.#deps.kubelet ? this.#plan.kubeletWaitSeconds(nowMs) : 0;
+    const seconds = this.#plan.kubeletWaitSeconds(nowMs);
     return seconds > 0
       ? ` The kubelet may delay the restart by ${formatSeconds(seconds)} (CrashLoopBackOff).`
       : '';

@@ -90,7 +90,8 @@ export class PressureRemediation implements Remediation {
     return this.#session?.heap ?? null;
   }
   get reclaimOutlook() {
-    return this.#session?.reclaimOutlook;
+    const outlook = this.#session?.reclaimOutlook;
+    return outlook && this.#recycler.awaits ? { ...outlook, collecting: true } : outlook;
   }
   get lastGc() {
     return this.#session?.lastGc;

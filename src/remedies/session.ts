@@ -145,7 +145,7 @@ export class RuntimeSession implements Inside {
     return this.#gcRunner.state;
   }
 
-  /** In flight, as last seen while shedding; `null` is not known. */
+  /** In flight, as last seen under pressure; `null` is not known. */
   get inFlight(): number | null {
     return this.#inFlightMonitor.inFlight;
   }
@@ -208,7 +208,7 @@ export class RuntimeSession implements Inside {
       const heap = await client.facts();
       this.#see(heap);
       this.#connection.answered();
-      const decision = this.#gcRunner.next(heap, this.inFlight);
+      const decision = this.#gcRunner.next(heap, this.#inFlightMonitor.whileNear);
       try {
         if ('collect' in decision) await this.#gcRunner.collect(client, decision.collect, decision.reason);
         else await this.#profiler.follow(client, heap);

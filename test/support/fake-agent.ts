@@ -24,6 +24,8 @@ export class FakeAgent implements AgentProcess {
   readonly heapLimitSet = false;
   /** Requests being answered. */
   inFlight: number | null = 0;
+  /** CPU use of all its processes. */
+  cpuCores = 0.5;
 
   /** Kills by the kernel in its cgroup. */
   kills: number | null = 0;
@@ -105,7 +107,8 @@ export class FakeAgent implements AgentProcess {
     const processes = [...all].sort((a, b) => b.rssBytes - a.rssBytes);
     const pids = processes.map((each) => each.pid);
     const rssBytes = this.heldMiB * MiB;
-    return { rssBytes, cpuCores: 0.5, count: pids.length, processes: processes.slice(0, 20), pids };
+    const { cpuCores } = this;
+    return { rssBytes, cpuCores, count: pids.length, processes: processes.slice(0, 20), pids };
   };
   rssBytes = () => this.heldMiB * MiB;
   treeIntervalMs = () => 1000;

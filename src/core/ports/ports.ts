@@ -56,6 +56,8 @@ export interface Situation {
   processes: readonly ProcessShare[];
   /** All processes of the agent, as last looked at. */
   pids: readonly number[];
+  /** What they use of the CPU, in cores, as last looked at; `null` where that is unknown. */
+  cpuCores: number | null;
   ready: boolean;
   stuck: boolean;
 }

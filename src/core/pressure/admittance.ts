@@ -16,6 +16,12 @@ import {
 /** A limit this near is no rest, whatever the last second shows. */
 const RISING_SECONDS = 16;
 
+export interface AdmittanceOptions extends Thresholds {
+  maxUnready: number;
+  /** No other replica could take the work that is refused. */
+  alone?: boolean;
+}
+
 /** What one reading says of memory and of the constraint nearest beside it; times in milliseconds. */
 export interface AdmittanceInput {
   reading: Reading;
@@ -30,18 +36,18 @@ export interface AdmittanceInput {
 }
 
 /** Use of one constraint, in its own unit. */
-type Use = Pick<ReadinessInput, 'level' | 'heldBytes' | 'limitBytes'>;
+type Use = Pick<ReadinessInput, 'level' | 'heldBytes' | 'limitBytes' | 'alone'>;
 
 /**
  * Readiness by usage: of memory, and of what is nearest beside it. Each has its own unit: a switch from one to the other is
  * neither a rise nor a fall.
  */
 export class Admittance {
-  readonly #options: Thresholds & { maxUnready: number };
+  readonly #options: AdmittanceOptions;
   #memory: ReadinessState = READY;
   #other: ReadinessState = READY;
 
-  constructor(options: Thresholds & { maxUnready: number }) {
+  constructor(options: AdmittanceOptions) {
     this.#options = options;
   }
 
@@ -61,12 +67,13 @@ export class Admittance {
   judge({ reading, other, memoryLevel, otherLevel, secondsToLimit, nowMs, reclaim }: AdmittanceInput): void {
     // what falls or rests is the use of the limit that is near
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
+    const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const memory = {
       level: memoryLevel,
       heldBytes: heap?.usedBytes ?? unreclaimableBytes(reading),
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
+      alone: this.#options.alone === true && !rising,
     };
-    const rising = secondsToLimit !== null && secondsToLimit < RISING_SECONDS;
     const known = reclaim && rising ? { ...reclaim, working: true } : reclaim;
     this.#memory = this.#next(this.#memory, memory, nowMs, known);
     const beside = { level: otherLevel, heldBytes: other?.used ?? 0, limitBytes: other?.limit ?? 1 };
@@ -86,16 +93,17 @@ export class Admittance {
       'shedding cannot help. The pod becomes ready again and /admit admits a share of requests.';
     if (this.#memory.stuck === null)
       return `${unready} and the constraint ${other?.name ?? 'beside memory'} did not fall: ${consequence}`;
-    const seen =
-      this.#memory.stuck === 'hopeless'
-        ? 'Usage is flat, nothing is in flight and GC frees nothing'
-        : `${unready} and usage did not fall`;
+    const seen = {
+      hopeless: 'Usage is flat, nothing is in flight and GC frees nothing',
+      no_other: 'The limit is not near, GC frees nothing and no other replica could take the work',
+      too_long: `${unready} and usage did not fall`,
+    }[this.#memory.stuck];
     return `${seen} (${describeUse(reading)}): ${consequence} Restart the agent or raise its memory limit.`;
   }
 
   #next(
     state: ReadinessState,
-    { level, heldBytes, limitBytes }: Use,
+    { level, heldBytes, limitBytes, alone = false }: Use,
     nowMs: number,
     reclaim?: ReclaimOutlook,
   ): ReadinessState {
@@ -105,6 +113,9 @@ export class Admittance {
       leaveBytes: (shedRatio - recoverMargin) * limitBytes,
       calmBytes: (warnRatio - recoverMargin) * limitBytes,
     };
-    return nextReadiness(state, { level, heldBytes, limitBytes, nowMs, maxUnreadyMs, reclaim, shed });
+    return nextReadiness(state, {
+      ...{ level, heldBytes, limitBytes, alone },
+      ...{ nowMs, maxUnreadyMs, reclaim, shed },
+    });
   }
 }

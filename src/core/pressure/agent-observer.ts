@@ -31,6 +31,8 @@ export interface Observation {
   processes: readonly ProcessShare[];
   /** All processes of the agent, as last sampled. */
   pids: readonly number[];
+  /** What they use of the CPU, in cores, as last sampled; `null` where that is unknown. */
+  cpuCores: number | null;
   /** Whether the reading may be judged: what a kill returns is no recovery, it may be the agent itself that is dying. */
   valid: boolean;
   /** A child of the agent that the kernel killed. */
@@ -162,7 +164,8 @@ export class AgentObserver {
     const valid = !kills.pending || survived || unreclaimable >= this.#validBytes;
     if (valid) this.#validBytes = unreclaimable;
     const { processes, pids } = family;
-    return { agent, reading, processes, pids, valid, childKilled };
+    const cpuCores = this.tree?.cpuCores ?? null;
+    return { agent, reading, processes, pids, cpuCores, valid, childKilled };
   }
 
   /** Samples the agent's processes where that is due. */

@@ -17,6 +17,8 @@ export interface JudgeOptions extends Thresholds {
   onBlind: 'ready' | 'unready';
   /** What readiness says while there is no agent; by default what it says when blind. */
   onAbsent?: 'unready';
+  /** No other replica could take the work that is refused: shedding that frees nothing begins at critical. */
+  alone?: boolean;
 }
 
 /** What holds where nothing else is said. */

@@ -9,7 +9,7 @@ export interface ReadinessState {
   readonly lowestBytes: number;
   readonly movement: Movement;
   /** Shedding frees nothing: ready again until the stretch ends or becomes critical; `null` while it may help. */
-  readonly stuck: 'hopeless' | 'too_long' | null;
+  readonly stuck: 'hopeless' | 'too_long' | 'no_other' | null;
   readonly critical: boolean;
   /** Use is below where the level will be left once its hold is over, by a collection or by far: ready already. */
   readonly relieved: boolean;
@@ -55,6 +55,8 @@ export interface ReadinessInput {
   /** `undefined` where nothing is known of the agent. */
   reclaim: ReclaimOutlook | undefined;
   shed: ShedBounds;
+  /** No other replica could take what is refused, and the limit is not near. */
+  alone?: boolean;
 }
 
 /** Without knowledge of the agent only time shows that shedding frees nothing. */
@@ -73,10 +75,10 @@ const EARLY_END_MS = 10_000;
 /**
  * Readiness after a reading. Refusing work is worth it only while it may free memory. Where usage is flat, nothing is
  * in flight and GC frees nothing, the agent is ready again within seconds; whatever else is known, when use has
- * not fallen for `maxUnreadyMs`. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
+ * not fallen for `maxUnreadyMs`; and below critical where GC frees nothing and no other replica could take the work. Systems that shed on a memory ratio without such an end stayed un-ready for hours.
  */
 export function nextReadiness(state: ReadinessState, input: ReadinessInput): ReadinessState {
-  const { level, heldBytes, limitBytes, nowMs, maxUnreadyMs, reclaim = NO_KNOWLEDGE, shed } = input;
+  const { level, heldBytes, limitBytes, nowMs, maxUnreadyMs, reclaim = NO_KNOWLEDGE, shed, alone } = input;
   if (!atLeast(level, 'shedding'))
     return state.lastFallMs === null ? state : { ...READY, collectedMs: state.collectedMs };
   const critical = level === 'critical';
@@ -120,6 +122,8 @@ export function nextReadiness(state: ReadinessState, input: ReadinessInput): Rea
     reclaim.working !== true &&
     rests(movement, nowMs, reclaim.working === null ? REST_UNSEEN_MS : REST_MS);
   if (hopeless) return { ...next, stuck: 'hopeless' };
+  // work in flight returns what it holds when it ends, whether more is refused or not: that matters at critical
+  if (alone && !critical && !reclaim.collecting) return { ...next, stuck: 'no_other' };
   if (nowMs - (next.lastFallMs ?? nowMs) >= maxUnreadyMs) return { ...next, stuck: 'too_long' };
   return movement !== state.movement || fell || next.critical !== state.critical || state.relieved
     ? next

@@ -71,6 +71,11 @@ export class RecycleBudget {
     return waitAfter(KUBELET_SECONDS, nowMs - this.#bornMs >= KUBELET_FORGETS_MS ? 0 : this.#ends);
   }
 
+  /** Until kubelet would start it again without a wait, if it runs on, in seconds. */
+  kubeletForgetsSeconds(nowMs: number): number {
+    return Math.max(0, this.#bornMs + KUBELET_FORGETS_MS - nowMs) / 1000;
+  }
+
   /** At each judged reading. @param shedding whether it is shedding or worse */
   follow({ nowMs, limitBytes }: UseAt, shedding: boolean): void {
     this.#healthySinceMs = shedding ? null : (this.#healthySinceMs ?? nowMs);

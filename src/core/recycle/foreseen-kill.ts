@@ -30,9 +30,11 @@ export interface KillInput {
   spared: boolean;
 }
 
-/** A kill that nothing else averts: usage still rises, and GC frees nothing. */
+/** A kill that nothing else averts: usage rises, and GC frees nothing. */
 export interface ForeseenEnd {
   secondsToLimit: number;
+  /** For how long it has grown, pauses left out, where it pauses and will go on with the work; `null` where it rises now. */
+  grownSeconds: number | null;
   collections: FutileGc;
   /** `null` where that is unknown. */
   inFlight: number | null;
@@ -46,7 +48,10 @@ export interface NoKill {
     | 'gc_may_free' // … or may do so
     | 'not_rising'
     | 'limit_not_near'
-    | 'rise_too_short'; // for a forecast
+    | 'rise_too_short' // for a forecast
+    | 'work_in_flight' // it grows on; ending it now breaks work
+    | 'kubelet_delays' // … costs a long wait for the restart
+    | 'not_its_turn'; // among the replicas
 }
 
 /** `open` where that is undecided at the moment. */
@@ -105,7 +110,7 @@ export class ForeseenKill {
   /** @param begun the agent is being drained for it already */
   judge(input: KillInput, begun: boolean): KillVerdict {
     const { nowMs, secondsToLimit, risingSeconds, collections, inFlight } = input;
-    const futile = collections === 'useless' || collections === 'impossible';
+    const futile = isFutile(collections);
     this.#futileSinceMs = futile ? (this.#futileSinceMs ?? nowMs) : null;
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
     // the turns begin with growth that is believed: where usage is flat, nobody has to be ended, however high
@@ -125,9 +130,9 @@ export class ForeseenKill {
     const next = secondsToLimit <= lastMoment(inFlight);
     if (secondsToLimit > risingSeconds * (next ? BELIEVED_NEXT : BELIEVED) * (begun ? BEGUN_FACTOR : 1))
       return no('rise_too_short');
-    if (!futile || nowMs - (this.#futileSinceMs ?? nowMs) < (begun ? 0 : FUTILE_MS))
+    if (!isFutile(collections) || nowMs - (this.#futileSinceMs ?? nowMs) < (begun ? 0 : FUTILE_MS))
       return { ...no('gc_may_free'), open: true };
-    return { kill: true, reason: { secondsToLimit, collections, inFlight } };
+    return { kill: true, reason: { secondsToLimit, grownSeconds: null, collections, inFlight } };
   }
 
   /** How far ahead a kill is acted upon, in seconds. */
@@ -175,6 +180,10 @@ function lastMoment(inFlight: number | null): number {
   return inFlight === 0 ? MARGIN_SECONDS : DRAIN_SECONDS + MARGIN_SECONDS;
 }
 
-function no(code: NoKill['code']): { kill: false; why: NoKill } {
+export function isFutile(collections: CollectionState): collections is FutileGc {
+  return collections === 'useless' || collections === 'impossible';
+}
+
+export function no(code: NoKill['code']): { kill: false; why: NoKill } {
   return { kill: false, why: { code } };
 }

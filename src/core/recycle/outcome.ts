@@ -27,6 +27,7 @@ export type RecycleEnd =
   | { code: 'sigterm_not_sent'; message: string }
   | { code: 'not_judged' } // the state of the agent is unknown
   | { code: 'port_closed' } // it is shutting down already
+  | { code: 'work_goes_on' } // and SIGTERM would break it
   | { code: 'called_off'; message: string };
 
 /** What an end counts as. */
@@ -38,6 +39,7 @@ export const RESULTS: Readonly<Record<RecycleEnd['code'], RecycleResult>> = {
   sigterm_not_sent: 'refused',
   not_judged: 'cancelled',
   port_closed: 'cancelled',
+  work_goes_on: 'cancelled',
   called_off: 'cancelled',
 };
 
@@ -47,6 +49,10 @@ export interface RecycleWork {
   inFlight(): Promise<number | null>;
   /** Whether the kill is imminent: work in flight is lost in any case, SIGTERM may still save the rest. */
   urgent(): boolean;
+  /** Whether SIGTERM may be sent with work in flight: the agent handles it, and the kill comes before that ends. */
+  mayBreak(): boolean;
+  /** Since when the agent is un-ready; `null` where it is ready, monotonic milliseconds. */
+  closedMs(): number | null;
   /** Whether it is going to be killed otherwise, as of now: without that SIGTERM is not sent. */
   needed(): boolean;
   /** Whether `needed` has a recent answer; without one the recycle is cancelled. */

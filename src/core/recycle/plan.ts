@@ -1,5 +1,6 @@
 import { atLeast, type Thresholds } from '../pressure/level.ts';
 import { type NeedsMore, RecycleBudget, type Spent } from './budget.ts';
+import { CostlessMoment } from './costless-moment.ts';
 import {
   type ForeseenEnd,
   ForeseenKill,
@@ -7,6 +8,7 @@ import {
   type KillVerdict,
   type NoKill,
 } from './foreseen-kill.ts';
+import { KeptGrowth } from './kept-growth.ts';
 
 export type RecycleMode = 'auto' | 'on' | 'off';
 
@@ -14,6 +16,12 @@ export type RecycleMode = 'auto' | 'on' | 'off';
 export interface RecycleInput extends KillInput {
   /** Whether it is proven that the process that would get SIGTERM handles it. */
   handlesSigterm: boolean;
+  /** New work is admitted. */
+  ready: boolean;
+  /** Unreclaimable bytes of the container, whichever limit is the nearer one. */
+  usedBytes: number;
+  /** CPU use in cores; `null` where that is unknown. */
+  cpuCores: number | null;
 }
 
 /** Why the agent is not ended although it is going to be killed. */
@@ -23,7 +31,7 @@ export type RecycleBar =
         | 'switched_off'
         | 'no_restart_policy'
         | 'restart_policy_unknown'
-        | 'no_sigterm_handler' // none is known
+        | 'no_sigterm_handler' // none is known, and work is in flight
         | 'sigterm_sent' // in this life
         | 'sigterm_not_sent'; // it cannot be
     }
@@ -45,6 +53,8 @@ export interface RecyclePlanOptions {
   thresholds: Thresholds;
   /** This replica's turn among those of its workload, 0…1; `null` where it is the only one. */
   turn: number | null;
+  /** kubelet starts the agent again, each time after a longer wait. */
+  kubelet: boolean;
 }
 
 /**
@@ -54,18 +64,28 @@ export interface RecyclePlanOptions {
 export class RecyclePlan {
   readonly #options: RecyclePlanOptions;
   readonly #kill: ForeseenKill;
+  readonly #moment: CostlessMoment;
+  readonly #kept = new KeptGrowth();
   readonly #budget = new RecycleBudget();
   #bars: RecycleBar | undefined;
+  /** It is un-ready, and about to be ended once it is drained and GC has freed nothing. */
+  #awaits = false;
+  /** Use rises to the limit at the moment. */
+  #rises = false;
 
   constructor(options: RecyclePlanOptions) {
     this.#options = options;
     this.#kill = new ForeseenKill(options.thresholds, options.turn);
+    this.#moment = new CostlessMoment(options.thresholds, options.turn);
   }
 
   /** Another life of the agent begins. */
   born(nowMs: number): void {
     this.#budget.born(nowMs);
     this.#kill.born();
+    this.#moment.born();
+    this.#awaits = false;
+    this.#kept.reset();
     this.#bars = undefined;
   }
 
@@ -85,15 +105,19 @@ export class RecyclePlan {
     return this.#budget.needsMore;
   }
 
-  /** How long kubelet may wait before it starts the agent again if it ends now, in seconds. */
+  /** How long kubelet may wait before it starts the agent again if it ends now, in seconds; 0 where somebody else does. */
   kubeletWaitSeconds(nowMs: number): number {
-    return this.#budget.kubeletWaitSeconds(nowMs);
+    return this.#options.kubelet ? this.#budget.kubeletWaitSeconds(nowMs) : 0;
+  }
+
+  /** Whether an agent that is un-ready stays so: it is about to be ended, once it is drained and GC has freed nothing. */
+  get awaits(): boolean {
+    return this.#awaits;
   }
 
   /** To be asked at each judged reading, except while the agent is being ended. */
   decide(input: RecycleInput): RecycleDecision {
-    this.#budget.follow(input, atLeast(input.level, 'shedding'));
-    const verdict = this.#kill.judge(input, false);
+    const verdict = this.#judge(input, false);
     if (!verdict.kill) return { recycle: false, why: verdict.why, foreseen: false };
     const why = this.#barred(input);
     return why === undefined
@@ -103,8 +127,32 @@ export class RecyclePlan {
 
   /** To be asked at each judged reading while the agent is drained: whether it still has to end. */
   reconsider(input: RecycleInput): KillVerdict {
+    return this.#judge(input, true);
+  }
+
+  /** Whether SIGTERM may be sent with work in flight: to one that handles it, before a kill that is near. */
+  mayBreak(input: RecycleInput): boolean {
+    return (input.handlesSigterm || this.#options.mode === 'on') && this.#rises;
+  }
+
+  #judge(input: RecycleInput, begun: boolean): KillVerdict {
+    const { nowMs, heldBytes, limitBytes, freeHeapBytes, collections } = input;
     this.#budget.follow(input, atLeast(input.level, 'shedding'));
-    return this.#kill.judge(input, true);
+    this.#kept.add(input);
+    const kill = this.#kill.judge(input, begun);
+    this.#rises = kill.kill;
+    const growth = this.#kept.lasting({
+      limitBytes,
+      leftBytes: limitBytes - heldBytes + freeHeapBytes,
+      collected: collections === 'useless',
+    });
+    const waitSeconds = this.kubeletWaitSeconds(nowMs);
+    const forgetsSeconds = this.#budget.kubeletForgetsSeconds(nowMs);
+    const moment = this.#moment.judge({ ...input, growth, kubelet: { waitSeconds, forgetsSeconds } }, begun);
+    const waits = !moment.kill && (moment.open === true || moment.why.code === 'work_in_flight');
+    this.#awaits = waits && growth !== null && !input.ready && this.#barred(input) === undefined;
+    if (kill.kill || (!moment.kill && !growth)) return kill;
+    return moment;
   }
 
   /** Why not, although it is going to be killed. */
@@ -113,7 +161,8 @@ export class RecyclePlan {
     if (mode === 'off') return { code: 'switched_off' };
     if (restarted === false) return { code: 'no_restart_policy' };
     if (mode === 'auto' && restarted === null) return { code: 'restart_policy_unknown' };
-    if (mode === 'auto' && !input.handlesSigterm) return { code: 'no_sigterm_handler' };
+    // what is in flight then is lost by the kill alone; with nothing in flight SIGTERM loses no more than the kill does
+    if (mode === 'auto' && !input.handlesSigterm && input.inFlight !== 0) return { code: 'no_sigterm_handler' };
     return this.#bars ?? this.#budget.barred(input);
   }
 }

@@ -44,17 +44,20 @@ const WHY_NOT: Readonly<Record<Plain, string>> = {
   not_rising: 'usage does not rise',
   limit_not_near: 'the limit is not near',
   rise_too_short: 'the rise is too short for a forecast',
+  work_in_flight: 'memory grows on, and work is in flight',
+  kubelet_delays: 'memory grows on, and the kubelet would delay the restart (CrashLoopBackOff)',
+  not_its_turn: 'memory grows on, and fuller replicas come first',
   switched_off: 'recycle is off',
   no_restart_policy: 'there is no restart policy',
   restart_policy_unknown: 'the restart policy is unknown',
-  no_sigterm_handler: 'no SIGTERM handler is known, so the agent would not end gracefully',
+  no_sigterm_handler: 'no SIGTERM handler is known, so the work in flight would not end',
   sigterm_sent: 'SIGTERM was already sent',
   sigterm_not_sent: 'SIGTERM could not be sent',
   just_started: 'the agent has just started',
 };
 
 /** Why the agent is ended gracefully. */
-export function describeKill({ secondsToLimit, collections, inFlight }: ForeseenEnd): string {
+export function describeKill({ secondsToLimit, grownSeconds, collections, inFlight }: ForeseenEnd): string {
   const futile = { useless: 'GC frees nothing', impossible: 'GC is impossible' }[collections];
   const flight =
     inFlight === null
@@ -62,7 +65,12 @@ export function describeKill({ secondsToLimit, collections, inFlight }: Foreseen
       : inFlight === 0
         ? 'nothing is in flight'
         : `${inFlight} in flight`;
-  return `usage still rises and reaches the limit in about ${formatSeconds(secondsToLimit)}; ${futile}; ${flight}`;
+  const limit = `the limit in about ${formatSeconds(secondsToLimit)}`;
+  const growth =
+    grownSeconds === null
+      ? `usage still rises and reaches ${limit}`
+      : `usage has grown for ${formatSeconds(grownSeconds)}, pauses apart, and reaches ${limit} of more work`;
+  return `${growth}; ${futile}; ${flight}`;
 }
 
 /** How it ended, in one sentence. */
@@ -90,6 +98,8 @@ function describeEnd(end: RecycleOutcome['end']): string {
       return 'cancelled: the state of the agent is unknown';
     case 'port_closed':
       return 'cancelled: the agent closed its port and is already shutting down';
+    case 'work_goes_on':
+      return 'cancelled: work in flight goes on, and SIGTERM would break it';
     case 'called_off':
       return `cancelled: ${end.message}`;
   }

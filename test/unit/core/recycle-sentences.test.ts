@@ -16,6 +16,9 @@ golden('recycle', () => {
     { code: 'not_rising' },
     { code: 'limit_not_near' },
     { code: 'rise_too_short' },
+    { code: 'work_in_flight' },
+    { code: 'kubelet_delays' },
+    { code: 'not_its_turn' },
     { code: 'switched_off' },
     { code: 'no_restart_policy' },
     { code: 'restart_policy_unknown' },
@@ -38,6 +41,7 @@ golden('recycle', () => {
     { code: 'sigterm_not_sent', message: 'kill EPERM' },
     { code: 'not_judged' },
     { code: 'port_closed' },
+    { code: 'work_goes_on' },
     { code: 'called_off', message: 'GC frees memory' },
   ];
   const outcome = { result: 'ended', endedMs: 120, drainedMs: 1300 } as const;
@@ -47,9 +51,10 @@ golden('recycle', () => {
     { before: null, after: null },
   ];
   return [
-    describeKill({ secondsToLimit: 3, collections: 'useless', inFlight: 2 }),
-    describeKill({ secondsToLimit: 1, collections: 'impossible', inFlight: 0 }),
-    describeKill({ secondsToLimit: 3, collections: 'useless', inFlight: null }),
+    describeKill({ secondsToLimit: 3, grownSeconds: null, collections: 'useless', inFlight: 2 }),
+    describeKill({ secondsToLimit: 1, grownSeconds: null, collections: 'impossible', inFlight: 0 }),
+    describeKill({ secondsToLimit: 3, grownSeconds: 14, collections: 'useless', inFlight: 0 }),
+    describeKill({ secondsToLimit: 3, grownSeconds: null, collections: 'useless', inFlight: null }),
     ...standings.map((standing) => `${standing.code}: ${describeStanding(standing)}`),
     ...ends.map((end) => {
       const inFlight = { before: 2, after: 0 };

@@ -44,6 +44,8 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
       urgent: () => false,
       needed: () => true,
       judged: () => true,
+      mayBreak: () => true,
+      closedMs: () => null,
       ...drain,
     },
     aim: aimSigterm(whom.pid),
@@ -61,6 +63,8 @@ const drained = (drain: Partial<RecycleOptions['drain']>): RecycleOptions['drain
   urgent: () => false,
   needed: () => true,
   judged: () => true,
+  mayBreak: () => true,
+  closedMs: () => null,
   ...drain,
 });
 

@@ -32,6 +32,7 @@ async function watched(connections: SessionDeps['connections']) {
       risingSeconds: 0,
       processes: [],
       pids,
+      cpuCores: null,
       ready: false,
       stuck: false,
     };

@@ -28,6 +28,7 @@ class PlanStory {
       restarted: true,
       thresholds: DEFAULT_OPTIONS,
       turn: null,
+      kubelet: true,
       ...options,
     });
     this.plan.born(this.nowMs);
@@ -47,6 +48,9 @@ class PlanStory {
       inFlight: 2,
       spared: false,
       handlesSigterm: true,
+      ready: ratio < DEFAULT_OPTIONS.shedRatio,
+      usedBytes: ratio * limitBytes,
+      cpuCores: 0.5,
       ...rest,
     };
   }

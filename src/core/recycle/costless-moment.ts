@@ -1,0 +1,109 @@
+import type { Level } from '../model/status.ts';
+import { atLeast, type Thresholds, withoutHold } from '../pressure/level.ts';
+import { isFutile, type KillInput, type KillVerdict, type NoKill, no } from './foreseen-kill.ts';
+import type { LastingGrowth } from './kept-growth.ts';
+
+/** Nothing is in flight when that was seen for so long: while un-ready nothing new comes … */
+const DRAINED_MS = 500;
+/** … and a gap between two requests is no lull. */
+const LULL_MS = 1_000;
+/** So many requests at once, or begun and ended in sight, before growth is taken for theirs: then its rest is that of the work. */
+const LEAST_WORK = 4;
+/** In a lull, growth without a pause so far is believed if it has gone on for so long, and would reach the limit within … */
+const LONG_SECONDS = 60;
+/** … so many seconds of work; else, when the next stretch of work would reach the limit. */
+const AHEAD_SECONDS = 30;
+/** A restart that the kubelet delays for longer than this waits until there is less to lose. */
+const SHORT_WAIT_SECONDS = 10;
+/** GC has to free nothing for so long while the agent serves. */
+const FUTILE_MS = 1_000;
+
+export interface MomentInput
+  extends Pick<
+    KillInput,
+    'nowMs' | 'level' | 'heldBytes' | 'limitBytes' | 'collections' | 'inFlight' | 'spared'
+  > {
+  /** New work is admitted. */
+  ready: boolean;
+  /** `null` where growth does not last. */
+  growth: LastingGrowth | null;
+  /** How long the kubelet would delay the restart, and until it would no longer, in seconds. */
+  kubelet: { waitSeconds: number; forgetsSeconds: number };
+}
+
+/**
+ * Whether now is the moment to end an agent that grows on, as that costs nothing: nothing is in flight, and its growth will
+ * go on when work does. Un-ready and drained, it would be made ready again only to fill up; in a lull, it would be full in the
+ * midst of the next work. An agent that rests although there is work is left alone.
+ */
+export class CostlessMoment {
+  readonly #thresholds: Thresholds;
+  readonly #turn: number;
+  #inFlight: number | null = null;
+  #mostInFlight = 0;
+  #turnover = 0;
+  #quietSinceMs: number | null = null;
+  #futileSinceMs: number | null = null;
+
+  /** @param turn 0…1, this replica's turn among those that fill alike: the later, the fuller it gets before */
+  constructor(thresholds: Thresholds, turn: number | null) {
+    this.#thresholds = thresholds;
+    this.#turn = turn ?? 0;
+  }
+
+  /** Another life of the agent begins. */
+  born(): void {
+    this.#inFlight = null;
+    this.#mostInFlight = 0;
+    this.#turnover = 0;
+    this.#quietSinceMs = null;
+    this.#futileSinceMs = null;
+  }
+
+  /** @param begun the agent is being drained for it already */
+  judge(input: MomentInput, begun: boolean): KillVerdict {
+    const { nowMs, collections, inFlight, growth } = input;
+    this.#follow(input);
+    const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
+    if (input.spared) return no('other_victim');
+    if (collections === 'useful') return no('gc_frees');
+    if (!growth || !atLeast(level, 'warning')) return no('not_rising');
+    const why = begun ? undefined : this.#mayNot(input, growth, level);
+    if (why) return no(why);
+    const futileMs = nowMs - (this.#futileSinceMs ?? nowMs);
+    if (!isFutile(collections) || futileMs < (begun || !input.ready ? 0 : FUTILE_MS))
+      return { ...no('gc_may_free'), open: true };
+    const { secondsToLimit, grownSeconds } = growth;
+    return { kill: true, reason: { secondsToLimit, collections, inFlight, grownSeconds } };
+  }
+
+  /** Why this is not the moment. */
+  #mayNot(input: MomentInput, growth: LastingGrowth, level: Level): NoKill['code'] | undefined {
+    const { nowMs, ready, heldBytes, limitBytes, kubelet } = input;
+    const { warnRatio, shedRatio } = this.#thresholds;
+    const { secondsToLimit, grownSeconds, stretchBytes } = growth;
+    const drained = !ready && atLeast(level, 'shedding');
+    if (this.#mostInFlight + this.#turnover < LEAST_WORK) return 'not_rising';
+    const quietMs = nowMs - (this.#quietSinceMs ?? nowMs);
+    if (quietMs < (drained ? DRAINED_MS : LULL_MS)) return 'work_in_flight';
+    // at critical nothing is left to be served before
+    const long = kubelet.waitSeconds > SHORT_WAIT_SECONDS || kubelet.forgetsSeconds < secondsToLimit;
+    if (kubelet.waitSeconds > 0 && long && level !== 'critical') return 'kubelet_delays';
+    if (drained) return undefined;
+    const near =
+      stretchBytes === null
+        ? grownSeconds >= LONG_SECONDS && secondsToLimit <= AHEAD_SECONDS
+        : limitBytes - heldBytes <= stretchBytes;
+    if (!near) return 'limit_not_near';
+    const fromRatio = warnRatio + this.#turn * (shedRatio - warnRatio);
+    return heldBytes < fromRatio * limitBytes ? 'not_its_turn' : undefined;
+  }
+
+  #follow({ nowMs, inFlight, collections }: MomentInput): void {
+    this.#quietSinceMs = inFlight === 0 ? (this.#quietSinceMs ?? nowMs) : null;
+    if (inFlight !== null && this.#inFlight !== null) this.#turnover += Math.abs(inFlight - this.#inFlight);
+    this.#inFlight = inFlight;
+    this.#mostInFlight = Math.max(this.#mostInFlight, inFlight ?? 0);
+    this.#futileSinceMs = isFutile(collections) ? (this.#futileSinceMs ?? nowMs) : null;
+  }
+}

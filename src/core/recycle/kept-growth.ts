@@ -1,0 +1,181 @@
+/** Use of so long a time is one window; all windows get twice as wide when there are too many. */
+const WINDOW_MS = 3_000;
+const MOST_WINDOWS = 512;
+/** Samples closer than this are one: the lowest counts. */
+const SAMPLE_MS = 250;
+/** A process that starts fills memory for other reasons than its work. */
+const STARTING_MS = 5_000;
+/** Growth in fewer windows than this, weighed by size, is a burst: less than a ramp of 9 s or three steps. */
+const LEAST_WINDOWS = 3;
+/** By less than this share of the limit it has not grown. */
+const LEAST_SHARE = 0.1;
+/** In the later half of its work it grows by this share of what it did in the earlier half at least: else it fills up to a plateau. */
+const STEADY = 0.5;
+/** A window with less than this share of the mean growth of a window is of a pause; one is none. */
+const PAUSE_SHARE = 0.2;
+const PAUSE_WINDOWS = 2;
+/** From this CPU use on, in cores, the agent is at work; less is work in part. More tells of no more: collections and profiles use it, too. */
+const WORKING_CORES = 0.02;
+/** What comes and goes is looked for in so many of the latest windows. */
+const LATEST_WINDOWS = 20;
+
+/** The agent at one moment. */
+export interface KeptSample {
+  /** Monotonic milliseconds. */
+  nowMs: number;
+  /** Unreclaimable bytes. */
+  usedBytes: number;
+  /** Requests in flight; `null` where that is unknown. */
+  inFlight: number | null;
+  /** CPU use in cores; `null` where that is unknown. */
+  cpuCores: number | null;
+}
+
+/** Where the agent stands against its nearer limit. */
+export interface Room {
+  leftBytes: number;
+  limitBytes: number;
+  /** A collection has just freed nothing: what is there is in use. Else as much may be garbage as comes and goes. */
+  collected: boolean;
+}
+
+/** Growth that lasts. */
+export interface LastingGrowth {
+  grownBytes: number;
+  /** For how long it has grown, pauses left out. */
+  grownSeconds: number;
+  /** Until the limit, in seconds of growth. */
+  secondsToLimit: number;
+  /** The most that it has grown by from one pause to the next, with what comes and goes; `null` where it has not gone on after one. */
+  stretchBytes: number | null;
+}
+
+interface Window {
+  endMs: number;
+  /** Done until then. */
+  work: number;
+  /** Kept since. */
+  keptBytes: number;
+  peakBytes: number;
+}
+
+/**
+ * What memory has grown by and never returned since, over a whole life of the agent: a forecast that survives a pause of the
+ * work. Of each window counts what is kept to this day, the lowest use from then on; so garbage, and whatever else comes and
+ * goes, is no growth. Growth lasts where it has come in many windows, at a pace that the work done since has not slowed down,
+ * and by more than what is left to the limit: a rise is believed to go on for as far as it has come.
+ */
+export class KeptGrowth {
+  #windows: Window[] = [];
+  #widthMs = WINDOW_MS;
+  #bornMs: number | null = null;
+  #seenMs = 0;
+  /** Milliseconds at work; nothing in flight is no work. */
+  #work = 0;
+  #sampledMs = 0;
+  #lowest = Number.POSITIVE_INFINITY;
+  #highest = 0;
+
+  /** Another life of the agent begins. */
+  reset(): void {
+    this.#windows = [];
+    this.#widthMs = WINDOW_MS;
+    this.#bornMs = null;
+    this.#work = 0;
+    this.#lowest = Number.POSITIVE_INFINITY;
+    this.#highest = 0;
+  }
+
+  add({ nowMs, usedBytes, inFlight, cpuCores }: KeptSample): void {
+    if (this.#bornMs === null) this.#bornMs = nowMs;
+    else if (inFlight !== 0)
+      this.#work += Math.min(1, (cpuCores ?? 1) / WORKING_CORES) * (nowMs - this.#seenMs);
+    this.#seenMs = nowMs;
+    if (nowMs - this.#bornMs < STARTING_MS) return;
+    this.#lowest = Math.min(this.#lowest, usedBytes);
+    this.#highest = Math.max(this.#highest, usedBytes);
+    if (nowMs - this.#sampledMs < SAMPLE_MS) return;
+    this.#sampledMs = nowMs;
+    this.#keep(nowMs);
+    this.#lowest = usedBytes;
+    this.#highest = usedBytes;
+  }
+
+  /** The growth as of the last sample; `null` where it does not last. */
+  lasting({ leftBytes, limitBytes, collected }: Room): LastingGrowth | null {
+    const windows = this.#windows;
+    const [first, last] = [windows[0], windows.at(-1)];
+    if (!first || !last) return null;
+    const mostBytes = last.keptBytes - (collected ? 0 : this.#comesAndGoes());
+    const grownBytes = mostBytes - first.keptBytes;
+    if (grownBytes < LEAST_SHARE * limitBytes || leftBytes > grownBytes) return null;
+    const halfWork = (first.work + last.work) / 2;
+    let squares = 0;
+    let earlierBytes = 0;
+    let before = first;
+    for (const window of windows) {
+      const rise = Math.min(window.keptBytes, mostBytes) - Math.min(before.keptBytes, mostBytes);
+      squares += rise * rise;
+      if (window.work <= halfWork) earlierBytes += rise;
+      before = window;
+    }
+    const grownSeconds = (this.#widthMs * grownBytes * grownBytes) / squares / 1000;
+    if (grownSeconds * 1000 < LEAST_WINDOWS * WINDOW_MS) return null;
+    if (grownBytes - earlierBytes < STEADY * earlierBytes) return null;
+    const secondsToLimit = (leftBytes / grownBytes) * grownSeconds;
+    const stretch = this.#longestStretch(PAUSE_SHARE * (squares / grownBytes));
+    const stretchBytes = stretch === null ? null : stretch + this.#comesAndGoes();
+    return { grownBytes, grownSeconds, secondsToLimit, stretchBytes };
+  }
+
+  /** The most growth between two pauses; `null` where there is but one stretch. @param restBytes what a window of a pause grows by at most */
+  #longestStretch(restBytes: number): number | null {
+    let [stretches, longestBytes, bytes, pause] = [0, 0, 0, PAUSE_WINDOWS];
+    let before = this.#windows[0]?.keptBytes ?? 0;
+    for (const { keptBytes } of this.#windows) {
+      const rise = keptBytes - before;
+      before = keptBytes;
+      if (rise <= restBytes) {
+        pause++;
+        continue;
+      }
+      if (pause >= PAUSE_WINDOWS) {
+        stretches++;
+        bytes = 0;
+      }
+      pause = 0;
+      bytes += rise;
+      longestBytes = Math.max(longestBytes, bytes);
+    }
+    return stretches < 2 ? null : longestBytes;
+  }
+
+  /** The most that was there lately and is no longer. */
+  #comesAndGoes(): number {
+    const gone = ({ peakBytes, keptBytes }: Window) => peakBytes - keptBytes;
+    return Math.max(0, ...this.#windows.slice(-LATEST_WINDOWS).map(gone));
+  }
+
+  #keep(nowMs: number): void {
+    const windows = this.#windows;
+    const keptBytes = this.#lowest;
+    for (let i = windows.length - 1; i >= 0; i--) {
+      const window = windows[i];
+      if (!window || window.keptBytes <= keptBytes) break;
+      window.keptBytes = keptBytes;
+    }
+    const last = windows.at(-1);
+    const isSame = last && Math.floor(last.endMs / this.#widthMs) === Math.floor(nowMs / this.#widthMs);
+    const peakBytes = Math.max(this.#highest, isSame ? last.peakBytes : 0);
+    const window = { endMs: nowMs, work: this.#work, keptBytes, peakBytes };
+    if (isSame) Object.assign(last, window);
+    else windows.push(window);
+    if (windows.length <= MOST_WINDOWS) return;
+    this.#widthMs *= 2;
+    this.#windows = windows.flatMap((each, i) => (i % 2 === 0 ? [] : [wider(windows[i - 1], each)]));
+  }
+}
+
+function wider(before: Window | undefined, window: Window): Window {
+  return { ...window, peakBytes: Math.max(window.peakBytes, before?.peakBytes ?? 0) };
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { levelAt } from '../../../../src/core/pressure/level.ts';
+import { CostlessMoment, type MomentInput } from '../../../../src/core/recycle/costless-moment.ts';
+import { DEFAULT_OPTIONS } from '../../../support/options.ts';
+
+const MIB = 2 ** 20;
+const LIMIT = 512 * MIB;
+const GROWTH = { grownBytes: 300 * MIB, grownSeconds: 90, secondsToLimit: 20, stretchBytes: null };
+const NO_WAIT = { waitSeconds: 0, forgetsSeconds: 600 };
+
+type State = Partial<MomentInput> & { ratio?: number };
+
+/** What is judged of an agent that has worked in sight, after so many seconds like this. */
+function judged(state: State, { turn = null as number | null, seconds = 3, worked = 4, begun = false } = {}) {
+  const moment = new CostlessMoment(DEFAULT_OPTIONS, turn);
+  const { ratio = 0.86, inFlight: last = 0, ...rest } = state;
+  const at = (nowMs: number, inFlight: number | null): MomentInput => ({
+    ...{ nowMs, inFlight, level: levelAt(ratio, 0, DEFAULT_OPTIONS), heldBytes: ratio * LIMIT, limitBytes: LIMIT },
+    ...{ collections: 'useless', spared: false, ready: ratio < 0.85, growth: GROWTH, kubelet: NO_WAIT },
+    ...rest,
+  });
+  moment.judge({ ...at(0, worked), growth: null }, false);
+  let verdict = moment.judge(at(50, worked), false);
+  for (let ms = 100; ms <= seconds * 1000; ms += 50) verdict = moment.judge(at(ms, last), begun);
+  return verdict.kill ? 'end' : verdict.open ? 'open' : verdict.why.code;
+}
+
+describe('CostlessMoment', () => {
+  it('has come for an agent that grows on, is un-ready and drained', () => {
+    expect(judged({})).toBe('end');
+  });
+
+  it.each<[string, State, string]>([
+    ['rests', { growth: null }, 'not_rising'],
+    ['has work in flight', { inFlight: 1 }, 'work_in_flight'],
+    ['shows no work in flight', { inFlight: null }, 'work_in_flight'],
+    ['has a tool that the kernel would kill first', { spared: true }, 'other_victim'],
+    ['has garbage', { collections: 'useful' }, 'gc_frees'],
+    ['may have garbage', { collections: 'pending' }, 'open'],
+    ['is calm', { ratio: 0.6 }, 'not_rising'],
+  ])('has not come for one that %s', (_, state, code) => {
+    expect(judged(state)).toBe(code);
+  });
+
+  it('has not come where too little work was seen for the growth to be its', () => {
+    expect(judged({}, { worked: 1 })).toBe('not_rising');
+  });
+
+  describe('in a lull', () => {
+    const lull = { ratio: 0.8 };
+    it.each<[string, State, string]>([
+      ['after long growth that reaches the limit soon', lull, 'end'],
+      ['after long growth that leaves time', { ...lull, growth: { ...GROWTH, secondsToLimit: 90 } }, 'limit_not_near'],
+      ['after short growth', { ...lull, growth: { ...GROWTH, grownSeconds: 30 } }, 'limit_not_near'],
+      ['before a stretch that would fill it', { ...lull, growth: { ...GROWTH, stretchBytes: 110 * MIB } }, 'end'],
+      ['before one that would not', { ...lull, growth: { ...GROWTH, stretchBytes: 90 * MIB } }, 'limit_not_near'],
+    ])('%s', (_, state, result) => {
+      expect(judged(state)).toBe(result);
+    });
+
+    it('comes for the fullest replica first', () => {
+      const turns = [0, 0.4, 0.8, 1];
+      const ended = (ratio: number) => turns.filter((turn) => judged({ ratio }, { turn }) === 'end');
+      expect([0.76, 0.8, 0.84].map((ratio) => ended(ratio).length)).toEqual([1, 2, 3]);
+    });
+
+    it('is longer than a gap between two requests', () => {
+      expect(judged(lull, { seconds: 0.9 })).toBe('work_in_flight');
+    });
+  });
+
+  it.each<[string, MomentInput['kubelet'], number, string]>([
+    ['short', { waitSeconds: 10, forgetsSeconds: 600 }, 0.86, 'end'],
+    ['long', { waitSeconds: 40, forgetsSeconds: 600 }, 0.86, 'kubelet_delays'],
+    ['soon forgotten', { waitSeconds: 10, forgetsSeconds: 15 }, 0.86, 'kubelet_delays'],
+    ['long, at critical', { waitSeconds: 40, forgetsSeconds: 600 }, 0.93, 'end'],
+  ])('counts a delay of the kubelet that is %s', (_, kubelet, ratio, result) => {
+    expect(judged({ ratio, kubelet })).toBe(result);
+  });
+
+  it('stays for one that is being drained, until growth has ended or garbage was found', () => {
+    expect(judged({ inFlight: 1 }, { begun: true })).toBe('end');
+    expect(judged({ growth: null }, { begun: true })).toBe('not_rising');
+    expect(judged({ collections: 'useful' }, { begun: true })).toBe('gc_frees');
+  });
+});

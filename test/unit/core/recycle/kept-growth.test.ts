@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { KeptGrowth, type LastingGrowth } from '../../../../src/core/recycle/kept-growth.ts';
+
+const MIB = 2 ** 20;
+const LIMIT_MIB = 512;
+
+interface At {
+  mib: number;
+  inFlight?: number | null;
+  cpuCores?: number | null;
+}
+
+/** What is known of the growth after so many seconds of such a life. */
+function after(seconds: number, at: (second: number) => At, collected = true): LastingGrowth | null {
+  const kept = new KeptGrowth();
+  let last = 0;
+  for (let ms = 0; ms <= seconds * 1000; ms += 100) {
+    const { mib, inFlight = 2, cpuCores = 0.5 } = at(ms / 1000);
+    last = mib;
+    kept.add({ nowMs: 1e6 + ms, usedBytes: mib * MIB, inFlight, cpuCores });
+  }
+  return kept.lasting({ leftBytes: (LIMIT_MIB - last) * MIB, limitBytes: LIMIT_MIB * MIB, collected });
+}
+
+/** From 100 MiB by so many a second until then. */
+const ramp = (mibPerSecond: number, until: number) => (second: number) =>
+  100 + mibPerSecond * Math.min(second, until);
+
+describe('KeptGrowth', () => {
+  it('lasts where memory has grown evenly, and tells how long that leaves', () => {
+    const growth = after(35, (second) => ({ mib: ramp(10, 99)(second) }));
+    expect(growth?.grownSeconds).toBeCloseTo(30, -1);
+    expect(growth?.secondsToLimit).toBeCloseTo(6.2, 0);
+  });
+
+  it.each([
+    ['nothing is in flight', { inFlight: 0 }],
+    ['no CPU is used', { inFlight: null, cpuCores: 0 }],
+  ])('survives a rest of any length while %s', (_, idle) => {
+    const growing = ramp(10, 35);
+    const growth = after(600, (second) => ({ mib: growing(second), ...(second > 35 ? idle : {}) }));
+    expect(growth?.secondsToLimit).toBeCloseTo(6.2, 0);
+  });
+
+  it('ends with a rest while work goes on', () => {
+    expect(after(40, (second) => ({ mib: ramp(10, 35)(second) }))).not.toBeNull();
+    expect(after(60, (second) => ({ mib: ramp(10, 35)(second) }))).toBeNull();
+  });
+
+  it('is none of a burst, however much it leaves', () => {
+    const burst = (second: number) => 100 + 340 * Math.min(1, Math.max(0, (second - 20) / 5));
+    expect(after(30, (second) => ({ mib: burst(second), inFlight: second > 25 ? 0 : 2 }))).toBeNull();
+  });
+
+  it('is none of what the process fills while it starts', () => {
+    expect(after(60, (second) => ({ mib: Math.min(440, 100 * second) }))).toBeNull();
+  });
+
+  it('is none while more is left than it has grown by', () => {
+    expect(after(15, (second) => ({ mib: ramp(10, 99)(second) }))).toBeNull();
+  });
+
+  it('is none of a cache that fills ever more slowly', () => {
+    expect(after(120, (second) => ({ mib: 100 + 350 * (1 - Math.exp(-second / 30)) }))).toBeNull();
+  });
+
+  it.each([true, false])('is none of garbage, collected from outside: %s', (collected) => {
+    const tooth = (second: number) => 150 + 270 * ((second % 20) / 20);
+    expect(after(198, (second) => ({ mib: collected ? 150 : tooth(second) }), collected)).toBeNull();
+  });
+
+  it('tells the growth of the largest stretch between two pauses, once it has gone on after one', () => {
+    const step = (second: number) => 100 + 80 * Math.floor(second / 20) + 80 * Math.min(1, (second % 20) / 4);
+    expect(after(35, (second) => ({ mib: step(second) }))?.stretchBytes ?? null).toBeNull();
+    const stretchMib = (after(79, (second) => ({ mib: step(second) }))?.stretchBytes ?? 0) / MIB;
+    expect(Math.abs(stretchMib - 80)).toBeLessThan(10);
+  });
+
+  it('holds a long life in bounded memory, at the same pace', () => {
+    const growth = after(4000, (second) => ({ mib: 100 + 0.09 * second }));
+    expect(growth?.grownSeconds).toBeCloseTo(4000, -3);
+    expect(growth?.secondsToLimit).toBeCloseTo(578, -2);
+  });
+
+  it('knows nothing of the life before', () => {
+    const kept = new KeptGrowth();
+    for (let ms = 0; ms <= 35_000; ms += 250)
+      kept.add({ nowMs: ms, usedBytes: ramp(10, 99)(ms / 1000) * MIB, inFlight: 2, cpuCores: 0.5 });
+    kept.reset();
+    const room = { leftBytes: 60 * MIB, limitBytes: LIMIT_MIB * MIB, collected: true };
+    expect(kept.lasting(room)).toBeNull();
+  });
+});
