@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeAgent } from '../support/fake-agent.ts';
-import { drawn, KINDS, live } from '../support/recycle-draws.ts';
+import { drawn, type KINDS, live } from '../support/recycle-draws.ts';
 import { type Story, type StorySetup, startStory } from '../support/story.ts';
 
 const SIGTERM = ['SIGTERM to 7'];

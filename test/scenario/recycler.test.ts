@@ -37,7 +37,7 @@ describe('an agent that grows until it would be killed', () => {
     const { story, grow } = await growing();
     const [agent] = [story.agent];
     story.restarts(new FakeAgent(8));
-    expect(await grow(60, recycling(story))).toBe(true);
+    expect(await grow(60, () => !story.judge.ready)).toBe(true);
     const closedMs = story.clock.now();
     expect(await grow(60, () => agent.signals.length > 0)).toBe(true);
     expect(story.clock.now() - closedMs, 'a balancer needs a second to notice').toBeGreaterThanOrEqual(1200);
@@ -125,7 +125,7 @@ describe('an agent that grows until it would be killed', () => {
     story.agent.inFlight = 2;
     await grow(120, recycling(story));
     expect(story.view.status()).toMatchObject({ recycling: true, ready: false });
-    await grow(3);
+    await grow(2);
     expect(story.agent.signals).toEqual([]);
     story.agent.inFlight = 0;
     await grow(1);
@@ -406,9 +406,10 @@ describe('no recycle', () => {
     ['nothing proves that it does', 'go', 7, true],
     ['another process than the one that was asked would get it', 'node', 8, true],
     ['it cannot be told who would get it', 'node', null, true],
-  ] as const)('where %s', async (_, runtime, target, handles) => {
+  ] as const)('with work in flight, where %s', async (_, runtime, target, handles) => {
     const agent = new FakeAgent(7, runtime);
     agent.handlesSigterm = false;
+    agent.inFlight = 2;
     const story = startStory({ agent });
     story.sigtermTarget = () => target;
     story.prepare = (client) => {

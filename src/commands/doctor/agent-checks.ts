@@ -85,9 +85,9 @@ function ending(
   if (handles !== null)
     return handles
       ? pass('it handles SIGTERM')
-      : fail(
+      : warn(
           'no_sigterm_handler',
-          'no SIGTERM handler is known',
+          'no SIGTERM handler is known: it is recycled only while nothing is in flight',
           'handle SIGTERM in the agent, or set --recycle on',
         );
   // Node itself catches it in every program: SigCgt tells nothing
@@ -97,9 +97,9 @@ function ending(
         'the guardian asks the program for a SIGTERM handler at run time',
         'if it has none: handle SIGTERM in the agent, or set --recycle on',
       )
-    : fail(
+    : warn(
         'cannot_be_asked',
-        'the guardian cannot ask the program for a SIGTERM handler',
+        'the guardian cannot ask the program for a SIGTERM handler: it is recycled only while nothing is in flight',
         'see garbage collection, or set --recycle on',
       );
 }

@@ -1,4 +1,4 @@
-/** Use of so long a time is one window; all windows get twice as wide when there are too many. */
+/** Use of so long a time is one window; when there are too many, the older half of them becomes twice as wide. */
 const WINDOW_MS = 3_000;
 const MOST_WINDOWS = 512;
 /** Samples closer than this are one: the lowest counts. */
@@ -67,7 +67,6 @@ interface Window {
  */
 export class KeptGrowth {
   #windows: Window[] = [];
-  #widthMs = WINDOW_MS;
   #bornMs: number | null = null;
   #seenMs = 0;
   /** Milliseconds at work; nothing in flight is no work. */
@@ -79,7 +78,6 @@ export class KeptGrowth {
   /** Another life of the agent begins. */
   reset(): void {
     this.#windows = [];
-    this.#widthMs = WINDOW_MS;
     this.#bornMs = null;
     this.#work = 0;
     this.#lowest = Number.POSITIVE_INFINITY;
@@ -110,17 +108,17 @@ export class KeptGrowth {
     const grownBytes = mostBytes - first.keptBytes;
     if (grownBytes < LEAST_SHARE * limitBytes || leftBytes > grownBytes) return null;
     const halfWork = (first.work + last.work) / 2;
-    let squares = 0;
-    let earlierBytes = 0;
+    let [squares, perSecond, earlierBytes] = [0, 0, 0];
     let before = first;
     for (const window of windows) {
       const rise = Math.min(window.keptBytes, mostBytes) - Math.min(before.keptBytes, mostBytes);
       squares += rise * rise;
+      perSecond += (1000 * rise * rise) / Math.max(WINDOW_MS, window.endMs - before.endMs);
       if (window.work <= halfWork) earlierBytes += rise;
       before = window;
     }
-    const grownSeconds = (this.#widthMs * grownBytes * grownBytes) / squares / 1000;
-    if (grownSeconds * 1000 < LEAST_WINDOWS * WINDOW_MS) return null;
+    if (grownBytes * grownBytes < LEAST_WINDOWS * squares) return null;
+    const grownSeconds = (grownBytes * grownBytes) / perSecond;
     if (grownBytes - earlierBytes < STEADY * earlierBytes) return null;
     const secondsToLimit = (leftBytes / grownBytes) * grownSeconds;
     const stretch = this.#longestStretch(PAUSE_SHARE * (squares / grownBytes));
@@ -165,14 +163,15 @@ export class KeptGrowth {
       window.keptBytes = keptBytes;
     }
     const last = windows.at(-1);
-    const isSame = last && Math.floor(last.endMs / this.#widthMs) === Math.floor(nowMs / this.#widthMs);
+    const isSame = last && Math.floor(last.endMs / WINDOW_MS) === Math.floor(nowMs / WINDOW_MS);
     const peakBytes = Math.max(this.#highest, isSame ? last.peakBytes : 0);
     const window = { endMs: nowMs, work: this.#work, keptBytes, peakBytes };
     if (isSame) Object.assign(last, window);
     else windows.push(window);
     if (windows.length <= MOST_WINDOWS) return;
-    this.#widthMs *= 2;
-    this.#windows = windows.flatMap((each, i) => (i % 2 === 0 ? [] : [wider(windows[i - 1], each)]));
+    const older = windows.slice(0, MOST_WINDOWS / 2);
+    const wide = older.flatMap((each, i) => (i % 2 === 0 ? [] : [wider(older[i - 1], each)]));
+    this.#windows = [...wide, ...windows.slice(older.length)];
   }
 }
 

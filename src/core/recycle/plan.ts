@@ -162,7 +162,8 @@ export class RecyclePlan {
     if (restarted === false) return { code: 'no_restart_policy' };
     if (mode === 'auto' && restarted === null) return { code: 'restart_policy_unknown' };
     // what is in flight then is lost by the kill alone; with nothing in flight SIGTERM loses no more than the kill does
-    if (mode === 'auto' && !input.handlesSigterm && input.inFlight !== 0) return { code: 'no_sigterm_handler' };
+    if (mode === 'auto' && !input.handlesSigterm && input.inFlight !== 0)
+      return { code: 'no_sigterm_handler' };
     return this.#bars ?? this.#budget.barred(input);
   }
 }

@@ -15,7 +15,13 @@ function judged(state: State, { turn = null as number | null, seconds = 3, worke
   const moment = new CostlessMoment(DEFAULT_OPTIONS, turn);
   const { ratio = 0.86, inFlight: last = 0, ...rest } = state;
   const at = (nowMs: number, inFlight: number | null): MomentInput => ({
-    ...{ nowMs, inFlight, level: levelAt(ratio, 0, DEFAULT_OPTIONS), heldBytes: ratio * LIMIT, limitBytes: LIMIT },
+    ...{
+      nowMs,
+      inFlight,
+      level: levelAt(ratio, 0, DEFAULT_OPTIONS),
+      heldBytes: ratio * LIMIT,
+      limitBytes: LIMIT,
+    },
     ...{ collections: 'useless', spared: false, ready: ratio < 0.85, growth: GROWTH, kubelet: NO_WAIT },
     ...rest,
   });
@@ -50,10 +56,22 @@ describe('CostlessMoment', () => {
     const lull = { ratio: 0.8 };
     it.each<[string, State, string]>([
       ['after long growth that reaches the limit soon', lull, 'end'],
-      ['after long growth that leaves time', { ...lull, growth: { ...GROWTH, secondsToLimit: 90 } }, 'limit_not_near'],
+      [
+        'after long growth that leaves time',
+        { ...lull, growth: { ...GROWTH, secondsToLimit: 90 } },
+        'limit_not_near',
+      ],
       ['after short growth', { ...lull, growth: { ...GROWTH, grownSeconds: 30 } }, 'limit_not_near'],
-      ['before a stretch that would fill it', { ...lull, growth: { ...GROWTH, stretchBytes: 110 * MIB } }, 'end'],
-      ['before one that would not', { ...lull, growth: { ...GROWTH, stretchBytes: 90 * MIB } }, 'limit_not_near'],
+      [
+        'before a stretch that would fill it',
+        { ...lull, growth: { ...GROWTH, stretchBytes: 110 * MIB } },
+        'end',
+      ],
+      [
+        'before one that would not',
+        { ...lull, growth: { ...GROWTH, stretchBytes: 90 * MIB } },
+        'limit_not_near',
+      ],
     ])('%s', (_, state, result) => {
       expect(judged(state)).toBe(result);
     });

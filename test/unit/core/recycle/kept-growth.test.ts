@@ -52,6 +52,10 @@ describe('KeptGrowth', () => {
     expect(after(30, (second) => ({ mib: burst(second), inFlight: second > 25 ? 0 : 2 }))).toBeNull();
   });
 
+  it('is none of a burst after a long rest, however old the agent is', () => {
+    expect(after(3000, (second) => ({ mib: second < 2980 ? 100 : 450 }))).toBeNull();
+  });
+
   it('is none of what the process fills while it starts', () => {
     expect(after(60, (second) => ({ mib: Math.min(440, 100 * second) }))).toBeNull();
   });
