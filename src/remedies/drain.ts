@@ -10,7 +10,6 @@ import {
   type RecycleWork,
   type Recycling,
 } from '../core/recycle/outcome.ts';
-import { type Count, isEnding } from '../core/recycle/work-ends.ts';
 
 export interface RecycleOptions {
   drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'closedMs'> & {
@@ -46,8 +45,7 @@ const NOTICED_MS = 1300;
 const HANDED_OVER_MS = 2000;
 
 /**
- * Ends the agent in order: waits until no work is in flight, for as long as that makes headway and the kill is not near, sends
- * SIGTERM once, and waits for the end. No SIGTERM at a moment when it is not needed, nor with work in flight where that would
+ * Ends the agent in order: waits until no work is in flight, at most until the kill is near or its time is over, sends SIGTERM once, and waits for the end. No SIGTERM at a moment when it is not needed, nor with work in flight where that would
  * break it, nor to an agent that ends already: it has closed its port. Never SIGKILL: what does not end keeps running. That no
  * new work comes is the caller's to see to.
  */
@@ -60,7 +58,6 @@ export function startRecycle(options: RecycleOptions): Recycling {
   let termMs: number | null = null;
   let before: number | null = null;
   let after: number | null = null;
-  const counts: Count[] = [];
   let quiet = 0;
   let closed = 0;
   let goneMs: number | null = null;
@@ -99,7 +96,6 @@ export function startRecycle(options: RecycleOptions): Recycling {
         looking = false;
         if (step !== 'draining') return;
         if (first) before = count;
-        if (count !== null) counts.push({ atMs: clock.now(), count });
         after = count;
         quiet = count === 0 ? quiet + 1 : 0;
         closed = before !== null && count === null ? closed + 1 : 0;
@@ -118,8 +114,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     enter('terminating');
   };
   const drained = (now: number) => quiet >= QUIET_LOOKS && now - (drain.closedMs() ?? startMs) >= NOTICED_MS;
-  const waitsInVain = (now: number) =>
-    now - startMs >= maxMs || drain.urgent() || !isEnding(counts, now, maxMs - (now - startMs));
+  const late = (now: number) => now - startMs >= maxMs || drain.urgent();
   const poll = () => {
     const now = clock.now();
     if (termMs !== null && goneMs === null && !options.aim.there()) goneMs = now;
@@ -129,7 +124,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     } else if (termMs === null) {
       if (!drain.judged()) done({ code: 'not_judged' });
       else if (closed >= QUIET_LOOKS) done({ code: 'port_closed' });
-      else if ((drained(now) || (waitsInVain(now) && drain.mayBreak())) && drain.needed()) terminate();
+      else if ((drained(now) || (late(now) && drain.mayBreak())) && drain.needed()) terminate();
       else if (now - startMs >= maxMs && !drain.mayBreak()) done({ code: 'work_goes_on' });
       else look();
     } else if (goneMs !== null) {

@@ -125,7 +125,7 @@ describe('an agent that grows until it would be killed', () => {
     story.agent.inFlight = 2;
     await grow(120, recycling(story));
     expect(story.view.status()).toMatchObject({ recycling: true, ready: false });
-    await grow(2);
+    await grow(3);
     expect(story.agent.signals).toEqual([]);
     story.agent.inFlight = 0;
     await grow(1);

@@ -34,7 +34,7 @@ export interface MomentInput
 /**
  * Whether now is the moment to end an agent that grows on, as that costs nothing: nothing is in flight, and its growth will
  * go on when work does. Un-ready and drained, it would be made ready again only to fill up; in a lull, it would be full in the
- * midst of the next work. An agent that rests although there is work is left alone.
+ * midst of the next work. An agent that rests although there is work is not ended.
  */
 export class CostlessMoment {
   readonly #thresholds: Thresholds;

@@ -11,7 +11,7 @@ interface At {
 }
 
 /** What is known of the growth after so many seconds of such a life. */
-function after(seconds: number, at: (second: number) => At, collected = true): LastingGrowth | null {
+function grownAfter(seconds: number, at: (second: number) => At, collected = true): LastingGrowth | null {
   const kept = new KeptGrowth();
   let last = 0;
   for (let ms = 0; ms <= seconds * 1000; ms += 100) {
@@ -28,7 +28,7 @@ const ramp = (mibPerSecond: number, until: number) => (second: number) =>
 
 describe('KeptGrowth', () => {
   it('lasts where memory has grown evenly, and tells how long that leaves', () => {
-    const growth = after(35, (second) => ({ mib: ramp(10, 99)(second) }));
+    const growth = grownAfter(35, (second) => ({ mib: ramp(10, 99)(second) }));
     expect(growth?.grownSeconds).toBeCloseTo(30, -1);
     expect(growth?.secondsToLimit).toBeCloseTo(6.2, 0);
   });
@@ -38,50 +38,50 @@ describe('KeptGrowth', () => {
     ['no CPU is used', { inFlight: null, cpuCores: 0 }],
   ])('survives a rest of any length while %s', (_, idle) => {
     const growing = ramp(10, 35);
-    const growth = after(600, (second) => ({ mib: growing(second), ...(second > 35 ? idle : {}) }));
+    const growth = grownAfter(600, (second) => ({ mib: growing(second), ...(second > 35 ? idle : {}) }));
     expect(growth?.secondsToLimit).toBeCloseTo(6.2, 0);
   });
 
   it('ends with a rest while work goes on', () => {
-    expect(after(40, (second) => ({ mib: ramp(10, 35)(second) }))).not.toBeNull();
-    expect(after(60, (second) => ({ mib: ramp(10, 35)(second) }))).toBeNull();
+    expect(grownAfter(40, (second) => ({ mib: ramp(10, 35)(second) }))).not.toBeNull();
+    expect(grownAfter(60, (second) => ({ mib: ramp(10, 35)(second) }))).toBeNull();
   });
 
   it('is none of a burst, however much it leaves', () => {
     const burst = (second: number) => 100 + 340 * Math.min(1, Math.max(0, (second - 20) / 5));
-    expect(after(30, (second) => ({ mib: burst(second), inFlight: second > 25 ? 0 : 2 }))).toBeNull();
+    expect(grownAfter(30, (second) => ({ mib: burst(second), inFlight: second > 25 ? 0 : 2 }))).toBeNull();
   });
 
   it('is none of a burst after a long rest, however old the agent is', () => {
-    expect(after(3000, (second) => ({ mib: second < 2980 ? 100 : 450 }))).toBeNull();
+    expect(grownAfter(3000, (second) => ({ mib: second < 2980 ? 100 : 450 }))).toBeNull();
   });
 
   it('is none of what the process fills while it starts', () => {
-    expect(after(60, (second) => ({ mib: Math.min(440, 100 * second) }))).toBeNull();
+    expect(grownAfter(60, (second) => ({ mib: Math.min(440, 100 * second) }))).toBeNull();
   });
 
   it('is none while more is left than it has grown by', () => {
-    expect(after(15, (second) => ({ mib: ramp(10, 99)(second) }))).toBeNull();
+    expect(grownAfter(15, (second) => ({ mib: ramp(10, 99)(second) }))).toBeNull();
   });
 
   it('is none of a cache that fills ever more slowly', () => {
-    expect(after(120, (second) => ({ mib: 100 + 350 * (1 - Math.exp(-second / 30)) }))).toBeNull();
+    expect(grownAfter(120, (second) => ({ mib: 100 + 350 * (1 - Math.exp(-second / 30)) }))).toBeNull();
   });
 
   it.each([true, false])('is none of garbage, collected from outside: %s', (collected) => {
     const tooth = (second: number) => 150 + 270 * ((second % 20) / 20);
-    expect(after(198, (second) => ({ mib: collected ? 150 : tooth(second) }), collected)).toBeNull();
+    expect(grownAfter(198, (second) => ({ mib: collected ? 150 : tooth(second) }), collected)).toBeNull();
   });
 
   it('tells the growth of the largest stretch between two pauses, once it has gone on after one', () => {
     const step = (second: number) => 100 + 80 * Math.floor(second / 20) + 80 * Math.min(1, (second % 20) / 4);
-    expect(after(35, (second) => ({ mib: step(second) }))?.stretchBytes ?? null).toBeNull();
-    const stretchMib = (after(79, (second) => ({ mib: step(second) }))?.stretchBytes ?? 0) / MIB;
+    expect(grownAfter(35, (second) => ({ mib: step(second) }))?.stretchBytes ?? null).toBeNull();
+    const stretchMib = (grownAfter(79, (second) => ({ mib: step(second) }))?.stretchBytes ?? 0) / MIB;
     expect(Math.abs(stretchMib - 80)).toBeLessThan(10);
   });
 
   it('holds a long life in bounded memory, at the same pace', () => {
-    const growth = after(4000, (second) => ({ mib: 100 + 0.09 * second }));
+    const growth = grownAfter(4000, (second) => ({ mib: 100 + 0.09 * second }));
     expect(growth?.grownSeconds).toBeCloseTo(4000, -3);
     expect(growth?.secondsToLimit).toBeCloseTo(578, -2);
   });
