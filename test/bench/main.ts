@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { sweepStale } from '../../src/wrap/private-cgroup.ts';
-import { burst } from './parts/burst.ts';
+import { type BurstSetting, burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
 import { events } from './parts/events.ts';
 import { flood } from './parts/flood.ts';
@@ -16,9 +16,11 @@ import { smallest } from './parts/smallest.ts';
 import { start } from './parts/start.ts';
 import { endAll, nodeVersion } from './support/programs.ts';
 
-const PARTS: Readonly<Record<string, [about: string, part: (setting: GoodputSetting) => Promise<void>]>> = {
-  burst: ['503 before the kill, beside a 1 s and a 30 s polling loop', burst],
-  cpu: ['CPU of the idle guardian beside an empty timer', cpu],
+type BenchSetting = GoodputSetting & BurstSetting;
+
+const PARTS: Readonly<Record<string, [about: string, part: (setting: BenchSetting) => Promise<void>]>> = {
+  burst: ['503 before the kill, beside polling loops; from other rests, limits and processes', burst],
+  cpu: ['CPU of the guardian of an agent at rest beside an empty timer of 1 s', cpu],
   memory: ['RSS beside a bare HTTP server', memory],
   smallest: ['smallest memory limit at which /readyz answers in 10 ms', smallest],
   start: ['start to the first /readyz', start],
@@ -48,6 +50,7 @@ ${Object.entries(PARTS)
   --loads N     goodput: only the first N of the 24 loads drawn; 0 lists them
   --load K      goodput: only the load with this index, may be repeated
   --only NAME   goodput: instead of drawn loads this fixed one, may be repeated
+  --full        burst: every rest, limit and number of processes (an hour)
   --contenders A,B  goodput: these alone
   --dist DIR    the build to measure (default: dist of this checkout)
 `;
@@ -64,6 +67,7 @@ const { values, positionals } = parseArgs({
     load: { type: 'string', multiple: true },
     only: { type: 'string', multiple: true },
     contenders: { type: 'string' },
+    full: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 });
@@ -81,7 +85,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
   });
 
 const given = [...(values.node ?? []), process.env['NODE22'] ?? '', process.env['NODE24'] ?? ''];
-const setting: GoodputSetting = {
+const setting: BenchSetting = {
   nodes: [process.execPath, ...new Set(given.filter(Boolean))],
   dist: values.dist ?? `${process.env['BENCH_HOME']}/../../dist`,
   runs: numberOf(values.runs),
@@ -89,6 +93,7 @@ const setting: GoodputSetting = {
   ...(values.seed ? { seed: Number(values.seed) } : {}),
   ...(values.loads ? { loads: Number(values.loads) } : {}),
   ...(values.load ? { load: values.load.map(Number) } : {}),
+  full: values.full ?? false,
   ...(values.only ? { only: values.only } : {}),
   ...(values.contenders ? { contenders: values.contenders.split(',') } : {}),
 };

@@ -1,116 +1,89 @@
-import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { makePrivateCgroup, type PrivateCgroup } from '../../../src/wrap/private-cgroup.ts';
+import { type Burst, type Outcome, runBurst, SHED_RATIO } from '../support/burst-run.ts';
 import { median, quantile, table } from '../support/numbers.ts';
-import { probe, untilReady } from '../support/probe.ts';
-import { launch, launchGuard, launchServer, program, type Setting } from '../support/programs.ts';
-import { CROSSED_MS, GREW_MS, type SamplerData } from '../support/sampled.ts';
+import type { Setting } from '../support/programs.ts';
 
-const LIMIT_BYTES = 512 * 2 ** 20;
-const SHED_RATIO = 0.85;
-const REST_BYTES = LIMIT_BYTES / 2;
-const RUNS = 20;
-const PROBE_EVERY_MS = 1;
+const MIB = 2 ** 20;
 const RATES = [
   ['50 MB/s', 50e6],
   ['500 MB/s', 500e6],
   ['flat out', 0],
 ] as const;
+const HALF: Omit<Burst, 'bytesPerSecond'> = {
+  limitBytes: 512 * MIB,
+  rest: 0.5,
+  processes: 1,
+  pollers: [1000, 30_000],
+};
 const WATCHERS = ['spillway', 'polling 1 s', 'polling 30 s'] as const;
+const RUNS = 20;
 
-interface Outcome {
-  /** From the crossing to the first 503 answered, in milliseconds, by watcher; `undefined` when it came too late or never. */
-  answeredMs: (number | undefined)[];
-  /** From the crossing to the last growth seen, in milliseconds. */
-  leftMs: number;
+/** Flat out: from where, against what, by how many. */
+interface Matrix {
+  rests: readonly number[];
+  limitsMiB: readonly number[];
+  processes: readonly number[];
+  runs: number;
+}
+const SOME: Matrix = { rests: [0.2, 0.7], limitsMiB: [256, 2048], processes: [1, 4], runs: 5 };
+const FULL: Matrix = {
+  rests: [0.05, 0.2, 0.5, 0.7],
+  limitsMiB: [256, 512, 2048, 8192],
+  processes: [1, 4],
+  runs: 10,
+};
+
+export interface BurstSetting extends Setting {
+  /** Every rest, limit and number of processes, and not a few of them. */
+  full?: boolean;
 }
 
-/**
- * An agent rests at half its limit and then grows until the kernel kills it, while three guardians watch the same agent and one
- * client asks all three. "Before the kill" means before the last growth seen from outside: the kernel kills right after.
- */
-export async function burst(setting: Setting): Promise<void> {
-  const rows: string[][] = [
-    ['growth', 'watcher', '503 before the kill', 'crossing → 503 p50', 'p99', 'most', 'crossing → kill p50'],
-  ];
+/** Growth at three rates beside guards that poll, then flat out from other rests, in other containers, by more processes. */
+export async function burst(setting: BurstSetting): Promise<void> {
+  await rates(setting);
+  await matrix(setting, setting.full ? FULL : SOME);
+}
+
+async function rates(setting: Setting): Promise<void> {
+  const rows = [['growth', 'watcher', ...ANSWERED]];
   for (const [name, bytesPerSecond] of RATES) {
-    const outcomes: Outcome[] = [];
-    for (let i = 0; i < (setting.runs ?? RUNS); i++) outcomes.push(await oneRun(setting, bytesPerSecond));
+    const outcomes = await repeat(setting, { ...HALF, bytesPerSecond }, setting.runs ?? RUNS);
     WATCHERS.forEach((watcher, index) => {
-      const times = outcomes.flatMap(({ answeredMs }) => answeredMs[index] ?? []);
-      const ms = (value: number) => (times.length > 0 ? `${value.toFixed(1)} ms` : '–');
-      rows.push([
-        name,
-        watcher,
-        `${times.length} of ${outcomes.length}`,
-        ms(median(times)),
-        ms(quantile(times, 0.99)),
-        ms(Math.max(...times)),
-        `${median(outcomes.map(({ leftMs }) => leftMs)).toFixed(0)} ms`,
-      ]);
+      rows.push([name, watcher, ...answered(outcomes, index)]);
     });
   }
-  table(
-    `A burst against ${LIMIT_BYTES / 2 ** 20} MiB, from rest at half of it; shed ratio ${SHED_RATIO}`,
-    rows,
-  );
+  const { limitBytes } = HALF;
+  table(`A burst against ${limitBytes / MIB} MiB, from rest at half of it; shed ratio ${SHED_RATIO}`, rows);
 }
 
-async function oneRun(setting: Setting, bytesPerSecond: number): Promise<Outcome> {
-  const { group, reasons } = makePrivateCgroup({ limitBytes: LIMIT_BYTES });
-  if (!group) throw new Error(`a burst needs a cgroup of its own: ${reasons.join('; ')}`);
-  try {
-    return await inGroup(group, setting, bytesPerSecond);
-  } finally {
-    await group.remove();
-  }
+async function matrix(setting: Setting, { rests, limitsMiB, processes, runs }: Matrix): Promise<void> {
+  const rows = [['limit', 'from rest at', 'processes', ...ANSWERED]];
+  for (const limitMiB of limitsMiB)
+    for (const rest of rests)
+      for (const count of processes) {
+        const one: Burst = {
+          ...{ limitBytes: limitMiB * MIB, rest, processes: count },
+          ...{ bytesPerSecond: 0, pollers: [] },
+        };
+        const outcomes = await repeat(setting, one, setting.runs ?? runs);
+        rows.push([`${limitMiB} MiB`, `${100 * rest} %`, `${count}`, ...answered(outcomes, 0)]);
+      }
+  table('Flat out, watched by spillway', rows);
 }
 
-async function inGroup(group: PrivateCgroup, setting: Setting, bytesPerSecond: number): Promise<Outcome> {
-  const [node = process.execPath] = setting.nodes;
-  const { directory, version } = group;
-  const agent = launch(
-    node,
-    [program('grower'), `${REST_BYTES}`, `${bytesPerSecond}`],
-    `${directory}/cgroup.procs`,
-  );
-  await agent.line(/resting/);
-  const poller = (periodMs: number) =>
-    launchServer(node, 'polling-guard', [
-      directory,
-      `${version}`,
-      `${LIMIT_BYTES}`,
-      `${SHED_RATIO}`,
-      `${periodMs}`,
-      `${Math.random() * periodMs}`,
-    ]);
-  const watchers = [await launchGuard(setting, node, agent.pid), await poller(1000), await poller(30_000)];
-  for (const { port } of watchers) await untilReady(port);
+async function repeat(setting: Setting, one: Burst, runs: number): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  while (outcomes.length < runs) outcomes.push(await runBurst(setting, one));
+  return outcomes;
+}
 
-  const found = new Float64Array(new SharedArrayBuffer(3 * 8));
-  const stop = new Int32Array(new SharedArrayBuffer(4));
-  const workerData: SamplerData = { directory, version, lineBytes: SHED_RATIO * LIMIT_BYTES, found, stop };
-  const sampler = new Worker(new URL('./sampler.mjs', import.meta.url), { workerData });
-  await once(sampler, 'online');
-  const probes = watchers.map(({ port }) => probe(port, PROBE_EVERY_MS));
-  await sleep(1000 + Math.random() * 1000); // at rest, and at any phase of everybody's timers
+const ANSWERED = ['503 before the kill', 'crossing → 503 p50', 'p99', 'most', 'crossing → kill p50'];
 
-  agent.child.stdin?.write('go\n');
-  await agent.exited;
-  for (const each of probes) each.stop();
-  Atomics.store(stop, 0, 1);
-  Atomics.notify(stop, 0);
-  await once(sampler, 'exit');
-  for (const watcher of watchers) await watcher.end();
-
-  const [crossed = 0, grew = 0] = [found[CROSSED_MS], found[GREW_MS]];
-  if (!crossed) throw new Error('the agent ended before it crossed the line');
-  return {
-    leftMs: grew - crossed,
-    // a guardian may see the crossing up to one look of the sampler earlier
-    answeredMs: probes.map(({ first503Ms }) =>
-      first503Ms !== undefined && first503Ms < grew ? Math.max(0, first503Ms - crossed) : undefined,
-    ),
-  };
+function answered(outcomes: readonly Outcome[], watcher: number): string[] {
+  const times = outcomes.flatMap(({ answeredMs }) => answeredMs[watcher] ?? []);
+  const ms = (value: number) => (times.length > 0 ? `${value.toFixed(1)} ms` : '–');
+  return [
+    `${times.length} of ${outcomes.length}`,
+    ...[ms(median(times)), ms(quantile(times, 0.99)), ms(Math.max(...times))],
+    `${median(outcomes.map(({ leftMs }) => leftMs)).toFixed(0)} ms`,
+  ];
 }

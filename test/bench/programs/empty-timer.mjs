@@ -1,4 +1,4 @@
-// Wakes as often as the idle guardian samples, and does nothing.
+// Wakes so often, and does nothing.
 const everyMs = Number(process.argv[2]);
 const wake = () => setTimeout(wake, everyMs);
 wake();

@@ -89,6 +89,24 @@ export function launchIdle(): Running {
   };
 }
 
+/** An agent at rest in a cgroup of its own, at a share of its limit. */
+export async function launchResting(node: string, limitBytes: number, rest: number): Promise<Running> {
+  const { group, reasons } = makePrivateCgroup({ limitBytes });
+  if (!group) throw new Error(`the agent needs a cgroup of its own: ${reasons.join('; ')}`);
+  const { directory, version } = group;
+  const usageFile = `${directory}/memory.${version === 1 ? 'usage_in_bytes' : 'current'}`;
+  const args = [program('grower'), `${rest * limitBytes}`, '0', usageFile];
+  const agent = launch(node, args, `${directory}/cgroup.procs`);
+  await agent.line(/resting/);
+  return {
+    ...agent,
+    async end() {
+      await agent.end();
+      await group.remove();
+    },
+  };
+}
+
 const LISTENING = /listening on http:\/\/[\d.]+:(\d+)/;
 
 /** Starts `spillway guard` on a free port. */
