@@ -6,8 +6,6 @@ import type { PostMortem } from './core/report/post-mortem.ts';
 
 export interface GuardianDeps extends RoundDeps {
   clock: Clock;
-  /** The longest sampling interval, in milliseconds. */
-  sampleMax: number;
 }
 
 const SECOND_MS = 1000;
@@ -24,12 +22,11 @@ export class Guardian {
   #secondMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: GuardianDeps) {
-    const { clock, observer, exporters, sampleMax } = deps;
+    const { clock, observer, exporters } = deps;
     this.#deps = deps;
     this.#round = new Round(deps);
     this.loop = new TickLoop({
       clock,
-      maxIntervalMs: sampleMax,
       intervalMs: () => observer.intervalMs,
       tick: (now) => this.#tick(now),
       observe: exporters.observeTick,
@@ -60,17 +57,21 @@ export class Guardian {
   #tick(now: number): void {
     const { observer, judge, remediation } = this.#deps;
     try {
-      const calm = !judge.blind && observer.isCalm(now);
-      const found = !calm && this.#round.run(now);
-      if (found) this.#secondMs = now;
-      else if (now - this.#secondMs >= SECOND_MS) this.#everySecond(now);
-      this.#report();
+      const second = now - this.#secondMs >= SECOND_MS;
+      // processes are looked at after a whole reading: it counts the kills that they may be missing for
+      if (second || judge.blind || !observer.isCalm(now)) this.#go(second, now); // a glance allocates nothing
       this.#failure = undefined;
     } catch (error) {
       this.#failed(messageOf(error), now);
     } finally {
       judge.drain(remediation.draining()); // also where ticks fail: a recycle may have been cancelled
     }
+  }
+
+  #go(second: boolean, now: number): void {
+    if (this.#round.run(now)) this.#secondMs = now;
+    else if (second) this.#everySecond(now);
+    this.#report();
   }
 
   /** A tick that fails says nothing about the agent: reported once; without a reading for long, readiness opens. */

@@ -36,6 +36,8 @@ const LARGE: Most = { own: 64, others: 8 };
 const HISTORY_MAX_AGE_MS = 1000;
 const METRICS_MAX_AGE_MS = 250;
 const CLOSE_GRACE_MS = 1000;
+/** So often Node looks for requests that are late, whether there are any or not: each look wakes a guardian at rest. */
+const CHECK_MS = 2000;
 
 /** The answer to one request for admission. */
 export interface AdmitAnswer {
@@ -103,7 +105,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
       requestTimeout: 5_000,
       // Longer than the 60 s for which nginx and Envoy keep an idle connection: the side that reuses must be first to close.
       keepAliveTimeout: 65_000,
-      connectionsCheckingInterval: 500,
+      connectionsCheckingInterval: CHECK_MS,
     },
     (request, response) => {
       deps.onRequest();

@@ -33,7 +33,7 @@ export interface ConnectOptions {
 
 const DEFAULT_URL = 'http://127.0.0.1:9797';
 /**
- * How often the process looks at itself. A sidecar has to look every 50 ms to see a burst before the kernel kills; a timer
+ * How often the process looks at itself. A sidecar looks as often as it takes to see a burst before the kernel kills; a timer
  * in the process that bursts would not get its turn anyway. The burst is met where it begins: `accept` looks again.
  */
 const TICK_MS = 250;

@@ -23,7 +23,7 @@ import { startReaper } from '../wrap/reaper.ts';
 import { supervise } from '../wrap/supervise.ts';
 import { close, listen, restore } from './serve.ts';
 
-/** A life is found within 200 ms and its end within one sampling interval; after this time the guardian is hung. */
+/** A life is found within 200 ms and its end at once; after this time the guardian is hung. */
 const NOTICE_MS = 1000;
 
 /**
@@ -103,6 +103,8 @@ export async function runCommand(
       const first = current === undefined;
       current = child;
       if (first) guardian.start();
+      else guardian.loop.tickNow();
+      void child.exited.then(() => guardian.loop.tickNow());
       return child;
     };
     const clear = async () => {

@@ -61,8 +61,7 @@ export function composeGuardian(parts: GuardianParts): ComposedGuardian {
   const view = new StatusView({ ...parts, judge, observer, remediation });
   const recorder = new EventRecorder({ ...parts, view, remediation });
   const { history } = parts;
-  const { sampleMax } = options;
-  const loop = { observer, judge, remediation, recorder, exporters, view, history, clock, sampleMax };
+  const loop = { observer, judge, remediation, recorder, exporters, view, history, clock };
   return { guardian: new Guardian(loop), judge, view, remediation };
 }
 

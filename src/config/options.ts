@@ -144,7 +144,7 @@ export const OPTIONS = {
   }),
   sampleMax: option({
     type: duration('1ms', '10s'),
-    default: 50,
+    default: 1000,
     placeholder: 'duration',
     description: 'Longest time between two readings, used far from the limit',
     commands: GUARDING,

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { heapLimit } from '../core/gc/heap-limit.ts';
+import { ONE_CORE } from '../core/model/fastest-growth.ts';
 import type { ExitFacts, ProcessShare, TreeSample } from '../core/model/process.ts';
 import type { Reading, Usage } from '../core/model/reading.ts';
 import { RUNTIMES } from '../core/model/runtimes.ts';
 import type { AgentInfo } from '../core/model/status.ts';
 import type { AgentProcess } from '../core/ports/ports.ts';
+import { watchFastestGrowth } from './fastest-growth.ts';
 import { exitCodeFromZombie, watchAlive } from './liveness.ts';
 import { AgentMemory, type AgentMemoryOptions } from './memory.ts';
 import { argsOf, shortName } from './process-table.ts';
@@ -70,6 +72,7 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
     platform,
     ...(options.startTime === undefined ? {} : { startTime: options.startTime }),
   });
+  const fastestGrowth = linux ? watchFastestGrowth({ procRoot, pid }) : () => ONE_CORE;
   const rss = linux ? createRssReader({ procRoot }) : undefined;
   rss?.follow([{ pid, identity: options.startTime ?? 0, rssBytes: 0 }]);
   const sharedPages = new SharedPages(procRoot);
@@ -120,6 +123,8 @@ export function watchAgent(options: AgentProcessOptions): AgentProcess {
         return true; // unknown is no death; the reading that follows says what is wrong
       }
     },
+    exitTold: child !== undefined,
+    fastestGrowth,
     dying: () => isDying(procRoot, pid),
     read: (nowMs): Reading => ({ ...memory.read(nowMs) }),
     usageOnly: () => memory.glance(),

@@ -34,7 +34,7 @@ describe.each(
       'guardian.recoverMargin=0.4,guardian.warnRatio=0.4',
       'guardian.recoverMargin (0.4) must be below guardian.warnRatio',
     ],
-    ['guardian.sampleMin=51ms', 'guardian.sampleMin (51ms) must be at most guardian.sampleMax (50ms)'],
+    ['guardian.sampleMax=4ms', 'guardian.sampleMin (5ms) must be at most guardian.sampleMax (4ms)'],
     ['guardian.shedRatio=1.5', 'guardian.shedRatio: 1.5 is out of range'],
     ['guardian.hold=1h1s', 'guardian.hold: 1h1s is out of range'],
     ['guardian.limit=1023Ki', 'guardian.limit: 1023Ki is out of range'],

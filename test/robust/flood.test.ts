@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rssMiB, startTidal, until, watchSampling } from '../support/cli.ts';
 
-/** The guardian samples at least every 50 ms when calm; under a flood it shares two cores with what floods it. */
+/** A request is answered by a look of the last 50 ms; under a flood the guardian shares two cores with what floods it. */
 const P99_MS = 200;
 const SECONDS = 3;
 

@@ -89,7 +89,7 @@ describe('a death', () => {
     life.heldMiB = 90; // the kernel takes the memory back before the process is gone
     await clock.advance(60);
     life.dies({ exitCode: null, signal: null });
-    await clock.advance(60);
+    await clock.advance(250);
     expect(deaths).toHaveLength(1);
     const [report] = deaths;
     expect(report).toMatchObject({
@@ -119,7 +119,7 @@ describe('a death', () => {
     life.heldMiB = 20;
     await clock.advance(400);
     life.dies({ exitCode: null, signal: 'SIGKILL' });
-    await clock.advance(60);
+    await clock.advance(250);
     const atTheEnd = reasons().filter((reason) => /Killed|Recovered/.test(reason));
     expect(atTheEnd).toEqual(['AgentOOMKilled', 'MemoryPressureRecovered']);
   });
@@ -231,7 +231,7 @@ describe('a kill in the cgroup', () => {
     expect(view.status().oomKills).toBe(0);
     life.kills = 4; // one of these is its child
     life.children = [];
-    await clock.advance(1200);
+    await clock.advance(2000);
     expect(events[0]?.note).toMatch(/a child process .*: chromium \(pid 11, 300 MiB\)/);
     expect(view.status().oomKills).toBe(1);
   });
@@ -266,8 +266,9 @@ describe('telling', () => {
     expect(exporters.streamed.filter((event) => event === 'reading').length).toBeGreaterThanOrEqual(9);
     expect(exporters.streamed).not.toContain('status');
     life.heldMiB = 440;
-    await clock.advance(60);
-    expect(exporters.streamed.slice(-2)).toEqual(['status', 'advice']);
+    await clock.advance(100);
+    const changes = exporters.streamed.filter((event) => event !== 'reading');
+    expect(changes).toEqual(['status', 'advice']);
     const { status, at } = events.find(({ reason }) => reason === 'MemoryPressureShedding') ?? {};
     expect(status).toMatchObject({ level: 'shedding', ready: false, since: at });
   });
@@ -369,17 +370,17 @@ describe('the loop', () => {
     life.heldMiB = 10;
     await clock.advance(1500);
     expect(view.status().level, 'the hold is of monotonic time').toBe('shedding');
-    await clock.advance(1000);
+    await clock.advance(1200);
     expect(view.status().level).toBe('ok');
   });
 
-  it('spares an agent at rest all but two or three whole readings a second, and none that moves', async () => {
+  it('spares an agent at rest all but one whole reading a second, and none that moves', async () => {
     const life = guard();
     await clock.advance(10_000);
-    expect(life.reads).toBeGreaterThanOrEqual(20);
-    expect(life.reads).toBeLessThanOrEqual(30);
+    expect(life.reads).toBeGreaterThanOrEqual(10);
+    expect(life.reads).toBeLessThanOrEqual(14);
     life.heldMiB = 440;
-    await clock.advance(60);
+    await clock.advance(100);
     expect(view.status()).toMatchObject({ level: 'shedding', ready: false });
     life.reads = 0;
     await clock.advance(2000);

@@ -1,4 +1,5 @@
 import type { Finding, GuardianEvent } from '../model/events.ts';
+import type { FastestGrowth } from '../model/fastest-growth.ts';
 import type { GcRecord } from '../model/gc-record.ts';
 import type { GrowthReport } from '../model/growth-report.ts';
 import type { Advised, Degraded } from '../model/notice.ts';
@@ -19,6 +20,10 @@ export interface AgentProcess {
   /** Somebody chose that limit: it is not the default. */
   readonly heapLimitSet: boolean;
   alive(): boolean;
+  /** Whoever runs the loop hears of the end at once, and need not look for it. Default false. */
+  readonly exitTold?: boolean;
+  /** By its processors: read seldom, as of the last time. Default: one core. */
+  fastestGrowth?(nowMs: number): FastestGrowth;
   /** Killed already, although it still runs. */
   dying(): boolean;
   /** A fresh reading. @throws SpillwayError when nothing can be read */

@@ -69,6 +69,7 @@ export class AgentObserver {
     this.#interval = new SamplingInterval(options);
     this.#tree = new ProcessTreePoller({
       now: () => clock.now(),
+      looksEveryMs: () => (this.#reading?.usageSource === 'rss' ? 0 : this.#interval.intervalMs),
       pressed: () => atLeast(judge.level, 'warning'),
       seen({ cpuCores }) {
         if (cpuCores !== null) judge.load(cpuCores, clock.now());
@@ -107,11 +108,10 @@ export class AgentObserver {
     if (!reading || !this.#agent || this.#kills.pending) return false;
     if (!this.#agent.alive()) return false; // an exit is handled at once: its cgroup may soon be gone
     if (reading.heap !== this.#deps.remediation.heap) return false; // the runtime has reported a new value
-    const others = this.#constraints(nowMs);
-    if (others.length !== reading.others.length || others.some((each, i) => each !== reading.others[i]))
-      return false;
+    if (!this.#sameConstraints(reading.others, nowMs)) return false;
     const used = this.#agent.usageOnly();
-    return used !== null && this.#interval.glanced(used, reading, nowMs);
+    const pressed = atLeast(this.#deps.judge.level, 'warning');
+    return used !== null && this.#interval.glanced(used, reading, nowMs, pressed);
   }
 
   /** Looks for an agent while there is none. @returns the one found now */
@@ -152,7 +152,7 @@ export class AgentObserver {
       return messageOf(error);
     }
     this.#reading = reading;
-    this.#interval.read(reading, nowMs);
+    this.#interval.read(reading, agent, nowMs);
     const kills = this.#kills;
     const family = this.tree ?? NO_FAMILY;
     const waited = kills.pending;
@@ -204,5 +204,15 @@ export class AgentObserver {
       if (constraint !== null) read = [...read, constraint];
     }
     return read;
+  }
+
+  /** The same at no cost: nothing is made at each glance. */
+  #sameConstraints(before: readonly Constraint[], nowMs: number): boolean {
+    let count = 0;
+    for (const source of this.#deps.constraints) {
+      const constraint = source.read(nowMs);
+      if (constraint !== null && constraint !== before[count++]) return false;
+    }
+    return count === before.length;
   }
 }

@@ -1,12 +1,15 @@
 import type { TreeSample } from '../model/process.ts';
 import type { AgentProcess } from '../ports/ports.ts';
 
-/** Processes are looked at this often at most while there is no pressure. */
-const CALM_MS = 2000;
+/** While there is no pressure, processes are looked at once in so many looks at memory, between these times. */
+const LOOKS = 40;
+const CALM_MS = { least: 2000, most: 10_000 };
 
 /** What each sample of the agent's processes reports. */
 export interface ProcessTreeReports {
   now(): number;
+  /** The interval of the looks at memory, in milliseconds; 0 where what they see depends on the processes known. */
+  looksEveryMs(): number;
   /** Under pressure, looks come as often as their cost allows. */
   pressed(): boolean;
   seen(sample: TreeSample): void;
@@ -18,7 +21,8 @@ export class ProcessTreePoller {
   #latest: TreeSample | undefined;
   readonly #reports: ProcessTreeReports;
   #life: AgentProcess | undefined;
-  #dueMs = 0;
+  #followedMs = 0;
+  #lookedMs = 0;
   #busy = false;
 
   constructor(reports: ProcessTreeReports) {
@@ -34,17 +38,21 @@ export class ProcessTreePoller {
   follow(agent: AgentProcess | undefined): void {
     this.#life = agent;
     this.#latest = undefined;
-    this.#dueMs = Number.NEGATIVE_INFINITY;
+    this.#followedMs = this.#reports.now();
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
   }
 
   sampleIfDue(): void {
-    if (this.#reports.now() >= this.#dueMs) this.sample();
+    const agent = this.#life;
+    if (!agent || this.#busy) return;
+    const now = this.#reports.now();
+    if (now >= this.#lookedMs + Math.max(this.#calmMs(now), agent.treeIntervalMs())) this.sample();
   }
 
   sample(): void {
     const agent = this.#life;
     if (!agent || this.#busy) return;
-    const startMs = this.#reports.now();
+    this.#lookedMs = this.#reports.now();
     this.#busy = true;
     agent
       .tree()
@@ -56,8 +64,13 @@ export class ProcessTreePoller {
       .catch(() => this.#reports.failed())
       .finally(() => {
         this.#busy = false;
-        if (agent !== this.#life) return;
-        this.#dueMs = startMs + Math.max(this.#reports.pressed() ? 0 : CALM_MS, agent.treeIntervalMs());
       });
+  }
+
+  /** One that has just been found may still become another program, and starts what it needs. */
+  #calmMs(now: number): number {
+    if (this.#reports.pressed()) return 0;
+    const ageMs = now - this.#followedMs;
+    return Math.max(CALM_MS.least, Math.min(CALM_MS.most, LOOKS * this.#reports.looksEveryMs(), ageMs));
   }
 }

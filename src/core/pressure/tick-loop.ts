@@ -1,11 +1,12 @@
 import type { Clock } from '../ports/ports.ts';
 
-const SECOND_MS = 1000;
+/** A tick that is later than this is missing. */
+const LATE_MS = 1000;
+/** Who is answered is awake already: a look that old is taken anew for the answer, which keeps it as fresh as a short interval would. */
+const FRESH_MS = 50;
 
 export interface TickLoopDeps {
   clock: Clock;
-  /** The longest interval between two ticks, in milliseconds. */
-  maxIntervalMs: number;
   /** Until the next tick, in milliseconds; asked for at the end of each. */
   intervalMs(): number;
   tick(nowMs: number): void;
@@ -16,6 +17,10 @@ export interface TickLoopDeps {
 /** Ticks until it is stopped; the next tick is armed when one has ended. */
 export class TickLoop {
   readonly #deps: TickLoopDeps;
+  readonly #onTimer = () => {
+    this.#timer = undefined;
+    this.#tick(this.#deps.clock.now());
+  };
   #running = false;
   #timer: { cancel(): void } | undefined;
   #startedMs: number;
@@ -30,15 +35,14 @@ export class TickLoop {
     return this.#running;
   }
 
-  /** Whether it has ticked lately: the guardian's own health, whatever the agent's. */
+  /** Whether it ticks when a tick is due: the guardian's own health, whatever the agent's. */
   get healthy(): boolean {
-    const { clock, maxIntervalMs } = this.#deps;
-    return this.#running && clock.now() - this.#startedMs < Math.max(SECOND_MS, 20 * maxIntervalMs);
+    return this.#running && this.#deps.clock.now() - this.#dueMs < LATE_MS;
   }
 
   start(): void {
     this.#running = true;
-    this.#tick();
+    this.#tick(this.#deps.clock.now());
   }
 
   /** @returns false where it did not run */
@@ -49,24 +53,31 @@ export class TickLoop {
     return ran;
   }
 
-  /** Makes the tick that is due. Called from every request, so that a flood of requests cannot delay it. */
+  /** Makes the tick that is due, or whose look is not fresh. Called from every request, so that a flood of requests cannot delay it. */
   tickIfDue(): void {
-    if (this.#running && this.#deps.clock.now() >= this.#dueMs) this.#tick();
+    const now = this.#deps.clock.now();
+    if (this.#running && now >= Math.min(this.#dueMs, this.#startedMs + FRESH_MS)) this.#tick(now);
   }
 
-  #tick(): void {
+  /** Ticks at once: something has happened that the next tick would find. */
+  tickNow(): void {
+    if (this.#running) this.#tick(this.#deps.clock.now());
+  }
+
+  #tick(now: number): void {
     const { clock, tick, intervalMs, observe } = this.#deps;
-    const now = clock.now();
     const sinceLastMs = now - this.#startedMs;
     this.#startedMs = now;
     this.#timer?.cancel();
     try {
       tick(now);
     } finally {
-      observe((clock.now() - now) / 1000, sinceLastMs / 1000);
+      const endMs = clock.now();
+      observe((endMs - now) / 1000, sinceLastMs / 1000);
       if (this.#running) {
-        this.#dueMs = clock.now() + intervalMs();
-        this.#timer = clock.setTimer(() => this.#tick(), intervalMs());
+        const waitMs = intervalMs();
+        this.#dueMs = endMs + waitMs;
+        this.#timer = clock.setTimer(this.#onTimer, waitMs);
       }
     }
   }

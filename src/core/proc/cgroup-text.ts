@@ -1,5 +1,5 @@
-/** A memory cgroup as `/proc/PID/cgroup` names it: equal path, equal group. */
-export interface MemoryGroupName {
+/** A cgroup as `/proc/PID/cgroup` names it: equal path, equal group. */
+export interface GroupName {
   version: 'v1' | 'v2';
   path: string;
 }
@@ -13,31 +13,34 @@ export interface CgroupMount {
   readOnly: boolean;
 }
 
+/** What a cgroup bounds; on v1 each has a hierarchy of its own. */
+export type Controller = 'memory' | 'cpu';
+
 /**
- * The memory line of `/proc/PID/cgroup`.
+ * The line of `/proc/PID/cgroup` for a controller.
  *
- *     4:memory:/kubepods/pod1/c1     v1, or hybrid: a line with the controller `memory` wins
+ *     4:memory:/kubepods/pod1/c1     v1, or hybrid: a line with the controller wins
  *     0::/../c1                      v2: relative to the reader's own cgroup namespace
  */
-export function parseProcCgroup(text: string): MemoryGroupName | undefined {
+export function parseProcCgroup(text: string, controller: Controller = 'memory'): GroupName | undefined {
   let unified: string | undefined;
   for (const line of text.split('\n')) {
     const [id, controllers, ...rest] = line.split(':');
     if (controllers === undefined || rest.length === 0) continue;
     const path = rest.join(':');
-    if (controllers.split(',').includes('memory')) return { version: 'v1', path };
+    if (controllers.split(',').includes(controller)) return { version: 'v1', path };
     if (id === '0' && controllers === '') unified = path;
   }
   return unified === undefined ? undefined : { version: 'v2', path: unified };
 }
 
 /**
- * The cgroup mounts of `/proc/PID/mountinfo`.
+ * The cgroup mounts of `/proc/PID/mountinfo`; on v1 those of a controller.
  *
  *     36 25 0:32 /docker/abc /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory
  *     id parent dev root mount-point options [tags…] - type source super-options
  */
-export function parseMountinfo(text: string): CgroupMount[] {
+export function parseMountinfo(text: string, controller: Controller = 'memory'): CgroupMount[] {
   const mounts: CgroupMount[] = [];
   for (const line of text.split('\n')) {
     const separator = line.indexOf(' - ');
@@ -45,7 +48,7 @@ export function parseMountinfo(text: string): CgroupMount[] {
     const [, , , root, mountPoint, options = ''] = line.slice(0, separator).split(' ');
     const [type, , superOptions = ''] = line.slice(separator + 3).split(' ');
     if (root === undefined || mountPoint === undefined) continue;
-    const v1 = type === 'cgroup' && superOptions.split(',').includes('memory');
+    const v1 = type === 'cgroup' && superOptions.split(',').includes(controller);
     if (v1 || type === 'cgroup2')
       mounts.push({
         version: v1 ? 'v1' : 'v2',

@@ -1,7 +1,7 @@
 import { type Reading, ratioOf } from '../model/reading.ts';
 import { LEVELS, type Level } from '../model/status.ts';
 
-/** Raw readings kept: 5 s at the finest sampling interval of 5 ms, 51 s at the idle one of 50 ms. */
+/** Raw readings kept: 5 s at the finest sampling interval of 5 ms; at rest all there are, as a whole reading comes each second. */
 export const FINE_READINGS = 1024;
 /** Readings kept from around transitions of the level after they left the fine ring. */
 export const NEAR_READINGS = 2048;

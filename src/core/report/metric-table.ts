@@ -245,7 +245,7 @@ export type MetricName<Type extends MetricSpec['type']> = Extract<
   { type: Type }
 >['name'];
 
-/** Upper bounds of the histograms' buckets, in seconds: a reading takes some 5 µs, the interval is 5 to 50 ms. */
+/** Upper bounds of the histograms' buckets, in seconds: a reading takes some 5 µs, the interval is 5 ms to 1 s. */
 export const BUCKETS = {
   spillway_tick_duration_seconds: [
     2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.5, 1,

@@ -49,8 +49,8 @@ export interface Verdict {
 }
 
 /**
- * Below this ratio at the last reading an OOM kill needs more explanation than "the limit was reached": with 50 ms between
- * readings even 2.6 GB/s (the fastest growth measured) come to a quarter of 512 MiB.
+ * Below this ratio at the last reading an OOM kill needs more explanation than "the limit was reached": readings come before even
+ * the fastest growth can reach the shed ratio.
  */
 const FAR_FROM_LIMIT = 0.75;
 /** Anonymous memory from this share of V8's heap limit on makes that limit the likely reason of an abort. */

@@ -1,14 +1,15 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { errnoOf, SpillwayError } from '../../core/lib/errors.ts';
 import {
-  type MemoryGroupName,
+  type Controller,
+  type GroupName,
   parseMountinfo,
   parseProcCgroup,
   pathWithin,
 } from '../../core/proc/cgroup-text.ts';
 import { openAgentFile } from '../agent-file.ts';
 
-/** Where the kernel accounts a process's memory. */
+/** Where the kernel accounts a process's memory, or bounds its processors. */
 export interface CgroupPlace {
   version: 'v1' | 'v2';
   /** Directories as they can be opened from here: the process's own group first, then each visible ancestor. */
@@ -18,33 +19,41 @@ export interface CgroupPlace {
 }
 
 /**
- * The memory cgroup of a process, as `/proc/PID/cgroup` names it.
+ * The cgroup of a process, by default that of its memory, as `/proc/PID/cgroup` names it.
  * @throws SpillwayError `read` when the process is gone, or no cgroup accounts memory
  */
-export function groupOf(procRoot: string, pid: number | 'self'): MemoryGroupName {
-  const group = parseProcCgroup(read(`${procRoot}/${pid}/cgroup`));
+export function groupOf(
+  procRoot: string,
+  pid: number | 'self',
+  controller: Controller = 'memory',
+): GroupName {
+  const group = parseProcCgroup(read(`${procRoot}/${pid}/cgroup`), controller);
   if (group) return group;
-  throw new SpillwayError('read', `${procRoot}/${pid}/cgroup names no memory cgroup`, {
+  throw new SpillwayError('read', `${procRoot}/${pid}/cgroup names no ${controller} cgroup`, {
     hint: 'the kernel or sandbox offers no memory accounting here; set --limit',
   });
 }
 
 /**
- * Finds the memory cgroup of a process: first through our own mounts (wrap mode, host), then through the process's
+ * Finds the cgroup of a process, by default that of its memory: first through our own mounts (wrap mode, host), then through the process's
  * root directory (a container beside us: its own mount shows its own group, on v1 and v2 alike).
  * The latter is a ptrace-read access: same uid and gid, or it is refused.
  *
  * @throws SpillwayError `read`, with the hint, when the group is not visible from here
  */
-export function locateCgroup(procRoot: string, pid: number | 'self'): CgroupPlace {
-  const group = groupOf(procRoot, pid);
+export function locateCgroup(
+  procRoot: string,
+  pid: number | 'self',
+  controller: Controller = 'memory',
+): CgroupPlace {
+  const group = groupOf(procRoot, pid, controller);
   const views = [
     { mountinfo: `${procRoot}/self/mountinfo`, prefix: '' },
     { mountinfo: `${procRoot}/${pid}/mountinfo`, prefix: `${procRoot}/${pid}/root` },
   ];
   let refused: string | undefined;
   for (const view of views) {
-    for (const mount of parseMountinfo(read(view.mountinfo))) {
+    for (const mount of parseMountinfo(read(view.mountinfo), controller)) {
       if (mount.version !== group.version) continue;
       const below = pathWithin(mount.root, group.path);
       if (below === undefined) continue;

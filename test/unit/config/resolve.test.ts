@@ -147,10 +147,10 @@ describe('problems', () => {
   });
 
   it('cover how values stand to each other, across sources', async () => {
-    const flags = { shedRatio: '0.7', sampleMin: '60ms', recoverMargin: '0.5' };
+    const flags = { shedRatio: '0.7', sampleMax: '4ms', recoverMargin: '0.5' };
     expect(await problemsOf({ flags, env: { SPILLWAY_WARN_RATIO: '0.4' } })).toEqual([
       '--recover-margin, SPILLWAY_WARN_RATIO: recoverMargin 0.5 must be below warnRatio 0.4; lower recoverMargin or raise warnRatio',
-      '--sample-min: sampleMin 60ms must be at most sampleMax 50ms (default); lower sampleMin or raise sampleMax',
+      '--sample-max: sampleMin 5ms (default) must be at most sampleMax 4ms; lower sampleMin or raise sampleMax',
     ]);
     expect(await problemsOf({ flags: { shedRatio: '0.75' } })).toEqual([
       '--shed-ratio: warnRatio 0.75 (default) must be below shedRatio 0.75; lower warnRatio or raise shedRatio',
