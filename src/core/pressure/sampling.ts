@@ -21,7 +21,7 @@ export interface Growth {
   fastest: FastestGrowth;
   /** Use has moved lately, whichever way; and may be that of a heap which comes near its own limit. */
   moving: 'usual' | 'heap' | null;
-  /** The agent's end is told: nobody has to look for it. */
+  /** The agent's end is reported: nobody has to look for it. */
   exitTold: boolean;
 }
 
