@@ -3,7 +3,7 @@ import { HOOK_DIR_ENV } from '../../core/model/hook-files.ts';
 import { later, quietly, quietlyAsync } from './quiet.ts';
 import { share } from './shared.ts';
 
-/** When a process looks whether it is the agent: one that serves nobody learns it only so. From the start, in milliseconds. */
+/** When a process checks that it is the agent: one that serves nobody learns it only so. From the start, in milliseconds. */
 const LOOK_AT_MS = [250, 1000, 4000, 16_000];
 
 /**

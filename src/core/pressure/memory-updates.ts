@@ -15,7 +15,7 @@ export interface Said {
 export type Activity = 'resting' | 'active' | 'waiting';
 
 /**
- * Whether a hook is to be told how memory does: a level at once, use when it has moved, nothing while nothing changes; where requests
+ * Whether a hook gets word of how memory does: a level at once, use when it has moved, nothing while nothing changes; where requests
  * wait, each second all the same, so that they know that somebody watches.
  */
 export function isNews(said: Said | undefined, now: Said, activity: Activity): boolean {

@@ -29,7 +29,7 @@ export function createHookConnection({ hook, inspector, timeouts }: HookConnecti
   let late = false;
   const isOpen = () => inside?.session.open === true;
 
-  /** What runs into its time limit makes the next call look whether the hook answers at all. */
+  /** What runs into its time limit makes the next call ask first for an answer of the hook. */
   const watched = (session: InspectorSession): InspectorSession => ({
     ...session,
     get open() {

@@ -51,7 +51,7 @@ export class HookServer implements AgentHooks {
     this.#options = options;
   }
 
-  /** Who is told. */
+  /** Who hears of it. */
   listen(listeners: HookListeners): void {
     this.#listeners = listeners;
   }
@@ -111,7 +111,7 @@ export class HookServer implements AgentHooks {
       );
       this.#listed = listed;
     } catch (error) {
-      if (this.#listed !== 'failed') onProblem(`the agent's hook is not told: ${messageOf(error)}`);
+      if (this.#listed !== 'failed') onProblem(`the file that names the agent to its hook: ${messageOf(error)}`);
       this.#listed = 'failed';
     }
   }
