@@ -14,7 +14,9 @@ export interface GateRequest {
   /** Bytes that are held back while it waits. */
   heldBytes: number;
   /** How long it may wait, in milliseconds. Default 10,000. */
-  maxWaitMs?: number;
+  maxWaitMs?: number | undefined;
+  /** The one in flight that it is part of: that one does not count meanwhile, and who comes from outside waits behind both. */
+  within?: GateEntry | undefined;
   admit(): void;
   refuse(retryAfterSeconds: number): void;
 }
@@ -40,6 +42,10 @@ interface Entry extends GateEntry {
   startCount: number;
   /** It has run for long enough to have shown what it holds. */
   shown: boolean;
+  depth: number;
+  within: Entry | undefined;
+  /** Parts of it that are before the gate or behind it: they count in its place. */
+  parts: number;
 }
 
 const MAX_WAIT_MS = 10_000;
@@ -66,6 +72,8 @@ export class Gate {
   readonly #throughput = new Throughput();
   readonly #running = new Set<Entry>();
   #room: MemoryRoom | null = null;
+  /** How many of those in flight count, and for how much: not who waits for a part of itself, or it would wait for ever. */
+  #counted = 0;
   #weight = 0;
   #started = 0;
   #refused = 0;
@@ -88,6 +96,8 @@ export class Gate {
   /** A request has come. */
   enter(request: GateRequest, nowMs: number): GateEntry {
     const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS } = request;
+    const outer = request.within as Entry | undefined;
+    const within = outer?.state === 'running' ? outer : undefined;
     const entry: Entry = {
       state: 'waiting',
       retryAfterSeconds: 0,
@@ -101,9 +111,13 @@ export class Gate {
       peakBytes: 0,
       startCount: 0,
       shown: false,
+      depth: within ? within.depth + 1 : 0,
+      within,
+      parts: 0,
     };
+    if (within && within.parts++ === 0) this.#count(within, -1);
     if (this.#drainingSeconds !== null) this.#refuse(entry);
-    else if (this.#queue.count === 0 && this.#mayStart(entry, nowMs)) this.#start(entry, nowMs);
+    else if (this.#isNext(entry) && this.#mayStart(entry, nowMs)) this.#start(entry, nowMs);
     else if (this.#isFull(heldBytes)) this.#refuse(entry);
     else this.#queue.add(entry);
     return entry;
@@ -115,6 +129,7 @@ export class Gate {
     if (entry.state === 'waiting') this.#queue.remove(entry);
     else if (entry.state === 'running') this.#end(entry, nowMs);
     entry.state = 'left';
+    this.#rejoin(entry);
     this.#admit(nowMs);
   }
 
@@ -153,7 +168,7 @@ export class Gate {
   #mayStart({ request, weight }: Entry, nowMs: number): boolean {
     const room = this.#room;
     if (!room) return true;
-    const alone = this.#running.size === 0;
+    const alone = this.#counted === 0;
     if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= RESTS_MS)) return true;
     if (alone || this.#weight + weight > this.#window.size) return false;
     const own = weight * Math.max(this.#cost.of(request.kind), this.#trend.risenPerStart);
@@ -167,13 +182,13 @@ export class Gate {
     entry.peakBytes = entry.startBytes;
     entry.startCount = this.#started++;
     this.#running.add(entry);
-    this.#weight += entry.weight;
+    this.#count(entry, 1);
     this.#expectedBytes += entry.weight * this.#cost.of(entry.request.kind);
   }
 
   #end(entry: Entry, nowMs: number): void {
     this.#running.delete(entry);
-    this.#weight -= entry.weight;
+    if (entry.parts === 0) this.#count(entry, -1);
     this.#throughput.ended(nowMs - entry.startMs);
     this.#show(entry, nowMs);
     const room = this.#room;
@@ -220,6 +235,25 @@ export class Gate {
     entry.state = 'refused';
     entry.retryAfterSeconds = Math.min(LONGEST_RETRY_SECONDS, Math.max(1, seconds));
     this.#refused++;
+    this.#rejoin(entry);
+  }
+
+  /** What it was part of counts again once nothing of it is left here. */
+  #rejoin(entry: Entry): void {
+    const { within } = entry;
+    entry.within = undefined;
+    if (within && --within.parts === 0 && within.state === 'running') this.#count(within, 1);
+  }
+
+  #count({ weight }: Entry, sign: 1 | -1): void {
+    this.#counted += sign;
+    this.#weight += sign * weight;
+  }
+
+  /** Nobody waits before it. */
+  #isNext({ depth }: Entry): boolean {
+    const { head } = this.#queue;
+    return head === undefined || head.depth < depth;
   }
 
   /** How long one that comes now would wait, in milliseconds. */

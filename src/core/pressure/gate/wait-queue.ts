@@ -4,9 +4,11 @@ export interface Waiting {
   bytes: number;
   untilMs: number;
   left: boolean;
+  /** 0, or by one more than that of what runs and it is part of: what has begun is to end before more begins. */
+  depth: number;
 }
 
-/** First in, first out, bounded by what is held back for those that wait. Who leaves from the middle is skipped later. */
+/** First in, first out, deeper parts of what runs before the others; bounded by what is held back for those that wait. Who leaves from the middle is skipped later. */
 export class WaitQueue<T extends Waiting> {
   #entries: T[] = [];
   #first = 0;
@@ -32,7 +34,9 @@ export class WaitQueue<T extends Waiting> {
   }
 
   add(entry: T): void {
-    this.#entries.push(entry);
+    let at = this.#entries.length;
+    if (entry.depth > 0) for (at = this.#first; (this.#entries[at]?.depth ?? 0) >= entry.depth; ) at++;
+    this.#entries.splice(at, 0, entry);
     this.#count++;
     this.#bytes += entry.bytes;
   }

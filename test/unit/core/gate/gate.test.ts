@@ -26,7 +26,15 @@ function story(start = memory(100)) {
     gate,
     began,
     refused,
-    enter(more: { weight?: number; heldBytes?: number; maxWaitMs?: number; kind?: string } = {}) {
+    enter(
+      more: {
+        weight?: number;
+        heldBytes?: number;
+        maxWaitMs?: number;
+        kind?: string;
+        within?: GateEntry;
+      } = {},
+    ) {
       const id = entries.length;
       const entry = gate.enter(
         {
@@ -100,6 +108,36 @@ describe('who may start', () => {
     expect(gate.inFlight).toBe(0);
     pass(2000, memory(186));
     expect(gate.inFlight).toBe(1);
+  });
+
+  test('a part of what is in flight in place of that, before who comes from outside', () => {
+    const { gate, began, enter, end } = story(memory(195));
+    const outer = enter();
+    enter();
+    const part = enter({ within: outer });
+    expect(began).toEqual([0, 2]);
+    enter({ within: outer });
+    enter({ within: part });
+    expect(began).toEqual([0, 2, 4]);
+    for (const id of [4, 2]) end(id);
+    expect(began).toEqual([0, 2, 4, 3]);
+    for (const id of [3, 0]) end(id);
+    expect(began).toEqual([0, 2, 4, 3, 1]);
+    end(1);
+    expect(gate.inFlight).toBe(0);
+  });
+
+  test('what ends before its parts, or has parts refused, counts right afterwards', () => {
+    const { gate, began, enter, end, pass } = story(memory(195));
+    const outer = enter();
+    enter({ within: outer });
+    enter({ within: outer, maxWaitMs: 100 });
+    end(0);
+    pass(200);
+    end(1);
+    enter();
+    enter();
+    expect([gate.inFlight, gate.waiting, began]).toEqual([1, 1, [0, 1, 3]]);
   });
 
   test('a kind that was heavy waits for its room, a light one does not', () => {
