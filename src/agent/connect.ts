@@ -1,8 +1,11 @@
 import { SpillwayError } from '../core/lib/errors.ts';
 import { Admission, MAX_WEIGHT } from '../core/pressure/admission.ts';
 import { ADVICE, type AdviceAction } from '../core/pressure/advice.ts';
+import type { GateMemory } from '../core/pressure/gate/memory-room.ts';
 import { DEFAULT_JUDGEMENT, type JudgeOptions } from '../core/pressure/judge.ts';
 import { atLeast } from '../core/pressure/level.ts';
+import { GATE_MEMORY } from './gate/memory-source.ts';
+import { heapUse } from './hook/agent-memory.ts';
 import { Listeners } from './listeners.ts';
 import { OwnReadings } from './own-readings.ts';
 import { type Pressure, type PressureEvents, type PressureState, UNKNOWN } from './pressure.ts';
@@ -52,6 +55,8 @@ class ConnectedPressure implements Pressure {
   readonly #listeners: Listeners;
   readonly #admission: Admission;
   readonly #own: OwnReadings;
+  readonly #thresholds: Pick<JudgeOptions, 'shedRatio' | 'criticalRatio'>;
+  #gateMemory: { readMs: number; memory: GateMemory | null } | undefined;
   readonly #sidecar: Sidecar | undefined;
   readonly #timer: NodeJS.Timeout;
   #heard: PressureState | undefined;
@@ -64,6 +69,7 @@ class ConnectedPressure implements Pressure {
     const judgement = judgementOf(options);
     this.#listeners = new Listeners(options.onError);
     this.#admission = new Admission(judgement, Math.random());
+    this.#thresholds = { shedRatio: judgement.shedRatio, criticalRatio: judgement.criticalRatio };
     this.#own = new OwnReadings(judgement, now, positive(options.limitBytes));
     const url = this.#streamUrl(options.url);
     if (url)
@@ -93,7 +99,7 @@ class ConnectedPressure implements Pressure {
   accept(weight?: number): boolean {
     if (this.#closed) return true;
     const now = performance.now();
-    if (!this.#heard && now - this.#own.readMs >= FRESH_MS) this.#turnTo(this.#own.read(now));
+    if (!this.#heard) this.#look(now);
     // the sidecar may shed from another ratio on than is set here: below `shedding` it sheds nothing
     if (!atLeast(this.level, 'shedding')) return true;
     const usable = Math.min(positive(weight) ?? 1, MAX_WEIGHT);
@@ -119,6 +125,25 @@ class ConnectedPressure implements Pressure {
     this.#listeners.clear();
     this.#heard = undefined;
     this.#state = UNKNOWN;
+  }
+
+  /** Memory for the gate, from own readings also while the sidecar speaks: its word is up to a second old. */
+  [GATE_MEMORY](nowMs: number): GateMemory | null {
+    if (this.#closed) return null;
+    this.#look(nowMs);
+    const { readMs, use } = this.#own;
+    if (this.#gateMemory?.readMs !== readMs) {
+      const memory = use && { uses: [use, ...heapUse(use.limitBytes)] as const, ...this.#thresholds };
+      this.#gateMemory = { readMs, memory };
+    }
+    return this.#gateMemory.memory;
+  }
+
+  /** Reads, where the last reading is too old. */
+  #look(nowMs: number): void {
+    if (nowMs - this.#own.readMs < FRESH_MS) return;
+    const own = this.#own.read(nowMs);
+    if (!this.#heard) this.#turnTo(own);
   }
 
   /** Own readings go on while the sidecar speaks: whenever it falls silent, level and trend are already known. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { messageOf } from '../core/lib/errors.ts';
-import { ratioOf, type Usage } from '../core/model/reading.ts';
+import { ratioOf, type Usage, unreclaimableBytes } from '../core/model/reading.ts';
+import type { GateUse } from '../core/pressure/gate/memory-room.ts';
 import { Judge, type JudgeOptions } from '../core/pressure/judge.ts';
 import { statusBytes } from '../core/proc/proc-text.ts';
 import { AgentMemory } from '../sources/memory.ts';
@@ -12,6 +13,7 @@ export class OwnReadings {
   readonly #memory: AgentMemory;
   readonly #judge: Judge;
   #ratio: number | null = null;
+  #use: GateUse | null = null;
   #readMs = Number.NEGATIVE_INFINITY;
 
   /** @param limitBytes overrides the kernel's limit, or sets one where there is none; default: the kernel's, else the machine's */
@@ -32,6 +34,11 @@ export class OwnReadings {
     return this.#readMs;
   }
 
+  /** Bytes at the last look; `null` while nothing can be read. */
+  get use(): GateUse | null {
+    return this.#use;
+  }
+
   /** Looks now. With the kernel's files kept open this costs some 5 µs. */
   read(nowMs: number): PressureState {
     this.#readMs = nowMs;
@@ -40,9 +47,13 @@ export class OwnReadings {
       const reading = this.#memory.read(nowMs);
       judge.step(reading, nowMs);
       this.#ratio = ratioOf(reading);
+      this.#use = { usedBytes: unreclaimableBytes(reading), limitBytes: reading.limitBytes };
     } catch (error) {
       judge.miss(messageOf(error), nowMs);
-      if (judge.blind) this.#ratio = null;
+      if (judge.blind) {
+        this.#ratio = null;
+        this.#use = null;
+      }
     }
     const { level, stuck, outlook } = judge;
     return { level, stuck, ratio: this.#ratio, secondsToLimit: outlook.secondsToLimit };

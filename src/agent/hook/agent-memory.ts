@@ -22,7 +22,7 @@ export class AgentMemory {
 }
 
 /** The heap against its own limit, where that comes before the container's. */
-function heapUse(limitBytes: number): GateUse[] {
+export function heapUse(limitBytes: number): GateUse[] {
   const { used_heap_size: usedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics();
   return heapLimitBytes < limitBytes ? [{ usedBytes, limitBytes: heapLimitBytes }] : [];
 }

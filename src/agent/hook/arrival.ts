@@ -17,7 +17,8 @@ export interface Arrival {
   refuse(retryAfterSeconds: number): void;
 }
 
-const BODY = JSON.stringify({
+/** The body of a 503, whoever answers it. */
+export const OVERLOADED = JSON.stringify({
   error: 'overloaded',
   message: 'The agent is short of memory. Try again after the time in Retry-After.',
 });
@@ -46,7 +47,7 @@ function ofRequest(request: IncomingMessage, response: ServerResponse): Arrival 
     guard: () => ignore, // an IncomingMessage without listeners throws nothing
     refuse(seconds) {
       response.writeHead(503, { 'Retry-After': `${seconds}`, 'Content-Type': 'application/json' });
-      response.end(BODY);
+      response.end(OVERLOADED);
     },
   };
 }
@@ -65,7 +66,7 @@ function ofStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Arri
     refuse(seconds) {
       if (stream.destroyed) return;
       stream.respond({ ':status': 503, 'retry-after': `${seconds}`, 'content-type': 'application/json' });
-      stream.end(BODY);
+      stream.end(OVERLOADED);
     },
   };
 }
