@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 export interface Arrival {
   method: string;
   path: string;
-  /** Who asks: `User-Agent`. */
+  /** Its `User-Agent`. */
   agent: string | undefined;
   /** Of its body, as far as it says; 0 where it does not. */
   bodyBytes: number;
@@ -31,7 +31,7 @@ export function arrivalOf(event: unknown, first: unknown, second: unknown): Arri
   return isResponse(second) ? ofRequest(first as IncomingMessage, second) : undefined;
 }
 
-/** The stream of an HTTP/2 request that its `stream` event has let in already. */
+/** The stream of an HTTP/2 request that passed the gate with its `stream` event. */
 export function streamOf(response: unknown): object | undefined {
   return (response as { stream?: object }).stream;
 }

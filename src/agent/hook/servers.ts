@@ -26,7 +26,7 @@ type Emit = EventEmitter['emit'];
 
 /**
  * Hands the requests of this process' HTTP servers through the gate: a server's `emit` is replaced by one that holds back what
- * the gate does not let in yet. The agent's own listeners, and what others have wrapped around them, see no difference. What
+ * the gate does not admit yet. The agent's own listeners, and what others have wrapped around them, see no difference. What
  * goes wrong here opens the gate for good.
  */
 export class Servers {

@@ -21,7 +21,7 @@ export interface GateRequest {
   refuse(retryAfterSeconds: number): void;
 }
 
-/** One request that was let in, waits, or was refused. */
+/** One request that was admitted, waits, or was refused. */
 export interface GateEntry {
   readonly state: 'running' | 'waiting' | 'refused' | 'left';
   /** Once refused: when to come again, in seconds. */
@@ -57,12 +57,12 @@ const WAITING_SHARE = 0.04;
 const SHOWN_MS = { least: 100, most: 1000 };
 /** Use that rises by more than this share of the limit within a second is not at rest. */
 const RISES_SHARE = 0.01;
-/** Nothing has moved for so long: above the critical ratio one request is let in all the same. */
+/** Nothing has moved for so long: above the critical ratio one request is admitted all the same. */
 const RESTS_MS = 2000;
 
 /**
  * How many requests may be in flight, from what memory does. Who cannot start waits in a bounded queue, in order, and is
- * refused at its end. With nothing in flight one is let in, so that it never stands still. Without memory known it is open.
+ * refused at its end. With nothing in flight one is admitted: it never comes to a halt. Without memory known it is open.
  */
 export class Gate {
   readonly #queue = new WaitQueue<Entry>();
@@ -153,7 +153,7 @@ export class Gate {
     for (let entry = this.#queue.head; entry; entry = this.#queue.head) this.#refuseWaiting(entry);
   }
 
-  /** Lets in whose turn it is, and refuses who has waited for too long. */
+  /** Admits whose turn it is, and refuses who has waited for too long. */
   #admit(nowMs: number): void {
     for (let entry = this.#queue.head; entry; entry = this.#queue.head) {
       if (this.#mayStart(entry, nowMs)) {
@@ -208,7 +208,7 @@ export class Gate {
       else this.#show(entry, nowMs);
     }
     this.#expectedBytes = expected;
-    // long answers end rarely: where memory rests with them, more may come
+    // long answers end rarely: where usage is flat with them, more may come
     if (this.#queue.count > 0 && nowMs - this.#grewMs >= shownMs && !this.#rises) this.#grow(nowMs);
   }
 

@@ -1,14 +1,14 @@
 import { Gate, type GateEntry, type GateRequest } from './gate.ts';
 import type { GateMemory } from './memory-room.ts';
 
-/** A proxy that was let in has its request on the way to the agent within this time. */
+/** A proxy that was admitted has its request on the way to the agent within this time. */
 const FORWARDED_MS = 500;
 /** How long a request is taken to run where nobody knows how many do. */
 const UNKNOWN_MS = 2000;
 
 /**
- * The gate as a proxy asks for it: it hears of a request before it starts and never of its end. Those let in are taken to have
- * ended, the oldest first, as the agent has fewer in flight than were let in.
+ * The gate as a proxy asks for it: it hears of a request before it starts and never of its end. Those admitted are taken to have
+ * ended, the oldest first, as the agent has fewer in flight than were admitted.
  */
 export class ProxyGate {
   readonly #gate = new Gate();
@@ -18,7 +18,7 @@ export class ProxyGate {
   get waiting(): number {
     return this.#gate.waiting;
   }
-  /** Whether it has to be observed: somebody waits, or was let in and has not ended. */
+  /** Whether it has to be observed: somebody waits, or was admitted and has not ended. */
   get busy(): boolean {
     return this.#gate.waiting + this.#gate.inFlight > 0;
   }

@@ -1,7 +1,7 @@
 /** How much of a larger sample is taken over at once, and of a smaller one: a heavy kind must not be forgotten for a light one. */
 const UP = 0.5;
 const DOWN = 0.1;
-/** Kinds of requests that are told apart; the rest share one estimate. */
+/** Kinds of requests with an estimate of their own; the rest share one. */
 const MOST_KINDS = 64;
 
 interface Estimate {
