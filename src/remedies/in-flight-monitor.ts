@@ -1,3 +1,4 @@
+import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
@@ -17,6 +18,7 @@ const NEAR_SECONDS = 15;
 export class InFlightMonitor {
   #inFlight: number | null = null;
   #near = false;
+  #level: Level = 'ok';
 
   readonly #context: SessionContext;
   readonly #connection: RuntimeConnection;
@@ -59,14 +61,20 @@ export class InFlightMonitor {
     return this.#counting;
   }
 
-  attend({ nowMs, level, outlook }: Situation): void {
+  attend({ nowMs, level, outlook, ready }: Situation): void {
     const soon = outlook.secondsToLimit !== null && outlook.secondsToLimit <= NEAR_SECONDS;
     this.#near = atLeast(level, soon ? 'warning' : 'shedding');
     if (!atLeast(level, 'warning')) {
       this.#inFlight = null;
+      this.#level = level;
       return;
     }
-    if (nowMs - this.#seenMs < Math.max(EVERY_MS, COST_FACTOR * this.#last.costMs)) return;
+    // what is in flight as a level is entered tells most: soon after it may have been refused
+    const entered = level !== this.#level;
+    this.#level = level;
+    // un-ready, readiness and a recycle wait for it to end
+    const factor = ready ? COST_FACTOR : ASKED_COST_FACTOR;
+    if (!entered && nowMs - this.#seenMs < Math.max(EVERY_MS, factor * this.#last.costMs)) return;
     this.#seenMs = nowMs;
     void this.count();
   }

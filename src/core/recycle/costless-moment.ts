@@ -7,8 +7,6 @@ import type { LastingGrowth } from './kept-growth.ts';
 const DRAINED_MS = 500;
 /** … and a gap between two requests is no lull. */
 const LULL_MS = 1_000;
-/** So many requests at once, or begun and ended in sight, before growth is taken for theirs: then its rest is that of the work. */
-const LEAST_WORK = 4;
 /** In a lull, growth without a pause so far is believed if it has gone on for so long, and would reach the limit within … */
 const LONG_SECONDS = 60;
 /** … so many seconds of work; else, when the next stretch of work would reach the limit. */
@@ -39,9 +37,8 @@ export interface MomentInput
 export class CostlessMoment {
   readonly #thresholds: Thresholds;
   readonly #turn: number;
-  #inFlight: number | null = null;
-  #mostInFlight = 0;
-  #turnover = 0;
+  /** Work was seen in flight: then the rest of the growth may be that of the work. */
+  #worked = false;
   #quietSinceMs: number | null = null;
   #futileSinceMs: number | null = null;
 
@@ -53,9 +50,7 @@ export class CostlessMoment {
 
   /** Another life of the agent begins. */
   born(): void {
-    this.#inFlight = null;
-    this.#mostInFlight = 0;
-    this.#turnover = 0;
+    this.#worked = false;
     this.#quietSinceMs = null;
     this.#futileSinceMs = null;
   }
@@ -83,7 +78,7 @@ export class CostlessMoment {
     const { warnRatio, shedRatio } = this.#thresholds;
     const { secondsToLimit, grownSeconds, stretchBytes } = growth;
     const drained = !ready && atLeast(level, 'shedding');
-    if (this.#mostInFlight + this.#turnover < LEAST_WORK) return 'not_rising';
+    if (!this.#worked) return 'work_unseen';
     const quietMs = nowMs - (this.#quietSinceMs ?? nowMs);
     if (quietMs < (drained ? DRAINED_MS : LULL_MS)) return 'work_in_flight';
     // at critical nothing is left to be served before
@@ -101,9 +96,7 @@ export class CostlessMoment {
 
   #follow({ nowMs, inFlight, collections }: MomentInput): void {
     this.#quietSinceMs = inFlight === 0 ? (this.#quietSinceMs ?? nowMs) : null;
-    if (inFlight !== null && this.#inFlight !== null) this.#turnover += Math.abs(inFlight - this.#inFlight);
-    this.#inFlight = inFlight;
-    this.#mostInFlight = Math.max(this.#mostInFlight, inFlight ?? 0);
+    if (inFlight) this.#worked = true;
     this.#futileSinceMs = isFutile(collections) ? (this.#futileSinceMs ?? nowMs) : null;
   }
 }

@@ -49,6 +49,7 @@ export interface NoKill {
     | 'not_rising'
     | 'limit_not_near'
     | 'rise_too_short' // for a forecast
+    | 'work_unseen' // memory has grown, by no work that was seen
     | 'work_in_flight' // it grows on; ending it now breaks work
     | 'kubelet_delays' // … costs a long wait for the restart
     | 'not_its_turn'; // among the replicas

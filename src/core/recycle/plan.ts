@@ -150,7 +150,12 @@ export class RecyclePlan {
     const forgetsSeconds = this.#budget.kubeletForgetsSeconds(nowMs);
     const moment = this.#moment.judge({ ...input, growth, kubelet: { waitSeconds, forgetsSeconds } }, begun);
     const waits = !moment.kill && (moment.open === true || moment.why.code === 'work_in_flight');
-    this.#awaits = waits && growth !== null && !input.ready && this.#barred(input) === undefined;
+    this.#awaits =
+      waits &&
+      growth !== null &&
+      input.inFlight !== null &&
+      !input.ready &&
+      this.#barred(input) === undefined;
     if (kill.kill || (!moment.kill && !growth)) return kill;
     return moment;
   }

@@ -44,6 +44,7 @@ const WHY_NOT: Readonly<Record<Plain, string>> = {
   not_rising: 'usage does not rise',
   limit_not_near: 'the limit is not near',
   rise_too_short: 'the rise is too short for a forecast',
+  work_unseen: 'memory has grown, and no work was seen in flight',
   work_in_flight: 'memory grows on, and work is in flight',
   kubelet_delays: 'memory grows on, and the kubelet would delay the restart (CrashLoopBackOff)',
   not_its_turn: 'memory grows on, and fuller replicas come first',

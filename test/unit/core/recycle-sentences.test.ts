@@ -16,6 +16,7 @@ golden('recycle', () => {
     { code: 'not_rising' },
     { code: 'limit_not_near' },
     { code: 'rise_too_short' },
+    { code: 'work_unseen' },
     { code: 'work_in_flight' },
     { code: 'kubelet_delays' },
     { code: 'not_its_turn' },

@@ -22,7 +22,7 @@ async function watched(connections: SessionDeps['connections']) {
   const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   await hand.open();
   const work = new InFlightMonitor(present, hand, { clock, connections, hooks: { of: () => undefined } });
-  const attend = (pids: number[] = [7]) => {
+  const attend = (pids: number[] = [7], ready = true) => {
     const situation: Situation = {
       agent,
       nowMs: clock.nowMs,
@@ -33,7 +33,7 @@ async function watched(connections: SessionDeps['connections']) {
       processes: [],
       pids,
       cpuCores: null,
-      ready: false,
+      ready,
       stuck: false,
     };
     present.attend(situation);
@@ -92,5 +92,8 @@ describe('WorkWatch', () => {
     for (const end = clock.nowMs + 3000; clock.nowMs < end; clock.nowMs += 20)
       expect(await work.count()).toBe(3); // for the seconds in which the agent is drained, as often as each 600 ms
     expect(counts - before).toBe(5);
+    const whileReady = counts;
+    for (const end = clock.nowMs + 3000; clock.nowMs < end; clock.nowMs += 5) await attend([7], false);
+    expect(counts - whileReady, 'un-ready, its end is waited for').toBe(5);
   });
 });

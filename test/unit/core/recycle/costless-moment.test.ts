@@ -48,8 +48,8 @@ describe('CostlessMoment', () => {
     expect(judged(state)).toBe(code);
   });
 
-  it('has not come where too little work was seen for the growth to be its', () => {
-    expect(judged({}, { worked: 1 })).toBe('not_rising');
+  it('has not come where no work was seen for the growth to be its', () => {
+    expect(judged({}, { worked: 0 })).toBe('work_unseen');
   });
 
   describe('in a lull', () => {
