@@ -79,7 +79,7 @@ function place(text: string, document: Document.Parsed, operation: Operation): S
   const indentSeq = indentsLists(text, document);
   if (isMap(parent)) {
     const column = columnOf(text, startOf(parent.items[0]));
-    const at = header ? bodyOf(text, header) : lineStart(text, startOf(parent.items[0]) ?? 0);
+    const at = header ? bodyOf(text, header) : placeIn(text, parent);
     return column === undefined || at === undefined
       ? undefined
       : insertion(text, at, indented(block({ [key]: value }, indentSeq), column));
@@ -91,6 +91,13 @@ function place(text: string, document: Document.Parsed, operation: Operation): S
     return at === undefined ? undefined : insertion(text, at, item);
   }
   return key === parent.items.length ? insertion(text, nextLine(text, endOf(parent)), item) : undefined;
+}
+
+/** Where lines of a mapping's own begin that has no key: above it, or below its first pair where that stands behind the dash of a list. */
+function placeIn(text: string, map: YAMLMap): number {
+  const first = startOf(map.items[0]) ?? 0;
+  const start = lineStart(text, first);
+  return /-\s/.test(text.slice(start, first)) ? nextLine(text, endOf(map.items[0])) : start;
 }
 
 interface Step {
