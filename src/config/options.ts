@@ -171,6 +171,30 @@ export const OPTIONS = {
     description: 'Sampling heap profile from the warning level on: names the code that grows',
     commands: ALL,
   }),
+  hook: option({
+    type: choice('auto', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description:
+      'Hook in Node agents, by which the guardian collects, profiles and counts requests in flight without a port and without SIGUSR1; put in place by `run` and by the injector',
+    commands: ALL,
+  }),
+  gate: option({
+    type: choice('auto', 'off'),
+    default: 'auto',
+    placeholder: 'mode',
+    description:
+      'Gate in the hook: requests of the agent’s HTTP servers start as memory has room for them, wait in order until then for up to 10 s, and are answered 503 after that',
+    commands: ALL,
+  }),
+  hookDir: option({
+    type: path,
+    default: undefined,
+    unset: 'none; a private directory in `run`',
+    placeholder: 'directory',
+    description: 'Directory of the hook’s file and socket, which the agent sees, too; set by the injector',
+    commands: ALL,
+  }),
   maxUnready: option({
     type: duration('1s', '24h'),
     default: DEFAULT_JUDGEMENT.maxUnready,
@@ -256,30 +280,6 @@ export const OPTIONS = {
     description:
       'URL on loopback that receives one POST with status, forecast and deadline when the kill is foreseen, within 2 s, once in each episode',
     commands: GUARDING,
-  }),
-  hook: option({
-    type: choice('auto', 'off'),
-    default: 'auto',
-    placeholder: 'mode',
-    description:
-      'Hook in Node agents, by which the guardian collects, profiles and counts requests in flight without a port and without SIGUSR1; put in place by `run` and by the injector',
-    commands: ALL,
-  }),
-  gate: option({
-    type: choice('auto', 'off'),
-    default: 'auto',
-    placeholder: 'mode',
-    description:
-      'Gate in the hook: requests of the agent’s HTTP servers start as memory has room for them, wait in order until then for up to 10 s, and are answered 503 after that',
-    commands: ALL,
-  }),
-  hookDir: option({
-    type: path,
-    default: undefined,
-    unset: 'none; in `run` a private one',
-    placeholder: 'directory',
-    description: 'Directory that guardian and agent share for the hook: its file, and the socket',
-    commands: ALL,
   }),
   logLevel: option({
     type: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),

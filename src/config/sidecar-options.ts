@@ -6,6 +6,7 @@ export const SET_BY_INJECTOR: readonly OptionKey[] = [
   'agent',
   'downwardLimit',
   'podRestartPolicy',
+  'hookDir',
   'webhookUrlFile', // there is no file of the user's in the sidecar; `webhookUrlSecret` names a Secret
 ];
 /** Beside that, what is no business of whoever may annotate a pod. */

@@ -242,6 +242,7 @@ describe.each(
         image: 'ghcr.io/spillway-dev/spillway:0.1.0',
         imagePullPolicy: 'IfNotPresent',
         native: false,
+        addNodeOptions: false,
         events: false,
         options: { shedRatio: '0.8', limit: '536870912', events: 'off' },
         resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi', cpu: '1' } },
@@ -427,6 +428,42 @@ describe.each(
     });
   });
 
+  describe('the hook', () => {
+    const policy = (...set: string[]) =>
+      JSON.stringify(one(installed(helm, { apis: [POLICY], set }), ...INJECTS));
+
+    it('should be put in place by the policy beside native sidecars alone', () => {
+      expect(policy()).toContain('/volumeMounts/-');
+      expect(policy()).toContain('startupProbe');
+      for (const part of ['/volumeMounts/-', 'startupProbe', 'agentPath'])
+        expect(policy('sidecar.native=false')).not.toContain(part);
+    });
+
+    it('should be off, or added without a value of its own, where the values say so', () => {
+      expect(policy('guardian.hook=off')).toContain('.trim() : \\"off\\"');
+      const { data } = one(installed(helm, { set: ['sidecar.addNodeOptions=true'] }), 'ConfigMap');
+      expect(parse(data['sidecar.yaml']).addNodeOptions).toBe(true);
+    });
+
+    it('should go with the sidecar where there is no room for it', () => {
+      const room = one(
+        installed(helm, { apis: [POLICY] }),
+        'MutatingAdmissionPolicy',
+        'limitrange.spillway.spillway.dev',
+      );
+      const { expression } = room['spec'].mutations[0].jsonPatch;
+      expect(expression).toContain('variables.hookedAt');
+    });
+
+    it('should be told to need NODE_OPTIONS, where it is on', () => {
+      const words = 'Node agents get the hook where env';
+      expect(notes(helm, { set: [] })).toContain(words);
+      for (const value of ['guardian.hook=off', 'sidecar.addNodeOptions=true', 'injector.mode=none'])
+        expect(notes(helm, { set: [value] })).not.toContain(words);
+      expect(notes(helm, { set: ['sidecar.native=false'] })).toContain('no hook beside a classic sidecar');
+    });
+  });
+
   describe('what it says in the end', () => {
     const first = (set: string[], apis: string[] = [VALIDATING]) => notes(helm, { apis, set }).split('\n')[0];
 
@@ -489,8 +526,15 @@ describe.each(
         spec: {
           ...rest,
           initContainers: [],
-          containers: spec.containers.filter(not('spillway')),
-          volumes: spec.volumes.filter(not('spillway-token')).filter(not('spillway-records')),
+          containers: spec.containers.filter(not('spillway')).map((agent: Manifest) => ({
+            ...agent,
+            env: agent['env'].map((each: { name: string; value: string }) => ({
+              ...each,
+              ...(each.name === 'NODE_OPTIONS' ? { value: '' } : {}),
+            })),
+            volumeMounts: agent['volumeMounts'].filter(not('spillway-hook')),
+          })),
+          volumes: spec.volumes.filter(({ name }: { name: string }) => !name.startsWith('spillway-')),
         },
       };
     }
@@ -499,11 +543,13 @@ describe.each(
       ['native', true, 'auto'],
       ['classic', false, 'auto'],
       ['without a token', true, 'off'],
-    ])('should have the sidecar that injection makes: %s', (_name, native, events) => {
+      ['without the hook', true, 'auto', 'off'],
+    ])('should have the sidecar that injection makes: %s', (_name, native, events, hook = 'auto') => {
       const set = [
         'demo.enabled=true',
         `sidecar.native=${native}`,
         `guardian.events=${events}`,
+        `guardian.hook=${hook}`,
         'injector.mode=none',
       ];
       const { template } = one(installed(helm, { set }), 'Deployment')['spec'];
@@ -511,7 +557,7 @@ describe.each(
         ...defaultInjectConfig('0.1.0'),
         native,
         events: events !== 'off',
-        options: { events },
+        options: { events, hook },
       };
       const result = inject(bare(template), config, { flags: new Set(), problems: () => [] });
       if (!('pod' in result)) throw new Error(result.reason);

@@ -9,7 +9,7 @@ import { containersOf, isSidecar } from '../../src/core/inject/agent.ts';
 import { defaultInjectConfig, type InjectConfig } from '../../src/core/inject/config.ts';
 import { inject } from '../../src/core/inject/inject.ts';
 import { NOT_INJECTED, STATUS_ANNOTATION } from '../../src/core/inject/names.ts';
-import type { Pod, Volume } from '../../src/core/inject/pod.ts';
+import type { Pod } from '../../src/core/inject/pod.ts';
 import type { Bounds } from '../../src/core/inject/room.ts';
 import { uninject } from '../../src/core/inject/uninject.ts';
 
@@ -83,10 +83,16 @@ async function created(namespace: string, pods: Map<string, Pod>): Promise<Map<s
 }
 
 /** Without what differs from one creation to the next, and from one order of admission to another. */
-function comparable({ metadata, spec }: { metadata: Record<string, unknown>; spec: { volumes?: Volume[] } }) {
-  const volumes = [...(spec.volumes ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+function comparable({ metadata, spec }: { metadata: Record<string, unknown>; spec: Pod['spec'] & object }) {
+  const sorted = <T extends { name: string }>(list: readonly T[] = []) =>
+    list.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const containers = spec.containers?.map((each) => ({
+    ...each,
+    volumeMounts: sorted(each.volumeMounts ?? []),
+  }));
   const { labels, annotations } = metadata;
-  const text = JSON.stringify({ labels, annotations, spec: { ...spec, volumes } });
+  const volumes = sorted(spec.volumes ?? []);
+  const text = JSON.stringify({ labels, annotations, spec: { ...spec, containers, volumes } });
   return JSON.parse(text.replace(/kube-api-access-\w{5}/g, 'kube-api-access')) as Record<string, unknown>;
 }
 
@@ -181,7 +187,7 @@ function running() {
     spec: {
       selector: { matchLabels: { app: 'agent' } },
       template: {
-        metadata: { labels },
+        metadata: { labels, annotations: { 'spillway.dev/hook': 'off' } },
         spec: { containers: [agent], securityContext, terminationGracePeriodSeconds: 1 },
       },
     },
@@ -425,6 +431,14 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
         [deployment({ containers: [guaranteed], securityContext: user }), [becomes]],
         [pod, [becomes]],
         [deployment({ containers: [agent], securityContext: user }), []],
+        [
+          deployment({ containers: [{ ...agent, command: ['node', 'a.js'] }], securityContext: user }),
+          ['no hook: the image of container agent may hold NODE_OPTIONS'],
+        ],
+        [
+          deployment({ containers: [{ ...agent, env: [{ name: 'NODE_OPTIONS' }] }], securityContext: user }),
+          [],
+        ],
         [deployment({ containers: [agent] }), ['set runAsUser and runAsGroup for container agent']],
         [
           deployment({ containers: [{ ...agent, resources: {} }], securityContext: user }),

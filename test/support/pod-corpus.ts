@@ -20,6 +20,8 @@ export interface CorpusPod {
   expect: string;
   /** A part of each warning, of an injected pod. */
   warns: string[];
+  /** Whether the agent gets the hook. */
+  hook: boolean;
 }
 
 /** Every workload in `test/fixtures/pods`, in the order of their names. */
@@ -41,6 +43,7 @@ export function podCorpus(): CorpusPod[] {
       path: place.path,
       expect: expected,
       warns,
+      hook: /^# hook: yes$/m.test(text),
     };
   });
 }

@@ -49,7 +49,40 @@ Facts about a pod for policy and warnings. Needs before it: variables.annotation
   expression: >-
     variables.events == "on" ? "mounted" : variables.events == "off" ? "none"
     : variables.spec.?automountServiceAccountToken.orValue(true) ? "mounted" : "declined"
+{{ include "spillway.hook" . }}
 {{ include "spillway.meshLists" . }}
+{{- end }}
+
+{{- /* Whether the hook goes into the agent's container; src/core/inject/hook-rules.ts has the same in TypeScript. */}}
+{{- define "spillway.hook" -}}
+{{- $known := (include "spillway.table" . | fromJson).injection -}}
+- name: hook
+  expression: >-
+    "hook" in variables.used ? variables.annotations["spillway.dev/hook"].trim() : {{ (include "spillway.effective" . | fromJson).hook | toJson }}
+- name: addNodeOptions  # also where no NODE_OPTIONS is in env
+  expression: {{ .Values.sidecar.addNodeOptions | toJson | quote }}
+- name: nodeOptions
+  expression: variables.agents[0].?env.orValue([]).filter(e, e.name == "NODE_OPTIONS")
+- name: takesNodeOptions  # whether its envFrom may set NODE_OPTIONS
+  expression: variables.agents[0].?envFrom.orValue([]).exists(e, "NODE_OPTIONS".startsWith(e.?prefix.orValue("")))
+- name: agentCommand
+  expression: variables.agents[0].?command.orValue([]) + variables.agents[0].?args.orValue([])
+- name: hookable
+  expression: >-
+    size(variables.nodeOptions) > 0 || variables.agentCommand.join(" ").matches({{ toJson $known.nodeCommand }})
+    || variables.agents[0].?env.orValue([]).exists(e, e.name.startsWith("NODE_")) || (variables.addNodeOptions && !variables.takesNodeOptions)
+- name: hookPlaced  # already
+  expression: variables.injected && variables.all.exists(c, c.name == "spillway" && {{ toJson $known.hookArg }} in c.?args.orValue([]))
+- name: hookObstacle  # why a container that should have the hook goes without; "" where it should not, or has it
+  expression: >-
+    {{- /* a classic sidecar starts beside the agent: its file may come too late */}}
+    {{ .Values.sidecar.native | ternary "variables.hook" (quote "off") }} == "off" || variables.hookPlaced || !variables.hookable ? "" :
+    {{- range $known.hookObstacles }}
+    {{ .when }} ? {{ .says }} :
+    {{- end }}
+    ""
+- name: hooked
+  expression: {{ .Values.sidecar.native }} && variables.hook != "off" && variables.hookable && variables.hookObstacle == ""
 {{- end }}
 
 {{- /* The agent's container, the obstacle to injection, and whether the sidecar exists already. */}}

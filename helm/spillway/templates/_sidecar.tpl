@@ -7,6 +7,7 @@ The sidecar, its volume and its environment, once for the policy, the demo and w
   restarts   the restart policy of the pod, where that is not Always
   recordDir  where records are kept, where the values do not say it
   resources  of the sidecar, where not those of the values
+  hooked     asks whether the agent's container has the hook (for the policy), or true where it has
 For the policy the values are CEL: `=…` is an expression, `=?…` an optional one; an entry of a list with `?when` is present where the expression is true.
 */}}
 {{- define "spillway.sidecar" -}}
@@ -42,6 +43,15 @@ env:
 {{- end }}
 ports:
 - {name: spillway, containerPort: 9797, protocol: TCP}
+{{- if .hooked }}
+{{- $startup := dict "httpGet" (dict "path" "/livez" "port" 9797) "periodSeconds" 1 "timeoutSeconds" 3 "failureThreshold" 60 }}
+{{- if kindIs "string" .hooked }}
+{{- $cel := include "spillway.cel" (dict "type" "Object.spec.initContainers.startupProbe" "value" $startup) }}
+startupProbe: {{ printf "=?%s ? optional.of(%s) : optional.none()" .hooked $cel | toJson }}
+{{- else }}
+startupProbe: {{ toJson $startup }}
+{{- end }}
+{{- end }}
 readinessProbe: {httpGet: {path: /readyz, port: 9797}, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 1, successThreshold: 1}
 livenessProbe: {httpGet: {path: /livez, port: 9797}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
 resources: {{ .resources | default (include "spillway.sidecarResources" .root) }}
@@ -57,6 +67,9 @@ volumeMounts:
 - {name: spillway-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
 {{- with .recordDir | default (include "spillway.effective" .root | fromJson).recordDir }}
 - {name: spillway-records, mountPath: {{ toJson . }}{{ if hasPrefix "=" . }}, "?when": {{ printf "%s != \"\"" (trimPrefix "=" .) | toJson }}{{ end }}}
+{{- end }}
+{{- with .hooked }}
+- {name: spillway-hook, mountPath: /var/run/spillway-hook{{ if kindIs "string" . }}, "?when": {{ toJson . }}{{ end }}}
 {{- end }}
 {{- end }}
 
@@ -82,6 +95,17 @@ emptyDir: {}
 {{- define "spillway.recordVolume" -}}
 name: spillway-records
 emptyDir: {}
+{{- end }}
+
+{{- /* The file of the hook and the socket that it connects to: 40 KB */}}
+{{- define "spillway.hookVolume" -}}
+name: spillway-hook
+emptyDir: {sizeLimit: 1Mi}
+{{- end }}
+{{- define "spillway.hookMount" -}}
+name: spillway-hook
+mountPath: /var/run/spillway-hook
+readOnly: true
 {{- end }}
 
 {{- /* Resources of the sidecar: without a memory request, its limit is the request, which satisfies every LimitRange */}}

@@ -14,6 +14,11 @@ export interface InjectConfig {
   /** Options of the guardian by key, as text: `{shedRatio: '0.8'}`. */
   options: Record<string, string>;
   resources: Resources;
+  /**
+   * Whether the hook also goes into containers without a NODE_OPTIONS in `env`. It would replace one in the image, which no manifest
+   * shows.
+   */
+  addNodeOptions: boolean;
   /** Entry of a Secret in the pod's own namespace that holds the webhook's URL; one that is not there is passed over. */
   webhookUrlSecret?: { name: string; key: string };
 }
@@ -26,6 +31,7 @@ export function defaultInjectConfig(version: string): InjectConfig {
     native: true,
     events: true,
     options: {},
+    addNodeOptions: false,
     // of cpu what it takes near the limit (40m): on a node without any to spare it has no more than it asks for, and with 10m it
     // answered probes up to 4 s late
     resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi' } },

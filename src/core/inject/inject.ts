@@ -1,6 +1,7 @@
 import { agentOf, declines, isInjected } from './agent.ts';
 import { annotatedOptions } from './annotations.ts';
 import type { AnnotationOptions, InjectConfig } from './config.ts';
+import { hookedAt, hookFor, hookVolume } from './hook.ts';
 import { openedTo } from './mesh.ts';
 import { INJECT_LABEL, INJECTED, INJECTED_SHARED, NOT_INJECTED, PREFIX, STATUS_ANNOTATION } from './names.ts';
 import { obstacle } from './obstacle.ts';
@@ -41,8 +42,9 @@ export function inject(
   if (unfit !== undefined) return goesWithout(pod, unfit);
 
   const token = tokenFor(pod, config, values);
-  const sidecar = sidecarFor(pod, agent, config, { values, recordDir });
-  const { metadata, spec } = openedTo(pod);
+  const hook = hookFor(pod, agent, config, values['hook']);
+  const sidecar = sidecarFor(pod, agent, config, { values, recordDir, hooked: hook.placed });
+  const { metadata, spec } = openedTo(hook.placed ? hookedAt(pod, agent) : pod);
   const status = spec?.shareProcessNamespace === true ? INJECTED_SHARED : INJECTED;
   return {
     pod: {
@@ -58,11 +60,13 @@ export function inject(
           ...(spec?.volumes ?? []),
           tokenVolume(token === 'mounted'),
           ...(recordDir === undefined ? [] : [recordVolume()]),
+          ...(hook.placed ? [hookVolume()] : []),
         ],
       },
     },
     warnings: [
       ...podWarnings(pod, agent, sidecar),
+      ...hook.warnings,
       ...(token === 'declined'
         ? [
             `automountServiceAccountToken is false: spillway gets no token either and posts no Events; ${PREFIX}events: "on" gives it one`,

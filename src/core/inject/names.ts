@@ -19,6 +19,12 @@ export const SIDECAR_NAME = 'spillway';
 export const TOKEN_VOLUME = 'spillway-token';
 /** Keeps what `record-dir` says beyond the sidecar's restarts; there only where that is set. */
 export const RECORD_VOLUME = 'spillway-records';
+/** Shared with the agent's container: the file of the hook, and the socket that the hook connects to. */
+export const HOOK_VOLUME = 'spillway-hook';
+/** Where that volume is mounted, in both containers. */
+export const HOOK_DIR = '/var/run/spillway-hook';
+/** What makes Node load the hook. */
+export const HOOK_REQUIRE = `--require=${HOOK_DIR}/register.cjs`;
 /** Where programs look for a service account's token. */
 export const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Port of the sidecar's probes, metrics and status. */

@@ -33,6 +33,6 @@ export function signalsProcessOne(pod: Pod): Container | undefined {
 }
 
 /** A manifest that nobody has checked yet may have anything there. */
-function words(command: string[] | null | undefined): string[] {
+export function words(command: string[] | null | undefined): string[] {
   return Array.isArray(command) ? command : [];
 }

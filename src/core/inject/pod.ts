@@ -61,11 +61,27 @@ export interface Container {
   name: string;
   command?: string[] | null;
   args?: string[] | null;
+  env?: EnvVar[] | null;
+  envFrom?: { prefix?: string | null; [field: string]: unknown }[] | null;
+  volumeMounts?: VolumeMount[] | null;
+  volumeDevices?: { devicePath?: string | null; [field: string]: unknown }[] | null;
   ports?: ContainerPort[] | null;
   lifecycle?: { preStop?: Handler | null; postStart?: Handler | null } | null;
   restartPolicy?: string | null;
   resources?: Resources | null;
   securityContext?: SecurityContext | null;
+  [field: string]: unknown;
+}
+
+export interface EnvVar {
+  name: string;
+  value?: string | null;
+  valueFrom?: unknown;
+}
+
+export interface VolumeMount {
+  name: string;
+  mountPath?: string | null;
   [field: string]: unknown;
 }
 

@@ -1,8 +1,17 @@
 import { amountOf } from '../lib/units.ts';
 import { containersOf } from './agent.ts';
 import type { InjectConfig } from './config.ts';
-import { RECORD_VOLUME, SIDECAR_NAME, SIDECAR_PORT, TOKEN_PATH, TOKEN_VOLUME } from './names.ts';
-import type { Capabilities, Container, Pod, Resources, SecurityContext, Volume } from './pod.ts';
+import { HOOK_ARG } from './hook.ts';
+import {
+  HOOK_DIR,
+  HOOK_VOLUME,
+  RECORD_VOLUME,
+  SIDECAR_NAME,
+  SIDECAR_PORT,
+  TOKEN_PATH,
+  TOKEN_VOLUME,
+} from './names.ts';
+import type { Capabilities, Container, EnvVar, Pod, Resources, SecurityContext, Volume } from './pod.ts';
 
 /** Seconds that a token holds; the kubelet renews it at four fifths. */
 const TOKEN_SECONDS = 3600;
@@ -24,6 +33,8 @@ interface Annotated {
   values: Readonly<Record<string, string>>;
   /** Where the volume of records is mounted. */
   recordDir: string | undefined;
+  /** Whether the agent's container gets the hook. */
+  hooked: boolean;
 }
 
 /**
@@ -34,7 +45,7 @@ export function sidecarFor(
   pod: Pod,
   agent: Container,
   config: InjectConfig,
-  { values, recordDir }: Annotated,
+  { values, recordDir, hooked }: Annotated,
 ): Container {
   const probe = (path: string) => ({ path, port: SIDECAR_PORT });
   const args = Object.entries(values).map(([flag, value]) => `--${flag}=${value}`);
@@ -43,10 +54,21 @@ export function sidecarFor(
     image: config.image,
     imagePullPolicy: config.imagePullPolicy,
     ...(config.native ? { restartPolicy: 'Always' } : {}),
-    args: ['guard', ...args],
+    args: ['guard', ...(hooked ? [HOOK_ARG] : []), ...args],
     env: envFor(pod, agent, config),
     ports: [{ name: SIDECAR_NAME, containerPort: SIDECAR_PORT, protocol: 'TCP' }],
-    // no startup probe: the agent would wait for it, a second and more
+    // The agent waits for a startup probe, a second and more: there is one only where the agent must not start before the hook's file is
+    // there, which it is before the server listens.
+    ...(hooked
+      ? {
+          startupProbe: {
+            httpGet: probe('/livez'),
+            periodSeconds: 1,
+            timeoutSeconds: 3,
+            failureThreshold: 60,
+          },
+        }
+      : {}),
     readinessProbe: {
       httpGet: probe('/readyz'),
       periodSeconds: 1,
@@ -62,6 +84,7 @@ export function sidecarFor(
     volumeMounts: [
       { name: TOKEN_VOLUME, mountPath: TOKEN_PATH, readOnly: true },
       ...(recordDir === undefined ? [] : [{ name: RECORD_VOLUME, mountPath: recordDir }]),
+      ...(hooked ? [{ name: HOOK_VOLUME, mountPath: HOOK_DIR }] : []),
     ],
   };
 }
@@ -83,7 +106,7 @@ export function cpuLimit({ requests }: Resources): string {
   return request != null && amountOf(request) > amountOf(CPU_LIMIT) ? request : CPU_LIMIT;
 }
 
-function envFor(pod: Pod, agent: Container, { options, webhookUrlSecret }: InjectConfig): object[] {
+function envFor(pod: Pod, agent: Container, { options, webhookUrlSecret }: InjectConfig): EnvVar[] {
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   // without a limit the downward API would tell the node's memory
   const limited = agent.resources?.limits?.['memory'] != null;

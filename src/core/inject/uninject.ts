@@ -1,4 +1,6 @@
 import { isInjected, isSidecar } from './agent.ts';
+import { whereFilled } from './filled.ts';
+import { unhooked } from './hook.ts';
 import { closedTo } from './mesh.ts';
 import { INJECTED_SHARED, RECORD_VOLUME, STATUS_ANNOTATION, TOKEN_VOLUME } from './names.ts';
 import type { Pod } from './pod.ts';
@@ -9,7 +11,7 @@ import type { Pod } from './pod.ts';
  */
 export function uninject(pod: Pod): Pod {
   if (!isInjected(pod)) return pod;
-  const { metadata, spec, ...rest } = closedTo(pod);
+  const { metadata, spec, ...rest } = closedTo(unhooked(pod));
   const { [STATUS_ANNOTATION]: status, ...annotations } = metadata?.annotations ?? {};
   return {
     ...rest,
@@ -28,17 +30,4 @@ export function uninject(pod: Pod): Pod {
       'volumes',
     ),
   };
-}
-
-/** Leaves out those of the keys that hold nothing (any more). */
-function whereFilled<T extends object>(
-  fields: T,
-  ...keys: (keyof T)[]
-): { [K in keyof T]?: NonNullable<T[K]> } {
-  const kept = Object.entries(fields).filter(
-    ([key, value]) =>
-      !keys.includes(key as keyof T) ||
-      (value != null && (typeof value !== 'object' || Object.keys(value).length > 0)),
-  );
-  return Object.fromEntries(kept) as { [K in keyof T]?: NonNullable<T[K]> };
 }

@@ -10,6 +10,9 @@ import {
   quantity,
   ratio,
 } from '../../../src/config/types.ts';
+import { HOOK_ARG } from '../../../src/core/inject/hook.ts';
+import { HOOK_OBSTACLES, NODE_COMMAND } from '../../../src/core/inject/hook-rules.ts';
+import { HOOK_DIR, HOOK_REQUIRE } from '../../../src/core/inject/names.ts';
 import { OBSTACLES } from '../../../src/core/inject/obstacle.ts';
 import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
 import { celOf } from '../../../src/core/inject/pod-rule.ts';
@@ -77,6 +80,11 @@ export function optionsFile(): string {
     killsOne: KILLS_ONE.source,
     obstacles: celOf(OBSTACLES),
     warnings: celOf(WARNINGS),
+    hookObstacles: celOf(HOOK_OBSTACLES),
+    nodeCommand: NODE_COMMAND.source,
+    hookDir: HOOK_DIR,
+    hookArg: HOOK_ARG,
+    hookRequire: HOOK_REQUIRE,
     cpuLimit: CPU_LIMIT,
     recordDir: RECORD_DIR,
     systemDir: SYSTEM_DIR,

@@ -28,6 +28,7 @@ describe("the sidecar's configuration", () => {
       native: true,
       events: true,
       options: {},
+      addNodeOptions: false,
       resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '128Mi' } },
     };
     expect((await readInjectConfig('1')).config).toEqual(whole);
@@ -136,7 +137,7 @@ describe('annotations', () => {
       expect(flags).not.toContain(never);
     expect(flags).toContain('shed-ratio');
     const guarding = OPTION_LIST.filter(([, { commands }]) => commands.includes('guard'));
-    expect(flags).toHaveLength(guarding.length - 7);
+    expect(flags).toHaveLength(guarding.length - 8);
   });
 
   it('are judged alone, beside one another, and beside what is configured', () => {

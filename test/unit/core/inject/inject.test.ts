@@ -112,7 +112,7 @@ describe('injecting', () => {
     });
   });
 
-  it.each(corpus)('does with $name what its file says', ({ pod, expect: expected, warns }) => {
+  it.each(corpus)('does with $name what its file says', ({ name, pod, expect: expected, warns, hook }) => {
     const before = structuredClone(pod);
     const result = inject(pod, CONFIG, ANNOTATION_OPTIONS);
     expect(pod).toEqual(before);
@@ -121,10 +121,12 @@ describe('injecting', () => {
       expect(result.pod === pod).toBe(expected === 'unchanged');
       expect(result.warnings).toHaveLength(warns.length);
       for (const [i, part] of warns.entries()) expect(result.warnings[i]).toContain(part);
+      expect(JSON.stringify(result.pod).includes('register.cjs')).toBe(hook);
       // once is enough, and it can be taken back
       expect(injected(result.pod)).toBe(result.pod);
-      if (expected === 'injected' && pod.metadata?.annotations?.['spillway.dev/status'] === undefined)
-        expect(filled(uninject(result.pod))).toEqual(filled(pod));
+      const bare =
+        name !== 'hook-present' && pod.metadata?.annotations?.['spillway.dev/status'] === undefined;
+      if (expected === 'injected' && bare) expect(filled(uninject(result.pod))).toEqual(filled(pod));
     } else {
       if (!('reason' in result)) throw new Error('it was injected');
       if (expected === 'declined') expect(result.warnings).toEqual([]);
@@ -219,6 +221,73 @@ describe('injecting', () => {
     });
     for (const name of ['plain', 'record-dir-bad', 'record-dir-system', 'record-dir-relative'])
       expect(JSON.stringify(injected(fixture(name)))).not.toContain('spillway-records');
+  });
+
+  describe('the hook', () => {
+    const agentIn = (pod: Pod) => pod.spec?.containers?.find(({ name }) => name === 'agent');
+    const nodeOptions = (pod: Pod) => agentIn(pod)?.env?.find(({ name }) => name === 'NODE_OPTIONS')?.value;
+    const REQUIRE = '--require=/var/run/spillway-hook/register.cjs';
+
+    it('is a file that the sidecar has put there before the agent starts', () => {
+      const pod = injected(fixture('hook-beside'));
+      expect(sidecarOf(pod)).toMatchObject({
+        restartPolicy: 'Always',
+        args: ['guard', '--hook-dir=/var/run/spillway-hook', '--record-dir=/records'],
+        startupProbe: { httpGet: { path: '/livez', port: 9797 }, periodSeconds: 1 },
+      });
+      const mount = { name: 'spillway-hook', mountPath: '/var/run/spillway-hook' };
+      expect(sidecarOf(pod).volumeMounts).toContainEqual(mount);
+      expect(agentIn(pod)?.volumeMounts).toEqual([
+        { name: 'own', mountPath: '/var/run/app' },
+        { ...mount, readOnly: true },
+      ]);
+      expect(pod.spec?.volumes).toContainEqual({ name: 'spillway-hook', emptyDir: { sizeLimit: '1Mi' } });
+      const others = (each: Pod) => [each.spec?.containers?.at(-1), each.spec?.initContainers?.at(-1)];
+      expect(others(pod)).toEqual(others(fixture('hook-beside')));
+      expect(sidecar('plain')).not.toHaveProperty('startupProbe');
+    });
+
+    it('is appended to NODE_OPTIONS, once', () => {
+      const options = (name: string) => nodeOptions(injected(fixture(name)));
+      expect(options('hook-appended')).toBe(`--max-old-space-size=200 --title="an agent" ${REQUIRE}`);
+      expect(options('hook-present')).toBe(nodeOptions(fixture('hook-present')));
+      expect(options('hook-empty')).toBe(` ${REQUIRE}`);
+      expect(options('hook-off')).toBe('--enable-source-maps');
+    });
+
+    it('goes where no NODE_OPTIONS is set only when told that images have none, and never beside envFrom', () => {
+      const added = (name: string) => nodeOptions(injected(fixture(name), { addNodeOptions: true }));
+      expect([added('plain'), added('hook-image'), added('hook-env-from-prefix')]).toEqual(
+        Array(3).fill(REQUIRE),
+      );
+      expect([added('hook-env-from'), added('hook-not-node')]).toEqual([undefined, undefined]);
+      const pod = injected(fixture('plain'), { addNodeOptions: true });
+      expect(uninject(pod)).toEqual(fixture('plain'));
+    });
+
+    it('is not there beside a classic sidecar, which may start after the agent', () => {
+      for (const { name, hook, pod } of corpus)
+        if (hook) {
+          const result = inject(pod, { ...CONFIG, native: false }, ANNOTATION_OPTIONS);
+          expect(JSON.stringify(result).match(/spillway-hook\b(?!\/register)/), name).toBeNull();
+        }
+    });
+
+    it('is taken out also where others have appended to it since', () => {
+      const later = (name: string, config: Partial<InjectConfig> = {}) => {
+        const pod = structuredClone(injected(fixture(name), config));
+        const [option] = agentIn(pod)?.env?.filter((each) => each.name === 'NODE_OPTIONS') ?? [];
+        if (option) option.value += ' --require /otel.js';
+        return nodeOptions(uninject(pod));
+      };
+      expect(later('hook-appended')).toBe('--max-old-space-size=200 --title="an agent" --require /otel.js');
+      expect(later('plain', { addNodeOptions: true })).toBe('--require /otel.js');
+    });
+
+    it("leaves a volume of the user's alone, of its name too", () => {
+      const pod = fixture('hook-volume-taken');
+      expect(uninject(injected(pod))).toEqual(pod);
+    });
   });
 
   it('takes the URL of the webhook from a Secret, which may be missing', () => {
