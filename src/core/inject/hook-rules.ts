@@ -4,7 +4,7 @@ import type { Container, EnvVar, Pod } from './pod.ts';
 import { given, type PodRule, saidBy } from './pod-rule.ts';
 
 /*
- * Whether the hook for Node agents goes into a pod that gets the sidecar. Node does not start without a file that it is told to load,
+ * Whether the hook for Node agents goes into a pod that gets the sidecar. Node does not start without a file that it has to load,
  * and a variable in `env` replaces the same one of `envFrom` and of the image: so the hook goes only where its file is there before the
  * agent for sure, and where no value of the user's is lost.
  */

@@ -69,7 +69,7 @@ function hooked(agent: Container): Container {
   return { ...agent, env, volumeMounts: [...listOf(agent.volumeMounts), mount] };
 }
 
-/** Never without the blank: by it a value that was there and empty is told from none. */
+/** Never without the blank: it distinguishes an empty value from none. */
 function appended(value: string): string {
   return value.split(' ').includes(HOOK_REQUIRE) ? value : `${value} ${HOOK_REQUIRE}`;
 }

@@ -74,6 +74,10 @@ export class KeptGrowth {
   #sampledMs = 0;
   #lowest = Number.POSITIVE_INFINITY;
   #highest = 0;
+  /** What comes and goes, as of the last sample. */
+  #swingBytes = 0;
+  /** The last answer: the windows change with a sample only. */
+  #answer: { atMs: number; collected: boolean; growth: LastingGrowth | null } | undefined;
 
   /** Another life of the agent begins. */
   reset(): void {
@@ -82,6 +86,8 @@ export class KeptGrowth {
     this.#work = 0;
     this.#lowest = Number.POSITIVE_INFINITY;
     this.#highest = 0;
+    this.#swingBytes = 0;
+    this.#answer = undefined;
   }
 
   add({ nowMs, usedBytes, inFlight, cpuCores }: KeptSample): void {
@@ -95,16 +101,24 @@ export class KeptGrowth {
     if (nowMs - this.#sampledMs < SAMPLE_MS) return;
     this.#sampledMs = nowMs;
     this.#keep(nowMs);
+    this.#swingBytes = this.#comesAndGoes();
     this.#lowest = usedBytes;
     this.#highest = usedBytes;
   }
 
   /** The growth as of the last sample; `null` where it does not last. */
-  lasting({ leftBytes, limitBytes, collected }: Room): LastingGrowth | null {
+  lasting(room: Room): LastingGrowth | null {
+    const { collected } = room;
+    if (this.#answer?.atMs !== this.#sampledMs || this.#answer.collected !== collected)
+      this.#answer = { atMs: this.#sampledMs, collected, growth: this.#lasting(room) };
+    return this.#answer.growth;
+  }
+
+  #lasting({ leftBytes, limitBytes, collected }: Room): LastingGrowth | null {
     const windows = this.#windows;
     const [first, last] = [windows[0], windows.at(-1)];
     if (!first || !last) return null;
-    const mostBytes = last.keptBytes - (collected ? 0 : this.#comesAndGoes());
+    const mostBytes = last.keptBytes - (collected ? 0 : this.#swingBytes);
     const grownBytes = mostBytes - first.keptBytes;
     if (grownBytes < LEAST_SHARE * limitBytes || leftBytes > grownBytes) return null;
     const halfWork = (first.work + last.work) / 2;
@@ -122,7 +136,7 @@ export class KeptGrowth {
     if (grownBytes - earlierBytes < STEADY * earlierBytes) return null;
     const secondsToLimit = (leftBytes / grownBytes) * grownSeconds;
     const stretch = this.#longestStretch(PAUSE_SHARE * (squares / grownBytes));
-    const stretchBytes = stretch === null ? null : stretch + this.#comesAndGoes();
+    const stretchBytes = stretch === null ? null : stretch + this.#swingBytes;
     return { grownBytes, grownSeconds, secondsToLimit, stretchBytes };
   }
 
