@@ -75,7 +75,7 @@ it('sheds and says so, and neither collects nor recycles the agent for it', asyn
   expect(status.remedies).toMatchObject([
     { name: 'gc', state: 'idle', code: 'no_pressure' },
     { name: 'shed', state: 'acting', code: 'refusing' },
-    { name: 'recycle', state: 'idle', code: 'limit_not_near' },
+    { name: 'recycle', state: 'idle', code: 'not_rising' },
   ]);
   expect(status.reason).toContain('injected at 95 %');
   expect([story.agent.signals, story.exporters.records]).toEqual([[], []]);
