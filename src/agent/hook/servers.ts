@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
 import type { GuardianMessage, HookState } from '../../core/model/hook-messages.ts';
 import { Gate, type GateEntry } from '../../core/pressure/gate/gate.ts';
+import { markGated } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
 import { type Arrival, arrivalOf, streamOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
@@ -44,6 +45,8 @@ export class Servers {
   #observedMs = Number.NEGATIVE_INFINITY;
   #timer: Waiting | undefined;
   #broken = false;
+  /** The gate goes by memory: middleware of the library need not. */
+  #answers = false;
 
   /** @param changed is called when a request has begun, has ended, or waits */
   constructor(changed: (waits: boolean) => void) {
@@ -109,7 +112,9 @@ export class Servers {
       const stream = event === 'stream' ? (first as object) : streamOf(second);
       if (stream && this.#passed.has(stream)) return false;
       if (stream) this.#passed.add(stream);
-      return this.#enters(server, arrival, pass);
+      const holds = this.#enters(server, arrival, pass);
+      if (this.#answers) markGated(first as object);
+      return holds;
     } catch {
       this.#broken = true;
       return false;
@@ -163,7 +168,9 @@ export class Servers {
     const now = nowMs();
     this.#observedMs = now;
     const silent = this.#gate.waiting > 0 && now - this.#heardMs >= SILENT_MS;
-    this.#gate.observe(this.#mode === 'off' || silent ? null : this.#memory.now(), now);
+    const memory = this.#mode === 'off' || silent ? null : this.#memory.now();
+    this.#answers = memory !== null;
+    this.#gate.observe(memory, now);
   }
 
   #tell(): void {

@@ -113,10 +113,15 @@ describe('the types', () => {
     // @ts-expect-error there is no such event
     pressure.on('levle', () => {});
     const accepted: boolean = pressure.accept(2);
+    const limited: Limited = limit({ pressure, maxWaitMs: 1000 });
+    const answer: Promise<number> = limited(async () => 1, { weight: 2, signal: new AbortController().signal });
+    void [expressShed(pressure), fastifyShed(pressure, { exempt: ['/up'] }), honoShed(pressure, {})];
+    const seconds = (error: unknown) => error instanceof OverloadedError && error.retryAfterSeconds;
     pressure.close();
+    void [answer, seconds];
     void [level, ratio, accepted];`;
   const HEAD =
-    "import { type Advice, connect, type ConnectOptions, type Level, type Pressure } from 'spillway/agent';";
+    "import { type Advice, connect, type ConnectOptions, expressShed, fastifyShed, honoShed, type Level, limit, type Limited, OverloadedError, type Pressure } from 'spillway/agent';";
 
   it.each([
     ['node16', 'cts'],

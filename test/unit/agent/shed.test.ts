@@ -6,7 +6,7 @@ import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { markGated } from '../../../src/agent/gate/gated-requests.ts';
+import { Servers } from '../../../src/agent/hook/servers.ts';
 import {
   connect,
   expressShed,
@@ -16,6 +16,7 @@ import {
   OverloadedError,
   type Pressure,
 } from '../../../src/agent/index.ts';
+import { HOOK_VERSION, type MemoryMessage } from '../../../src/core/model/hook-messages.ts';
 import { fakePressure } from '../../support/fake-pressure.ts';
 
 // Real servers of each framework, with the middleware as their users write it.
@@ -156,21 +157,37 @@ describe.each(Object.entries(FRAMEWORKS))('middleware for %s', (_name, start) =>
   });
 });
 
-describe('requests that the gate of the hook has let in', () => {
-  it('pass', async () => {
-    const pressure = fakePressure(0.95);
+describe('the gate of the hook in the same process', () => {
+  const GIB = 2 ** 30;
+  const memory: MemoryMessage = {
+    ...{ type: 'memory', usedBytes: 0, limitBytes: 64 * GIB, ratio: 0, level: 'ok', stuck: false },
+    ...{ shedRatio: 0.85, criticalRatio: 0.92, growthPerSecond: 0, secondsToLimit: null, heap: null },
+  };
+
+  it.each([
+    ['auto', 'answers for its requests', 3],
+    ['off', 'leaves them to the middleware', 1],
+  ] as const)('%s: %s', async (gate, _does, atOnce) => {
+    const hook = new Servers(() => {});
+    hook.hear({ type: 'hello', version: HOOK_VERSION, gate, exempt: [] });
+    hook.hear(memory);
     const { began, end, work } = heldWork();
-    const shed = expressShed(pressure);
-    const server = createServer((request, response) => {
-      markGated(request);
-      shed(request, response, async () => void response.end(await work(`${request.url}`)));
-    }).listen(0);
+    const shed = expressShed(fakePressure(0.95));
+    const server = createServer((request, response) =>
+      shed(request, response, async () => void response.end(await work(`${request.url}`))),
+    ).listen(0);
+    hook.accepted(server);
     onTestFinished(() => void server.close().closeAllConnections());
     await once(server, 'listening');
     const get = client((server.address() as AddressInfo).port);
     const all = ['/1', '/2', '/3'].map((path) => get('', path));
-    await vi.waitUntil(() => began.length === 3);
-    for (const path of began) end(path);
+    await vi.waitUntil(() => began.length >= atOnce);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(began).toHaveLength(atOnce);
+    for (let ended = 0; ended < 3; ended++) {
+      await vi.waitUntil(() => began.length > ended);
+      end(began[ended] ?? '');
+    }
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 });
