@@ -1,6 +1,7 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { messageOf } from '../../core/lib/errors.ts';
+import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
+import { HOOK_FILES } from '../../core/model/hook-files.ts';
 import { HOOK_VERSION, type HookHello } from '../../core/model/hook-messages.ts';
 import type { AgentHook, AgentHooks } from '../../core/ports/agent-hook.ts';
 import { clearSocket, listAgent, putHook } from './directory.ts';
@@ -74,12 +75,15 @@ export class HookServer implements AgentHooks {
     return [...this.#byPid.values()];
   }
 
-  /** Listens from here on; where that fails, agents are guarded without their hooks. Never throws. */
+  /**
+   * Listens from here on; where that fails, agents are guarded without their hooks.
+   * @throws SpillwayError `unavailable` where the hook's file is not in its directory: Node agents that load it would not start
+   */
   async start(): Promise<void> {
     const { directory, register, onProblem } = this.#options;
     if (directory === undefined) return;
+    if (register !== undefined) this.#put(directory, register);
     try {
-      if (register !== undefined) putHook(directory, register);
       const path = clearSocket(directory);
       const server = createServer((socket) => this.#accept(new HookLink(socket, this.#events)));
       await new Promise<void>((resolve, reject) => {
@@ -97,6 +101,19 @@ export class HookServer implements AgentHooks {
     }
   }
 
+  #put(directory: string, register: string): void {
+    try {
+      putHook(directory, register);
+    } catch (cause) {
+      const problem = `the hook's file cannot be written to ${directory}: ${messageOf(cause)}`;
+      // that of the guardian before this one serves as well
+      const hint = 'make the directory of --hook-dir writable for the guardian, or set --hook off';
+      if (!existsSync(`${directory}/${HOOK_FILES.register}`))
+        throw new SpillwayError('unavailable', problem, { cause, hint });
+      this.#options.onProblem(problem);
+    }
+  }
+
   /** The agent is these processes now: others are refused, and these learn that they are it. */
   follow(followed: Followed): void {
     this.#followed = followed;
@@ -111,7 +128,8 @@ export class HookServer implements AgentHooks {
       );
       this.#listed = listed;
     } catch (error) {
-      if (this.#listed !== 'failed') onProblem(`the file that names the agent to its hook: ${messageOf(error)}`);
+      if (this.#listed !== 'failed')
+        onProblem(`the file that names the agent to its hook: ${messageOf(error)}`);
       this.#listed = 'failed';
     }
   }
