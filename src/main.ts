@@ -2,7 +2,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError } from 'commander';
 import { strayArguments } from './config/flags.ts';
-import type { Config, OptionCommand } from './config/options.ts';
+import type { OptionCommand } from './config/option.ts';
+import type { Config } from './config/options.ts';
 import { flagOf, OPTION_LIST } from './config/options.ts';
 import { helpText } from './config/render.ts';
 import { type Resolved, resolveConfig } from './config/resolve.ts';

@@ -3,6 +3,7 @@ import { clean } from '../core/lib/text.ts';
 import { hasEnded } from '../core/proc/proc-text.ts';
 import { containerPlace } from './container-name.ts';
 import { isKnownProxy } from './known-proxies.ts';
+import { ancestorsOf, byAge, isFamily, rootOf } from './lineage.ts';
 import { readStat } from './proc-fs.ts';
 import {
   argsOf,
@@ -238,15 +239,6 @@ function containerOf(procRoot: string, pid: number): { container?: string } {
   return container === undefined ? {} : { container };
 }
 
-/** The oldest member that no other member started. */
-function rootOf(members: ProcessRow[]): ProcessRow[] {
-  const pids = new Set(members.map((row) => row.pid));
-  return members
-    .filter((row) => !pids.has(row.stat.ppid))
-    .sort(byAge)
-    .slice(0, 1);
-}
-
 function choose(tops: ProcessRow[], what: string, hint: string, otherwise: () => AgentSearch): AgentSearch {
   const [first, second] = tops.sort(byAge);
   if (!first) return otherwise();
@@ -271,28 +263,6 @@ function isProgram(row: ProcessRow): boolean {
 function isHolder(row: ProcessRow): boolean {
   const command = row.args[0] ?? '';
   return command === '/pause' || (row.pid === 1 && HOLDERS.has(baseName(command)));
-}
-
-/** Whether a process is the guardian, started it, or was started by it. */
-function isFamily(row: ProcessRow, selfPid: number, rows: Map<number, ProcessRow>): boolean {
-  if (row.pid === selfPid || ancestorsOf(row, rows).some((ancestor) => ancestor.pid === selfPid)) return true;
-  const self = rows.get(selfPid);
-  return self !== undefined && ancestorsOf(self, rows).includes(row);
-}
-
-/** Parent, its parent, and so on. A listing is no snapshot: pids that changed hands may even close a circle. */
-function ancestorsOf(row: ProcessRow, rows: Map<number, ProcessRow>): ProcessRow[] {
-  const line: ProcessRow[] = [];
-  let parent = rows.get(row.stat.ppid);
-  while (parent && parent !== row && !line.includes(parent)) {
-    line.push(parent);
-    parent = rows.get(parent.stat.ppid);
-  }
-  return line;
-}
-
-function byAge(a: ProcessRow, b: ProcessRow): number {
-  return a.stat.startTime - b.stat.startTime || a.pid - b.pid;
 }
 
 function foundOf(row: ProcessRow): FoundAgent {

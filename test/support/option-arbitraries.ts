@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import * as v from 'valibot';
-import { type Config, OPTION_LIST, type Option } from '../../src/config/options.ts';
+import type { Option } from '../../src/config/option.ts';
+import { type Config, OPTION_LIST } from '../../src/config/options.ts';
 import {
   type AgentSelector,
   address,

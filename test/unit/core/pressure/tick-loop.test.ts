@@ -32,7 +32,7 @@ describe('the loop', () => {
     expect(ticks).toEqual([0, 60, 1060]);
   });
 
-  it('ticks at once where it is told to, and not once it has stopped', async () => {
+  it('ticks at once on demand, and not once it has stopped', async () => {
     const { clock, ticks, loop } = loopOf(1000);
     await clock.advance(10);
     loop.tickNow();
