@@ -1,4 +1,5 @@
-import { Gate, type GateEntry } from '../../src/core/pressure/gate/gate.ts';
+import type { GateEntry } from '../../src/core/pressure/gate/entry.ts';
+import { Gate } from '../../src/core/pressure/gate/gate.ts';
 import { random as seeded } from './memory-stories.ts';
 
 const MB = 1e6;

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { MAX_WEIGHT } from '../../core/pressure/admission.ts';
-import { Gate, type GateEntry } from '../../core/pressure/gate/gate.ts';
+import type { GateEntry } from '../../core/pressure/gate/entry.ts';
+import { Gate } from '../../core/pressure/gate/gate.ts';
 import type { GateMemory } from '../../core/pressure/gate/memory-room.ts';
 import type { Pressure } from '../pressure.ts';
 import { type MemorySource, memorySourceOf } from './memory-source.ts';

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 
 /** A request that a server is about to hand to the agent, whatever the protocol. */
 export interface Arrival {
@@ -9,6 +10,8 @@ export interface Arrival {
   agent: string | undefined;
   /** Of its body, as far as it says; 0 where it does not. */
   bodyBytes: number;
+  /** The connection that it came on. */
+  socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress'> | undefined;
   /** Calls it once, when the answer has ended or the client has gone. */
   onClose(listener: () => void): void;
   /** While it waits, nobody else listens for its errors. Returns how to end that. */
@@ -37,13 +40,14 @@ export function streamOf(response: unknown): object | undefined {
 }
 
 function ofRequest(request: IncomingMessage, response: ServerResponse): Arrival {
-  const { method = '', url = '', headers } = request;
+  const { method = '', url = '', headers, socket } = request;
   return {
     method,
     path: url,
     agent: headers['user-agent'],
     bodyBytes: Number(headers['content-length']) || 0,
-    onClose: (listener) => void response.once('close', listener),
+    socket,
+    onClose: (listener) => onEnd(request, response, listener),
     guard: () => ignore, // an IncomingMessage without listeners throws nothing
     refuse(seconds) {
       response.writeHead(503, { 'Retry-After': `${seconds}`, 'Content-Type': 'application/json' });
@@ -58,6 +62,7 @@ function ofStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Arri
     path: headers[':path'] ?? '',
     agent: headers['user-agent'],
     bodyBytes: Number(headers['content-length']) || 0,
+    socket: stream.session?.socket,
     onClose: (listener) => void stream.once('close', listener),
     guard() {
       stream.on('error', ignore);
@@ -69,6 +74,17 @@ function ofStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Arri
       stream.end(OVERLOADED);
     },
   };
+}
+
+/** An answer that waits for another on its connection, as with pipelining, never closes where the client has gone. */
+function onEnd({ socket }: IncomingMessage, response: ServerResponse, listener: () => void): void {
+  const ended = () => {
+    response.off('close', ended);
+    socket.off('close', ended);
+    listener();
+  };
+  response.once('close', ended);
+  if (response.socket === null) socket.once('close', ended);
 }
 
 function isResponse(value: unknown): value is ServerResponse {

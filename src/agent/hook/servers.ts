@@ -1,11 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
 import type { GuardianMessage, HookState } from '../../core/model/hook-messages.ts';
-import { Gate, type GateEntry } from '../../core/pressure/gate/gate.ts';
+import type { GateEntry } from '../../core/pressure/gate/entry.ts';
+import { Gate } from '../../core/pressure/gate/gate.ts';
 import { markGated } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
 import { type Arrival, arrivalOf, streamOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
+import { OwnSockets } from './own-sockets.ts';
 import { every, nowMs, quietly, type Waiting } from './quiet.ts';
 
 export type ServerState = Pick<
@@ -21,7 +23,7 @@ const OBSERVE_EVERY_MS = 50;
 /** Between two looks at memory because of arrivals. */
 const OBSERVE_AGAIN_MS = 10;
 /** While requests wait, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
-const SILENT_MS = 10_000;
+const SILENT_MS = 5000;
 
 type Emit = EventEmitter['emit'];
 
@@ -34,8 +36,12 @@ export class Servers {
   readonly #changed: (waits: boolean) => void;
   readonly #gate = new Gate();
   readonly #memory = new AgentMemory();
-  readonly #servers = new WeakSet<object>();
-  readonly #passed = new WeakSet<object>();
+  readonly #own = new OwnSockets();
+  /** Servers whose events come through here, and those of them that have had a request. */
+  readonly #wrapped = new WeakSet<object>();
+  readonly #serving = new WeakSet<object>();
+  /** Streams of HTTP/2 that came with their `stream` event: the `request` event that follows is of the same one. */
+  readonly #streams = new WeakSet<object>();
   #count = 0;
   #admitted = 0;
   #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
@@ -51,12 +57,13 @@ export class Servers {
   /** @param changed is called when a request has begun, has ended, or waits */
   constructor(changed: (waits: boolean) => void) {
     this.#changed = changed;
+    this.#own.watch();
   }
 
   /** A server has accepted a connection: it is given to it before any request on it is read. */
   accepted(server: unknown): void {
-    if (typeof server !== 'object' || server === null || this.#servers.has(server)) return;
-    this.#servers.add(server);
+    if (typeof server !== 'object' || server === null || this.#wrapped.has(server)) return;
+    this.#wrapped.add(server);
     this.#wrap(server as EventEmitter);
   }
 
@@ -110,8 +117,8 @@ export class Servers {
       arrival = arrivalOf(event, first, second);
       if (!arrival) return false;
       const stream = event === 'stream' ? (first as object) : streamOf(second);
-      if (stream && this.#passed.has(stream)) return false;
-      if (stream) this.#passed.add(stream);
+      if (stream && this.#streams.has(stream)) return false;
+      if (stream) this.#streams.add(stream);
       const holds = this.#enters(server, arrival, pass);
       if (this.#answers) markGated(first as object);
       return holds;
@@ -124,7 +131,8 @@ export class Servers {
   #enters(server: object, arrival: Arrival, pass: () => void): boolean {
     const { method, path, bodyBytes } = arrival;
     this.#counts(server);
-    if (isProbe(arrival, this.#exempt)) return false;
+    // what this process asks of itself is part of what it has in flight: held back, that would wait for ever
+    if (isProbe(arrival, this.#exempt) || this.#own.isOther(arrival.socket)) return false;
     const now = nowMs();
     if (now - this.#observedMs >= OBSERVE_AGAIN_MS) this.#observe();
     let held: ReturnType<typeof hold> | undefined;
@@ -158,8 +166,8 @@ export class Servers {
   }
 
   #counts(server: object): void {
-    if (this.#passed.has(server)) return;
-    this.#passed.add(server);
+    if (this.#serving.has(server)) return;
+    this.#serving.add(server);
     this.#count++;
   }
 

@@ -1,60 +1,19 @@
 import { ConcurrencyWindow } from './concurrency-window.ts';
+import { type Entry, entryOf, type GateEntry, type GateRequest } from './entry.ts';
 import { type GateMemory, MemoryRoom } from './memory-room.ts';
 import { MemoryTrend } from './memory-trend.ts';
 import { RequestCost } from './request-cost.ts';
 import { Throughput } from './throughput.ts';
 import { WaitQueue } from './wait-queue.ts';
 
-/** A request before the gate. Where it has to wait, one of the two is called, once. */
-export interface GateRequest {
-  /** Requests of a kind cost alike: method and route. */
-  kind: string;
-  /** How many ordinary requests it counts for. Default 1. */
-  weight?: number;
-  /** Bytes that are held back while it waits. */
-  heldBytes: number;
-  /** How long it may wait, in milliseconds. Default 10,000. */
-  maxWaitMs?: number | undefined;
-  /** The one in flight that it is part of: that one does not count meanwhile, and who comes from outside waits behind both. */
-  within?: GateEntry | undefined;
-  admit(): void;
-  refuse(retryAfterSeconds: number): void;
-}
-
-/** One request that was admitted, waits, or was refused. */
-export interface GateEntry {
-  readonly state: 'running' | 'waiting' | 'refused' | 'left';
-  /** Once refused: when to come again, in seconds. */
-  readonly retryAfterSeconds: number;
-}
-
-interface Entry extends GateEntry {
-  state: GateEntry['state'];
-  retryAfterSeconds: number;
-  request: GateRequest;
-  weight: number;
-  bytes: number;
-  untilMs: number;
-  left: boolean;
-  startMs: number;
-  startBytes: number;
-  peakBytes: number;
-  startCount: number;
-  /** It has run for long enough to have shown what it holds. */
-  shown: boolean;
-  depth: number;
-  within: Entry | undefined;
-  /** Parts of it that are before the gate or behind it: they count in its place. */
-  parts: number;
-}
-
-const MAX_WAIT_MS = 10_000;
 const LONGEST_RETRY_SECONDS = 30;
 const MOST_WAITING = 10_000;
 /** What is held back for all that wait may be this share of the limit. */
 const WAITING_SHARE = 0.04;
 /** A request has shown what it holds after the usual duration of one, within these bounds. */
 const SHOWN_MS = { least: 100, most: 1000 };
+/** A stream of events, a hung request: who has been in flight for so long does not keep others waiting. */
+const LASTING_MS = 30_000;
 /** Use that rises by more than this share of the limit within a second is not at rest. */
 const RISES_SHARE = 0.01;
 /** Nothing has moved for so long: above the critical ratio one request is admitted all the same. */
@@ -72,7 +31,7 @@ export class Gate {
   readonly #throughput = new Throughput();
   readonly #running = new Set<Entry>();
   #room: MemoryRoom | null = null;
-  /** How many of those in flight count, and for how much: not who waits for a part of itself, or it would wait for ever. */
+  /** How many of those in flight count, and for how much: not who waits for a part of itself, or it would wait for ever, nor who lasts. */
   #counted = 0;
   #weight = 0;
   #started = 0;
@@ -95,30 +54,16 @@ export class Gate {
 
   /** A request has come. */
   enter(request: GateRequest, nowMs: number): GateEntry {
-    const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS } = request;
     const outer = request.within as Entry | undefined;
     const within = outer?.state === 'running' ? outer : undefined;
-    const entry: Entry = {
-      state: 'waiting',
-      retryAfterSeconds: 0,
-      request,
-      weight,
-      bytes: heldBytes,
-      untilMs: nowMs + maxWaitMs,
-      left: false,
-      startMs: 0,
-      startBytes: 0,
-      peakBytes: 0,
-      startCount: 0,
-      shown: false,
-      depth: within ? within.depth + 1 : 0,
-      within,
-      parts: 0,
-    };
-    if (within && within.parts++ === 0) this.#count(within, -1);
+    const entry = entryOf(request, within, nowMs);
+    if (within) {
+      within.parts++;
+      this.#count(within);
+    }
     if (this.#drainingSeconds !== null) this.#refuse(entry);
     else if (this.#isNext(entry) && this.#mayStart(entry, nowMs)) this.#start(entry, nowMs);
-    else if (this.#isFull(heldBytes)) this.#refuse(entry);
+    else if (this.#isFull(request.heldBytes)) this.#refuse(entry);
     else this.#queue.add(entry);
     return entry;
   }
@@ -126,9 +71,10 @@ export class Gate {
   /** It has ended, or its client has gone. */
   leave(gone: GateEntry, nowMs: number): void {
     const entry = gone as Entry;
-    if (entry.state === 'waiting') this.#queue.remove(entry);
-    else if (entry.state === 'running') this.#end(entry, nowMs);
+    const before = entry.state;
     entry.state = 'left';
+    if (before === 'waiting') this.#queue.remove(entry);
+    else if (before === 'running') this.#end(entry, nowMs);
     this.#rejoin(entry);
     this.#admit(nowMs);
   }
@@ -182,13 +128,13 @@ export class Gate {
     entry.peakBytes = entry.startBytes;
     entry.startCount = this.#started++;
     this.#running.add(entry);
-    this.#count(entry, 1);
+    this.#count(entry);
     this.#expectedBytes += entry.weight * this.#cost.of(entry.request.kind);
   }
 
   #end(entry: Entry, nowMs: number): void {
     this.#running.delete(entry);
-    if (entry.parts === 0) this.#count(entry, -1);
+    this.#count(entry);
     this.#throughput.ended(nowMs - entry.startMs);
     this.#show(entry, nowMs);
     const room = this.#room;
@@ -203,6 +149,10 @@ export class Gate {
     let expected = 0;
     for (const entry of this.#running) {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
+      if (!entry.lasting && nowMs - entry.startMs >= LASTING_MS) {
+        entry.lasting = true;
+        this.#count(entry);
+      }
       const share = 1 - (nowMs - entry.startMs) / shownMs;
       if (share > 0) expected += share * entry.weight * this.#cost.of(entry.request.kind);
       else this.#show(entry, nowMs);
@@ -242,12 +192,19 @@ export class Gate {
   #rejoin(entry: Entry): void {
     const { within } = entry;
     entry.within = undefined;
-    if (within && --within.parts === 0 && within.state === 'running') this.#count(within, 1);
+    if (!within) return;
+    within.parts--;
+    this.#count(within);
   }
 
-  #count({ weight }: Entry, sign: 1 | -1): void {
+  /** Counts it, or no longer. */
+  #count(entry: Entry): void {
+    const counts = entry.state === 'running' && entry.parts === 0 && !entry.lasting;
+    if (counts === entry.counts) return;
+    entry.counts = counts;
+    const sign = counts ? 1 : -1;
     this.#counted += sign;
-    this.#weight += sign * weight;
+    this.#weight += sign * entry.weight;
   }
 
   /** Nobody waits before it. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Gate, type GateEntry } from '../../../../src/core/pressure/gate/gate.ts';
+import type { GateEntry } from '../../../../src/core/pressure/gate/entry.ts';
+import { Gate } from '../../../../src/core/pressure/gate/gate.ts';
 import type { GateMemory } from '../../../../src/core/pressure/gate/memory-room.ts';
 import { drawLoad, runLoad } from '../../../support/drawn-requests.ts';
 

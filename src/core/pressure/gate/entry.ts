@@ -1,0 +1,72 @@
+/** A request before the gate. Where it has to wait, one of the two is called, once. */
+export interface GateRequest {
+  /** Requests of a kind cost alike: method and route. */
+  kind: string;
+  /** How many ordinary requests it counts for. Default 1. */
+  weight?: number;
+  /** Bytes that are held back while it waits. */
+  heldBytes: number;
+  /** How long it may wait, in milliseconds. Default 10,000. */
+  maxWaitMs?: number | undefined;
+  /** The one in flight that it is part of: that one does not count meanwhile, and who comes from outside waits behind both. */
+  within?: GateEntry | undefined;
+  admit(): void;
+  refuse(retryAfterSeconds: number): void;
+}
+
+/** One request that was admitted, waits, or was refused. */
+export interface GateEntry {
+  readonly state: 'running' | 'waiting' | 'refused' | 'left';
+  /** Once refused: when to come again, in seconds. */
+  readonly retryAfterSeconds: number;
+}
+
+/** The same as the gate sees it. */
+export interface Entry extends GateEntry {
+  state: GateEntry['state'];
+  retryAfterSeconds: number;
+  request: GateRequest;
+  weight: number;
+  bytes: number;
+  untilMs: number;
+  left: boolean;
+  startMs: number;
+  startBytes: number;
+  peakBytes: number;
+  startCount: number;
+  /** It has run for long enough to have shown what it holds. */
+  shown: boolean;
+  depth: number;
+  within: Entry | undefined;
+  /** Parts of it that are before the gate or behind it: they count in its place. */
+  parts: number;
+  /** It has run for so long that memory holds what it holds: it counts no more, for it may never end. */
+  lasting: boolean;
+  /** Whether it counts at this moment. */
+  counts: boolean;
+}
+
+const MAX_WAIT_MS = 10_000;
+
+export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: number): Entry {
+  const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS } = request;
+  return {
+    state: 'waiting',
+    retryAfterSeconds: 0,
+    request,
+    weight,
+    bytes: heldBytes,
+    untilMs: nowMs + maxWaitMs,
+    left: false,
+    startMs: 0,
+    startBytes: 0,
+    peakBytes: 0,
+    startCount: 0,
+    shown: false,
+    depth: within ? within.depth + 1 : 0,
+    within,
+    parts: 0,
+    lasting: false,
+    counts: false,
+  };
+}

@@ -1,0 +1,69 @@
+import { request } from 'node:http';
+import type { MemoryMessage } from '../../src/core/model/hook-messages.ts';
+import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
+import { until } from './cli.ts';
+import { hookOf, listening, startHooked, temporary } from './hooked.ts';
+
+const LIMIT_BYTES = 4 * 2 ** 30;
+
+/** An agent with the hook, whose memory is what a test says. */
+export interface Gated {
+  pid: number;
+  port: number;
+  hook: AgentHook;
+  output(): string;
+  /** What the guardian says of its memory: so much of its limit. */
+  memory(ratio: number): void;
+  /** In flight and waiting, once that is so. */
+  becomes(inFlight: number, waiting: number): Promise<void>;
+}
+
+/**
+ * Starts a program that listens on `PORT` and prints that, with its gate at work: memory is at 95 % and rests, so that it serves one at
+ * a time.
+ */
+export async function startGated(program: string, options: { module?: boolean } = {}): Promise<Gated> {
+  const hooks = await listening(temporary());
+  const agent = await startHooked(hooks.directory ?? '', program, options);
+  await until(() => /port (\d+)/.test(agent.output()), 'the agent listens');
+  const port = Number(/port (\d+)/.exec(agent.output())?.[1]);
+  const hook = await hookOf(hooks, agent.pid);
+  const memory = (ratio: number) => hook.send(messageOf(ratio));
+  memory(0.95);
+  return {
+    ...{ pid: agent.pid, port, hook, memory },
+    output: agent.output,
+    becomes: (inFlight, waiting) =>
+      until(async () => {
+        const state = await hook.ask(1000);
+        return state.inFlight === inFlight && state.waiting === waiting;
+      }, `${inFlight} are in flight and ${waiting} wait`),
+  };
+}
+
+function messageOf(ratio: number): MemoryMessage {
+  return {
+    ...{ type: 'memory', level: ratio >= 0.92 ? 'critical' : 'ok', stuck: false, ratio },
+    ...{ shedRatio: 0.85, criticalRatio: 0.92, growthPerSecond: 0, secondsToLimit: null, heap: null },
+    ...{ usedBytes: ratio * LIMIT_BYTES, limitBytes: LIMIT_BYTES },
+  };
+}
+
+/** Asks for a path; the answer's status and text. */
+export function ask(
+  port: number,
+  path: string,
+  { body, signal }: { body?: string; signal?: AbortSignal } = {},
+) {
+  return new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const asked = request(
+      { port, path, agent: false, method: body === undefined ? 'GET' : 'POST', signal },
+      (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text })).on('error', reject);
+      },
+    );
+    asked.on('error', reject).end(body);
+  });
+}
