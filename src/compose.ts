@@ -16,7 +16,7 @@ import type { AgentProcess, FindAgent, Remedy } from './core/ports/ports.ts';
 import { retryAfterSeconds } from './core/pressure/retry-after.ts';
 import { HistoryStore } from './core/report/history.ts';
 import { historyReport, withCollection } from './core/report/history-report.ts';
-import { HookUpdates } from './remedies/hook-updates.ts';
+import { AgentGate } from './remedies/agent-gate.ts';
 import { createPreKillHook } from './remedies/pre-kill-hook.ts';
 import type { HookServer } from './sources/hook/server.ts';
 import { createInjectedRatio } from './sources/injected-ratio.ts';
@@ -64,7 +64,7 @@ export async function assemble(
   };
   const remedies: Remedy[] = [
     createPreKillHook({ url: config.preKillHook, clock, status }),
-    new HookUpdates({ hooks, thresholds: config, draining }),
+    new AgentGate({ hooks, gate: config.gate, thresholds: config, draining }),
   ];
 
   let collections: readonly GcRecord[] = [];
@@ -78,6 +78,7 @@ export async function assemble(
   const { guardian, judge, view, remediation } = composeGuardian({
     ...{ options: config, mode, findAgent, machine, clock, exporters, history, metrics },
     ...{ constraints, remedies, advice, collected, version },
+    requests: () => hooks.requests(),
   });
   const reports = {
     ...{ metrics, recorder, subscribe },

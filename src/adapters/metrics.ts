@@ -89,6 +89,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     setTotal(counters.spillway_stream_dropped_total, dropped);
     setTotal(counters.spillway_probes_total, deps.probes());
     setTotal(counters.spillway_oom_kills_total, status.oomKills);
+    setTotal(counters.spillway_requests_refused_total, status.requests?.refused ?? 0);
   };
 
   return {

@@ -3,6 +3,7 @@ import type { Config } from '../config/options.ts';
 import type { ConstraintSource } from '../core/model/constraint.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { Advised } from '../core/model/notice.ts';
+import type { Requests } from '../core/model/requests.ts';
 import type { Clock, Exporters, FindAgent, Remedy } from '../core/ports/ports.ts';
 import { AgentObserver } from '../core/pressure/agent-observer.ts';
 import { Judge, type JudgeOptions } from '../core/pressure/judge.ts';
@@ -37,6 +38,8 @@ export interface GuardianParts {
   constraints: readonly ConstraintSource[];
   /** Beside collections, shedding and the recycling. */
   remedies: readonly Remedy[];
+  /** Of the agent, where its hooks tell. */
+  requests(): Requests | null;
   /** Settings that should change, each with its hint. */
   advice(): Advised[];
   collected(record: GcRecord): void;

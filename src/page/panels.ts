@@ -159,7 +159,7 @@ export function drawRemedies(element: Element, { remedies, constraints }: Status
 export function drawAgent(element: Element, status: Status): void {
   const { agent, limitSource, usageSource, limitedBy, oomKills, processes, degraded, advice, lastDeath } =
     status;
-  const { heapUsedBytes, heapLimitBytes } = status;
+  const { heapUsedBytes, heapLimitBytes, requests } = status;
   const facts: [string, string][] = [
     ['Name', agent?.name ?? 'none found'],
     ['Process', agent ? String(agent.pid) : words.NONE],
@@ -173,6 +173,10 @@ export function drawAgent(element: Element, status: Status): void {
   ];
   if (heapLimitBytes !== null)
     facts.push(['Heap', `${words.bytes(heapUsedBytes)} of ${words.bytes(heapLimitBytes)}`]);
+  if (requests) {
+    const { inFlight, waiting, refused } = requests;
+    facts.push(['Requests', `${inFlight} in flight, ${waiting} waiting, ${refused} refused`]);
+  }
   if (lastDeath)
     facts.push([
       'Last exit',

@@ -52,9 +52,9 @@ export class PressureRemediation implements Remediation {
   }
 
   attend(situation: Situation): void {
+    for (const remedy of this.#others) remedy.attend(situation);
     if (!this.#ready(situation)) return;
     this.#session?.attend(situation);
-    for (const remedy of this.#others) remedy.attend(situation);
     if (this.#session) this.#recycler.attend(situation, this.#session);
   }
 

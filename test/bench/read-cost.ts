@@ -81,6 +81,7 @@ const { guardian, view }: ComposedGuardian = composeGuardian({
   history: new HistoryStore(() => ''),
   constraints: [],
   remedies: [],
+  requests: () => null,
   advice: () => [],
   collected: nothing,
   version: '',

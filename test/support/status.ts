@@ -27,6 +27,7 @@ export function statusWith(changes: Partial<Status> = {}): Status {
     limitedBy: 'container',
     constraints: [],
     remedies: [],
+    requests: null,
     degraded: [],
     advice: [],
     agent: { pid: 7, name: 'agent', runtime: 'node', restarts: 0 },

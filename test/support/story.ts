@@ -78,6 +78,7 @@ export class Story {
       machine: this.#machine(mode, setup.turn ?? null),
       ...{ mode, findAgent, constraints, remedies, clock, exporters, metrics: exporters.metrics },
       history: new HistoryStore(clock.toIso),
+      requests: () => null,
       advice: () => [],
       collected: () => {},
       version: '1.2.3',

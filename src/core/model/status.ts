@@ -4,6 +4,7 @@ import type { GrowthReport } from './growth-report.ts';
 import type { Advised, Degraded } from './notice.ts';
 import type { LimitSource, UsageSource } from './reading.ts';
 import type { RemedyStatus } from './remedy.ts';
+import type { Requests } from './requests.ts';
 
 export const LEVELS = ['ok', 'warning', 'shedding', 'critical'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -63,6 +64,8 @@ export interface Status {
   constraints: ConstraintStatus[];
   /** What is done about pressure, in the order in which it is tried, and why it is not done. */
   remedies: RemedyStatus[];
+  /** What is in flight and what waits; known only of agents with the hook that serve HTTP. */
+  requests: Requests | null;
   /** Heap in use and the limit at which the runtime gives up; known only while memory comes near that. */
   heapUsedBytes: number | null;
   heapLimitBytes: number | null;

@@ -112,6 +112,27 @@ export const METRICS = [
     of: (s) => s.heapLimitBytes,
   },
   {
+    name: 'spillway_requests_in_flight',
+    type: 'gauge',
+    help: 'Requests in flight in the agent; only for agents with the hook.',
+    labels: [],
+    of: (s) => s.requests?.inFlight ?? null,
+  },
+  {
+    name: 'spillway_requests_waiting',
+    type: 'gauge',
+    help: 'Requests that the gate in the agent holds back.',
+    labels: [],
+    of: (s) => s.requests?.waiting ?? null,
+  },
+  {
+    name: 'spillway_agent_event_loop_delay_seconds',
+    type: 'gauge',
+    help: "Delay of the latest timer in the agent's event loop; only for agents with the hook.",
+    labels: [],
+    of: (s) => s.requests?.loopDelaySeconds ?? null,
+  },
+  {
     name: 'spillway_recycling',
     type: 'gauge',
     help: '1 while the agent is recycled: drained, then ended gracefully.',
@@ -192,6 +213,12 @@ export const METRICS = [
     type: 'counter',
     help: 'Answers of /admit, by result: admitted or refused.',
     labels: ['result'],
+  },
+  {
+    name: 'spillway_requests_refused_total',
+    type: 'counter',
+    help: 'Requests that the gate in the agent has refused.',
+    labels: [],
   },
   {
     name: 'spillway_oom_kills_total',

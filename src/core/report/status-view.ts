@@ -1,6 +1,7 @@
 import type { Advised } from '../model/notice.ts';
 import type { ExitFacts } from '../model/process.ts';
 import { ratioOf } from '../model/reading.ts';
+import type { Requests } from '../model/requests.ts';
 import type { Status } from '../model/status.ts';
 import type { Clock, Remediation } from '../ports/ports.ts';
 import type { AgentObserver } from '../pressure/agent-observer.ts';
@@ -21,6 +22,8 @@ export interface StatusViewDeps {
   remediation: Remediation;
   history: HistoryStore;
   clock: Clock;
+  /** Of the agent, where its hooks tell. */
+  requests(): Requests | null;
   /** Settings that should change, each with its hint. */
   advice(): Advised[];
   /** Of the guardian itself, for post-mortems. */
@@ -52,17 +55,17 @@ export class StatusView {
 
   /** Counts up whenever `status` may say something else: after each round, and for what is found beside the loop. */
   get version(): number {
-    const { judge, observer, remediation } = this.#deps;
+    const { judge, observer, remediation, requests } = this.#deps;
     return this.#changes.of([
       ...[observer.rounds, observer.tree, this.#lastDeath],
-      ...[remediation.lastGc, remediation.growth],
+      ...[remediation.lastGc, remediation.growth, requests()],
       ...[judge.level, judge.ready, judge.blind, judge.blindReason, judge.recycling],
       ...this.#advice(),
     ]);
   }
 
   status(): Status {
-    const { judge, observer, remediation } = this.#deps;
+    const { judge, observer, remediation, requests } = this.#deps;
     return composeStatus({
       judge,
       reading: observer.reading,
@@ -75,6 +78,7 @@ export class StatusView {
       growth: remediation.growth,
       advice: this.#advice(),
       remedies: withShedding(remediation.remedies(), judge),
+      requests: requests(),
     });
   }
 

@@ -5,6 +5,7 @@ import type { Advised } from '../model/notice.ts';
 import type { TreeSample } from '../model/process.ts';
 import { constraintsOf, limitedBy, type Reading, ratioOf } from '../model/reading.ts';
 import type { RemedyStatus } from '../model/remedy.ts';
+import type { Requests } from '../model/requests.ts';
 import type { ConstraintStatus, Status } from '../model/status.ts';
 import type { AgentProcess } from '../ports/ports.ts';
 import type { Judge } from '../pressure/judge.ts';
@@ -25,6 +26,7 @@ export interface StatusParts {
   /** What is known of the runtime and is worth a change, with its hint. */
   advice: Advised[];
   remedies: RemedyStatus[];
+  requests: Requests | null;
 }
 
 /** Puts the status object together. While blind, what was last read is not passed off as what is. */
@@ -40,6 +42,7 @@ export function composeStatus({
   growth,
   advice,
   remedies,
+  requests,
 }: StatusParts): Status {
   const reading = judge.blind ? undefined : last;
   return {
@@ -65,6 +68,7 @@ export function composeStatus({
     limitedBy: reading ? limitedBy(reading) : 'container',
     constraints: reading ? constraintsOf(reading).map((each) => listed(each, judge)) : [],
     remedies,
+    requests,
     heapUsedBytes: reading?.heap?.usedBytes ?? null,
     heapLimitBytes: reading?.heap?.limitBytes ?? null,
     recycling: judge.recycling !== undefined,

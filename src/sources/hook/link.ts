@@ -16,7 +16,7 @@ import { createHookSession, type HookSession } from './session.ts';
 export interface LinkEvents {
   /** Who it says it is; nothing else is heard until it is accepted. @returns its pid as seen from here, or `undefined` */
   greet(hello: HookHello, link: HookLink): number | undefined;
-  state(link: HookLink): void;
+  state(link: HookLink, state: HookState): void;
   closed(link: HookLink): void;
 }
 
@@ -135,7 +135,7 @@ export class HookLink implements AgentHook {
     else {
       this.state = message;
       for (const answered of this.#askers) answered(message);
-      this.#events.state(this);
+      this.#events.state(this, message);
     }
   }
 }

@@ -2,8 +2,10 @@ import { chmodSync, existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { messageOf, SpillwayError } from '../../core/lib/errors.ts';
 import { HOOK_FILES } from '../../core/model/hook-files.ts';
-import { HOOK_VERSION, type HookHello } from '../../core/model/hook-messages.ts';
+import { HOOK_VERSION, type HookHello, type HookState } from '../../core/model/hook-messages.ts';
+import type { Requests } from '../../core/model/requests.ts';
 import type { AgentHook, AgentHooks } from '../../core/ports/agent-hook.ts';
+import { RequestTotals } from '../../core/report/request-totals.ts';
 import { clearSocket, listAgent, putHook } from './directory.ts';
 import { HookLink } from './link.ts';
 import { findPeer, innerPidOf, isWithin } from './peer.ts';
@@ -42,6 +44,7 @@ const MODE = { private: 0o600, shared: 0o666 };
 export class HookServer implements AgentHooks {
   readonly #options: HookServerOptions;
   readonly #links = new Set<HookLink>();
+  readonly #totals = new RequestTotals();
   readonly #byPid = new Map<number, HookLink>();
   #listeners: HookListeners = {};
   #followed: Followed = { main: [], pids: [] };
@@ -69,6 +72,11 @@ export class HookServer implements AgentHooks {
 
   of(pid: number): AgentHook | undefined {
     return this.#byPid.get(pid);
+  }
+
+  /** What all of them serve; `null` where none does. */
+  requests(): Requests | null {
+    return this.#totals.of([...this.#byPid.values()].flatMap(({ state }) => state ?? []));
   }
 
   all(): readonly AgentHook[] {
@@ -143,12 +151,17 @@ export class HookServer implements AgentHooks {
 
   readonly #events = {
     greet: (hello: HookHello, link: HookLink) => this.#greet(hello, link),
-    state: (link: HookLink) => this.#listeners.state?.(link),
+    state: (link: HookLink, state: HookState) => this.#said(link, state),
     closed: (link: HookLink) => {
       this.#links.delete(link);
       if (this.#byPid.get(link.pid) === link) this.#byPid.delete(link.pid);
     },
   };
+
+  #said(link: HookLink, state: HookState): void {
+    this.#totals.heard(link.pid, state);
+    this.#listeners.state?.(link);
+  }
 
   #accept(link: HookLink): void {
     if (this.#links.size >= MOST_LINKS) link.close();

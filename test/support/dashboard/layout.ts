@@ -130,6 +130,22 @@ export const ROWS: readonly { title: string; panels: readonly PanelSpec[] }[] = 
         width: 8,
         unit: 'reqps',
       },
+      {
+        title: 'Requests in the agent',
+        metrics: ['spillway_requests_in_flight', 'spillway_requests_waiting'],
+        width: 8,
+      },
+      {
+        title: 'Requests refused by the gate',
+        metrics: ['spillway_requests_refused_total'],
+        width: 8,
+        unit: 'reqps',
+      },
+      {
+        title: "Delay of the agent's event loop",
+        metrics: ['spillway_agent_event_loop_delay_seconds'],
+        width: 8,
+      },
       { title: 'Changes of level', metrics: ['spillway_level_transitions_total'], width: 8 },
       { title: 'Collections', metrics: ['spillway_gc_runs_total'], width: 8 },
       { title: 'Freed by collections', metrics: ['spillway_gc_freed_bytes_total'], width: 8 },

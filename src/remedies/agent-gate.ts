@@ -1,27 +1,41 @@
 import type { GuardianMessage, MemoryMessage } from '../core/model/hook-messages.ts';
 import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
+import type { Requests } from '../core/model/requests.ts';
 import type { AgentHook, AgentHooks } from '../core/ports/agent-hook.ts';
 import type { Remedy, Situation } from '../core/ports/ports.ts';
 import { type Activity, isNews, type Said } from '../core/pressure/memory-updates.ts';
 
-export interface HookUpdatesDeps {
+type GateCode = 'off' | 'not_listening' | 'not_connected' | 'no_requests' | 'holding_back' | 'admitting';
+
+const WHY: Readonly<Record<GateCode, string>> = {
+  off: 'the option gate is off',
+  not_listening: 'there is no directory for the hook',
+  not_connected: 'no process of the agent has connected its hook',
+  no_requests: 'the agent has had no HTTP request',
+  holding_back: 'requests wait for memory',
+  admitting: 'every request is admitted',
+};
+
+export interface AgentGateDeps {
   hooks: AgentHooks & {
     readonly listening: boolean;
+    requests(): Requests | null;
     follow(followed: { main: readonly number[]; pids: readonly number[] }): void;
   };
+  gate: 'auto' | 'off';
   thresholds: { shedRatio: number; criticalRatio: number };
   /** Why the agent admits no new work, and when to come again; `null` while it may. */
   draining(): Omit<Extract<GuardianMessage, { type: 'draining' }>, 'type'> | null;
 }
 
-/** Keeps the hooks in the agent up to date: who is the agent, how its memory does, whether it admits new work. */
-export class HookUpdates implements Remedy {
-  readonly #deps: HookUpdatesDeps;
+/** The gate in the agent: its hooks are kept up to date on who is the agent, how its memory does, and whether it admits new work. */
+export class AgentGate implements Remedy {
+  readonly #deps: AgentGateDeps;
   readonly #said = new WeakMap<AgentHook, Said>();
   readonly #drained = new WeakSet<AgentHook>();
 
-  constructor(deps: HookUpdatesDeps) {
+  constructor(deps: AgentGateDeps) {
     this.#deps = deps;
   }
 
@@ -55,15 +69,19 @@ export class HookUpdates implements Remedy {
   }
 
   status(): RemedyStatus {
-    const { hooks } = this.#deps;
-    const name = 'hook';
-    if (!hooks.listening)
-      return { name, state: 'off', code: 'not_listening', why: 'there is no directory for the hook' };
-    const count = hooks.all().length;
-    if (count === 0)
-      return { name, state: 'idle', code: 'not_connected', why: 'no process of the agent is connected' };
-    const why = `connected: ${count} ${count === 1 ? 'process' : 'processes'}`;
-    return { name, state: 'acting', code: 'connected', why };
+    const { hooks, gate } = this.#deps;
+    const of = (state: RemedyStatus['state'], code: GateCode, why: string = WHY[code]) => {
+      return { name: 'gate', state, code, why };
+    };
+    if (gate === 'off') return of('off', 'off');
+    if (!hooks.listening) return of('off', 'not_listening');
+    if (hooks.all().length === 0) return of('idle', 'not_connected');
+    const requests = hooks.requests();
+    if (!requests) return of('idle', 'no_requests');
+    const { inFlight, waiting } = requests;
+    return waiting > 0
+      ? of('acting', 'holding_back', `${waiting} wait for memory, ${inFlight} in flight`)
+      : of('idle', 'admitting', `every request is admitted, ${inFlight} in flight`);
   }
 
   async end(): Promise<void> {}

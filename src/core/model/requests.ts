@@ -1,0 +1,11 @@
+/** Requests of the agent, as the hooks in its processes see them. */
+export interface Requests {
+  inFlight: number;
+  /** Held back by the gate. */
+  waiting: number;
+  /** By the gate, since the guardian started. */
+  refused: number;
+  admittedPerSecond: number;
+  /** How late the latest timer of an event loop was, of the latest of all loops. */
+  loopDelaySeconds: number;
+}
