@@ -90,7 +90,11 @@ export async function assemble(
         ...{ collections, version },
       }),
   };
-  const http = composeHttp(config, { loop: guardian.loop, judge, view }, reports, logger);
+  const inFlight = async () => {
+    const requests = hooks.requests();
+    return requests ? requests.inFlight + requests.waiting : remediation.inFlight();
+  };
+  const http = composeHttp(config, { loop: guardian.loop, judge, view, clock, inFlight }, reports, logger);
   const admin = composeAdmin(config, remediation, logger);
   return { guardian, remediation, view, admin, http, hooks, logger, notifier, recorder, life };
 }

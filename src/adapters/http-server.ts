@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { isLoopback } from '../core/lib/address.ts';
 import { messageOf } from '../core/lib/errors.ts';
 import { hostName, isPublicName } from '../core/lib/host-name.ts';
+import { parseDuration } from '../core/lib/units.ts';
 import type { Status } from '../core/model/status.ts';
 import { parseWeight } from '../core/pressure/admission.ts';
 import { cachedByObject, cachedByVersion, cachedForMs } from './cached.ts';
@@ -33,6 +34,11 @@ const CONNECTIONS: ConnectionBounds = {
 const STREAMS: Most = { own: 1024, others: 64 };
 /** Answers under way to one address beyond which it gets no large one: what it does not read piles up in the kernel. */
 const LARGE: Most = { own: 64, others: 8 };
+/** Answers to one address that wait for room: a connection each, so that as many are left for what asks without waiting. */
+const WAITING: Most = { own: 1024, others: 64 };
+/** Proxies give up after 60 s. */
+const MAX_WAIT_MS = 60_000;
+const IDLE_MS = 15_000;
 const HISTORY_MAX_AGE_MS = 1000;
 const METRICS_MAX_AGE_MS = 250;
 const CLOSE_GRACE_MS = 1000;
@@ -60,6 +66,8 @@ export interface HttpServerDeps {
   /** Seconds after which a refused client may come back. */
   retryAfterSeconds(): number;
   admit(weight: number): AdmitAnswer;
+  /** The same for one that waits until there is room. `answer` is called once, unless it leaves before; returns how to leave. */
+  wait(weight: number, maxWaitMs: number, answer: (given: AdmitAnswer) => void): () => void;
   /** The file of the page at `/`, as the build makes it. */
   page: string;
   /** Body of `/v1/history`; asked for at most once a second. */
@@ -94,6 +102,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
     {
       stream: (request) => connections.streaming(request, STREAMS),
       large: (request) => !connections.crowds(request, LARGE),
+      wait: (request) => !connections.crowds(request, WAITING),
     },
     () => probes++,
   );
@@ -114,7 +123,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   );
   const connections = new Connections(server, CONNECTIONS);
   server.maxRequestsPerSocket = 0; // nothing piles up on a connection that would need a fresh one
-  server.timeout = 15_000;
+  server.timeout = IDLE_MS;
   server.on('connection', () => deps.onRequest());
   server.on('clientError', (error, socket) => {
     deps.onRequest();
@@ -138,7 +147,7 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
 function routes(
   deps: HttpServerDeps,
   streams: StatusStream,
-  may: Record<'stream' | 'large', (request: IncomingMessage) => boolean>,
+  may: Record<'stream' | 'large' | 'wait', (request: IncomingMessage) => boolean>,
   onProbe: () => void,
 ): Express {
   const app = express();
@@ -187,12 +196,25 @@ function routes(
   });
   // Mounted, not routed: nginx and Envoy ask with the method, and Envoy also with the path, of the request they hold.
   app.use('/admit', (request, response) => {
-    const weight = weightOf(request);
+    const query = queryOf(request);
+    const weight = oneOf(query, 'weight', '1', parseWeight);
     if (weight === undefined) return fail(response, 400, 'weight must be a number above 0 and at most 1000');
-    const { admitted, retryAfterSeconds, reason } = deps.admit(weight);
-    const headers = { 'x-spillway-reason': headerSafe(reason) };
-    if (admitted) response.writeHead(204, { 'Cache-Control': 'no-store', ...headers }).end();
-    else fail(response, 503, reason, { ...retryAfter(retryAfterSeconds), ...headers });
+    const waitMs = oneOf(query, 'wait', waitHeader(request) ?? '0s', parseDuration);
+    if (waitMs === undefined || waitMs > MAX_WAIT_MS)
+      return fail(response, 400, 'wait must be a duration of at most 60s, such as 10s');
+    const answer = ({ admitted, retryAfterSeconds, reason }: AdmitAnswer) => {
+      const headers = { 'x-spillway-reason': headerSafe(reason) };
+      if (admitted) response.writeHead(204, { 'Cache-Control': 'no-store', ...headers }).end();
+      else fail(response, 503, reason, { ...retryAfter(retryAfterSeconds), ...headers });
+    };
+    if (waitMs === 0) return answer(deps.admit(weight));
+    if (!may.wait(request)) return fail(response, 503, 'too many waiting requests', retryAfter(1));
+    response.socket?.setTimeout(0);
+    const leave = deps.wait(weight, waitMs, (given) => {
+      response.socket?.setTimeout(IDLE_MS);
+      answer(given);
+    });
+    response.once('close', leave);
   });
   probe('/livez', (_request, response) => {
     if (deps.livez()) sendJson(response, 200, '{"live":true}');
@@ -245,13 +267,27 @@ function isRebound({ socket, headers }: IncomingMessage): boolean {
   return isLoopback(socket.localAddress ?? '') && isPublicName(hostName(headers.host ?? ''));
 }
 
-/** The weight asked for, 1 without one; below `/admit/` the query is the original request's own and says nothing about weight. */
-function weightOf(request: IncomingMessage): number | undefined {
+/** What is asked for; below `/admit/` the query is the original request's own and asks for nothing here. */
+function queryOf(request: IncomingMessage): URLSearchParams {
   const [path, query] = (request.url ?? '/').split('?', 2);
-  if (query === undefined || path !== '/') return 1;
-  const weights = new URLSearchParams(query).getAll('weight');
-  if (weights.length === 0) return 1;
-  return weights.length === 1 ? parseWeight(weights[0] ?? '') : undefined;
+  return new URLSearchParams(path === '/' ? query : '');
+}
+
+/** Proxies that ask with the path of the request they hold say in a header how long they wait. */
+function waitHeader({ headers }: IncomingMessage): string | undefined {
+  const value = headers['x-spillway-wait'];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The one value of a parameter; `undefined` where it is none, or given more than once. */
+function oneOf(
+  query: URLSearchParams,
+  name: string,
+  standard: string,
+  parse: (text: string) => number | undefined,
+): number | undefined {
+  const [value = standard, ...more] = query.getAll(name);
+  return more.length === 0 ? parse(value) : undefined;
 }
 
 function isMalformed(path: string): boolean {

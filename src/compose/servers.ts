@@ -5,7 +5,10 @@ import type { Logger } from '../adapters/logger.ts';
 import type { Metrics } from '../adapters/metrics.ts';
 import type { Config } from '../config/options.ts';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
+import type { Clock } from '../core/ports/ports.ts';
 import { Admission } from '../core/pressure/admission.ts';
+import { gateMemoryOf } from '../core/pressure/gate/memory-room.ts';
+import { HeldAdmission } from '../core/pressure/held-admission.ts';
 import type { Judge } from '../core/pressure/judge.ts';
 import { retryAfterSeconds } from '../core/pressure/retry-after.ts';
 import type { HistoryReport } from '../core/report/history-report.ts';
@@ -24,15 +27,41 @@ interface Reports extends Pick<ComposedExporters, 'recorder' | 'subscribe'> {
   history(): HistoryReport;
 }
 
+/** What answers come from. */
+interface HttpParts extends Pick<Guardian, 'loop'> {
+  judge: Judge;
+  view: StatusView;
+  clock: Clock;
+  /** Requests in the agent; `null` where that is not known. */
+  inFlight(): Promise<number | null>;
+}
+
 /** What reads: probes, metrics, status, page. */
 export function composeHttp(
   config: Config,
-  { loop, judge, view }: Pick<Guardian, 'loop'> & { judge: Judge; view: StatusView },
+  { loop, judge, view, clock, inFlight }: HttpParts,
   { metrics, recorder, subscribe, history }: Reports,
   logger: Logger,
 ): HttpServer {
   const admission = new Admission(config, Math.random());
   const retryAfter = () => retryAfterSeconds(judge.secondsToLimit, config);
+  const counted = (admitted: boolean, seconds: number) => {
+    metrics.admission(admitted);
+    return { admitted, retryAfterSeconds: seconds, reason: admitted ? '' : view.status().reason };
+  };
+  const held = new HeldAdmission({
+    clock,
+    memory() {
+      loop.tickIfDue();
+      const { reading } = view;
+      return reading ? gateMemoryOf(reading, config) : null;
+    },
+    inFlight,
+    closedSeconds() {
+      const isOpen = judge.recycling === undefined && !judge.absent && (!judge.blind || judge.ready);
+      return isOpen ? null : retryAfter();
+    },
+  });
   return createHttpServer({
     onRequest: () => loop.tickIfDue(),
     livez: () => loop.healthy,
@@ -43,14 +72,13 @@ export function composeHttp(
       const { level, blind, stuck, relieved, recycling, absent } = judge;
       const { ratio } = view;
       const input = { level, blind, stuck, relieved, recycling: recycling !== undefined || absent, ratio };
-      const admitted = admission.admit(input, weight);
-      metrics.admission(admitted);
-      return {
-        admitted,
-        retryAfterSeconds: retryAfter(),
-        reason: admitted ? '' : view.status().reason,
-      };
+      return counted(admission.admit(input, weight), retryAfter());
     },
+    wait: (weight, maxWaitMs, answer) =>
+      held.wait({
+        ...{ weight, maxWaitMs },
+        answer: (admitted, seconds) => answer(counted(admitted, seconds)),
+      }),
     page: PAGE,
     history,
     postMortems: recorder.list,

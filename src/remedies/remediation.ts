@@ -121,6 +121,11 @@ export class PressureRemediation implements Remediation {
     return true;
   }
 
+  /** Requests in flight in the agent; `null` where that is not known. Never rejects. */
+  async inFlight(): Promise<number | null> {
+    return (await this.#session?.countInFlight()) ?? null;
+  }
+
   /** Collects now. @throws SpillwayError `busy` or `unavailable` */
   async collect(): Promise<GcRecord> {
     return this.#context().collectNow();

@@ -24,6 +24,7 @@ export async function startServer(changes: Partial<HttpServerDeps> = {}, wantedP
       asked.weights.push(weight);
       return { admitted: true, retryAfterSeconds: 0, reason: 'calm – below 85 %' };
     },
+    wait: () => () => {},
     page: '/nonexistent/page.html',
     history: () => ({ readings: [asked.history++], transitions: [] }),
     postMortems: () => [],

@@ -1,6 +1,6 @@
 import type { Advised } from '../model/notice.ts';
 import type { ExitFacts } from '../model/process.ts';
-import { ratioOf } from '../model/reading.ts';
+import { type Reading, ratioOf } from '../model/reading.ts';
 import type { Requests } from '../model/requests.ts';
 import type { Status } from '../model/status.ts';
 import type { Clock, Remediation } from '../ports/ports.ts';
@@ -47,10 +47,16 @@ export class StatusView {
     return new Date(this.#deps.clock.wallMs()).toISOString();
   }
 
+  /** The last one, while it is valid. */
+  get reading(): Reading | undefined {
+    const { judge, observer } = this.#deps;
+    return judge.blind ? undefined : observer.reading;
+  }
+
   /** Ratio of the last valid reading, or `null` when blind. */
   get ratio(): number | null {
-    const { judge, observer } = this.#deps;
-    return observer.reading && !judge.blind ? ratioOf(observer.reading) : null;
+    const { reading } = this;
+    return reading ? ratioOf(reading) : null;
   }
 
   /** Counts up whenever `status` may say something else: after each round, and for what is found beside the loop. */

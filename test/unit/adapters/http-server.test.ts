@@ -66,6 +66,61 @@ describe('probes', () => {
   });
 });
 
+describe('/admit?wait', () => {
+  it('answers once there is room, and not before', async () => {
+    const waiting: { weight: number; ms: number; admit(): void }[] = [];
+    const { get } = await startServer({
+      wait(weight, ms, answer) {
+        const admit = () => answer({ admitted: true, retryAfterSeconds: 0, reason: '' });
+        waiting.push({ weight, ms, admit });
+        return () => {};
+      },
+    });
+    const answered = get('/admit?wait=1.5s&weight=2').then(({ status }) => status);
+    await expect.poll(() => waiting).toMatchObject([{ weight: 2, ms: 1500 }]);
+    expect(await Promise.race([answered, Promise.resolve('waits')])).toBe('waits');
+    waiting[0]?.admit();
+    expect(await answered).toBe(204);
+  });
+
+  it('leaves with its client', async () => {
+    let [waits, left] = [0, 0];
+    const { get } = await startServer({
+      wait() {
+        waits++;
+        return () => void left++;
+      },
+    });
+    const aborted = new AbortController();
+    const gone = get('/admit?wait=10s', { signal: aborted.signal }).catch(() => 'gone');
+    await expect.poll(() => waits).toBe(1);
+    aborted.abort();
+    expect(await gone).toBe('gone');
+    await expect.poll(() => left).toBe(1);
+  });
+
+  it.each(['soon', '', '-1s', '61s', '10s&wait=10s'])('refuses %j', async (wait) => {
+    const { get } = await startServer();
+    const response = await get(`/admit?wait=${wait}`);
+    expect([response.status, await response.json()]).toEqual([400, error('request')]);
+  });
+
+  it('below /admit/ goes by the header, for the query belongs to the request that is held', async () => {
+    const waited: number[] = [];
+    const { get, asked } = await startServer({
+      wait(_, ms, answer) {
+        waited.push(ms);
+        answer({ admitted: true, retryAfterSeconds: 0, reason: '' });
+        return () => {};
+      },
+    });
+    expect((await get('/admit/chat?wait=10s')).status).toBe(204);
+    expect(asked.weights).toEqual([1]);
+    expect((await get('/admit/chat?wait=5s', { headers: { 'x-spillway-wait': '3s' } })).status).toBe(204);
+    expect(waited).toEqual([3000]);
+  });
+});
+
 describe('/admit', () => {
   it('answers 204 when admitted, with a reason a header can carry', async () => {
     const { get, asked } = await startServer();

@@ -1,3 +1,4 @@
+import { type Reading, unreclaimableBytes } from '../../model/reading.ts';
 import type { Thresholds } from '../level.ts';
 
 /** Something that may run out. */
@@ -10,6 +11,16 @@ export interface GateUse {
 export interface GateMemory extends Pick<Thresholds, 'shedRatio' | 'criticalRatio'> {
   /** The container's memory first, by which requests are measured; then the runtime's heap. */
   uses: readonly [container: GateUse, ...others: GateUse[]];
+}
+
+/** By a reading of the guardian's own. */
+export function gateMemoryOf(
+  reading: Reading,
+  { shedRatio, criticalRatio }: Pick<Thresholds, 'shedRatio' | 'criticalRatio'>,
+): GateMemory {
+  const { limitBytes, heap } = reading;
+  const container = { usedBytes: unreclaimableBytes(reading), limitBytes };
+  return { uses: heap ? [container, heap] : [container], shedRatio, criticalRatio };
 }
 
 /** For each of these that are free one request may start of which nothing is known: a tool's output, parsed and copied. */
