@@ -16,9 +16,9 @@ export function sharedPlacement({ hook, hookDir }: Pick<Config, 'hook' | 'hookDi
 }
 
 export function composeHooks(
-  { gate }: Pick<Config, 'gate'>,
+  { gate, gateExempt = [] }: Pick<Config, 'gate' | 'gateExempt'>,
   placement: HookPlacement,
   onProblem: (message: string) => void,
 ): HookServer {
-  return new HookServer({ procRoot: '/proc', gate, onProblem, ...placement });
+  return new HookServer({ procRoot: '/proc', gate, exempt: gateExempt, onProblem, ...placement });
 }

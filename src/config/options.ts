@@ -5,6 +5,7 @@ import {
   agentSelector,
   choice,
   duration,
+  httpPaths,
   httpUrl,
   loopbackUrl,
   path,
@@ -161,6 +162,15 @@ export const OPTIONS = {
     placeholder: 'mode',
     description:
       'Gate in the hook: requests of the agent’s HTTP servers start as memory has room for them, wait in order until then for up to 10 s, and are answered 503 after that',
+    commands: ALL,
+  }),
+  gateExempt: option({
+    type: httpPaths,
+    default: undefined,
+    unset: 'none',
+    placeholder: 'paths',
+    description:
+      'Paths whose `GET` and `HEAD` requests the gate never holds back, beside the customary ones of health checks and metrics, separated by commas',
     commands: ALL,
   }),
   hookDir: option({

@@ -44,6 +44,7 @@ const URL_START = '^https?://';
 const LOOPBACK_URL = '^http://(localhost|127\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[::1\\])(:[0-9]+)?(/[^ ]*)?$';
 const TOKEN = '^[!-~]{8,}$';
 const AGENT = String.raw`^(auto|pid:[1-9]\d{0,6}|container:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?|match:[\s\S]*\S[\s\S]*)$`;
+const HTTP_PATHS = String.raw`^/[^\s,?#]*(,/[^\s,?#]*)*$`;
 const PATH = String.raw`^[^\u0000]+$`;
 
 /** A found value in few words; long texts are cut, collections only named. */
@@ -245,6 +246,17 @@ export const agentSelector: ValueType<AgentSelector> = {
   form: 'auto, pid:N, container:NAME, or match:TEXT with text from the command line of the agent',
   json: { type: 'string', pattern: AGENT },
   render: renderAgent,
+};
+
+/** Paths of requests, without a query. */
+export const httpPaths: ValueType<readonly string[]> = {
+  schema: parsed(
+    (text) => (new RegExp(HTTP_PATHS).test(text) ? text.split(',') : undefined),
+    isNot('a list of paths'),
+  ),
+  form: 'paths without a query, separated by commas, such as /status,/internal/health',
+  json: { type: 'string', pattern: HTTP_PATHS },
+  render: (paths) => paths.join(','),
 };
 
 /** A path of the file system, as given. */

@@ -22,9 +22,9 @@ export interface Gated {
  * Starts a program that listens on `PORT` and prints that, with its gate at work: memory is at 95 % and rests, so that it serves one at
  * a time.
  */
-export async function startGated(program: string, options: { module?: boolean } = {}): Promise<Gated> {
-  const hooks = await listening(temporary());
-  const agent = await startHooked(hooks.directory ?? '', program, options);
+export async function startGated(program: string, exempt: readonly string[] = []): Promise<Gated> {
+  const hooks = await listening(temporary(), exempt);
+  const agent = await startHooked(hooks.directory ?? '', program);
   await until(() => /port (\d+)/.test(agent.output()), 'the agent listens');
   const port = Number(/port (\d+)/.exec(agent.output())?.[1]);
   const hook = await hookOf(hooks, agent.pid);

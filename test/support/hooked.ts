@@ -19,10 +19,10 @@ export function temporary(prefix = 'spillway-hook-'): string {
 }
 
 /** A guardian's side of the hook, listening. */
-export async function listening(directory: string): Promise<HookServer> {
+export async function listening(directory: string, exempt: readonly string[] = []): Promise<HookServer> {
   const problems: string[] = [];
   const hooks = new HookServer({
-    ...{ procRoot: '/proc', gate: 'auto', directory },
+    ...{ procRoot: '/proc', gate: 'auto', exempt, directory },
     onProblem: (problem) => void problems.push(problem),
   });
   await hooks.start();

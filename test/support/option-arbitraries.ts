@@ -6,6 +6,7 @@ import {
   type AgentSelector,
   address,
   agentSelector,
+  httpPaths,
   httpUrl,
   loopbackUrl,
   path,
@@ -24,6 +25,7 @@ const loopback = fc.constantFrom('127.0.0.1', '::1', 'localhost');
 const OF_TYPE = new Map<object, fc.Arbitrary<unknown>>([
   [address, fc.record({ host: fc.oneof(loopback, fc.ipV4(), fc.ipV6(), fc.domain()), port })],
   [token, fc.stringMatching(/^[!-~]{8,40}$/)],
+  [httpPaths, fc.array(fc.stringMatching(/^\/[a-z*./-]{0,20}$/), { minLength: 1, maxLength: 5 })],
   [path, text.filter((found) => found !== '' && !found.includes('\0'))],
   [httpUrl, fc.webUrl({ withQueryParameters: true, withFragments: true }).map((url) => new URL(url).href)],
   [loopbackUrl, fc.tuple(port, fc.webPath()).map(([at, to]) => new URL(`http://127.0.0.1:${at}${to}`).href)],

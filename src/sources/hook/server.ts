@@ -17,6 +17,8 @@ export interface HookServerOptions {
   /** The hook's file as it was built; where the agent loads it from the directory it is put there. */
   register?: string | undefined;
   gate: 'auto' | 'off';
+  /** Paths that are never gated. */
+  exempt: readonly string[];
   onProblem(message: string): void;
 }
 
@@ -175,8 +177,8 @@ export class HookServer implements AgentHooks {
     this.#byPid.set(pid, link);
     before?.close();
     link.pid = pid;
-    const { gate } = this.#options;
-    link.send({ type: 'hello', version: HOOK_VERSION, gate, exempt: [] });
+    const { gate, exempt } = this.#options;
+    link.send({ type: 'hello', version: HOOK_VERSION, gate, exempt });
     this.#listeners.connected?.(link);
     return pid;
   }

@@ -91,6 +91,18 @@ it('passes on what is uploaded while it waits, all of it', async () => {
   await until(() => slow.text().includes('/slow 6 3'), 'the upload is answered');
 });
 
+it('never holds back probes, and paths that are exempt', async () => {
+  const { port, becomes } = await startGated(HOLDS, ['/own/health']);
+  const first = ask(port, '/hold');
+  await becomes(1, 0);
+  expect((await ask(port, '/own/health?verbose')).status).toBe(200);
+  expect((await ask(port, '/metrics')).status).toBe(200);
+  const posted = ask(port, '/own/health', { body: 'x' });
+  await becomes(1, 1);
+  await ask(port, '/healthz');
+  await Promise.all([first, posted]);
+});
+
 it('keeps an answer in flight until its stream ends', async () => {
   const { port, becomes, memory } = await startGated(`
     const server = require('node:http').createServer((request, response) => {
