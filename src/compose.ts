@@ -64,7 +64,7 @@ export async function assemble(
   };
   const remedies: Remedy[] = [
     createPreKillHook({ url: config.preKillHook, clock, status }),
-    new AgentGate({ hooks, gate: config.gate, thresholds: config, draining }),
+    new AgentGate({ hooks, gate: config.gate, thresholds: config, draining, level: () => judge.level }),
   ];
 
   let collections: readonly GcRecord[] = [];

@@ -6,6 +6,7 @@ import { DEFAULT_JUDGEMENT, type JudgeOptions } from '../core/pressure/judge.ts'
 import { atLeast } from '../core/pressure/level.ts';
 import { GATE_MEMORY } from './gate/memory-source.ts';
 import { heapUse } from './hook/agent-memory.ts';
+import { followHook, type HookSource } from './hook-source.ts';
 import { Listeners } from './listeners.ts';
 import { OwnReadings } from './own-readings.ts';
 import { type Pressure, type PressureEvents, type PressureState, UNKNOWN } from './pressure.ts';
@@ -58,6 +59,7 @@ class ConnectedPressure implements Pressure {
   readonly #thresholds: Pick<JudgeOptions, 'shedRatio' | 'criticalRatio'>;
   #gateMemory: { readMs: number; memory: GateMemory | null } | undefined;
   readonly #sidecar: Sidecar | undefined;
+  #hook: HookSource | undefined;
   readonly #timer: NodeJS.Timeout;
   #heard: PressureState | undefined;
   #state: PressureState = UNKNOWN;
@@ -79,6 +81,8 @@ class ConnectedPressure implements Pressure {
           if (this.#heard) this.#advise(action);
         },
       });
+    // an address that is given is meant; else the hook, which is connected already, will do
+    if (options.url === undefined) this.#hook = followHook((state) => this.#hear(state));
     this.#tick();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
@@ -120,6 +124,7 @@ class ConnectedPressure implements Pressure {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#hook?.close();
     this.#sidecar?.close();
     this.#own.close();
     this.#listeners.clear();
@@ -150,7 +155,8 @@ class ConnectedPressure implements Pressure {
   #tick(): void {
     const now = performance.now();
     const own = this.#own.read(now);
-    this.#sidecar?.tick(now);
+    if (this.#hook?.speaks) this.#sidecar?.pause();
+    else this.#sidecar?.tick(now);
     if (!this.#heard) this.#turnTo(own);
   }
 

@@ -43,11 +43,16 @@ export class Sidecar {
     } else if (++this.#silentTicks > SILENT_TICKS) this.#request.destroy();
   }
 
-  close(): void {
+  /** Leaves the stream until the next tick, without a word. */
+  pause(): void {
     const request = this.#request;
     this.#request = undefined;
-    this.#retryAtMs = Number.POSITIVE_INFINITY;
     request?.destroy();
+  }
+
+  close(): void {
+    this.#retryAtMs = Number.POSITIVE_INFINITY;
+    this.pause();
   }
 
   #connect(): void {

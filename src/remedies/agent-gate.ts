@@ -2,6 +2,7 @@ import type { GuardianMessage, MemoryMessage } from '../core/model/hook-messages
 import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { Requests } from '../core/model/requests.ts';
+import type { Level } from '../core/model/status.ts';
 import type { AgentHook, AgentHooks } from '../core/ports/agent-hook.ts';
 import type { Remedy, Situation } from '../core/ports/ports.ts';
 import { type Activity, isNews, type Said } from '../core/pressure/memory-updates.ts';
@@ -24,6 +25,8 @@ export interface AgentGateDeps {
     follow(followed: { main: readonly number[]; pids: readonly number[] }): void;
   };
   gate: 'auto' | 'off';
+  /** Of the nearest of all constraints. */
+  level(): Level;
   thresholds: { shedRatio: number; criticalRatio: number };
   /** Why the agent admits no new work, and when to come again; `null` while it may. */
   draining(): Omit<Extract<GuardianMessage, { type: 'draining' }>, 'type'> | null;
@@ -86,11 +89,12 @@ export class AgentGate implements Remedy {
 
   async end(): Promise<void> {}
 
-  #messageOf({ reading, level, stuck, outlook }: Situation): MemoryMessage {
-    const { shedRatio, criticalRatio } = this.#deps.thresholds;
+  #messageOf({ reading, stuck, outlook }: Situation): MemoryMessage {
+    const { thresholds, level } = this.#deps;
+    const { shedRatio, criticalRatio } = thresholds;
     const { heap } = reading;
     return {
-      ...{ type: 'memory', level, stuck, shedRatio, criticalRatio },
+      ...{ type: 'memory', level: level(), stuck, shedRatio, criticalRatio },
       usedBytes: unreclaimableBytes(reading),
       limitBytes: reading.limitBytes,
       ratio: ratioOf(reading),

@@ -1,6 +1,9 @@
 import type { MemoryMessage } from '../../core/model/hook-messages.ts';
 import { quietly } from './quiet.ts';
 
+/** Where the library finds the hook in its process. */
+export const HOOK_KEY: unique symbol = Symbol.for('spillway.hook');
+
 /** What the guardian said last. */
 export interface Heard {
   /** `undefined` while no guardian is connected. */
@@ -16,8 +19,7 @@ export interface SharedHook {
 
 /** Makes the hook known in this process, not enumerable. Returns how to tell what was heard; `undefined` where there is one already. */
 export function share(): ((heard: Heard) => void) | undefined {
-  const key = Symbol.for('spillway.hook');
-  if (key in globalThis) return undefined;
+  if (HOOK_KEY in globalThis) return undefined;
   const listeners = new Set<(heard: Heard) => void>();
   let heard: Heard = { memory: undefined };
   const hook: SharedHook = {
@@ -29,7 +31,7 @@ export function share(): ((heard: Heard) => void) | undefined {
       return () => listeners.delete(listener);
     },
   };
-  Object.defineProperty(globalThis, key, { value: hook });
+  Object.defineProperty(globalThis, HOOK_KEY, { value: hook });
   return (now) => {
     heard = now;
     for (const listener of listeners) quietly(() => listener(now));

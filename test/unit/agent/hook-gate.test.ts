@@ -1,9 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { until } from '../../support/cli.ts';
 import { ask, startGated } from '../../support/gated.ts';
+import { REGISTER } from '../../support/hooked.ts';
 
 /** Holds `/hold` until somebody asks for the health of it (which no gate holds back), and answers all else at once. */
 const HOLDS = `
@@ -127,6 +129,20 @@ it('lets pass what the agent asks of itself', async () => {
       get({ port: server.address().port, path: '/inner', agent: false }, (answer) => answer.pipe(response));
     }).listen(0, () => console.log('port ' + server.address().port));`);
   expect(await ask(port, '/outer')).toEqual({ status: 200, text: 'inner' });
+});
+
+it('gives the library level and advice, without a connection of its own', async () => {
+  const { port, memory, output } = await startGated(`
+    const pressure = require(${JSON.stringify(join(dirname(REGISTER), 'index.cjs'))}).connect();
+    pressure.on('level', (level, before) => console.log('level ' + level + ' after ' + before));
+    pressure.on('advice', ({ action }) => console.log('advice ' + action));
+    const server = require('node:http').createServer((_, response) => response.end([pressure.level, pressure.ratio, pressure.source].join()))
+      .listen(0, () => console.log('port ' + server.address().port));`);
+  expect((await ask(port, '/')).text).toBe('critical,0.95,sidecar');
+  memory(0.2);
+  await until(() => output().includes('level ok after critical'), 'the level is another');
+  expect(output()).toContain('advice save');
+  expect((await ask(port, '/')).text).toBe('ok,0.2,sidecar');
 });
 
 it('keeps the asynchronous context, and what the agent has wrapped around its server', async () => {

@@ -16,7 +16,12 @@ interface Setup {
 function gateOf({ gate = 'auto', listening = true, hooks = [HOOK], requests = REQUESTS }: Setup): AgentGate {
   return new AgentGate({
     hooks: { listening, of: () => undefined, all: () => hooks, requests: () => requests, follow() {} },
-    ...{ gate, thresholds: { shedRatio: 0.85, criticalRatio: 0.92 }, draining: () => null },
+    ...{
+      gate,
+      thresholds: { shedRatio: 0.85, criticalRatio: 0.92 },
+      draining: () => null,
+      level: () => 'ok' as const,
+    },
   });
 }
 
