@@ -6,6 +6,8 @@ export type ProbeCode =
   | 'inspector_open'
   | 'sigusr1' // opens it when needed
   | 'hook'
+  | 'hook_not_connected'
+  | 'hook_not_loaded'
   | 'remote_debugging' // PEP 768
   | 'attach'
   | 'attach_open' // its socket
@@ -19,6 +21,8 @@ export interface RuntimeProbe {
   detail: string;
   /** Why it collects nothing all the same, and what to change. */
   noGc?: { code: ProbeCode; detail: string; hint: string };
+  /** A better connection, and how to get it. */
+  advice?: { check: string; code: ProbeCode; detail: string; hint: string };
   /** Whether the connection is a port that others could reach. */
   exposesPort?: boolean;
 }

@@ -27,14 +27,19 @@ export async function agentChecks(
     others: config.gc === 'auto' ? others : undefined,
   }).catch(refused);
   const way = 'status' in probed ? probed : pass(probed.detail, probed.code);
-  const { noGc, exposesPort } = 'status' in probed ? {} : probed;
+  const { noGc, exposesPort, advice }: Partial<RuntimeProbe> = 'status' in probed ? {} : probed;
   return [
     { check: 'garbage collection', ...collecting(config, way, noGc) },
     { check: 'growth profile', ...naming(config, way, RUNTIMES[worker.runtime].namedBy) },
     ...(exposesPort ? [{ check: 'inspector exposure', ...exposure(worker.pid, others) }] : []),
+    ...(advice && config.hook !== 'off' ? [hookCheck(advice)] : []),
     { check: 'graceful recycle', ...ending(config, life, way) },
     ...heapLimitCheck(life.heapLimitBytes, life.heapLimitSet, reading),
   ];
+}
+
+function hookCheck({ check, code, detail, hint }: NonNullable<RuntimeProbe['advice']>): Check {
+  return { check, ...warn(code, detail, hint) };
 }
 
 function collecting(config: Config, way: Outcome, noGc: RuntimeProbe['noGc']): Outcome {

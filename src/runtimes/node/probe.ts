@@ -1,9 +1,27 @@
 import { formatAddress } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
+import { loadedHook } from '../../sources/hook/loaded.ts';
 import { createInspectorTarget } from '../../sources/inspector/target.ts';
 import { ASK_MS, maySignal, type ProbeOptions, type RuntimeProbe } from '../probe.ts';
 
 export const NEEDS_OPEN = 'start the agent with --inspect, or allow SIGUSR1 with --gc auto';
+
+const NOT_CONNECTED: RuntimeProbe['advice'] & object = {
+  ...{
+    check: 'hook',
+    code: 'hook_not_connected',
+    detail: 'the agent has the hook, and no guardian listens to it',
+  },
+  hint: 'none where the guardian is not running yet; else see its log for the hook',
+};
+const NOT_LOADED: RuntimeProbe['advice'] & object = {
+  ...{
+    check: 'hook',
+    code: 'hook_not_loaded',
+    detail: 'the agent has no hook: no gate, and an inspector instead',
+  },
+  hint: 'start the agent with spillway run; in a pod, set NODE_OPTIONS in env (value: "" will do) and inject again',
+};
 
 /** @throws SpillwayError `refused`, with the hint */
 export async function probeNode(
@@ -11,12 +29,15 @@ export async function probeNode(
   { procRoot, mayOpen, others }: ProbeOptions,
 ): Promise<RuntimeProbe> {
   const refuse = (message: string, hint: string) => new SpillwayError('refused', message, { hint });
+  const hook = loadedHook(procRoot, pid);
+  if (hook?.connected) return { code: 'hook', detail: `hook in the agent, by ${hook.directory}` };
+  const advice = hook ? NOT_CONNECTED : NOT_LOADED;
   const target = createInspectorTarget({ procRoot, pid });
   const open = await target.find(ASK_MS);
   const exposesPort = true;
   if (open) {
     const address = formatAddress({ host: open.address, port: open.port });
-    return { code: 'inspector_open', detail: `open inspector on ${address}`, exposesPort };
+    return { code: 'inspector_open', detail: `open inspector on ${address}`, exposesPort, advice };
   }
   if (!mayOpen) throw refuse(`process ${pid} has no open inspector`, NEEDS_OPEN);
   if (others !== undefined)
@@ -29,5 +50,5 @@ export async function probeNode(
   if (!maySignal(pid))
     throw refuse(`SIGUSR1 to ${pid} is not permitted`, 'run the guardian with the uid of the agent');
   const detail = 'SIGUSR1 opens its inspector when needed, unless the program handles SIGUSR1 itself';
-  return { code: 'sigusr1', detail, exposesPort };
+  return { code: 'sigusr1', detail, exposesPort, advice };
 }

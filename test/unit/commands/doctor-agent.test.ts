@@ -6,6 +6,7 @@ import { type Diagnosis, doctorCommand } from '../../../src/commands/doctor.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { probeRuntime } from '../../../src/runtimes/registry.ts';
 import { compileGo, compileJava, GO, JAVAS, runs } from '../../support/compiled.ts';
+import { hookOf, listening, startHooked, temporary } from '../../support/hooked.ts';
 import { agentFile, lives, NODES, portsOf, startNode } from '../../support/node-matrix.ts';
 import { PYTHON, pythonAgent, REMOTE_PYTHONS } from '../../support/python.ts';
 import { start, until } from '../../support/started.ts';
@@ -81,6 +82,24 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     await sleep(200); // an inspector opens within 25 ms of the signal
     expect(portsOf(agent.pid)).toEqual([]);
     expect(lives(agent.pid)).toBe(true);
+  });
+
+  it('sees the hook, and whether a guardian listens to it', async () => {
+    const hooks = await listening(temporary());
+    const agent = await startHooked(
+      hooks.directory ?? '',
+      "setInterval(() => {}, 1000); console.log('runs');",
+    );
+    await hookOf(hooks, agent.pid);
+    const checks = await checksOf(agent.pid);
+    expect(checks['garbage collection']).toMatchObject({ status: 'pass', code: 'hook' });
+    expect(checks['inspector exposure']).toBeUndefined();
+    await hooks.close();
+    const later = async () => (await checksOf(agent.pid))['hook'];
+    await expect.poll(later).toMatchObject({ status: 'warn', code: 'hook_not_connected' });
+    const other = await node([]);
+    expect((await checksOf(other.pid))['hook']).toMatchObject({ status: 'warn', code: 'hook_not_loaded' });
+    expect((await checksOf(other.pid, { hook: 'off' }))['hook']).toBeUndefined();
   });
 
   it('finds an inspector that is open', async () => {
