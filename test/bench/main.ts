@@ -7,6 +7,7 @@ import { events } from './parts/events.ts';
 import { flood } from './parts/flood.ts';
 import { gc } from './parts/gc.ts';
 import { type GoodputSetting, goodput } from './parts/goodput.ts';
+import { hook } from './parts/hook.ts';
 import { inject } from './parts/inject.ts';
 import { leaks } from './parts/leaks.ts';
 import { memory } from './parts/memory.ts';
@@ -28,6 +29,7 @@ const PARTS: Readonly<Record<string, [about: string, part: (setting: BenchSettin
   flood: ['sampling interval, idle and under wrk', flood],
   gc: ['bytes returned per ms stalled, by way and heap size; stall of a guarded agent', gc],
   profile: ['throughput with the sampling heap profile on, beside off', profile],
+  hook: ['CPU and memory of loading the hook; throughput and latency of light requests with its gate', hook],
   events: ['memory before and after the first event, with Kubernetes Events and without', events],
   inject: ['admissions by the webhook: time, memory and CPU at 1,000 a minute and flat out', inject],
   leaks: ['in how many of 20 leaking agents the function or kind is named', leaks],

@@ -1,0 +1,1 @@
+// Nothing: what a file costs that is loaded and does nothing.
