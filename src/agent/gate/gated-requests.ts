@@ -1,22 +1,29 @@
-const KEY = Symbol.for('spillway.gated-requests');
+const KEY = Symbol.for('spillway.gated-servers');
+
+/** A gate before servers: whether it goes by memory, and so answers for their requests. */
+export interface ServerGate {
+  answers: boolean;
+}
+
+type Gated = WeakMap<object, ServerGate>;
 
 /** Shared by the hook and every copy of the library in the process. */
-function gated(): WeakSet<object> {
-  const shared = globalThis as { [KEY]?: WeakSet<object> };
+function gated(): Gated {
+  const shared = globalThis as { [KEY]?: Gated };
   const known = shared[KEY];
   if (known) return known;
-  const made = new WeakSet<object>();
+  const made: Gated = new WeakMap();
   Object.defineProperty(shared, KEY, { value: made });
   return made;
 }
 
-/** The hook's gate answers for this request, or for this stream of HTTP/2: middleware lets it pass. */
-export function markGated(request: object): void {
-  gated().add(request);
+/** The hook's gate is before this server: while it answers, middleware lets the server's requests pass. */
+export function markGated(server: object, gate: ServerGate): void {
+  gated().set(server, gate);
 }
 
 /** @param request of `http`, or of the compatible layer of `http2` */
 export function isGated(request: object): boolean {
-  const { stream } = request as { stream?: object };
-  return gated().has(request) || (stream !== undefined && gated().has(stream));
+  const { server } = (request as { socket?: { server?: object } }).socket ?? {};
+  return server !== undefined && gated().get(server)?.answers === true;
 }

@@ -4,14 +4,14 @@ import type { Socket } from 'node:net';
 
 /** A request that a server is about to hand to the agent, whatever the protocol. */
 export interface Arrival {
-  method: string;
-  path: string;
+  readonly method: string;
+  readonly path: string;
   /** Its `User-Agent`. */
-  agent: string | undefined;
+  readonly agent: string | undefined;
   /** Of its body, as far as it says; 0 where it does not. */
-  bodyBytes: number;
+  readonly bodyBytes: number;
   /** The connection that it came on. */
-  socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress'> | undefined;
+  readonly socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress'> | undefined;
   /** Calls it once, when the answer has ended or the client has gone. */
   onClose(listener: () => void): void;
   /** While it waits, nobody else listens for its errors. Returns how to end that. */
@@ -29,9 +29,10 @@ const ignore = () => {};
 
 /** What `server.emit` is called with, where that is a request; `undefined` otherwise. */
 export function arrivalOf(event: unknown, first: unknown, second: unknown): Arrival | undefined {
-  if (event === 'stream') return isStream(first) ? ofStream(first, second as IncomingHttpHeaders) : undefined;
+  if (event === 'stream')
+    return isStream(first) ? new StreamArrival(first, second as IncomingHttpHeaders) : undefined;
   if (event !== 'request' && event !== 'checkContinue' && event !== 'checkExpectation') return undefined;
-  return isResponse(second) ? ofRequest(first as IncomingMessage, second) : undefined;
+  return isResponse(second) ? new RequestArrival(first as IncomingMessage, second) : undefined;
 }
 
 /** The stream of an HTTP/2 request that passed the gate with its `stream` event. */
@@ -39,52 +40,97 @@ export function streamOf(response: unknown): object | undefined {
   return (response as { stream?: object }).stream;
 }
 
-function ofRequest(request: IncomingMessage, response: ServerResponse): Arrival {
-  const { method = '', url = '', headers, socket } = request;
-  return {
-    method,
-    path: url,
-    agent: headers['user-agent'],
-    bodyBytes: Number(headers['content-length']) || 0,
-    socket,
-    onClose: (listener) => onEnd(request, response, listener),
-    guard: () => ignore, // an IncomingMessage without listeners throws nothing
-    refuse(seconds) {
-      response.writeHead(503, { 'Retry-After': `${seconds}`, 'Content-Type': 'application/json' });
-      response.end(OVERLOADED);
-    },
-  };
+class RequestArrival implements Arrival {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get method(): string {
+    return this.#request.method ?? '';
+  }
+  get path(): string {
+    return this.#request.url ?? '';
+  }
+  get agent(): string | undefined {
+    return this.#request.headers['user-agent'];
+  }
+  get bodyBytes(): number {
+    return Number(this.#request.headers['content-length']) || 0;
+  }
+  get socket(): Socket {
+    return this.#request.socket;
+  }
+
+  onClose(listener: () => void): void {
+    const response = this.#response;
+    if (response.socket !== null) {
+      response.on('close', listener); // it closes once
+      return;
+    }
+    // an answer that waits for another on its connection, as with pipelining, never closes where the client has gone
+    const { socket } = this;
+    const ended = () => {
+      response.off('close', ended);
+      socket.off('close', ended);
+      listener();
+    };
+    response.on('close', ended);
+    socket.on('close', ended);
+  }
+
+  guard(): () => void {
+    return ignore; // an IncomingMessage without listeners throws nothing
+  }
+
+  refuse(seconds: number): void {
+    this.#response.writeHead(503, { 'Retry-After': `${seconds}`, 'Content-Type': 'application/json' });
+    this.#response.end(OVERLOADED);
+  }
 }
 
-function ofStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Arrival {
-  return {
-    method: headers[':method'] ?? '',
-    path: headers[':path'] ?? '',
-    agent: headers['user-agent'],
-    bodyBytes: Number(headers['content-length']) || 0,
-    socket: stream.session?.socket,
-    onClose: (listener) => void stream.once('close', listener),
-    guard() {
-      stream.on('error', ignore);
-      return () => stream.off('error', ignore);
-    },
-    refuse(seconds) {
-      if (stream.destroyed) return;
-      stream.respond({ ':status': 503, 'retry-after': `${seconds}`, 'content-type': 'application/json' });
-      stream.end(OVERLOADED);
-    },
-  };
-}
+class StreamArrival implements Arrival {
+  readonly #stream: ServerHttp2Stream;
+  readonly #headers: IncomingHttpHeaders;
 
-/** An answer that waits for another on its connection, as with pipelining, never closes where the client has gone. */
-function onEnd({ socket }: IncomingMessage, response: ServerResponse, listener: () => void): void {
-  const ended = () => {
-    response.off('close', ended);
-    socket.off('close', ended);
-    listener();
-  };
-  response.once('close', ended);
-  if (response.socket === null) socket.once('close', ended);
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    this.#stream = stream;
+    this.#headers = headers;
+  }
+
+  get method(): string {
+    return this.#headers[':method'] ?? '';
+  }
+  get path(): string {
+    return this.#headers[':path'] ?? '';
+  }
+  get agent(): string | undefined {
+    return this.#headers['user-agent'];
+  }
+  get bodyBytes(): number {
+    return Number(this.#headers['content-length']) || 0;
+  }
+  get socket(): Socket | undefined {
+    return this.#stream.session?.socket as Socket | undefined;
+  }
+
+  onClose(listener: () => void): void {
+    this.#stream.on('close', listener);
+  }
+
+  guard(): () => void {
+    this.#stream.on('error', ignore);
+    return () => this.#stream.off('error', ignore);
+  }
+
+  refuse(seconds: number): void {
+    if (this.#stream.destroyed) return;
+    this.#stream.respond({ ':status': 503, 'retry-after': `${seconds}`, 'content-type': 'application/json' });
+    this.#stream.end(OVERLOADED);
+  }
 }
 
 function isResponse(value: unknown): value is ServerResponse {

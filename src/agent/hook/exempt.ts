@@ -16,8 +16,21 @@ export function isProbe(
   return CUSTOMARY.includes(plain) || exempt.includes(plain);
 }
 
+const MOST_KNOWN = 256;
+const known = new Map<string, string>();
+
 /** Requests that cost alike: method and route, with what looks like an id or a number left out. */
 export function kindOf(method: string, path: string): string {
+  const text = `${method} ${path}`;
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const kind = routeOf(method, path);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(text, kind);
+  return kind;
+}
+
+function routeOf(method: string, path: string): string {
   const parts = withoutQuery(path)
     .split('/', MOST_PARTS + 1)
     .map((part) => (part.length > LONGEST_NAME || /\d/.test(part) ? '*' : part));

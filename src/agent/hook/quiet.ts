@@ -6,7 +6,6 @@ import { AsyncResource } from 'node:async_hooks';
  * replaces later (timers) was taken before.
  */
 const { setTimeout: startTimeout, setInterval: startInterval, clearTimeout, clearInterval } = globalThis;
-const hrtime = process.hrtime.bigint;
 
 const scope = new AsyncResource('SpillwayHook', { requireManualDestroy: true });
 
@@ -28,20 +27,20 @@ export interface Waiting {
   cancel(): void;
 }
 
+/** May be called in any context: the timer is in none of the agent's. */
 export function later(ms: number, work: () => void): Waiting {
-  const timer = startTimeout(() => quietly(work), ms).unref();
+  const timer = scope.runInAsyncScope(() => startTimeout(() => quietly(work), ms).unref());
   return { cancel: () => clearTimeout(timer) };
 }
 
+/** The same again and again. */
 export function every(ms: number, work: () => void): Waiting {
-  const timer = startInterval(() => quietly(work), ms).unref();
+  const timer = scope.runInAsyncScope(() => startInterval(() => quietly(work), ms).unref());
   return { cancel: () => clearInterval(timer) };
 }
 
 /** Monotonic milliseconds. */
-export function nowMs(): number {
-  return Number(hrtime()) / 1e6;
-}
+export const nowMs: () => number = performance.now.bind(performance);
 
 /** A module of Node itself, loaded when it is needed. */
 export function builtin<T>(name: 'node:inspector' | 'node:net'): T {

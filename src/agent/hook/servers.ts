@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
 import type { GuardianMessage, HookState } from '../../core/model/hook-messages.ts';
-import type { GateEntry } from '../../core/pressure/gate/entry.ts';
+import type { GateEntry, GateRequest } from '../../core/pressure/gate/entry.ts';
 import { Gate } from '../../core/pressure/gate/gate.ts';
-import { markGated } from '../gate/gated-requests.ts';
+import { markGated, type ServerGate } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
 import { type Arrival, arrivalOf, streamOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
@@ -37,11 +37,11 @@ export class Servers {
   readonly #gate = new Gate();
   readonly #memory = new AgentMemory();
   readonly #own = new OwnSockets();
-  /** Servers whose events come through here, and those of them that have had a request. */
+  /** Servers whose events come through here. */
   readonly #wrapped = new WeakSet<object>();
-  readonly #serving = new WeakSet<object>();
   /** Streams of HTTP/2 that came with their `stream` event: the `request` event that follows is of the same one. */
   readonly #streams = new WeakSet<object>();
+  /** Those that have had a request. */
   #count = 0;
   #admitted = 0;
   #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
@@ -51,8 +51,7 @@ export class Servers {
   #observedMs = Number.NEGATIVE_INFINITY;
   #timer: Waiting | undefined;
   #broken = false;
-  /** The gate goes by memory: middleware of the library need not. */
-  #answers = false;
+  readonly #serverGate: ServerGate = { answers: false };
 
   /** @param changed is called when a request has begun, has ended, or waits */
   constructor(changed: (waits: boolean) => void) {
@@ -100,75 +99,76 @@ export class Servers {
 
   #wrap(server: EventEmitter): void {
     const own = Object.hasOwn(server, 'emit') ? server.emit : undefined;
-    const hold = (args: Parameters<Emit>, pass: () => void) => this.#holds(server, args, pass);
+    let served = false;
+    const hold = (args: Parameters<Emit>, pass: () => void): boolean => {
+      const arrival = this.#arrivalOf(args);
+      if (!arrival) return false;
+      if (!served) this.#count++;
+      served = true;
+      return this.#holds(arrival, pass);
+    };
     const emit = function emit(this: EventEmitter, ...args: Parameters<Emit>): boolean {
       // looked up now: others may have wrapped the prototype's since
       const inner = own ?? (Object.getPrototypeOf(server) as EventEmitter).emit;
       return hold(args, () => inner.apply(this, args)) || inner.apply(this, args);
     };
     Object.defineProperty(server, 'emit', { value: emit, writable: true, configurable: true });
+    markGated(server, this.#serverGate);
+  }
+
+  /** The request that an event is about, where it has not come with another event before. */
+  #arrivalOf([event, first, second]: Parameters<Emit>): Arrival | undefined {
+    if (this.#broken) return undefined;
+    try {
+      const arrival = arrivalOf(event, first, second);
+      const stream = arrival && (event === 'stream' ? (first as object) : streamOf(second));
+      if (!stream) return arrival;
+      if (this.#streams.has(stream)) return undefined;
+      this.#streams.add(stream);
+      return arrival;
+    } catch {
+      this.#open();
+      return undefined;
+    }
   }
 
   /** Whether it waits, or was refused; `pass` hands it to the agent later. */
-  #holds(server: object, [event, first, second]: Parameters<Emit>, pass: () => void): boolean {
-    if (this.#broken) return false;
-    let arrival: Arrival | undefined;
+  #holds(arrival: Arrival, pass: () => void): boolean {
     try {
-      arrival = arrivalOf(event, first, second);
-      if (!arrival) return false;
-      const stream = event === 'stream' ? (first as object) : streamOf(second);
-      if (stream && this.#streams.has(stream)) return false;
-      if (stream) this.#streams.add(stream);
-      const holds = this.#enters(server, arrival, pass);
-      if (this.#answers) markGated(first as object);
-      return holds;
+      return this.#enters(arrival, pass);
     } catch {
-      this.#broken = true;
+      this.#open();
       return false;
     }
   }
 
-  #enters(server: object, arrival: Arrival, pass: () => void): boolean {
-    const { method, path, bodyBytes } = arrival;
-    this.#counts(server);
+  #enters(arrival: Arrival, pass: () => void): boolean {
     // what this process asks of itself is part of what it has in flight: held back, that would wait for ever
     if (isProbe(arrival, this.#exempt) || this.#own.isOther(arrival.socket)) return false;
     const now = nowMs();
     if (now - this.#observedMs >= OBSERVE_AGAIN_MS) this.#observe();
-    let held: ReturnType<typeof hold> | undefined;
-    const request = {
-      kind: kindOf(method, path),
-      heldBytes: WAITING_BYTES + Math.min(BODY_BYTES, bodyBytes),
-      admit: () => {
-        this.#admitted++;
-        held?.release(pass);
-      },
-      refuse: (seconds: number) => held?.release(() => arrival.refuse(seconds)),
-    };
-    const entry = this.#gate.enter(request, now);
-    if (entry.state === 'waiting') held = hold(arrival, entry);
-    else if (entry.state === 'running') this.#admitted++;
-    else arrival.refuse(entry.retryAfterSeconds);
-    if (entry.state !== 'refused')
-      arrival.onClose(() =>
-        quietly(
-          () => this.#left(entry),
-          () => this.#open(),
-        ),
-      );
+    const passage = new Passage(arrival, pass, this.#admits);
+    const entry = this.#gate.enter(passage, now);
+    if (entry.state === 'refused') arrival.refuse(entry.retryAfterSeconds);
+    else {
+      if (entry.state === 'running') this.#admitted++;
+      else passage.hold(entry);
+      arrival.onClose(() => this.#left(entry));
+    }
     this.#tell();
     return entry.state !== 'running';
   }
 
-  #left(entry: GateEntry): void {
-    this.#gate.leave(entry, nowMs());
-    this.#tell();
-  }
+  readonly #admits = () => void this.#admitted++;
 
-  #counts(server: object): void {
-    if (this.#serving.has(server)) return;
-    this.#serving.add(server);
-    this.#count++;
+  /** Called by the agent's own response: nothing that is made here may belong to its asynchronous context. */
+  #left(entry: GateEntry): void {
+    try {
+      this.#gate.leave(entry, nowMs());
+      this.#tell();
+    } catch {
+      this.#open();
+    }
   }
 
   /** Looks at memory while that matters. */
@@ -177,42 +177,72 @@ export class Servers {
     this.#observedMs = now;
     const silent = this.#gate.waiting > 0 && now - this.#heardMs >= SILENT_MS;
     const memory = this.#mode === 'off' || silent ? null : this.#memory.now();
-    this.#answers = memory !== null;
+    this.#serverGate.answers = memory !== null;
     this.#gate.observe(memory, now);
   }
 
   #tell(): void {
     const { inFlight, waiting } = this.#gate;
     this.#changed(waiting > 0);
-    if (inFlight + waiting > 0)
-      this.#timer ??= every(OBSERVE_EVERY_MS, () => {
-        this.#observe();
-        this.#tell();
-      });
-    else {
+    // it goes on until it finds nothing: with each short request a timer would come and go
+    if (inFlight + waiting > 0) this.#timer ??= every(OBSERVE_EVERY_MS, () => this.#look());
+  }
+
+  #look(): void {
+    this.#observe();
+    if (this.#gate.inFlight + this.#gate.waiting === 0) {
       this.#timer?.cancel();
       this.#timer = undefined;
     }
+    this.#changed(this.#gate.waiting > 0);
   }
 
+  /** Something went wrong here: everybody is admitted from now on. */
   #open(): void {
     this.#broken = true;
-    this.#gate.observe(null, nowMs());
+    quietly(() => this.#gate.observe(null, nowMs()));
   }
 }
 
-/** A request that waits, in the asynchronous context in which it came. */
-function hold(arrival: Arrival, entry: GateEntry) {
-  const scope = new AsyncResource('SpillwayGate');
-  const unguard = arrival.guard();
-  return {
-    /** Its turn has come: after what runs now, so that neither gets in the other's way. */
-    release(work: () => void): void {
-      setImmediate(() => {
-        unguard();
-        // what the agent throws there is its own, as it would have been without waiting
-        if (entry.state !== 'left') scope.runInAsyncScope(work);
-      });
-    },
-  };
+/** A request on its way through the gate. */
+class Passage implements GateRequest {
+  readonly kind: string;
+  readonly heldBytes: number;
+  readonly #arrival: Arrival;
+  readonly #pass: () => void;
+  readonly #admitted: () => void;
+  #waits: { entry: GateEntry; scope: AsyncResource; unguard: () => void } | undefined;
+
+  constructor(arrival: Arrival, pass: () => void, admitted: () => void) {
+    this.kind = kindOf(arrival.method, arrival.path);
+    this.heldBytes = WAITING_BYTES + Math.min(BODY_BYTES, arrival.bodyBytes);
+    this.#arrival = arrival;
+    this.#pass = pass;
+    this.#admitted = admitted;
+  }
+
+  /** It waits, in the asynchronous context in which it came. */
+  hold(entry: GateEntry): void {
+    this.#waits = { entry, scope: new AsyncResource('SpillwayGate'), unguard: this.#arrival.guard() };
+  }
+
+  admit(): void {
+    this.#admitted();
+    this.#release(this.#pass);
+  }
+
+  refuse(retryAfterSeconds: number): void {
+    this.#release(() => this.#arrival.refuse(retryAfterSeconds));
+  }
+
+  /** Its turn has come: after what runs now, so that neither gets in the other's way. */
+  #release(work: () => void): void {
+    const waits = this.#waits;
+    if (!waits) return;
+    setImmediate(() => {
+      waits.unguard();
+      // what the agent throws there is its own, as it would have been without waiting
+      if (waits.entry.state !== 'left') waits.scope.runInAsyncScope(work);
+    });
+  }
 }

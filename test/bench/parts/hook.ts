@@ -1,10 +1,11 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { Status } from '../../../src/core/model/status.ts';
 import { median, spread, table } from '../support/numbers.ts';
-import { residentMiB } from '../support/process-cost.ts';
+import { get } from '../support/probe.ts';
+import { cpuMs, residentMiB } from '../support/process-cost.ts';
 import { launch, nodeVersion, program, type Running, type Setting } from '../support/programs.ts';
 
 const LOADS = 30;
@@ -59,24 +60,31 @@ async function serving(setting: Setting): Promise<void> {
   const [node = process.execPath] = setting.nodes;
   const seconds = setting.seconds ?? SECONDS;
   const servers = await Promise.all(SERVING.map(([, flags]) => startServer(setting, node, flags)));
-  const seen = SERVING.map((): Wrk[] => []);
+  const seen = SERVING.map((): Seen[] => []);
   for (const { port } of servers) await wrk(port, 2); // warm
   for (let i = 0; i < (setting.runs ?? ROUNDS); i++)
-    for (const [way, { port }] of servers.entries()) seen[way]?.push(await wrk(port, seconds));
+    for (const [way, server] of servers.entries()) seen[way]?.push(await measured(server, seconds));
   const rows = [
-    ['server', 'requests/s', 'p50 in µs', 'p99 in µs', 'RSS in MiB', 'requests/s beside the first'],
+    [
+      'server',
+      'CPU per request in µs',
+      'beside the first',
+      'p50 in µs',
+      'p99 in µs',
+      'requests/s',
+      'RSS in MiB',
+    ],
   ];
-  const base = median((seen[0] ?? []).map(({ perSecond }) => perSecond));
+  const medianCpu = (way: number) => median((seen[way] ?? []).map(({ cpuMicros }) => cpuMicros));
   SERVING.forEach(([name], way) => {
-    const all = seen[way] ?? [];
-    const of = (key: keyof Wrk) =>
+    const of = (key: keyof Seen, digits = 0) =>
       spread(
-        all.map((each) => each[key]),
-        0,
+        (seen[way] ?? []).map((each) => each[key]),
+        digits,
       );
     const rss = residentMiB(servers[way]?.agentPid ?? 0).rss.toFixed(1);
-    const ratio = (median(all.map(({ perSecond }) => perSecond)) / base).toFixed(3);
-    rows.push([name, of('perSecond'), of('p50'), of('p99'), rss, ratio]);
+    const beside = (medianCpu(way) / medianCpu(0)).toFixed(3);
+    rows.push([name, of('cpuMicros', 2), beside, of('p50'), of('p99'), of('perSecond'), rss]);
   });
   for (const { running } of servers) await running.end();
   table(
@@ -96,20 +104,27 @@ async function startServer({ dist }: Setting, node: string, flags: readonly stri
   const command = ['--', node, program('bare-server')];
   const running = launch(node, [join(dist, 'spillway.js'), 'run', ...own, ...flags, ...command]);
   const [, port] = await running.line(/^listening on http:\/\/127\.0\.0\.1:(\d+)/m);
+  const [, guardianPort] = await running.line(/"listening on http:\/\/127\.0\.0\.1:(\d+)"/);
   await sleep(1500); // the guardian has found its agent, and the hook has connected
-  return { running, port: Number(port), agentPid: childOf(running.pid) };
-}
-
-/** The last of a line of children. */
-function childOf(pid: number): number {
-  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ');
-  return child ? childOf(Number(child)) : pid;
+  const status = JSON.parse((await get(Number(guardianPort), '/v1/status')) ?? '{}') as Partial<Status>;
+  return { running, port: Number(port), agentPid: status.agent?.pid ?? 0 };
 }
 
 interface Wrk {
   perSecond: number;
   p50: number;
   p99: number;
+}
+
+interface Seen extends Wrk {
+  cpuMicros: number;
+}
+
+/** What a server does under wrk, and what a request costs it. */
+async function measured({ port, agentPid }: Server, seconds: number): Promise<Seen> {
+  const beforeMs = cpuMs(agentPid);
+  const seen = await wrk(port, seconds);
+  return { ...seen, cpuMicros: (1000 * (cpuMs(agentPid) - beforeMs)) / (seen.perSecond * seconds) };
 }
 
 const UNITS: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1e6 };
