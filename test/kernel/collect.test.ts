@@ -73,7 +73,15 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
 
   it('that does something of its own at SIGUSR1 gets it once, and the status says so', async () => {
     const command = agentOn(process.execPath, TOO_MUCH, 'node-agent', GARBAGE, 'handler');
-    const guarded = await startGuarded('run', ['--limit', `${LIMIT_MIB}Mi`, ...SHEDDING, '--', ...command]);
+    const guarded = await startGuarded('run', [
+      '--limit',
+      `${LIMIT_MIB}Mi`,
+      ...SHEDDING,
+      '--hook',
+      'off',
+      '--',
+      ...command,
+    ]);
     const note = async () => (await guarded.status()).lastGc?.note ?? '';
     const opened = /opened no inspector/;
     await until(async () => opened.test(await note()), 'the note');
