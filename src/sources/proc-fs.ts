@@ -11,9 +11,10 @@ const buffer = Buffer.allocUnsafe(MAX_BYTES);
 
 /**
  * Text of a file under `/proc`, cut at 32 KiB. An empty file of a process is no answer yet and counts as a value.
+ * @param records `one`: the kernel gives the whole file at the first read, and no second one has to find its end
  * @throws {SpillwayError} `read` for anything but a process that is gone or denied
  */
-export function readProc(file: string): Outcome<string> {
+export function readProc(file: string, records: 'one' | 'many' = 'many'): Outcome<string> {
   return attempt(file, () => {
     const fd = openSync(file, 'r');
     try {
@@ -22,6 +23,7 @@ export function readProc(file: string): Outcome<string> {
         const count = readSync(fd, buffer, length, MAX_BYTES - length, length);
         if (count === 0) break;
         length += count;
+        if (records === 'one') break;
       }
       return buffer.toString('utf8', 0, length);
     } finally {
@@ -41,10 +43,17 @@ export function listPids(procRoot: string): number[] {
   return listed.value.map(Number).filter((pid) => Number.isInteger(pid) && pid > 0);
 }
 
+/** The pid that was given out last: while it stays, no process has been started. `undefined` where the kernel does not tell. */
+export function lastPid(procRoot: string): number | undefined {
+  const read = readProc(`${procRoot}/loadavg`, 'one');
+  const pid = read.kind === 'value' ? Number(read.value.trim().split(' ')[4]) : Number.NaN;
+  return Number.isInteger(pid) ? pid : undefined;
+}
+
 /** `/proc/PID/stat`, parsed. */
 export function readStat(procRoot: string, pid: number): Outcome<ProcStat> {
   const file = `${procRoot}/${pid}/stat`;
-  const read = readProc(file);
+  const read = readProc(file, 'one');
   if (read.kind !== 'value') return read;
   return read.value === '' ? { kind: 'gone' } : { kind: 'value', value: parseStat(read.value, file) };
 }

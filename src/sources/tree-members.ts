@@ -1,6 +1,6 @@
 import { hasEnded, type ProcStat } from '../core/proc/proc-text.ts';
 import { createYielder } from './breath.ts';
-import { listPids, readChildren, readStat } from './proc-fs.ts';
+import { lastPid, listPids, readChildren, readStat } from './proc-fs.ts';
 import { argsOf, type ProcessCache, scanProcesses, shortName } from './process-table.ts';
 import { listWithPs } from './ps.ts';
 
@@ -32,13 +32,15 @@ export interface MemberOptions {
 const TICK_MS = 10;
 /** The identity where the listing has no start time. */
 const PID_ALONE = 0;
+/** So often members are only read again while no process has been started; then it is looked for those that were moved into the cgroup. */
+const REREADS = 16;
 /** Below this many reads, walking down is never compared with a scan. */
 const FEW_READS = 64;
 
 /**
  * Finds the members of a tree: the seeds that live, all that descends from them, and all in the same cgroup.
  *
- * On Linux it walks down the `children` files, one read per thread; where a listing of all processes takes fewer reads, or
+ * On Linux it reads those known while no process has been started since, and else walks down the `children` files, one read per thread; where a listing of all processes takes fewer reads, or
  * the cgroup counts, or the kernel has no such files, it reads `stat` of every process. On macOS it asks `ps`.
  */
 export function createMemberFinder(options: MemberOptions): (seeds: Seeds) => Promise<Member[]> {
@@ -47,6 +49,7 @@ export function createMemberFinder(options: MemberOptions): (seeds: Seeds) => Pr
   let walkReads = 0;
   let walkable = true;
   let group: string | undefined;
+  let looked: { lastPid: number | undefined; rereads: number } = { lastPid: undefined, rereads: 0 };
 
   const memberOf = (pid: number, stat: ProcStat, seeds: Seeds): Member => {
     const seed = seeds.get(pid);
@@ -60,6 +63,19 @@ export function createMemberFinder(options: MemberOptions): (seeds: Seeds) => Pr
       cpuMs: stat.cpuTicks * TICK_MS,
     };
   };
+
+  /** Those known that live. */
+  async function reread(seeds: Seeds): Promise<Member[]> {
+    const breathe = createYielder();
+    const found: Member[] = [];
+    for (const pid of seeds.keys()) {
+      await breathe();
+      const read = readStat(procRoot, pid);
+      if (read.kind !== 'value' || hasEnded(read.value)) continue;
+      if (isSeed(pid, read.value.startTime, seeds)) found.push(memberOf(pid, read.value, seeds));
+    }
+    return found;
+  }
 
   /** `undefined` when this kernel has no `children` files. */
   async function walk(seeds: Seeds): Promise<Member[] | undefined> {
@@ -120,6 +136,12 @@ export function createMemberFinder(options: MemberOptions): (seeds: Seeds) => Pr
 
   return async (seeds) => {
     if (platform === 'darwin') return membersByPs(seeds);
+    const last = lastPid(procRoot);
+    if (last !== undefined && last === looked.lastPid && looked.rereads < REREADS) {
+      looked.rereads++;
+      return reread(seeds);
+    }
+    looked = { lastPid: last, rereads: 0 };
     const scanIsCheaper = walkReads > FEW_READS && walkReads > listPids(procRoot).length;
     if (groupOfPid !== undefined || !walkable || scanIsCheaper) return scan(seeds);
     const walked = await walk(seeds);
