@@ -16,7 +16,17 @@ const REFUSED = /sends no SIGUSR1 to process \d+: a process of this command line
 it('a program that ends at SIGUSR1 should get it once, over its lives and over guardians', async () => {
   const guard = () =>
     startGuarded('run', [
-      ...[...SHEDDING, '--hook', 'off', '--gc', 'on-shared-host', '--recycle', 'off', '--restart', 'on-failure'],
+      ...[
+        ...SHEDDING,
+        '--hook',
+        'off',
+        '--gc',
+        'on-shared-host',
+        '--recycle',
+        'off',
+        '--restart',
+        'on-failure',
+      ],
       ...['--record-dir', directory, '--', process.execPath, FREE, '-e', PROGRAM],
     ]);
   const directory = recordDirectory();

@@ -47,8 +47,8 @@ export class SamplingInterval {
    * @param pressed the level is above `ok`
    */
   glanced(usedBytes: number, last: Reading, nowMs: number, pressed: boolean): boolean {
-    const since = { ms: nowMs - last.atMs, wholeEveryMs: wholeEveryMs(this.#intervalMs, pressed) };
-    if (!canWait(usedBytes, last, since, this.#options)) return false;
+    const leftMs = last.atMs + wholeEveryMs(pressed) - nowMs;
+    if (!canWait(usedBytes, last, leftMs, this.#options)) return false;
     this.#heldBytes = Math.max(0, usedBytes - last.reclaimableBytes);
     this.#risePerSecond = 0;
     this.#seenMs = nowMs;

@@ -65,16 +65,15 @@ export function risePerSecond(before: number, grownBytes: number, elapsedMs: num
   return Math.max((grownBytes / elapsedMs) * 1000, before * 2 ** (-elapsedMs / RISE_HALF_LIFE_MS));
 }
 
-/** A calm agent gets a whole reading after so many glances, between these times; a glance shows whether it still is calm. */
-const GLANCES = 8;
-const WHOLE_MS = { least: 400, most: 1000 };
+/** So often there is a whole reading at the latest: in calm the history keeps one a second, and pressure may end. A glance shows whether it still is calm. */
+const WHOLE_MS = { calm: 1000, pressed: 400 };
 /** Use that moves by more than this share of the limit is looked at at once; by less than 256 KiB never, by more than 4 MiB always. */
 const CALM_SHARE = 0.002;
 const CALM_BYTES = { least: 2 ** 18, most: 2 ** 22 };
 
-/** The latest time from one whole reading to the next, in milliseconds: the history keeps one a second, and pressure may end. */
-export function wholeEveryMs(intervalMs: number, pressed: boolean): number {
-  return Math.min(pressed ? WHOLE_MS.least : WHOLE_MS.most, Math.max(WHOLE_MS.least, GLANCES * intervalMs));
+/** The latest time from one whole reading to the next, in milliseconds. */
+export function wholeEveryMs(pressed: boolean): number {
+  return pressed ? WHOLE_MS.pressed : WHOLE_MS.calm;
 }
 
 /** Whether use has moved by more than an agent at rest does. */
@@ -85,14 +84,15 @@ export function moves(bytes: number, limitBytes: number): boolean {
 /**
  * Whether the whole reading can wait because a glance shows that nothing has moved since the last one. Not when use, dropped
  * or not, is above the warning ratio: there, what is held may grow in place of cache while the sum stays the same.
+ * @param leftMs until the next one is due
  */
 export function canWait(
   usedBytes: number,
   last: { usedBytes: number; limitBytes: number },
-  since: { ms: number; wholeEveryMs: number },
+  leftMs: number,
   thresholds: Thresholds,
 ): boolean {
-  if (since.ms >= since.wholeEveryMs || usedBytes >= thresholds.warnRatio * last.limitBytes) return false;
+  if (leftMs <= 0 || usedBytes >= thresholds.warnRatio * last.limitBytes) return false;
   return !moves(usedBytes - last.usedBytes, last.limitBytes);
 }
 

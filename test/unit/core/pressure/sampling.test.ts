@@ -91,24 +91,21 @@ describe('the sampling interval', () => {
 
 describe('a whole reading', () => {
   const last = { usedBytes: 200 * MiB, limitBytes: 512 * MiB };
-  const since = (ms: number) => ({ ms, wholeEveryMs: wholeEveryMs(50, false) });
   it('can wait while use rests far below the warning ratio', () => {
-    expect(canWait(200 * MiB, last, since(350), t)).toBe(true);
-    expect(canWait(200.5 * MiB, last, since(350), t)).toBe(true);
+    expect(canWait(200 * MiB, last, 50, t)).toBe(true);
+    expect(canWait(200.5 * MiB, last, 50, t)).toBe(true);
   });
   it('cannot when use moves, either way', () => {
-    expect(canWait(202 * MiB, last, since(50), t)).toBe(false);
-    expect(canWait(198 * MiB, last, since(50), t)).toBe(false);
+    expect(canWait(202 * MiB, last, 350, t)).toBe(false);
+    expect(canWait(198 * MiB, last, 350, t)).toBe(false);
   });
-  it('cannot for long', () => expect(canWait(200 * MiB, last, since(400), t)).toBe(false));
-  it('is due the less often the rarer the looks, but each second', () => {
-    const every = (ms: number) => wholeEveryMs(ms, false);
-    expect([10, 50, 100, 1000].map(every)).toEqual([400, 400, 800, 1000]);
-    expect(wholeEveryMs(1000, true), 'pressure may end').toBe(400);
+  it('cannot for long', () => expect(canWait(200 * MiB, last, 0, t)).toBe(false));
+  it('is due each second, and more often under pressure, which may end', () => {
+    expect([wholeEveryMs(false), wholeEveryMs(true)]).toEqual([1000, 400]);
   });
   it('cannot where cache may hide what is held', () => {
     const full = { usedBytes: 400 * MiB, limitBytes: 512 * MiB };
-    expect(canWait(400 * MiB, full, since(50), t)).toBe(false);
+    expect(canWait(400 * MiB, full, 350, t)).toBe(false);
   });
 });
 
