@@ -60,7 +60,7 @@ describe('an agent that restarts in a tight loop', () => {
 describe('an agent of 500 processes', () => {
   it('should be seen whole, at a small price, with the sampling on time', async () => {
     const script = 'i=0; while [ $i -lt 500 ]; do sleep 100 & i=$((i+1)); done; echo up; wait';
-    const guardian = await startGuardian('run', ['--', 'sh', '-c', script]);
+    const guardian = await startGuardian('run', ['--sample-max', '50ms', '--', 'sh', '-c', script]);
     await until(() => guardian.text.out.includes('up'), 'all are started', 20_000);
     await until(async () => (await guardian.status()).processes === 501, 'all are seen');
     const children = readFileSync(
