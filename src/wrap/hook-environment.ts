@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../core/lib/errors.ts';
 import { HOOK_DIR_ENV } from '../core/model/hook-files.ts';
+import { isOrphaned, ownerName } from './owner.ts';
 
 /** A directory for the hook of one run. */
 export interface HookPlace {
@@ -12,6 +13,7 @@ export interface HookPlace {
   remove(): void;
 }
 
+const PROC = '/proc';
 /** Under these Node reads no file that it was not allowed to, and does not start when it is asked for one. */
 const PERMISSION = /(?:^|[\s"'=])--(?:experimental-)?permission(?=$|[\s"'=])/;
 /** A socket's path has at most 107 bytes: the name of the socket comes behind the directory. */
@@ -33,7 +35,7 @@ export function prepareHook(
   if (flag === undefined) return `NODE_OPTIONS cannot name ${register}`;
   try {
     accessSync(register, constants.R_OK);
-    const directory = given ?? mkdtempSync(join(placeOf(env), 'spillway-'));
+    const directory = given ?? makeDirectory(placeOf(env));
     if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
     const remove = () => {
       if (given === undefined) rmSync(directory, { recursive: true, force: true });
@@ -56,6 +58,14 @@ export function prepareHook(
 function requireFlag(file: string): string | undefined {
   if (/[\0\n\r]/.test(file)) return undefined;
   return /[\s"\\]/.test(file) ? `"--require=${file.replace(/["\\]/g, '\\$&')}"` : `--require=${file}`;
+}
+
+/** One that only this user enters; those of guardians that were killed are removed. */
+function makeDirectory(place: string): string {
+  for (const name of readdirSync(place))
+    if (isOrphaned(name.replace(/-\w{6}$/, ''), PROC))
+      rmSync(join(place, name), { recursive: true, force: true });
+  return mkdtempSync(join(place, `${ownerName(PROC) ?? 'spillway'}-`));
 }
 
 /** Where only this user gets, if there is such a place. */

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { messageOf, SpillwayError } from '../core/lib/errors.ts';
 import { formatBytes } from '../core/lib/units.ts';
 import { groupsIn, pidsInGroup, readWords, removeGroup, writeControl } from './cgroup-files.ts';
 import { locateMemoryCgroup, type MemoryCgroup, upwards } from './cgroup-place.ts';
 import { isBelowInit } from './init.ts';
-import { readProcess } from './processes.ts';
+import { isOrphaned, ownerName } from './owner.ts';
 
 /** A memory cgroup of the run's own, with the limit set. */
 export interface PrivateCgroup {
@@ -59,7 +59,7 @@ export function makePrivateCgroup({ limitBytes, procRoot = '/proc' }: PrivateCgr
     );
   const home = ownCgroup(procRoot);
   if (typeof home === 'string') return none(home);
-  const name = groupName(procRoot);
+  const name = ownerName(procRoot);
   if (!name) return none(`${procRoot}/self cannot be read`);
   const reasons: string[] = [];
   for (const parent of home.version === 1 ? [home.directory] : upwards(home)) {
@@ -85,7 +85,7 @@ export async function sweepStale({ procRoot = '/proc' }: { procRoot?: string } =
   if (typeof home === 'string') return [];
   const cleaned: string[] = [];
   for (const parent of home.version === 1 ? [home.directory] : upwards(home)) {
-    for (const directory of groupsIn(parent).filter((group) => isStale(basename(group), procRoot))) {
+    for (const directory of groupsIn(parent).filter((group) => isOrphaned(basename(group), procRoot))) {
       try {
         const killed = await removeGroup(directory);
         stepBack(parent, false);
@@ -216,26 +216,6 @@ function ownCgroup(procRoot: string): MemoryCgroup | string {
     );
   } catch (thrown) {
     return `this system has no cgroups: ${messageOf(thrown)}`;
-  }
-}
-
-/** Owner's pid, its start in clock ticks, and its pid namespace: a pid says nothing in another one. */
-function groupName(procRoot: string): string | undefined {
-  const self = readProcess('self', procRoot);
-  return self && `spillway-${self.pid}-${self.startTicks}-${pidNamespace(procRoot)}`;
-}
-
-function isStale(name: string, procRoot: string): boolean {
-  const [, pid, startTicks, namespace] = /^spillway-(\d+)-(\d+)-(\d+)$/.exec(name) ?? [];
-  if (namespace === undefined || namespace !== pidNamespace(procRoot)) return false;
-  return readProcess(Number(pid), procRoot)?.startTicks !== Number(startTicks);
-}
-
-function pidNamespace(procRoot: string): string {
-  try {
-    return readlinkSync(join(procRoot, 'self/ns/pid')).replace(/\D/g, '');
-  } catch {
-    return '0';
   }
 }
 

@@ -3,11 +3,14 @@ import { describe, expect, inject, it } from 'vitest';
 import { pathOf } from './support/api.ts';
 import { PATIENCE } from './support/environment.ts';
 import { execIn } from './support/exec.ts';
+import { statusOf, untilEvents, untilStatus } from './support/guardian.ts';
+import { startLoad } from './support/load.ts';
 import { makeNamespace } from './support/namespace.ts';
 import {
   type AgentOptions,
   agentTemplate,
   deploy,
+  expose,
   isReady,
   patch,
   readyPods,
@@ -38,6 +41,12 @@ const until = Date.now() + ${60_000 * PATIENCE};
     connected: connected(),
   }));
 })();`;
+
+const SPIKE_REQUESTS = 30;
+/** Together these hold 300 MiB for a while. */
+const SPIKE = `
+const ask = () => fetch(process.argv[1] + 'work?mib=10&over=0.1&seconds=0.4', { method: 'POST' }).then(({ status }) => status, () => 0);
+Promise.all(Array.from({ length: ${SPIKE_REQUESTS} }, ask)).then((statuses) => process.stdout.write(JSON.stringify(statuses)));`;
 
 interface Look {
   options: string;
@@ -120,5 +129,30 @@ describe.skipIf(lacks !== '').concurrent(`the hook${lacks && `: ${lacks}`}`, () 
     const [pod] = await labelled(namespace, {});
     expect(pod?.spec?.initContainers?.[0]?.name).toBe('spillway');
     expect(JSON.stringify(pod?.spec)).not.toContain('spillway-hook');
+  });
+
+  it('should serve a spike through the Service that kills an agent without its gate', async (context) => {
+    const namespace = await makeNamespace(context);
+    const load = startLoad(namespace, 'http://127.0.0.1:1/', 1); // only to ask from its pod
+    const spike = async (name: string, annotations: Record<string, string>) => {
+      const url = await expose(namespace, name);
+      const alone = { 'spillway.dev/recycle': 'off', ...annotations };
+      const template = agentTemplate({ ...withOptions(''), limitMib: 256, annotations: alone });
+      await deploy(namespace, name, 1, template);
+      const [pod] = await readyPods(namespace, name, 1);
+      const podName = pod?.metadata?.name ?? '';
+      await untilStatus(namespace, podName, 'its hook is connected', ({ requests }) => requests !== null);
+      await load;
+      const statuses: number[] = JSON.parse(
+        await execIn(namespace, 'load', 'load', ['node', '-e', SPIKE, url]),
+      );
+      return { podName, served: statuses.filter((status) => status === 200).length };
+    };
+    const gated = await spike('gated', {});
+    expect(gated.served).toBe(SPIKE_REQUESTS);
+    expect(await statusOf(namespace, gated.podName)).toMatchObject({ oomKills: 0, agent: { restarts: 0 } });
+    const open = await spike('open', { 'spillway.dev/gate': 'off' });
+    expect(open.served).toBeLessThan(SPIKE_REQUESTS);
+    await untilEvents(namespace, open.podName, 'AgentOOMKilled');
   });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -62,6 +62,22 @@ it.each(['--permission', '"--experimental-permission"'])('stays out under %s', (
   expect(prepareHook(REGISTER, { env: {}, command: ['node', flag.replaceAll('"', '')] })).toContain(
     'permission',
   );
+});
+
+it('removes the directories of guardians that were killed, and no other', () => {
+  const place = temporary();
+  const env = { TMPDIR: place, XDG_RUNTIME_DIR: place };
+  const kept = prepareHook(REGISTER, { env, command: [] });
+  if (typeof kept === 'string') throw new Error(kept);
+  const [, ours = ''] = /(-\d+-\w{6})$/.exec(kept.directory) ?? [];
+  const dead = join(place, `spillway-4194305-1${ours}`);
+  const elsewhere = join(place, 'spillway-4194305-1-1-abcdef');
+  for (const directory of [dead, elsewhere, join(place, 'others')]) mkdirSync(directory);
+  const next = prepareHook(REGISTER, { env, command: [] });
+  expect(typeof next).toBe('object');
+  expect(existsSync(dead)).toBe(false);
+  for (const directory of [kept.directory, elsewhere, join(place, 'others')])
+    expect(existsSync(directory)).toBe(true);
 });
 
 it('connects again to a guardian that replaces another, also after the socket was removed', async () => {
