@@ -86,7 +86,7 @@ export class Gate {
       const { usedBytes, limitBytes, unknownRequests, isNear } = this.#room;
       this.#trend.add({ atMs: nowMs, usedBytes, started: this.#started }, limitBytes);
       this.#window.validate(nowMs, this.#weight, unknownRequests);
-      if (isNear && this.#rises) this.#window.shrink(nowMs, this.#weight);
+      if (isNear && this.#rises && !this.#allFits) this.#window.shrink(nowMs, this.#weight);
       this.#showAll(nowMs);
     }
     this.#admit(nowMs);
@@ -116,9 +116,12 @@ export class Gate {
     if (!room) return true;
     const alone = this.#counted === 0;
     if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= RESTS_MS)) return true;
-    if (alone || this.#weight + weight > this.#window.size) return false;
-    const own = weight * Math.max(this.#cost.of(request.kind), this.#trend.risenPerStart);
-    return room.fits(this.#expectedBytes + own);
+    if (!alone && this.#weight + weight > this.#window.size) return false;
+    const { kind } = request;
+    const own = weight * Math.max(this.#cost.of(kind), this.#trend.risenPerStart);
+    const bytes = this.#expectedBytes + own;
+    const isKnown = this.#cost.isKnown(kind);
+    return alone ? isKnown && room.fits(bytes, isKnown) : room.fits(bytes, isKnown);
   }
 
   #start(entry: Entry, nowMs: number): void {
@@ -221,6 +224,11 @@ export class Gate {
   /** How long a request takes to show what it holds. */
   get #shownMs(): number {
     return Math.min(SHOWN_MS.most, Math.max(SHOWN_MS.least, this.#throughput.durationMs));
+  }
+
+  /** All that may be in flight would fit: what makes memory rise is not how many they are. */
+  get #allFits(): boolean {
+    return this.#room?.fits(this.#window.size * this.#cost.ofAny, false) ?? true;
   }
 
   get #rises(): boolean {

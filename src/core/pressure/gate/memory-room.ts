@@ -30,6 +30,8 @@ const BELOW_SHED = 0.05;
 /** Above that line a request has to fit in twice, and so much of the limit has to stay free below the critical ratio. */
 const SAFETY = 2;
 const SPARE = 0.01;
+/** Requests of which it is known what they hold may go on above the critical ratio: four times that, and no less than the spare, has to fit below this. */
+const KNOWN = { safety: 4, spare: 0.02, line: 0.98 };
 
 /** How much room there is in memory, as it is at one moment. */
 export class MemoryRoom {
@@ -63,13 +65,18 @@ export class MemoryRoom {
     return this.#ratio >= this.#memory.criticalRatio;
   }
 
-  /** Whether so much more stays below the line, or, above it, twice as much below the critical ratio. */
-  fits(bytes: number): boolean {
+  /**
+   * Whether so much more stays below the line, or, above it, twice as much below the critical ratio.
+   * @param isKnown it is known and no guess
+   */
+  fits(bytes: number, isKnown: boolean): boolean {
     const { uses, criticalRatio } = this.#memory;
     return uses.every(
       ({ usedBytes, limitBytes }) =>
         usedBytes + bytes < this.#line * limitBytes ||
-        usedBytes + Math.max(SAFETY * bytes, SPARE * limitBytes) < criticalRatio * limitBytes,
+        usedBytes + Math.max(SAFETY * bytes, SPARE * limitBytes) < criticalRatio * limitBytes ||
+        (isKnown &&
+          usedBytes + Math.max(KNOWN.safety * bytes, KNOWN.spare * limitBytes) < KNOWN.line * limitBytes),
     );
   }
 
