@@ -58,7 +58,7 @@ export async function assemble(
   const hooks = composeHooks(config, mode.hook ?? {}, onProblem);
   const draining = () => {
     const reason = remediation.draining();
-    return reason === null
+    return reason === null || !remediation.refuses
       ? null
       : { reason, retryAfterSeconds: retryAfterSeconds(judge.secondsToLimit, config) };
   };

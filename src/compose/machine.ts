@@ -30,8 +30,9 @@ export interface Mode {
 
 /** What remedies ask of the machine, and do there. */
 export interface Machine
-  extends Pick<SessionDeps, 'connect' | 'heapFromOutside' | 'connections' | 'hooks' | 'ended' | 'keep'>,
-    Pick<RecyclerDeps, 'turn' | 'endsAll' | 'oomAdjustment' | 'sigtermTarget' | 'handlesSigterm'> {
+  extends Pick<SessionDeps, 'connect' | 'heapFromOutside' | 'connections' | 'ended' | 'keep'>,
+    Pick<RecyclerDeps, 'turn' | 'endsAll' | 'oomAdjustment' | 'sigtermTarget' | 'handlesSigterm'>,
+    Pick<MachineParts, 'hooks'> {
   /** SIGTERM to a process, which is the same one when it is sent. */
   aimSigterm(pid: number): Aim;
   /** Loads what connects to the agent's runtime. */
@@ -42,7 +43,7 @@ export interface Machine
 export interface MachineParts {
   clock: Clock;
   logger: Logger;
-  hooks: Pick<AgentHooks, 'of'>;
+  hooks: Pick<AgentHooks, 'of' | 'waiting'>;
 }
 
 /** The machine that this process runs on. */

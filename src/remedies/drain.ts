@@ -40,7 +40,7 @@ const LOOK_EVERY_MS = 250;
 /** Clients of /readyz need a moment to notice: work has ended when two looks in a row see none. */
 const QUIET_LOOKS = 2;
 /** A balancer that asks each second goes on sending for so long after the agent is un-ready. */
-const NOTICED_MS = 1300;
+export const NOTICED_MS = 1300;
 /** Below an init or npm the agent's own process ends right after the one that serves; a supervisor stays. */
 const HANDED_OVER_MS = 2000;
 

@@ -1,3 +1,4 @@
+import type { AgentHooks } from '../core/ports/agent-hook.ts';
 import type { AgentProcess, Clock } from '../core/ports/ports.ts';
 import type { Thresholds } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
@@ -15,6 +16,7 @@ export interface RecyclerDeps {
   /** `oom_score_adj` of a process. */
   oomAdjustment(pid: number): number;
   clock: Clock;
+  hooks: Pick<AgentHooks, 'waiting'>;
   /** Which process of the agent SIGTERM is for; `null` where that is unknown. */
   sigtermTarget(agent: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */

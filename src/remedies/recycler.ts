@@ -1,26 +1,25 @@
 import { messageOf } from '../core/lib/errors.ts';
 import { formatSeconds } from '../core/lib/units.ts';
 import type { Finding } from '../core/model/events.ts';
-import { memoryLimitedBy, memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
+import { memoryLimitedBy, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { AgentProcess, Situation } from '../core/ports/ports.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { NeedsMore } from '../core/recycle/budget.ts';
-import { MARGIN_SECONDS, type NoKill, SUSTAINED_SECONDS } from '../core/recycle/foreseen-kill.ts';
+import type { NoKill } from '../core/recycle/foreseen-kill.ts';
 import { OomVictim } from '../core/recycle/oom-victim.ts';
 import type { RecycleOutcome } from '../core/recycle/outcome.ts';
 import { type RecycleBar, type RecycleInput, RecyclePlan } from '../core/recycle/plan.ts';
+import { isUrgent } from '../core/recycle/urgent.ts';
 import {
   describeKill,
   describeOutcome,
   describeStanding,
   type RecycleStanding,
 } from '../core/recycle/words.ts';
+import { NOTICED_MS } from './drain.ts';
 import type { Inside, RecyclerDeps } from './recycler-deps.ts';
 
-/** The kill is about to come: there is no time left to wait for work to end. A forecast of a burst may be of a single step. */
-const URGENT = { seconds: 0.3, ratio: 0.94 };
-const URGENT_RATIO = 0.98;
 /** What was decided holds for so long without a reading that says so again. */
 const NEEDED_MS = 500;
 /** … and is cancelled when none has for so long. */
@@ -86,6 +85,12 @@ export class Recycler {
 
   draining(): string | null {
     return this.#draining && describeStanding(this.#draining);
+  }
+
+  /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes now is refused. */
+  get noticed(): boolean {
+    const closedMs = this.#closedMs;
+    return this.#urgent() || (closedMs !== null && this.#deps.clock.now() - closedMs >= NOTICED_MS);
   }
 
   status(): RemedyStatus<RecycleStanding['code']> {
@@ -164,6 +169,7 @@ export class Recycler {
       collections: inside.collections,
       freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
       inFlight: inside.inFlight,
+      waiting: this.#deps.hooks.waiting(),
       spared: heap === null && this.#isSpared(situation),
       handlesSigterm: atLeast(level, 'warning') && this.#handlesSigterm(agent, inside, nowMs),
     };
@@ -276,13 +282,7 @@ export class Recycler {
   }
 
   #urgent(): boolean {
-    const latest = this.#latest;
-    if (!latest) return false;
-    const { secondsToLimit } = latest.outlook;
-    const ratio = memoryRatio(latest.reading);
-    const seconds = latest.risingSeconds >= SUSTAINED_SECONDS ? MARGIN_SECONDS : URGENT.seconds;
-    const soon = secondsToLimit !== null && secondsToLimit < seconds;
-    return ratio >= URGENT_RATIO || (soon && ratio >= URGENT.ratio);
+    return this.#latest !== undefined && isUrgent(this.#latest);
   }
 
   #handlesSigterm(agent: AgentProcess, { sigterm }: Inside, nowMs: number): boolean {

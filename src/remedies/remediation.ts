@@ -82,6 +82,11 @@ export class PressureRemediation implements Remediation {
     ];
   }
 
+  /** A drained agent refuses what comes: its clients had the time to notice that it is un-ready. */
+  get refuses(): boolean {
+    return this.draining() !== null && this.#recycler.noticed;
+  }
+
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
   get terminated() {
     return this.#recycler.terminated;

@@ -24,6 +24,8 @@ export class FakeAgent implements AgentProcess {
   readonly heapLimitSet = false;
   /** Requests being answered. */
   inFlight: number | null = 0;
+  /** At its gate; `null` where it has none. */
+  waiting: number | null = null;
   /** CPU use of all its processes. */
   cpuCores = 0.5;
 

@@ -193,7 +193,13 @@ export function live(draw: Draw, seed: number, { seconds = 300, guarded = true }
     const input: RecycleInput = {
       ...{ nowMs, level, heldBytes: ratio * LIMIT_MIB * MIB, limitBytes: LIMIT_MIB * MIB },
       secondsToLimit: judge.outlook.secondsToLimit,
-      ...{ risingSeconds: judge.risingSeconds, collections, freeHeapBytes: 0, inFlight: counted },
+      ...{
+        risingSeconds: judge.risingSeconds,
+        collections,
+        freeHeapBytes: 0,
+        inFlight: counted,
+        waiting: null,
+      },
       ...{ spared: false, handlesSigterm: true, ready: judge.ready, cpuCores },
       usedBytes: ratio * LIMIT_MIB * MIB,
     };

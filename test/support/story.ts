@@ -95,7 +95,7 @@ export class Story {
   #machine(mode: Mode, turn: number | null): Machine {
     return {
       turn,
-      hooks: { of: () => undefined },
+      hooks: { of: () => undefined, waiting: () => this.agent.waiting },
       prepare: async () => {},
       connect: async (_worker, maySignal) => this.noClient ?? this.#connect(maySignal),
       ended: () => undefined,

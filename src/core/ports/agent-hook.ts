@@ -22,4 +22,6 @@ export interface AgentHook {
 export interface AgentHooks {
   of(pid: number): AgentHook | undefined;
   all(): readonly AgentHook[];
+  /** Requests that wait for memory; `null` where no gate is before the agent. */
+  waiting(): number | null;
 }

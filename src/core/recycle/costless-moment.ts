@@ -7,6 +7,8 @@ import type { LastingGrowth } from './kept-growth.ts';
 const DRAINED_MS = 500;
 /** … and a gap between two requests is no lull. */
 const LULL_MS = 1_000;
+/** Requests that have waited for so long wait for memory that will not come back. */
+const HELD_MS = 1_000;
 /** In a lull, growth without a pause so far is believed if it has gone on for so long, and would reach the limit within … */
 const LONG_SECONDS = 60;
 /** … so many seconds of work; else, when the next stretch of work would reach the limit. */
@@ -23,6 +25,8 @@ export interface MomentInput
   > {
   /** New work is admitted. */
   ready: boolean;
+  /** Requests that wait for memory; `null` where no gate is before the agent. */
+  waiting: number | null;
   /** `null` where growth does not last. */
   growth: LastingGrowth | null;
   /** How long the kubelet would delay the restart, and until it would no longer, in seconds. */
@@ -31,7 +35,8 @@ export interface MomentInput
 
 /**
  * Whether now is the moment to end an agent that grows on, as that costs nothing: nothing is in flight, and its growth will
- * go on when work does. Un-ready and drained, it would be made ready again only to fill up; in a lull, it would be full in the
+ * go on when work does. Un-ready and drained, it would be made ready again only to fill up; with requests that wait for memory at its
+ * gate, it serves less and less; in a lull, it would be full in the
  * midst of the next work. An agent that rests although there is work is not ended.
  */
 export class CostlessMoment {
@@ -40,6 +45,8 @@ export class CostlessMoment {
   /** Work was seen in flight: then the rest of the growth may be that of the work. */
   #worked = false;
   #quietSinceMs: number | null = null;
+  /** Since when requests wait. */
+  #heldSinceMs: number | null = null;
   #futileSinceMs: number | null = null;
 
   /** @param turn 0…1, this replica's turn among those that fill alike: the later, the fuller it gets before */
@@ -52,6 +59,7 @@ export class CostlessMoment {
   born(): void {
     this.#worked = false;
     this.#quietSinceMs = null;
+    this.#heldSinceMs = null;
     this.#futileSinceMs = null;
   }
 
@@ -74,13 +82,16 @@ export class CostlessMoment {
 
   /** Why this is not the moment. */
   #mayNot(input: MomentInput, growth: LastingGrowth, level: Level): NoKill['code'] | undefined {
-    const { nowMs, ready, heldBytes, limitBytes, kubelet } = input;
+    const { nowMs, ready, waiting, heldBytes, limitBytes, kubelet } = input;
     const { warnRatio, shedRatio } = this.#thresholds;
     const { secondsToLimit, grownSeconds, stretchBytes } = growth;
-    const drained = !ready && atLeast(level, 'shedding');
+    const held = nowMs - (this.#heldSinceMs ?? nowMs) >= HELD_MS;
+    const drained = (!ready || held) && atLeast(level, 'shedding');
     if (!this.#worked) return 'work_unseen';
     const quietMs = nowMs - (this.#quietSinceMs ?? nowMs);
-    if (quietMs < (drained ? DRAINED_MS : LULL_MS)) return 'work_in_flight';
+    // behind a gate that closes nothing new starts, and what is in flight ends soon
+    const closes = drained && waiting !== null;
+    if (!closes && quietMs < (drained ? DRAINED_MS : LULL_MS)) return 'work_in_flight';
     // at critical nothing is left to be served before
     const long = kubelet.waitSeconds > SHORT_WAIT_SECONDS || kubelet.forgetsSeconds < secondsToLimit;
     if (kubelet.waitSeconds > 0 && long && level !== 'critical') return 'kubelet_delays';
@@ -94,7 +105,8 @@ export class CostlessMoment {
     return heldBytes < fromRatio * limitBytes ? 'not_its_turn' : undefined;
   }
 
-  #follow({ nowMs, inFlight, collections }: MomentInput): void {
+  #follow({ nowMs, inFlight, waiting, collections }: MomentInput): void {
+    this.#heldSinceMs = waiting ? (this.#heldSinceMs ?? nowMs) : null;
     this.#quietSinceMs = inFlight === 0 ? (this.#quietSinceMs ?? nowMs) : null;
     if (inFlight) this.#worked = true;
     this.#futileSinceMs = isFutile(collections) ? (this.#futileSinceMs ?? nowMs) : null;

@@ -18,6 +18,8 @@ export interface RecycleInput extends KillInput {
   handlesSigterm: boolean;
   /** New work is admitted. */
   ready: boolean;
+  /** Requests that wait for memory; `null` where no gate is before the agent. */
+  waiting: number | null;
   /** Unreclaimable bytes of the container, whichever limit is the nearer one. */
   usedBytes: number;
   /** CPU use in cores; `null` where that is unknown. */
@@ -31,7 +33,7 @@ export type RecycleBar =
         | 'switched_off'
         | 'no_restart_policy'
         | 'restart_policy_unknown'
-        | 'no_sigterm_handler' // none is known, and work is in flight
+        | 'no_sigterm_handler' // none is known, and work is in flight that no gate keeps from going on
         | 'sigterm_sent' // in this life
         | 'sigterm_not_sent'; // it cannot be
     }
@@ -167,8 +169,9 @@ export class RecyclePlan {
     if (restarted === false) return { code: 'no_restart_policy' };
     if (mode === 'auto' && restarted === null) return { code: 'restart_policy_unknown' };
     // what is in flight then is lost by the kill alone; with nothing in flight SIGTERM loses no more than the kill does
-    if (mode === 'auto' && !input.handlesSigterm && input.inFlight !== 0)
-      return { code: 'no_sigterm_handler' };
+    // a gate that closes sees to it that nothing is: SIGTERM waits for that
+    const drains = input.inFlight === 0 || (input.inFlight !== null && input.waiting !== null);
+    if (mode === 'auto' && !input.handlesSigterm && !drains) return { code: 'no_sigterm_handler' };
     return this.#bars ?? this.#budget.barred(input);
   }
 }

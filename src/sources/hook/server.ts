@@ -81,6 +81,10 @@ export class HookServer implements AgentHooks {
     return this.#totals.of([...this.#byPid.values()].flatMap(({ state }) => state ?? []));
   }
 
+  waiting(): number | null {
+    return this.#options.gate === 'off' ? null : (this.requests()?.waiting ?? null);
+  }
+
   all(): readonly AgentHook[] {
     return [...this.#byPid.values()];
   }

@@ -15,7 +15,14 @@ interface Setup {
 
 function gateOf({ gate = 'auto', listening = true, hooks = [HOOK], requests = REQUESTS }: Setup): AgentGate {
   return new AgentGate({
-    hooks: { listening, of: () => undefined, all: () => hooks, requests: () => requests, follow() {} },
+    hooks: {
+      listening,
+      of: () => undefined,
+      all: () => hooks,
+      requests: () => requests,
+      follow() {},
+      waiting: () => null,
+    },
     ...{
       gate,
       thresholds: { shedRatio: 0.85, criticalRatio: 0.92 },

@@ -18,6 +18,7 @@ function judged(state: State, { turn = null as number | null, seconds = 3, worke
     ...{
       nowMs,
       inFlight,
+      waiting: null,
       level: levelAt(ratio, 0, DEFAULT_OPTIONS),
       heldBytes: ratio * LIMIT,
       limitBytes: LIMIT,
@@ -34,6 +35,15 @@ function judged(state: State, { turn = null as number | null, seconds = 3, worke
 describe('CostlessMoment', () => {
   it('has come for an agent that grows on, is un-ready and drained', () => {
     expect(judged({})).toBe('end');
+  });
+
+  it.each<[string, State, string]>([
+    ['un-ready, as the gate closes', { inFlight: 2, waiting: 0 }, 'end'],
+    ['where requests wait for memory in vain', { inFlight: 2, waiting: 5, ready: true }, 'end'],
+    ['ready, and nothing waits', { inFlight: 2, waiting: 0, ready: true }, 'work_in_flight'],
+    ['where requests wait below the shed ratio', { ratio: 0.82, inFlight: 2, waiting: 5 }, 'work_in_flight'],
+  ])('behind a gate, with work in flight: %s', (_, state, verdict) => {
+    expect(judged(state)).toBe(verdict);
   });
 
   it.each<[string, State, string]>([

@@ -41,6 +41,7 @@ class PlanStory {
       level: levelAt(ratio, 0, DEFAULT_OPTIONS),
       heldBytes: ratio * limitBytes,
       limitBytes,
+      waiting: null,
       secondsToLimit: null,
       risingSeconds: 600,
       collections: 'useless',
