@@ -12,7 +12,7 @@ import { EventRecorder } from '../core/report/event-recorder.ts';
 import type { HistoryStore } from '../core/report/history.ts';
 import { StatusView } from '../core/report/status-view.ts';
 import { Guardian } from '../guardian.ts';
-import { startRecycle } from '../remedies/drain.ts';
+import { NOTICED_MS, startRecycle } from '../remedies/drain.ts';
 import { Recycler } from '../remedies/recycler.ts';
 import { PressureRemediation } from '../remedies/remediation.ts';
 import type { SessionOptions } from '../remedies/session-deps.ts';
@@ -72,14 +72,23 @@ export function composeGuardian(parts: GuardianParts): ComposedGuardian {
 function composeRemediation(parts: GuardianParts): PressureRemediation {
   const { options, mode, machine, clock, exporters, metrics, remedies } = parts;
   const { log } = exporters;
+  // where nobody else could take the work, there is nobody to notice
+  const noticeMs = mode.alone ? 0 : NOTICED_MS;
   const recycler = new Recycler({
     ...machine,
-    ...{ clock, log, thresholds: options, restarted: mode.restarted, mode: options.recycle },
+    ...{ noticeMs, clock, log, thresholds: options, restarted: mode.restarted, mode: options.recycle },
     kubelet: !mode.sameFiles,
     recycled: metrics.recycled,
     start(_agent, target, { alive, terminated, ...drain }) {
       const aim = machine.aimSigterm(target);
-      return startRecycle({ drain, aim, alive, terminated, graceMs: options.recycleGrace, clock });
+      return startRecycle({
+        drain: { ...drain, noticeMs },
+        aim,
+        alive,
+        terminated,
+        graceMs: options.recycleGrace,
+        clock,
+      });
     },
   });
   const session = {

@@ -15,6 +15,8 @@ export interface RecycleOptions {
   drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'closedMs'> & {
     /** Default 10,000. */
     maxMs?: number;
+    /** How long clients may take to notice that the agent is un-ready. Default {@link NOTICED_MS}. */
+    noticeMs?: number;
   };
   /** SIGTERM to the very process that was judged. */
   aim: Aim;
@@ -51,7 +53,7 @@ const HANDED_OVER_MS = 2000;
  */
 export function startRecycle(options: RecycleOptions): Recycling {
   const { drain, clock, graceMs = 30_000, onStep = () => {} } = options;
-  const { maxMs = 10_000 } = drain;
+  const { maxMs = 10_000, noticeMs = NOTICED_MS } = drain;
   const startMs = clock.now();
   let step: RecycleStep = 'draining';
   let timer: { cancel(): void } | undefined;
@@ -113,7 +115,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     options.terminated();
     enter('terminating');
   };
-  const drained = (now: number) => quiet >= QUIET_LOOKS && now - (drain.closedMs() ?? startMs) >= NOTICED_MS;
+  const drained = (now: number) => quiet >= QUIET_LOOKS && now - (drain.closedMs() ?? startMs) >= noticeMs;
   const late = (now: number) => now - startMs >= maxMs || drain.urgent();
   const poll = () => {
     const now = clock.now();

@@ -15,6 +15,8 @@ export interface RecyclerDeps {
   endsAll: boolean;
   /** `oom_score_adj` of a process. */
   oomAdjustment(pid: number): number;
+  /** How long clients may take to notice that the agent is un-ready, in milliseconds. */
+  noticeMs: number;
   clock: Clock;
   hooks: Pick<AgentHooks, 'waiting'>;
   /** Which process of the agent SIGTERM is for; `null` where that is unknown. */

@@ -17,7 +17,6 @@ import {
   describeStanding,
   type RecycleStanding,
 } from '../core/recycle/words.ts';
-import { NOTICED_MS } from './drain.ts';
 import type { Inside, RecyclerDeps } from './recycler-deps.ts';
 
 /** What was decided holds for so long without a reading that says so again. */
@@ -89,8 +88,8 @@ export class Recycler {
 
   /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes now is refused. */
   get noticed(): boolean {
-    const closedMs = this.#closedMs;
-    return this.#urgent() || (closedMs !== null && this.#deps.clock.now() - closedMs >= NOTICED_MS);
+    const [closedMs, { clock, noticeMs }] = [this.#closedMs, this.#deps];
+    return this.#urgent() || (closedMs !== null && clock.now() - closedMs >= noticeMs);
   }
 
   status(): RemedyStatus<RecycleStanding['code']> {
