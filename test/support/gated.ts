@@ -1,4 +1,6 @@
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
 import type { MemoryMessage } from '../../src/core/model/hook-messages.ts';
 import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
 import { until } from './cli.ts';
@@ -67,3 +69,29 @@ export function ask(
     asked.on('error', reject).end(body);
   });
 }
+
+/** Holds `/hold` until somebody asks for the health of it (which no gate holds back), and answers all else at once. */
+export const HOLDS = `
+const { createServer } = require('node:http');
+const held = [];
+let served = 0;
+const server = createServer(async (request, response) => {
+  const { url } = request;
+  if (url === '/healthz') { held.shift()?.(); return response.end(String(held.length)); }
+  let bytes = 0;
+  for await (const chunk of request) bytes += chunk.length;
+  if (url === '/hold') await new Promise((resolve) => held.push(resolve));
+  response.end(url + ' ' + bytes + ' ' + ++served);
+}).listen(0, () => console.log('port ' + server.address().port));
+`;
+
+/** A connection over which so much is sent, and what has come back. */
+export function raw(port: number, text: string): Socket & { text(): string } {
+  let received = '';
+  const socket: Socket = connect({ port }, () => socket.write(text));
+  socket.on('data', (chunk) => (received += chunk)).on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  return Object.assign(socket, { text: () => received });
+}
+export const lines = (...paths: string[]) =>
+  paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join('');

@@ -1,35 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { until } from '../../support/cli.ts';
-import { ask, startGated } from '../../support/gated.ts';
+import { ask, HOLDS, lines, raw, startGated } from '../../support/gated.ts';
 import { REGISTER } from '../../support/hooked.ts';
-
-/** Holds `/hold` until somebody asks for the health of it (which no gate holds back), and answers all else at once. */
-const HOLDS = `
-const { createServer } = require('node:http');
-const held = [];
-let served = 0;
-const server = createServer(async (request, response) => {
-  const { url } = request;
-  if (url === '/healthz') { held.shift()?.(); return response.end(String(held.length)); }
-  let bytes = 0;
-  for await (const chunk of request) bytes += chunk.length;
-  if (url === '/hold') await new Promise((resolve) => held.push(resolve));
-  response.end(url + ' ' + bytes + ' ' + ++served);
-}).listen(0, () => console.log('port ' + server.address().port));
-`;
-
-function raw(port: number, text: string): Socket & { text(): string } {
-  let received = '';
-  const socket: Socket = connect({ port }, () => socket.write(text));
-  socket.on('data', (chunk) => (received += chunk));
-  onTestFinished(() => void socket.destroy());
-  return Object.assign(socket, { text: () => received });
-}
-const lines = (...paths: string[]) => paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join('');
 
 it('answers pipelined requests in their order', async () => {
   const { port, becomes } = await startGated(HOLDS);
