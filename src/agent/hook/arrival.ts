@@ -14,7 +14,7 @@ export interface Arrival {
   readonly socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress'> | undefined;
   /** Calls it once, when the answer has ended or the client has gone. */
   onClose(listener: () => void): void;
-  /** While it waits, nobody else listens for its errors. Returns how to end that. */
+  /** While it waits, nobody else listens for its errors, and its connection is not idle. Returns how to end that. */
   guard(): () => void;
   /** Answers 503. */
   refuse(retryAfterSeconds: number): void;
@@ -32,12 +32,27 @@ export function arrivalOf(event: unknown, first: unknown, second: unknown): Arri
   if (event === 'stream')
     return isStream(first) ? new StreamArrival(first, second as IncomingHttpHeaders) : undefined;
   if (event !== 'request' && event !== 'checkContinue' && event !== 'checkExpectation') return undefined;
-  return isResponse(second) ? new RequestArrival(first as IncomingMessage, second) : undefined;
+  return isRequest(first) && isResponse(second) ? new RequestArrival(first, second) : undefined;
 }
 
-/** The stream of an HTTP/2 request that passed the gate with its `stream` event. */
-export function streamOf(response: unknown): object | undefined {
-  return (response as { stream?: object }).stream;
+/** What is the same in all events of a request: with HTTP/2 its stream, which has an event of its own. */
+export function identityOf(event: unknown, first: unknown): object {
+  const request = first as { stream?: object };
+  return (event !== 'stream' && request.stream) || request;
+}
+
+/** What is to be told of the end of a connection: one listener for all, as Node warns of more than ten. */
+const whenClosed = new WeakMap<Socket, Set<() => void>>();
+
+function closingOf(socket: Socket): Set<() => void> {
+  const known = whenClosed.get(socket);
+  if (known) return known;
+  const listeners = new Set<() => void>();
+  whenClosed.set(socket, listeners);
+  socket.on('close', () => {
+    for (const listener of listeners) listener();
+  });
+  return listeners;
 }
 
 class RequestArrival implements Arrival {
@@ -72,18 +87,22 @@ class RequestArrival implements Arrival {
       return;
     }
     // an answer that waits for another on its connection, as with pipelining, never closes where the client has gone
-    const { socket } = this;
+    const closing = closingOf(this.socket);
     const ended = () => {
       response.off('close', ended);
-      socket.off('close', ended);
+      closing.delete(ended);
       listener();
     };
     response.on('close', ended);
-    socket.on('close', ended);
+    closing.add(ended);
   }
 
   guard(): () => void {
-    return ignore; // an IncomingMessage without listeners throws nothing
+    const { socket } = this;
+    const { timeout } = socket;
+    if (!timeout) return ignore; // an IncomingMessage without listeners throws nothing
+    socket.setTimeout(0);
+    return () => socket.setTimeout(timeout);
   }
 
   refuse(seconds: number): void {
@@ -127,10 +146,18 @@ class StreamArrival implements Arrival {
   }
 
   refuse(seconds: number): void {
-    if (this.#stream.destroyed) return;
-    this.#stream.respond({ ':status': 503, 'retry-after': `${seconds}`, 'content-type': 'application/json' });
-    this.#stream.end(OVERLOADED);
+    const stream = this.#stream;
+    stream.on('error', ignore); // the agent never sees it, and so does not listen
+    if (stream.destroyed || stream.closed) return;
+    stream.respond({ ':status': 503, 'retry-after': `${seconds}`, 'content-type': 'application/json' });
+    if (!stream.writableEnded) stream.end(OVERLOADED); // that to HEAD has ended
   }
+}
+
+/** One that has come over a connection; a program may also make them itself, and they end as it likes. */
+function isRequest(value: unknown): value is IncomingMessage {
+  const { stream, socket } = (value ?? {}) as { stream?: object; socket?: { server?: object } };
+  return stream !== undefined || socket?.server !== undefined;
 }
 
 function isResponse(value: unknown): value is ServerResponse {

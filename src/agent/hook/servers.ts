@@ -5,10 +5,10 @@ import type { GateEntry, GateRequest } from '../../core/pressure/gate/entry.ts';
 import { Gate } from '../../core/pressure/gate/gate.ts';
 import { markGated, type ServerGate } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
-import { type Arrival, arrivalOf, streamOf } from './arrival.ts';
+import { type Arrival, arrivalOf, identityOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
 import { OwnSockets } from './own-sockets.ts';
-import { every, nowMs, quietly, type Waiting } from './quiet.ts';
+import { every, nowMs, quietly, soon, type Waiting } from './quiet.ts';
 
 export type ServerState = Pick<
   HookState,
@@ -39,8 +39,8 @@ export class Servers {
   readonly #own = new OwnSockets();
   /** Servers whose events come through here. */
   readonly #wrapped = new WeakSet<object>();
-  /** Streams of HTTP/2 that came with their `stream` event: the `request` event that follows is of the same one. */
-  readonly #streams = new WeakSet<object>();
+  /** Those that have come: HTTP/2 has two events for each, and agents hand on to a server what came to another. */
+  readonly #seen = new WeakSet<object>();
   /** Those that have had a request. */
   #count = 0;
   #admitted = 0;
@@ -121,10 +121,10 @@ export class Servers {
     if (this.#broken) return undefined;
     try {
       const arrival = arrivalOf(event, first, second);
-      const stream = arrival && (event === 'stream' ? (first as object) : streamOf(second));
-      if (!stream) return arrival;
-      if (this.#streams.has(stream)) return undefined;
-      this.#streams.add(stream);
+      if (!arrival) return undefined;
+      const identity = identityOf(event, first);
+      if (this.#seen.has(identity)) return undefined;
+      this.#seen.add(identity);
       return arrival;
     } catch {
       this.#open();
@@ -232,14 +232,14 @@ class Passage implements GateRequest {
   }
 
   refuse(retryAfterSeconds: number): void {
-    this.#release(() => this.#arrival.refuse(retryAfterSeconds));
+    this.#release(() => quietly(() => this.#arrival.refuse(retryAfterSeconds)));
   }
 
   /** Its turn has come: after what runs now, so that neither gets in the other's way. */
   #release(work: () => void): void {
     const waits = this.#waits;
     if (!waits) return;
-    setImmediate(() => {
+    soon(() => {
       waits.unguard();
       // what the agent throws there is its own, as it would have been without waiting
       if (waits.entry.state !== 'left') waits.scope.runInAsyncScope(work);

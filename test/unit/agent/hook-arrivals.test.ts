@@ -1,0 +1,136 @@
+import { connect as connectHttp2 } from 'node:http2';
+import { expect, it, onTestFinished } from 'vitest';
+import { until } from '../../support/cli.ts';
+import { ask, HOLDS, lines, raw, startGated } from '../../support/gated.ts';
+
+const HTTP2 = `
+process.on('uncaughtException', ({ message }) => console.log('caught ' + message));
+const held = [];
+const server = require('node:http2').createServer((request, response) => {
+  if (request.url === '/healthz') { held.shift()?.(); return response.end(); }
+  if (request.url === '/hold') return void held.push(() => response.end('held'));
+  response.end('well');
+}).listen(0, () => console.log('port ' + server.address().port));`;
+
+function http2(port: number) {
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  onTestFinished(() => session.destroy());
+  return (path: string, method = 'GET') => {
+    const stream = session.request({ ':path': path, ':method': method }).on('error', () => {});
+    return { stream, closed: new Promise((resolve) => stream.on('close', resolve).resume()) };
+  };
+}
+
+it('refuses a HEAD of HTTP/2 that waits, and streams that are reset meanwhile, without an error in the agent', async () => {
+  const { port, becomes, hook, output } = await startGated(HTTP2);
+  const open = http2(port);
+  open('/hold');
+  await becomes(1, 0);
+  const { stream, closed } = open('/a', 'HEAD');
+  const status = new Promise((resolve) => stream.on('response', (headers) => resolve(headers[':status'])));
+  const reset = open('/b', 'POST');
+  reset.stream.write('x');
+  await becomes(1, 2);
+  reset.stream.close(0);
+  hook.send({ type: 'draining', reason: 'a test', retryAfterSeconds: 3 });
+  await becomes(1, 0);
+  expect(await status).toBe(503);
+  await Promise.all([closed, reset.closed]);
+  expect(output()).not.toContain('caught');
+});
+
+it('leaves a client that resets a refused stream of HTTP/2 without effect on the agent', async () => {
+  const { port, becomes, hook, output } = await startGated(HTTP2);
+  const open = http2(port);
+  open('/hold');
+  await becomes(1, 0);
+  hook.send({ type: 'draining', reason: 'a test', retryAfterSeconds: 3 });
+  await hook.ask(1000);
+  for (const code of [1, 2, 8, 11]) {
+    const { stream, closed } = open('/a', 'POST');
+    stream.write('x');
+    setImmediate(() => stream.close(code));
+    await closed;
+  }
+  await becomes(1, 0);
+  expect(output()).not.toContain('caught');
+});
+
+it('adds no listeners to a connection with many pipelined requests', async () => {
+  const { port, becomes, output } = await startGated(
+    `process.on('warning', ({ name }) => console.log('warning ' + name)); ${HOLDS}`,
+  );
+  const socket = raw(port, lines('/hold', ...Array.from({ length: 20 }, () => '/a')));
+  await becomes(1, 20);
+  await ask(port, '/healthz');
+  await until(() => socket.text().split('HTTP/1.1 200').length === 22, 'all are answered');
+  expect(output()).not.toContain('warning');
+});
+
+it('admits a request once that the agent hands on to a server of its own', async () => {
+  const { port, becomes, output } = await startGated(`${HOLDS}
+    server.on('checkContinue', (request, response) => { response.writeContinue(); server.emit('request', request, response); });
+    const second = createServer((request, response) => server.emit('request', request, response));
+    second.listen(0, () => console.log('second ' + second.address().port));`);
+  expect((await ask(port, '/a')).status).toBe(200);
+  await until(() => /second \d+/.test(output()), 'the second one listens');
+  const answer = await Promise.race([
+    ask(Number(/second (\d+)/.exec(output())?.[1]), '/b'),
+    new Promise((resolve) => setTimeout(resolve, 2000, 'late')),
+  ]);
+  expect(answer).toEqual({ status: 200, text: '/b 0 2' });
+  const upload = raw(
+    port,
+    'POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc',
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(upload.text()).toContain('/c 3 3');
+  await becomes(0, 0);
+});
+
+it('lets pass a request that the agent has made up', async () => {
+  const { pid, port, becomes, output } = await startGated(`${HOLDS}
+    const { ServerResponse } = require('node:http');
+    server.prependListener('request', ({ url }) => console.log('got ' + url));
+    process.on('SIGUSR2', () => {
+      const request = { method: 'GET', url: '/own', headers: {}, socket: {}, async *[Symbol.asyncIterator]() {} };
+      server.emit('request', request, new ServerResponse(request));
+    });`);
+  const first = ask(port, '/hold');
+  await becomes(1, 0);
+  const second = ask(port, '/a');
+  await becomes(1, 1);
+  process.kill(pid, 'SIGUSR2');
+  await until(() => output().includes('got /own'), 'it has come');
+  await becomes(1, 1);
+  await ask(port, '/healthz');
+  await Promise.all([first, second]);
+  expect(output().split('got /own')).toHaveLength(2);
+});
+
+it('serves also where the agent has replaced setImmediate', async () => {
+  const { port, becomes } = await startGated(`${HOLDS} globalThis.setImmediate = () => {};`);
+  const first = ask(port, '/hold');
+  await becomes(1, 0);
+  const second = ask(port, '/a');
+  await becomes(1, 1);
+  await ask(port, '/healthz');
+  expect((await Promise.all([first, second])).map(({ status }) => status)).toEqual([200, 200]);
+});
+
+it("does not count a wait as idleness of the agent's connection", async () => {
+  const { port, becomes, memory } = await startGated(`
+    const server = require('node:http').createServer((request, response) => {
+      if (request.url !== '/stream') return response.end('done');
+      let left = 15;
+      const timer = setInterval(() => { response.write('x'); if (--left === 0) { clearInterval(timer); response.end(); } }, 100);
+    }).listen(0, () => console.log('port ' + server.address().port));
+    server.setTimeout(500);`);
+  const stream = ask(port, '/stream');
+  await becomes(1, 0);
+  const second = ask(port, '/next');
+  await becomes(1, 1);
+  expect((await stream).text).toBe('x'.repeat(15));
+  expect((await second).text).toBe('done');
+  memory(0.2);
+});
