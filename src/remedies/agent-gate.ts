@@ -18,6 +18,9 @@ const WHY: Readonly<Record<GateCode, string>> = {
   admitting: 'every request is admitted',
 };
 
+/** What is drained hears so again and again: a hook that hears nothing for 5 s admits new work. */
+const DRAINED_EVERY_MS = 1000;
+
 export interface AgentGateDeps {
   hooks: AgentHooks & {
     readonly listening: boolean;
@@ -36,7 +39,8 @@ export interface AgentGateDeps {
 export class AgentGate implements Remedy {
   readonly #deps: AgentGateDeps;
   readonly #said = new WeakMap<AgentHook, Said>();
-  readonly #drained = new WeakSet<AgentHook>();
+  /** When each that is drained heard it last. */
+  readonly #drained = new WeakMap<AgentHook, number>();
 
   constructor(deps: AgentGateDeps) {
     this.#deps = deps;
@@ -56,9 +60,10 @@ export class AgentGate implements Remedy {
         hook.send(now.message);
         this.#said.set(hook, now);
       }
-      if (draining && !this.#drained.has(hook)) {
+      if (draining) {
+        if (now.atMs - (this.#drained.get(hook) ?? Number.NEGATIVE_INFINITY) < DRAINED_EVERY_MS) continue;
         hook.send({ type: 'draining', ...draining });
-        this.#drained.add(hook);
+        this.#drained.set(hook, now.atMs);
       } else if (!draining && this.#drained.delete(hook)) hook.send({ type: 'admitting' });
     }
   }

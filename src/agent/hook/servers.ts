@@ -22,7 +22,7 @@ const BODY_BYTES = 64 * 1024;
 const OBSERVE_EVERY_MS = 50;
 /** Between two looks at memory because of arrivals. */
 const OBSERVE_AGAIN_MS = 10;
-/** While requests wait, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
+/** While requests wait or are refused, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
 const SILENT_MS = 5000;
 
 type Emit = EventEmitter['emit'];
@@ -175,8 +175,10 @@ export class Servers {
   #observe(): void {
     const now = nowMs();
     this.#observedMs = now;
-    const silent = this.#gate.waiting > 0 && now - this.#heardMs >= SILENT_MS;
-    const memory = this.#mode === 'off' || silent ? null : this.#memory.now();
+    const silent = now - this.#heardMs >= SILENT_MS;
+    if (silent) this.#gate.drain(null);
+    const unwatched = silent && this.#gate.waiting > 0;
+    const memory = this.#mode === 'off' || unwatched ? null : this.#memory.now();
     this.#serverGate.answers = memory !== null;
     this.#gate.observe(memory, now);
   }

@@ -1,5 +1,6 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { expect, it, onTestFinished } from 'vitest';
+import { makeCertificates } from '../../support/api-server.ts';
 import { until } from '../../support/cli.ts';
 import { ask, HOLDS, lines, raw, startGated } from '../../support/gated.ts';
 
@@ -133,4 +134,32 @@ it("does not count a wait as idleness of the agent's connection", async () => {
   expect((await stream).text).toBe('x'.repeat(15));
   expect((await second).text).toBe('done');
   memory(0.2);
+});
+
+it('admits new work again where a guardian that drains falls silent', async () => {
+  const { port, hook } = await startGated(HOLDS);
+  hook.send({ type: 'draining', reason: 'a test', retryAfterSeconds: 3 });
+  await hook.ask(1000);
+  expect((await ask(port, '/a')).status).toBe(503);
+  await until(async () => (await ask(port, '/a')).status === 200, 'it is admitted');
+});
+
+it('lets pass what the agent asks of itself over TLS, and over what it opened before', async () => {
+  const { key, cert } = await makeCertificates('127.0.0.1');
+  const { port } = await startGated(`
+    const { Agent, createServer, get } = require('node:http');
+    const https = require('node:https');
+    const agent = new Agent({ keepAlive: true });
+    const safe = https.createServer(${JSON.stringify({ key, cert })}, (_, response) => response.end('safe')).listen(0);
+    const server = createServer((request, response) => {
+      const pass = (answer) => answer.pipe(response);
+      if (request.url === '/inner') response.end('inner');
+      else if (request.url === '/safe') https.get({ port: safe.address().port, rejectUnauthorized: false, agent: false }, pass);
+      else get({ port: server.address().port, path: '/inner', agent }, pass);
+    }).listen(0, () => get({ port: server.address().port, path: '/inner', agent }, (answer) =>
+      answer.resume().on('end', () => console.log('port ' + server.address().port))));`);
+  const startedMs = performance.now();
+  expect((await ask(port, '/outer')).text).toBe('inner');
+  expect((await ask(port, '/safe')).text).toBe('safe');
+  expect(performance.now() - startedMs).toBeLessThan(2000);
 });
