@@ -8,7 +8,7 @@ export interface Waiting {
   depth: number;
 }
 
-/** First in, first out, deeper parts of what runs before the others; bounded by what is held back for those that wait. Who leaves from the middle is skipped later. */
+/** First in, first out, deeper parts of what runs before the others; bounded by what is held back for those that wait. Who leaves from the middle is skipped, and dropped before such are the most. */
 export class WaitQueue<T extends Waiting> {
   #entries: T[] = [];
   #first = 0;
@@ -46,5 +46,9 @@ export class WaitQueue<T extends Waiting> {
     entry.left = true;
     this.#count--;
     this.#bytes -= entry.bytes;
+    if (this.#entries.length - this.#first <= 2 * this.#count + 64) return;
+    // impatient clients that come again and again behind a patient one
+    this.#entries = this.#entries.filter(({ left }) => !left);
+    this.#first = 0;
   }
 }
