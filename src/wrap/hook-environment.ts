@@ -14,8 +14,8 @@ export interface HookPlace {
 }
 
 const PROC = '/proc';
-/** Under these Node reads no file that it was not allowed to, and does not start when it is asked for one. */
-const PERMISSION = /(?:^|[\s"'=])--(?:experimental-)?permission(?=$|[\s"'=])/;
+/** Under these (policies: until Node 20) Node reads no file that it was not allowed to, and does not start when it is asked for one. */
+const PERMISSION = /(?:^|[\s"'=])--(?:permission|experimental[-_](?:permission|policy))(?=$|[\s"'=])/;
 /** A socket's path has at most 107 bytes: the name of the socket comes behind the directory. */
 const MOST_BYTES = 90;
 
@@ -30,7 +30,7 @@ export function prepareHook(
 ): HookPlace | string {
   const options = env['NODE_OPTIONS'] ?? '';
   if ([options, ...command].some((text) => PERMISSION.test(text)))
-    return 'Node loads no file under its permission model';
+    return 'Node loads no file under its permission model or a policy';
   const flag = requireFlag(register);
   if (flag === undefined) return `NODE_OPTIONS cannot name ${register}`;
   try {

@@ -41,7 +41,7 @@ export function identityOf(event: unknown, first: unknown): object {
   return (event !== 'stream' && request.stream) || request;
 }
 
-/** What is to be told of the end of a connection: one listener for all, as Node warns of more than ten. */
+/** What waits for the end of a connection: one listener for all, as Node warns of more than ten. */
 const whenClosed = new WeakMap<Socket, Set<() => void>>();
 
 function closingOf(socket: Socket): Set<() => void> {

@@ -6,7 +6,7 @@ import { AsyncResource } from 'node:async_hooks';
  * replaces later (timers) was taken before.
  */
 const { setTimeout: startTimeout, setInterval: startInterval, clearTimeout, clearInterval } = globalThis;
-/** Next, in the context of whoever asks; what it throws is the agent's. */
+/** After what runs now, in the caller's context; what it throws is the agent's. */
 export const soon: (work: () => void) => void = globalThis.setImmediate;
 
 const scope = new AsyncResource('SpillwayHook', { requireManualDestroy: true });

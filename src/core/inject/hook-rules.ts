@@ -11,8 +11,8 @@ import { given, type PodRule, saidBy } from './pod-rule.ts';
 
 /** Programs of Node, as the first word of a command; the policies have the same expression, which must mean the same to RE2. */
 export const NODE_COMMAND = /(^|[\s/;&|(])(node|nodejs|npm|npx|pnpm|yarn|tsx|next)([\s;&|)]|$)/;
-/** Node's permission model denies the hook its file. */
-export const PERMISSION = /(^|[\s"'=])--(experimental[-_])?permission([\s"'=]|$)/;
+/** Node's permission model denies the hook its file, as do the policies that Node has until 20. */
+export const PERMISSION = /(^|[\s"'=])--(permission|experimental[-_](permission|policy))([\s"'=]|$)/;
 /** Mounts that are the hook's own place, around it or in it; in images `/var/run` is `/run`. */
 export const AROUND_HOOK = /^\/*(var(\/+run(\/+spillway-hook(\/.*)?)?)?|run(\/+spillway-hook(\/.*)?)?)?\/*$/;
 
@@ -50,7 +50,7 @@ export const HOOK_OBSTACLES: readonly PodRule<Hookable>[] = [
     ],
   },
   {
-    says: 'no hook: container {} runs Node with --permission, which denies it the file of the hook',
+    says: 'no hook: container {} runs Node with --permission or a policy, which denies it the file of the hook',
     subjects: ({ agent }) =>
       PERMISSION.test([...commandOf(agent), ...nodeOptions(agent).map(textOf)].join(' '))
         ? [agent.name]

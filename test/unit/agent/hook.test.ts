@@ -57,7 +57,12 @@ it('keeps NODE_OPTIONS of the user, with quotes, and is loaded from a path with 
   await until(() => agent.output().includes('an agent'));
 });
 
-it.each(['--permission', '"--experimental-permission"'])('stays out under %s', (flag) => {
+it.each([
+  '--permission',
+  '"--experimental-permission"',
+  '--experimental_permission',
+  '--experimental-policy=policy.json',
+])('stays out under %s', (flag) => {
   expect(prepareHook(REGISTER, { env: { NODE_OPTIONS: flag }, command: [] })).toContain('permission');
   expect(prepareHook(REGISTER, { env: {}, command: ['node', flag.replaceAll('"', '')] })).toContain(
     'permission',
