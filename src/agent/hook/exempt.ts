@@ -17,10 +17,13 @@ export function isProbe(
 }
 
 const MOST_KNOWN = 256;
+/** Longer ones are remembered by nobody: 256 of 16 KB would be 4 MB. */
+const LONGEST_KNOWN = 256;
 const known = new Map<string, string>();
 
 /** Requests that cost alike: method and route, with what looks like an id or a number left out. */
 export function kindOf(method: string, path: string): string {
+  if (path.length > LONGEST_KNOWN) return routeOf(method, path);
   const text = `${method} ${path}`;
   const before = known.get(text);
   if (before !== undefined) return before;

@@ -145,6 +145,7 @@ export class Servers {
   #enters(arrival: Arrival, pass: () => void): boolean {
     // what this process asks of itself is part of what it has in flight: held back, that would wait for ever
     if (isProbe(arrival, this.#exempt) || this.#own.isOther(arrival.socket)) return false;
+    if (arrival.method === 'CONNECT') return false; // a tunnel, such as a WebSocket over HTTP/2
     const now = nowMs();
     if (now - this.#observedMs >= OBSERVE_AGAIN_MS) this.#observe();
     const passage = new Passage(arrival, pass, this.#admits);

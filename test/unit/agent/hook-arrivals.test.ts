@@ -57,6 +57,21 @@ it('leaves a client that resets a refused stream of HTTP/2 without effect on the
   expect(output()).not.toContain('caught');
 });
 
+it('never holds back a WebSocket over HTTP/2', async () => {
+  const { port, becomes } = await startGated(`
+    const server = require('node:http2').createServer({ settings: { enableConnectProtocol: true } }, () => {});
+    server.on('connect', (request, response) => response.stream.respond({ ':status': 200 }));
+    server.listen(0, () => console.log('port ' + server.address().port));`);
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  onTestFinished(() => session.destroy());
+  await new Promise((resolve) => session.once('remoteSettings', resolve));
+  session.request({ ':path': '/hold' });
+  await becomes(1, 0);
+  const tunnel = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/socket' });
+  expect(await new Promise((resolve) => tunnel.on('response', resolve))).toMatchObject({ ':status': 200 });
+  await becomes(1, 0);
+});
+
 it('adds no listeners to a connection with many pipelined requests', async () => {
   const { port, becomes, output } = await startGated(
     `process.on('warning', ({ name }) => console.log('warning ' + name)); ${HOLDS}`,
