@@ -94,7 +94,9 @@ export class Servers {
         admitted: this.#admitted,
         perSecond: ((this.#admitted - admitted) * 1000) / (now - fromMs),
       };
-    return { inFlight, waiting, refused, servers: this.#count, admittedPerSecond: this.#rate.perSecond };
+    // what is no longer counted must not look as if nothing was in flight
+    const servers = this.#broken ? 0 : this.#count;
+    return { inFlight, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
   }
 
   #wrap(server: EventEmitter): void {
@@ -152,9 +154,10 @@ export class Servers {
     const entry = this.#gate.enter(passage, now);
     if (entry.state === 'refused') arrival.refuse(entry.retryAfterSeconds);
     else {
+      // first: where it fails nothing waits, and the agent gets the request once
+      arrival.onClose(() => this.#left(entry));
       if (entry.state === 'running') this.#admitted++;
       else passage.hold(entry);
-      arrival.onClose(() => this.#left(entry));
     }
     this.#tell();
     return entry.state !== 'running';

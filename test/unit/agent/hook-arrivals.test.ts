@@ -124,6 +124,24 @@ it('lets pass a request that the agent has made up', async () => {
   expect(output().split('got /own')).toHaveLength(2);
 });
 
+it('admits everybody after an error of its own, and claims no more to know what is in flight', async () => {
+  const { pid, port, hook, becomes } = await startGated(`${HOLDS}
+    const { ServerResponse } = require('node:http');
+    const request = { method: 'GET', url: '/own', async *[Symbol.asyncIterator]() {} };
+    Object.defineProperty(request, 'socket', { get() { throw new Error('no socket'); } });
+    process.on('SIGUSR2', () => server.emit('request', request, new ServerResponse({ method: 'GET' })));`);
+  const first = ask(port, '/hold');
+  await becomes(1, 0);
+  expect((await hook.ask(1000)).servers).toBe(1);
+  const second = ask(port, '/a');
+  await becomes(1, 1);
+  process.kill(pid, 'SIGUSR2');
+  expect((await second).status).toBe(200);
+  expect((await hook.ask(1000)).servers).toBe(0);
+  await ask(port, '/healthz');
+  expect((await first).status).toBe(200);
+});
+
 it('serves also where the agent has replaced setImmediate', async () => {
   const { port, becomes } = await startGated(`${HOLDS} globalThis.setImmediate = () => {};`);
   const first = ask(port, '/hold');
