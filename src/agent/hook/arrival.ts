@@ -35,6 +35,13 @@ export function arrivalOf(event: unknown, first: unknown, second: unknown): Arri
   return isRequest(first) && isResponse(second) ? new RequestArrival(first, second) : undefined;
 }
 
+/** The connection of a WebSocket or of another tunnel that a server is about to hand to the agent; `undefined` where it is none. */
+export function tunnelOf(event: unknown, first: unknown, second: unknown): Socket | undefined {
+  if (event !== 'upgrade' && event !== 'connect') return undefined;
+  // with HTTP/2 it is a stream, and has come as one
+  return isRequest(first) && !isResponse(second) ? (second as Socket) : undefined;
+}
+
 /** What is the same in all events of a request: with HTTP/2 its stream, which has an event of its own. */
 export function identityOf(event: unknown, first: unknown): object {
   const request = first as { stream?: object };

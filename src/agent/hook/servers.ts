@@ -5,7 +5,7 @@ import type { GateEntry, GateRequest } from '../../core/pressure/gate/entry.ts';
 import { Gate } from '../../core/pressure/gate/gate.ts';
 import { markGated, type ServerGate } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
-import { type Arrival, arrivalOf, identityOf } from './arrival.ts';
+import { type Arrival, arrivalOf, identityOf, tunnelOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
 import { OwnSockets } from './own-sockets.ts';
 import { every, nowMs, quietly, soon, type Waiting } from './quiet.ts';
@@ -43,6 +43,8 @@ export class Servers {
   readonly #seen = new WeakSet<object>();
   /** Those that have had a request. */
   #count = 0;
+  /** WebSockets and other tunnels: they pass the gate, and are work all the same. */
+  #tunnels = 0;
   #admitted = 0;
   #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
   #mode: 'auto' | 'off' = 'off';
@@ -96,7 +98,8 @@ export class Servers {
       };
     // what is no longer counted must not look as if nothing was in flight
     const servers = this.#broken ? 0 : this.#count;
-    return { inFlight, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
+    const all = inFlight + this.#tunnels;
+    return { inFlight: all, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
   }
 
   #wrap(server: EventEmitter): void {
@@ -123,10 +126,12 @@ export class Servers {
     if (this.#broken) return undefined;
     try {
       const arrival = arrivalOf(event, first, second);
-      if (!arrival) return undefined;
-      const identity = identityOf(event, first);
+      const tunnel = tunnelOf(event, first, second);
+      if (!arrival && !tunnel) return undefined;
+      const identity = tunnel ?? identityOf(event, first);
       if (this.#seen.has(identity)) return undefined;
       this.#seen.add(identity);
+      if (tunnel) this.#follow((listener) => tunnel.once('close', listener));
       return arrival;
     } catch {
       this.#open();
@@ -147,7 +152,10 @@ export class Servers {
   #enters(arrival: Arrival, pass: () => void): boolean {
     // what this process asks of itself is part of what it has in flight: held back, that would wait for ever
     if (isProbe(arrival, this.#exempt) || this.#own.isOther(arrival.socket)) return false;
-    if (arrival.method === 'CONNECT') return false; // a tunnel, such as a WebSocket over HTTP/2
+    if (arrival.method === 'CONNECT') {
+      this.#follow((listener) => arrival.onClose(listener)); // a tunnel, such as a WebSocket over HTTP/2
+      return false;
+    }
     const now = nowMs();
     if (now - this.#observedMs >= OBSERVE_AGAIN_MS) this.#observe();
     const passage = new Passage(arrival, pass, this.#admits);
@@ -161,6 +169,18 @@ export class Servers {
     }
     this.#tell();
     return entry.state !== 'running';
+  }
+
+  /** A tunnel is open from here on. */
+  #follow(onClose: (listener: () => void) => void): void {
+    onClose(() =>
+      quietly(() => {
+        this.#tunnels--;
+        this.#tell();
+      }),
+    );
+    this.#tunnels++;
+    this.#tell();
   }
 
   readonly #admits = () => void this.#admitted++;

@@ -69,7 +69,26 @@ it('never holds back a WebSocket over HTTP/2', async () => {
   await becomes(1, 0);
   const tunnel = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/socket' });
   expect(await new Promise((resolve) => tunnel.on('response', resolve))).toMatchObject({ ':status': 200 });
+  await becomes(2, 0); // it is work in flight all the same
+  tunnel.close();
   await becomes(1, 0);
+});
+
+it('tells that a WebSocket is in flight until it closes', async () => {
+  const { port, becomes } = await startGated(`${HOLDS}
+    server.on('upgrade', (request, socket) => {
+      socket.on('end', () => socket.end()).resume();
+      socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n');
+    });`);
+  const first = ask(port, '/hold');
+  await becomes(1, 0);
+  const socket = raw(port, 'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+  await until(() => socket.text().includes(' 101 '), 'it is open');
+  await becomes(2, 0);
+  socket.destroy();
+  await becomes(1, 0);
+  await ask(port, '/healthz');
+  await first;
 });
 
 it('adds no listeners to a connection with many pipelined requests', async () => {
