@@ -46,7 +46,7 @@ export interface Entry extends GateEntry {
   counts: boolean;
 }
 
-const MAX_WAIT_MS = 10_000;
+export const MAX_WAIT_MS = 10_000;
 
 export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: number): Entry {
   const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS } = request;

@@ -90,6 +90,7 @@ export class Gate {
       this.#showAll(nowMs);
     }
     this.#admit(nowMs);
+    for (const entry of this.#queue.late(nowMs)) this.#refuseWaiting(entry);
   }
 
   /** The agent is to be restarted: who waits or comes is refused; `null` ends that. */

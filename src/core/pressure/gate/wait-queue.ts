@@ -33,6 +33,11 @@ export class WaitQueue<T extends Waiting> {
     return this.#entries[this.#first];
   }
 
+  /** Those that have waited for too long, wherever they stand: not everybody waits equally long. */
+  late(nowMs: number): T[] {
+    return this.#entries.filter(({ left, untilMs }) => !left && nowMs >= untilMs);
+  }
+
   add(entry: T): void {
     let at = this.#entries.length;
     if (entry.depth > 0) for (at = this.#first; (this.#entries[at]?.depth ?? 0) >= entry.depth; ) at++;

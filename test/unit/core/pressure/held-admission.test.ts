@@ -60,6 +60,18 @@ describe('a proxy that waits', () => {
     expect(answers).toHaveLength(3);
   });
 
+  test('is refused after its own time, also behind one that waits for longer', async () => {
+    const { clock, agent, answers, ask } = story(true);
+    agent.inFlight = 1;
+    ask();
+    ask(20_000);
+    ask(1000);
+    await clock.advance(1100);
+    expect(answers).toEqual(['0 admitted', expect.stringMatching(/^2 after \d+$/)]);
+    await clock.advance(19_000);
+    expect(answers.slice(2)).toEqual([expect.stringMatching(/^1 after \d+$/)]);
+  });
+
   test('is refused after its time, and at once while nothing is admitted', async () => {
     const { clock, agent, answers, ask } = story(true);
     agent.inFlight = 1;
