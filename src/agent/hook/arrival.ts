@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { MAX_WAIT_MS } from '../../core/pressure/gate/entry.ts';
 
 /** A request that a server is about to hand to the agent, whatever the protocol. */
 export interface Arrival {
@@ -10,6 +11,8 @@ export interface Arrival {
   readonly agent: string | undefined;
   /** Of its body, as far as it says; 0 where it does not. */
   readonly bodyBytes: number;
+  /** How long it may wait, where that is less than usual. */
+  readonly maxWaitMs?: number | undefined;
   /** The connection that it came on. */
   readonly socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress'> | undefined;
   /** Calls it once, when the answer has ended or the client has gone. */
@@ -26,6 +29,8 @@ export const OVERLOADED = JSON.stringify({
   message: 'The agent is short of memory. Try again after the time in Retry-After.',
 });
 const ignore = () => {};
+/** Of the body of a request that waits so much is read ahead at most, as without the gate. */
+export const READ_AHEAD_BYTES = 64 * 1024;
 
 /** What `server.emit` is called with, where that is a request; `undefined` otherwise. */
 export function arrivalOf(event: unknown, first: unknown, second: unknown): Arrival | undefined {
@@ -82,6 +87,12 @@ class RequestArrival implements Arrival {
   }
   get bodyBytes(): number {
     return Number(this.#request.headers['content-length']) || 0;
+  }
+  /** Of a large body most is read after the wait, and Node ends a request that takes too long (408): half of that time stays for it. */
+  get maxWaitMs(): number | undefined {
+    const { requestTimeout = 0 } = (this.socket as Socket & { server?: Partial<Server> }).server ?? {};
+    if (this.bodyBytes <= READ_AHEAD_BYTES || requestTimeout <= 0) return undefined;
+    return Math.min(MAX_WAIT_MS, requestTimeout / 2);
   }
   get socket(): Socket {
     return this.#request.socket;

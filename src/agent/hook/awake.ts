@@ -2,17 +2,17 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { GuardianMessage } from '../../core/model/hook-messages.ts';
 import { Channel } from './channel.ts';
 import { quietly } from './quiet.ts';
-import { Servers } from './servers.ts';
+import { type Accepted, Servers } from './servers.ts';
 import type { Heard } from './shared.ts';
 import { StateReporter } from './state.ts';
 import { Tunnel } from './tunnel.ts';
 
 /**
  * This process is the agent, or serves: connects to its guardian, and does what that asks for.
- * @param first the server whose first connection woke the hook, if one did
+ * @param first the connection that woke the hook, if one did
  * @param tell gets what the guardian says of the memory
  */
-export function connect(directory: string, first: unknown, tell: (heard: Heard) => void): void {
+export function connect(directory: string, first: Accepted | undefined, tell: (heard: Heard) => void): void {
   const servers = new Servers((waits) => {
     if (channel.open) state.changed(waits);
   });
@@ -39,12 +39,12 @@ export function connect(directory: string, first: unknown, tell: (heard: Heard) 
     },
   });
   // one that cannot be changed goes without the gate
-  if (first) quietly(() => servers.accepted(first));
-  subscribe('net.server.socket', (message) => quietly(() => servers.accepted(serverOf(message))));
+  if (first) quietly(() => servers.connected(first));
+  subscribe('net.server.socket', (message) => quietly(() => servers.connected(socketOf(message))));
   channel.connect();
 }
 
-/** The server that a message of the channel `net.server.socket` is about. */
-function serverOf(message: unknown): unknown {
-  return (message as { socket: { server?: unknown } }).socket.server;
+/** The connection that a message of the channel `net.server.socket` is about. */
+function socketOf(message: unknown): Accepted {
+  return (message as { socket: Accepted }).socket;
 }

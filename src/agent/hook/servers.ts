@@ -1,11 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import type { GuardianMessage, HookState } from '../../core/model/hook-messages.ts';
 import type { GateEntry, GateRequest } from '../../core/pressure/gate/entry.ts';
 import { Gate } from '../../core/pressure/gate/gate.ts';
 import { markGated, type ServerGate } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
-import { type Arrival, arrivalOf, identityOf, tunnelOf } from './arrival.ts';
+import { type Arrival, arrivalOf, identityOf, READ_AHEAD_BYTES, tunnelOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
 import { OwnSockets } from './own-sockets.ts';
 import { every, nowMs, quietly, soon, type Waiting } from './quiet.ts';
@@ -17,8 +18,6 @@ export type ServerState = Pick<
 
 /** Socket, request and answer of one that waits. */
 const WAITING_BYTES = 32 * 1024;
-/** Of its body so much is read ahead at most, as without the gate. */
-const BODY_BYTES = 64 * 1024;
 const OBSERVE_EVERY_MS = 50;
 /** Between two looks at memory because of arrivals. */
 const OBSERVE_AGAIN_MS = 10;
@@ -26,6 +25,9 @@ const OBSERVE_AGAIN_MS = 10;
 const SILENT_MS = 5000;
 
 type Emit = EventEmitter['emit'];
+
+/** A connection as `net.server.socket` gives it. */
+export type Accepted = Socket & { readonly server?: EventEmitter | undefined };
 
 /**
  * Hands the requests of this process' HTTP servers through the gate: a server's `emit` is replaced by one that holds back what
@@ -43,7 +45,7 @@ export class Servers {
   readonly #seen = new WeakSet<object>();
   /** Those that have had a request. */
   #count = 0;
-  /** WebSockets and other tunnels: they pass the gate, and are work all the same. */
+  /** WebSockets, other tunnels, and connections of other protocols: they pass the gate, and are work all the same. */
   #tunnels = 0;
   #admitted = 0;
   #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
@@ -66,6 +68,16 @@ export class Servers {
     if (typeof server !== 'object' || server === null || this.#wrapped.has(server)) return;
     this.#wrapped.add(server);
     this.#wrap(server as EventEmitter);
+  }
+
+  /** A server has accepted this connection. */
+  connected(socket: Accepted): void {
+    const { server } = socket;
+    this.accepted(server);
+    // what speaks something else than HTTP, over TCP: nobody here knows its requests
+    const isOther = server?.listenerCount('request') === 0 && server.listenerCount('stream') === 0;
+    if (isOther && socket.remoteAddress !== undefined)
+      this.#follow((listener) => socket.once('close', listener));
   }
 
   /** What the guardian says: its greeting, the memory, and whether new work is admitted. */
@@ -234,6 +246,7 @@ export class Servers {
 class Passage implements GateRequest {
   readonly kind: string;
   readonly heldBytes: number;
+  readonly maxWaitMs: number | undefined;
   readonly #arrival: Arrival;
   readonly #pass: () => void;
   readonly #admitted: () => void;
@@ -241,7 +254,8 @@ class Passage implements GateRequest {
 
   constructor(arrival: Arrival, pass: () => void, admitted: () => void) {
     this.kind = kindOf(arrival.method, arrival.path);
-    this.heldBytes = WAITING_BYTES + Math.min(BODY_BYTES, arrival.bodyBytes);
+    this.heldBytes = WAITING_BYTES + Math.min(READ_AHEAD_BYTES, arrival.bodyBytes);
+    this.maxWaitMs = arrival.maxWaitMs;
     this.#arrival = arrival;
     this.#pass = pass;
     this.#admitted = admitted;

@@ -1,6 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { HOOK_DIR_ENV } from '../../core/model/hook-files.ts';
 import { later, quietly, quietlyAsync } from './quiet.ts';
+import type { Accepted } from './servers.ts';
 import { share } from './shared.ts';
 
 /** When a process checks that it is the agent: one that serves nobody learns it only so. From the start, in milliseconds. */
@@ -17,14 +18,14 @@ export function startHook(ownDirectory: string): void {
   if (!tell) return;
   const directory = process.env[HOOK_DIR_ENV] || ownDirectory;
   let awake = false;
-  const wake = (server?: unknown) => {
+  const wake = (first?: Accepted) => {
     if (awake) return;
     awake = true;
-    quietlyAsync(async () => (await import('./awake.ts')).connect(directory, server, tell));
+    quietlyAsync(async () => (await import('./awake.ts')).connect(directory, first, tell));
   };
   // the first connection that a server accepts: what is subscribed to at once sees its first request, too
   subscribe('net.server.socket', (message) => {
-    if (!awake) quietly(() => wake((message as { socket: { server?: unknown } }).socket.server));
+    if (!awake) quietly(() => wake((message as { socket: Accepted }).socket));
   });
   const look = (at: number) => {
     const ms = LOOK_AT_MS[at];

@@ -91,6 +91,19 @@ it('tells that a WebSocket is in flight until it closes', async () => {
   await first;
 });
 
+it('tells that a connection of another protocol is in flight until it closes, beside a server of HTTP', async () => {
+  const { port, becomes, output } = await startGated(`${HOLDS}
+    const other = require('node:net').createServer((socket) => socket.on('error', () => {}).resume().write('hello'));
+    other.listen(0, () => console.log('other ' + other.address().port));`);
+  await until(() => /other \d+/.test(output()), 'the other one listens');
+  const socket = raw(Number(/other (\d+)/.exec(output())?.[1]), '');
+  await until(() => socket.text() === 'hello', 'it is open');
+  expect((await ask(port, '/a')).status).toBe(200);
+  await becomes(1, 0);
+  socket.destroy();
+  await becomes(0, 0);
+});
+
 it('adds no listeners to a connection with many pipelined requests', async () => {
   const { port, becomes, output } = await startGated(
     `process.on('warning', ({ name }) => console.log('warning ' + name)); ${HOLDS}`,
@@ -186,6 +199,19 @@ it("does not count a wait as idleness of the agent's connection", async () => {
   expect((await stream).text).toBe('x'.repeat(15));
   expect((await second).text).toBe('done');
   memory(0.2);
+});
+
+it('refuses a large upload before Node itself ends it for its time', async () => {
+  const { port, becomes } = await startGated(`${HOLDS} server.requestTimeout = 2000;`);
+  const first = ask(port, '/hold');
+  await becomes(1, 0);
+  const small = ask(port, '/small', { body: 'x' });
+  const large = raw(port, 'POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n');
+  await becomes(1, 2);
+  await becomes(1, 1);
+  await until(() => large.text().startsWith('HTTP/1.1 503'), 'it is refused');
+  await ask(port, '/healthz');
+  expect((await Promise.all([first, small])).map(({ status }) => status)).toEqual([200, 200]);
 });
 
 it('admits new work again where a guardian that drains falls silent', async () => {
