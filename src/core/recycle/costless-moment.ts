@@ -9,6 +9,8 @@ const DRAINED_MS = 500;
 const LULL_MS = 1_000;
 /** Requests that have waited for so long wait for memory that will not come back. */
 const HELD_MS = 1_000;
+/** At critical, an agent that cannot serve what waits for so long serves nothing: whether it grows or not. */
+const STALLED_MS = 3_000;
 /** In a lull, growth without a pause so far is believed if it has gone on for so long, and would reach the limit within … */
 const LONG_SECONDS = 60;
 /** … so many seconds of work; else, when the next stretch of work would reach the limit. */
@@ -47,6 +49,8 @@ export class CostlessMoment {
   #quietSinceMs: number | null = null;
   /** Since when requests wait. */
   #heldSinceMs: number | null = null;
+  /** It was seen at critical with requests that waited in front of its gate, and it is there still. */
+  #stalled = false;
   #futileSinceMs: number | null = null;
 
   /** @param turn 0…1, this replica's turn among those that fill alike: the later, the fuller it gets before */
@@ -60,6 +64,7 @@ export class CostlessMoment {
     this.#worked = false;
     this.#quietSinceMs = null;
     this.#heldSinceMs = null;
+    this.#stalled = false;
     this.#futileSinceMs = null;
   }
 
@@ -70,6 +75,11 @@ export class CostlessMoment {
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
     if (input.spared) return no('other_victim');
     if (collections === 'useful') return no('gc_frees');
+    if (this.#stalls(input, level) && isFutile(collections))
+      return {
+        kill: true,
+        reason: { secondsToLimit: 0, grownSeconds: null, collections, inFlight, stalled: true },
+      };
     if (!growth || !atLeast(level, 'warning')) return no('not_rising');
     const why = begun ? undefined : this.#mayNot(input, growth, level);
     if (why) return no(why);
@@ -103,6 +113,14 @@ export class CostlessMoment {
     if (!near) return 'limit_not_near';
     const fromRatio = warnRatio + this.#turn * (shedRatio - warnRatio);
     return heldBytes < fromRatio * limitBytes ? 'not_its_turn' : undefined;
+  }
+
+  /** Requests wait at critical, and nothing is in flight whose end could make room for them. */
+  #stalls({ nowMs, inFlight }: MomentInput, level: Level): boolean {
+    const heldMs = nowMs - (this.#heldSinceMs ?? nowMs);
+    if (level !== 'critical') this.#stalled = false;
+    else if (heldMs >= STALLED_MS && inFlight === 0) this.#stalled = true;
+    return this.#stalled;
   }
 
   #follow({ nowMs, inFlight, waiting, collections }: MomentInput): void {

@@ -38,6 +38,8 @@ export interface ForeseenEnd {
   collections: FutileGc;
   /** `null` where that is unknown. */
   inFlight: number | null;
+  /** It need not grow: at critical, requests wait for memory that nothing returns. */
+  stalled?: true;
 }
 
 /** Why there is none. */

@@ -58,7 +58,8 @@ const WHY_NOT: Readonly<Record<Plain, string>> = {
 };
 
 /** Why the agent is ended gracefully. */
-export function describeKill({ secondsToLimit, grownSeconds, collections, inFlight }: ForeseenEnd): string {
+export function describeKill(end: ForeseenEnd): string {
+  const { secondsToLimit, grownSeconds, collections, inFlight, stalled } = end;
   const futile = { useless: 'GC frees nothing', impossible: 'GC is impossible' }[collections];
   const flight =
     inFlight === null
@@ -71,7 +72,8 @@ export function describeKill({ secondsToLimit, grownSeconds, collections, inFlig
     grownSeconds === null
       ? `usage still rises and reaches ${limit}`
       : `usage has grown for ${formatSeconds(grownSeconds)}, pauses apart, and reaches ${limit} of more work`;
-  return `${growth}; ${futile}; ${flight}`;
+  const cause = stalled ? 'at the limit requests wait for memory that nothing returns' : growth;
+  return `${cause}; ${futile}; ${flight}`;
 }
 
 /** How it ended, in one sentence. */

@@ -28,6 +28,7 @@ export interface Entry extends GateEntry {
   request: GateRequest;
   weight: number;
   bytes: number;
+  cameMs: number;
   untilMs: number;
   left: boolean;
   startMs: number;
@@ -56,6 +57,7 @@ export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: 
     request,
     weight,
     bytes: heldBytes,
+    cameMs: nowMs,
     untilMs: nowMs + maxWaitMs,
     left: false,
     startMs: 0,

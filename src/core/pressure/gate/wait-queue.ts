@@ -2,6 +2,7 @@
 export interface Waiting {
   /** Bytes that are held back for it. */
   bytes: number;
+  cameMs: number;
   untilMs: number;
   left: boolean;
   /** 0, or by one more than that of what runs and it is part of: what has begun is to end before more begins. */
@@ -33,9 +34,14 @@ export class WaitQueue<T extends Waiting> {
     return this.#entries[this.#first];
   }
 
-  /** Those that have waited for too long, wherever they stand: not everybody waits equally long. */
-  late(nowMs: number): T[] {
-    return this.#entries.filter(({ left, untilMs }) => !left && nowMs >= untilMs);
+  /**
+   * Those that have waited for too long, wherever they stand: not everybody waits equally long.
+   * @param mostMs so long waits nobody
+   */
+  late(nowMs: number, mostMs: number): T[] {
+    return this.#entries.filter(
+      ({ left, untilMs, cameMs }) => !left && (nowMs >= untilMs || nowMs - cameMs >= mostMs),
+    );
   }
 
   add(entry: T): void {

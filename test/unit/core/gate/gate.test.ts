@@ -180,6 +180,17 @@ describe('who waits', () => {
     expect(refused[0]?.seconds).toBeGreaterThanOrEqual(1);
   });
 
+  test('is refused sooner above the critical ratio, with nothing in flight that could end', () => {
+    const { gate, refused, enter, pass } = story(memory(150));
+    pass(100, memory(186));
+    for (const usedMiB of [186, 189, 192, 195]) {
+      enter();
+      pass(1000, memory(usedMiB)); // use moves: nobody starts
+    }
+    expect(refused.map(({ id }) => id)).toEqual([0, 1]);
+    expect(gate.waiting).toBe(2);
+  });
+
   test('and leaves, is not let in later', () => {
     const { gate, began, enter, end } = story();
     for (let i = 0; i < 4; i++) enter();

@@ -42,7 +42,7 @@ describe('a proxy that waits', () => {
     for (let i = 0; i < 3; i++) ask();
     expect(answers).toEqual(['0 admitted']);
     agent.inFlight = 1;
-    await clock.advance(3000);
+    await clock.advance(2000);
     expect(answers).toEqual(['0 admitted']);
     agent.inFlight = 0;
     await clock.advance(400);

@@ -42,8 +42,20 @@ describe('CostlessMoment', () => {
     ['where requests wait for memory in vain', { inFlight: 2, waiting: 5, ready: true }, 'end'],
     ['ready, and nothing waits', { inFlight: 2, waiting: 0, ready: true }, 'work_in_flight'],
     ['where requests wait below the shed ratio', { ratio: 0.82, inFlight: 2, waiting: 5 }, 'work_in_flight'],
-  ])('behind a gate, with work in flight: %s', (_, state, verdict) => {
-    expect(judged(state)).toBe(verdict);
+    [
+      'at critical, while something is in flight',
+      { ratio: 0.95, growth: null, inFlight: 1, waiting: 5 },
+      'not_rising',
+    ],
+    ['at critical, with nothing in flight', { ratio: 0.95, growth: null, waiting: 5 }, 'end'],
+    [
+      'at critical, as GC frees memory',
+      { ratio: 0.95, growth: null, waiting: 5, collections: 'useful' },
+      'gc_frees',
+    ],
+    ['at critical, and nothing waits', { ratio: 0.95, growth: null, waiting: 0 }, 'not_rising'],
+  ])('behind a gate: %s', (_, state, verdict) => {
+    expect(judged(state, { seconds: 4 })).toBe(verdict);
   });
 
   it.each<[string, State, string]>([
