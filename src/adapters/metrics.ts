@@ -1,13 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import { LEVELS, type Level, type Status } from '../core/model/status.ts';
-import {
-  BUCKETS,
-  KNOWN_LABELS,
-  METRICS,
-  type MetricName,
-  type MetricSpec,
-} from '../core/report/metric-table.ts';
+import { BUCKETS, KNOWN_LABELS } from '../core/report/metric-series.ts';
+import { METRICS, type MetricName, type MetricSpec } from '../core/report/metric-table.ts';
 
 /** Where the values come from, asked for when the metrics are, and not before. */
 export interface MetricsDeps {

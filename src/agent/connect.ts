@@ -5,7 +5,7 @@ import type { GateMemory } from '../core/pressure/gate/memory-room.ts';
 import { DEFAULT_JUDGEMENT, type JudgeOptions } from '../core/pressure/judge.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import { GATE_MEMORY } from './gate/memory-source.ts';
-import { heapUse } from './hook/agent-memory.ts';
+import { HeapFloor } from './hook/heap-floor.ts';
 import { followHook, type HookSource } from './hook-source.ts';
 import { Listeners } from './listeners.ts';
 import { OwnReadings } from './own-readings.ts';
@@ -57,6 +57,7 @@ class ConnectedPressure implements Pressure {
   readonly #admission: Admission;
   readonly #own: OwnReadings;
   readonly #thresholds: Pick<JudgeOptions, 'shedRatio' | 'criticalRatio'>;
+  readonly #heap = new HeapFloor();
   #gateMemory: { readMs: number; memory: GateMemory | null } | undefined;
   readonly #sidecar: Sidecar | undefined;
   #hook: HookSource | undefined;
@@ -138,7 +139,10 @@ class ConnectedPressure implements Pressure {
     this.#look(nowMs);
     const { readMs, use } = this.#own;
     if (this.#gateMemory?.readMs !== readMs) {
-      const memory = use && { uses: [use, ...heapUse(use.limitBytes)] as const, ...this.#thresholds };
+      const memory = use && {
+        uses: [use, ...this.#heap.use(use.limitBytes, nowMs)] as const,
+        ...this.#thresholds,
+      };
       this.#gateMemory = { readMs, memory };
     }
     return this.#gateMemory.memory;

@@ -23,3 +23,13 @@ export function option<T>(row: Row<NonNullable<T>, NoInfer<T>>): Option<T>;
 export function option(row: Option): Option {
   return row;
 }
+
+/** `shedRatio` → `--shed-ratio`. */
+export function flagOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `shedRatio` → `SPILLWAY_SHED_RATIO`. */
+export function envOf(key: string): string {
+  return `SPILLWAY_${flagOf(key).slice(2).replaceAll('-', '_').toUpperCase()}`;
+}

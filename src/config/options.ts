@@ -293,13 +293,3 @@ export type Config = {
 
 /** Every row with its key, in the order of the table. */
 export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [OptionKey, Option])[];
-
-/** `shedRatio` → `--shed-ratio`. */
-export function flagOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** `shedRatio` → `SPILLWAY_SHED_RATIO`. */
-export function envOf(key: string): string {
-  return `SPILLWAY_${flagOf(key).slice(2).replaceAll('-', '_').toUpperCase()}`;
-}

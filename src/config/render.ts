@@ -1,4 +1,5 @@
-import { type Config, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
+import { flagOf } from './option.ts';
+import { type Config, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
 
 /** A value in the form that a file holds; `undefined` when it is not set. */
 export function valueText(key: OptionKey, config: Config): string | number | undefined {

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { isLoopback } from '../core/lib/address.ts';
 import { readConfigFile } from './file.ts';
-import { type Config, envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
+import { envOf, flagOf } from './option.ts';
+import { type Config, OPTION_LIST, OPTIONS, type OptionKey } from './options.ts';
 import { ORDERINGS } from './orderings.ts';
 import { configError, hintUnknown, type Problem } from './problems.ts';
 

@@ -1,4 +1,5 @@
-import { flagOf, OPTION_LIST, type OptionKey } from './options.ts';
+import { flagOf } from './option.ts';
+import { OPTION_LIST, type OptionKey } from './options.ts';
 
 /** What the injector sets by itself, from the pod. */
 export const SET_BY_INJECTOR: readonly OptionKey[] = [

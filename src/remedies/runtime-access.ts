@@ -50,7 +50,15 @@ export class RuntimeAccess {
     const { reading, outlook } = latest;
     const level = withoutHold(latest.level, memoryRatio(reading), this.#deps.options);
     const heapEnds = memoryLimitedBy(reading) === 'heap' && isForeseen(outlook.secondsToLimit);
-    return heapEnds && atLeast(level, 'warning') ? 'signal' : accessAt(level);
+    if (heapEnds && atLeast(level, 'warning')) return 'signal';
+    // the gate goes by the heap's own limit, too, which may be near while the container's is not
+    return this.#requestsWait && !atLeast(level, 'warning') ? 'open' : accessAt(level);
+  }
+
+  /** As the hook tells, by which the runtime is reached: no port is opened for that. */
+  get #requestsWait(): boolean {
+    const { hooks } = this.#deps;
+    return (hooks.of(this.#context.agent.worker.pid)?.state?.waiting ?? 0) > 0;
   }
 
   /**

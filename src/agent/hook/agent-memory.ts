@@ -1,9 +1,11 @@
-import { getHeapStatistics } from 'node:v8';
 import type { MemoryMessage } from '../../core/model/hook-messages.ts';
-import type { GateMemory, GateUse } from '../../core/pressure/gate/memory-room.ts';
+import type { GateMemory } from '../../core/pressure/gate/memory-room.ts';
+import { HeapFloor } from './heap-floor.ts';
+import { nowMs } from './quiet.ts';
 
 /** What the guardian said last, kept up to date between two messages by this process' own growth. */
 export class AgentMemory {
+  readonly #heap = new HeapFloor();
   #said: { message: MemoryMessage; rssBytes: number } | undefined;
 
   /** What the guardian says. */
@@ -17,12 +19,7 @@ export class AgentMemory {
     const { message, rssBytes } = this.#said;
     const { limitBytes, shedRatio, criticalRatio } = message;
     const usedBytes = Math.max(0, message.usedBytes + process.memoryUsage.rss() - rssBytes);
-    return { uses: [{ usedBytes, limitBytes }, ...heapUse(limitBytes)], shedRatio, criticalRatio };
+    const heap = this.#heap.use(limitBytes, nowMs());
+    return { uses: [{ usedBytes, limitBytes }, ...heap], shedRatio, criticalRatio };
   }
-}
-
-/** The heap against its own limit, where that comes before the container's. */
-export function heapUse(limitBytes: number): GateUse[] {
-  const { used_heap_size: usedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics();
-  return heapLimitBytes < limitBytes ? [{ usedBytes, limitBytes: heapLimitBytes }] : [];
 }

@@ -21,8 +21,10 @@ const WAITING_BYTES = 32 * 1024;
 const OBSERVE_EVERY_MS = 50;
 /** Between two looks at memory because of arrivals. */
 const OBSERVE_AGAIN_MS = 10;
+/** Above the critical ratio nobody waits for longer: the next request may bring the kill. */
+const CRITICAL_WAIT_MS = 3000;
 /** While requests wait or are refused, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
-const SILENT_MS = 5000;
+const SILENT_MS = 2500;
 
 type Emit = EventEmitter['emit'];
 
@@ -245,6 +247,7 @@ export class Servers {
 /** A request on its way through the gate. */
 class Passage implements GateRequest {
   readonly kind: string;
+  readonly criticalWaitMs = CRITICAL_WAIT_MS;
   readonly heldBytes: number;
   readonly maxWaitMs: number | undefined;
   readonly #arrival: Arrival;

@@ -1,5 +1,6 @@
 import { strayArguments } from '../../config/flags.ts';
-import { type Config, flagOf, OPTION_LIST } from '../../config/options.ts';
+import { flagOf } from '../../config/option.ts';
+import { type Config, OPTION_LIST } from '../../config/options.ts';
 import { checkConfig } from '../../config/resolve.ts';
 import { type ProcessRow, scanProcesses } from '../../sources/process-table.ts';
 

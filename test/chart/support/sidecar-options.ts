@@ -1,5 +1,6 @@
 import { ANNOTATION_OPTIONS } from '../../../src/config/inject-config.ts';
-import { envOf, flagOf, OPTION_LIST, OPTIONS, type OptionKey } from '../../../src/config/options.ts';
+import { envOf, flagOf } from '../../../src/config/option.ts';
+import { OPTION_LIST, OPTIONS, type OptionKey } from '../../../src/config/options.ts';
 import { ORDERINGS } from '../../../src/config/orderings.ts';
 import {
   duration,

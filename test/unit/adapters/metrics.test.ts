@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../src/adapters/metrics.ts';
 import type { Status } from '../../../src/core/model/status.ts';
-import { BUCKETS, METRICS } from '../../../src/core/report/metric-table.ts';
+import { BUCKETS } from '../../../src/core/report/metric-series.ts';
+import { METRICS } from '../../../src/core/report/metric-table.ts';
 import { statusWith } from '../../support/status.ts';
 
 function metricsOf(status: Status, streams = { clients: 2, dropped: 7 }) {

@@ -180,7 +180,7 @@ it('leaves an error that the agent throws to the agent, also after a wait', asyn
   await ask(port, '/healthz');
   await Promise.all([first, throws]);
   expect((await after).text).toBe('well');
-  expect(output()).toContain('caught of the agent');
+  await until(() => output().includes('caught of the agent'), 'the error is caught');
 });
 
 it('holds back streams of HTTP/2, and forgets those that are reset', async () => {

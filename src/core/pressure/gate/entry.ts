@@ -8,6 +8,11 @@ export interface GateRequest {
   heldBytes: number;
   /** How long it may wait, in milliseconds. Default 10,000. */
   maxWaitMs?: number | undefined;
+  /**
+   * The same above the critical ratio, with next to nothing in flight that could end: the next request may bring the kill, which breaks
+   * who waits, too. Default: as long as elsewhere.
+   */
+  criticalWaitMs?: number | undefined;
   /** The one in flight that it is part of: that one does not count meanwhile, and who comes from outside waits behind both. */
   within?: GateEntry | undefined;
   admit(): void;
@@ -28,8 +33,8 @@ export interface Entry extends GateEntry {
   request: GateRequest;
   weight: number;
   bytes: number;
-  cameMs: number;
   untilMs: number;
+  criticalUntilMs: number;
   left: boolean;
   startMs: number;
   startBytes: number;
@@ -50,15 +55,15 @@ export interface Entry extends GateEntry {
 export const MAX_WAIT_MS = 10_000;
 
 export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: number): Entry {
-  const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS } = request;
+  const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS, criticalWaitMs = maxWaitMs } = request;
   return {
     state: 'waiting',
     retryAfterSeconds: 0,
     request,
     weight,
     bytes: heldBytes,
-    cameMs: nowMs,
     untilMs: nowMs + maxWaitMs,
+    criticalUntilMs: nowMs + Math.min(maxWaitMs, criticalWaitMs),
     left: false,
     startMs: 0,
     startBytes: 0,

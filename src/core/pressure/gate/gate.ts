@@ -12,8 +12,6 @@ const MOST_WAITING = 10_000;
 const WAITING_SHARE = 0.04;
 /** A request has shown what it holds after the usual duration of one, within these bounds. */
 const SHOWN_MS = { least: 100, most: 1000 };
-/** Who waits above the critical ratio, with next to nothing in flight that could end, is refused after so long. */
-const CRITICAL_WAIT_MS = 3000;
 /** A stream of events, a hung request: who has been in flight for so long does not keep others waiting. */
 const LASTING_MS = 30_000;
 /** Use that rises by more than this share of the limit within a second is not at rest. */
@@ -92,7 +90,7 @@ export class Gate {
       this.#showAll(nowMs);
     }
     this.#admit(nowMs);
-    for (const entry of this.#queue.late(nowMs, this.#mostWaitMs)) this.#refuseWaiting(entry);
+    for (const entry of this.#queue.late(nowMs, this.#stands)) this.#refuseWaiting(entry);
   }
 
   /** The agent is to be restarted: who waits or comes is refused; `null` ends that. */
@@ -234,9 +232,9 @@ export class Gate {
     return this.#room?.fits(this.#window.size * this.#cost.ofAny, false) ?? true;
   }
 
-  /** Above the critical ratio the next request may bring the kill, which breaks who waits, too: they had better come again. */
-  get #mostWaitMs(): number {
-    return this.#room?.isCritical && this.#counted <= 1 ? CRITICAL_WAIT_MS : Number.POSITIVE_INFINITY;
+  /** Above the critical ratio, with next to nothing in flight that could end. */
+  get #stands(): boolean {
+    return this.#room?.isCritical === true && this.#counted <= 1;
   }
 
   get #rises(): boolean {

@@ -25,7 +25,7 @@ export function gateMemoryOf(
 
 /** For each of these that are free one request may start of which nothing is known: a tool's output, parsed and copied. */
 const ROOM_BYTES = 32 * 2 ** 20;
-/** The line up to which requests are let in freely lies this far below the shed ratio: readiness is not to be lost. */
+/** The line up to which requests are admitted freely lies this far below the shed ratio: readiness is not to be lost. */
 const BELOW_SHED = 0.05;
 /** Above that line a request has to fit in twice, and so much of the limit has to stay free below the critical ratio. */
 const SAFETY = 2;
@@ -56,9 +56,9 @@ export class MemoryRoom {
     return Math.floor(Math.min(...free) / ROOM_BYTES);
   }
 
-  /** Whether something is above the line up to which requests are let in freely. */
+  /** Whether the container is above the line up to which requests are admitted freely. A heap comes there again and again before V8 collects. */
   get isNear(): boolean {
-    return this.#ratio >= this.#line;
+    return this.usedBytes >= this.#line * this.limitBytes;
   }
 
   get isCritical(): boolean {

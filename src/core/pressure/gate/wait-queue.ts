@@ -2,8 +2,9 @@
 export interface Waiting {
   /** Bytes that are held back for it. */
   bytes: number;
-  cameMs: number;
   untilMs: number;
+  /** The same above the critical ratio. */
+  criticalUntilMs: number;
   left: boolean;
   /** 0, or by one more than that of what runs and it is part of: what has begun is to end before more begins. */
   depth: number;
@@ -36,11 +37,11 @@ export class WaitQueue<T extends Waiting> {
 
   /**
    * Those that have waited for too long, wherever they stand: not everybody waits equally long.
-   * @param mostMs so long waits nobody
+   * @param critical memory is above the critical ratio, with next to nothing in flight that could end
    */
-  late(nowMs: number, mostMs: number): T[] {
+  late(nowMs: number, critical: boolean): T[] {
     return this.#entries.filter(
-      ({ left, untilMs, cameMs }) => !left && (nowMs >= untilMs || nowMs - cameMs >= mostMs),
+      ({ left, untilMs, criticalUntilMs }) => !left && nowMs >= (critical ? criticalUntilMs : untilMs),
     );
   }
 

@@ -32,6 +32,7 @@ function story(start = memory(100)) {
         weight?: number;
         heldBytes?: number;
         maxWaitMs?: number;
+        criticalWaitMs?: number;
         kind?: string;
         within?: GateEntry;
       } = {},
@@ -184,14 +185,14 @@ describe('who waits', () => {
     const { gate, refused, enter, pass } = story(memory(150));
     pass(100, memory(186));
     for (const usedMiB of [186, 189, 192, 195]) {
-      enter();
+      enter({ criticalWaitMs: 3000 });
       pass(1000, memory(usedMiB)); // use moves: nobody starts
     }
     expect(refused.map(({ id }) => id)).toEqual([0, 1]);
     expect(gate.waiting).toBe(2);
   });
 
-  test('and leaves, is not let in later', () => {
+  test('and leaves, does not start later', () => {
     const { gate, began, enter, end } = story();
     for (let i = 0; i < 4; i++) enter();
     end(2);

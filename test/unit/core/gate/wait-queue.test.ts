@@ -3,7 +3,14 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { WaitQueue } from '../../../../src/core/pressure/gate/wait-queue.ts';
 
-const entryOf = (name: string, depth = 0) => ({ name, bytes: 1, cameMs: 0, untilMs: 0, left: false, depth });
+const entryOf = (name: string, depth = 0) => ({
+  name,
+  bytes: 1,
+  untilMs: 0,
+  criticalUntilMs: 0,
+  left: false,
+  depth,
+});
 
 it('keeps nothing of those that have left behind one that waits', async () => {
   setFlagsFromString('--expose-gc');
