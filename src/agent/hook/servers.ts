@@ -21,6 +21,8 @@ const WAITING_BYTES = 32 * 1024;
 const OBSERVE_EVERY_MS = 50;
 /** Between two looks at memory because of arrivals. */
 const OBSERVE_AGAIN_MS = 10;
+/** What is only fetched and takes longer is a stream of events or a long poll: what it waits for must not wait for its end. */
+const FETCH_LASTING_MS = 2000;
 /** Above the critical ratio nobody waits for longer: the next request may bring the kill. */
 const CRITICAL_WAIT_MS = 3000;
 /** While requests wait or are refused, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
@@ -249,6 +251,7 @@ class Passage implements GateRequest {
   readonly kind: string;
   readonly criticalWaitMs = CRITICAL_WAIT_MS;
   readonly heldBytes: number;
+  readonly lastingMs: number | undefined;
   readonly maxWaitMs: number | undefined;
   readonly #arrival: Arrival;
   readonly #pass: () => void;
@@ -257,6 +260,7 @@ class Passage implements GateRequest {
 
   constructor(arrival: Arrival, pass: () => void, admitted: () => void) {
     this.kind = kindOf(arrival.method, arrival.path);
+    this.lastingMs = arrival.method === 'GET' ? FETCH_LASTING_MS : undefined;
     this.heldBytes = WAITING_BYTES + Math.min(READ_AHEAD_BYTES, arrival.bodyBytes);
     this.maxWaitMs = arrival.maxWaitMs;
     this.#arrival = arrival;

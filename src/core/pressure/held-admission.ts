@@ -21,7 +21,8 @@ export interface Held {
 }
 
 const OBSERVE_EVERY_MS = 50;
-const COUNT_EVERY_MS = 250;
+/** The hooks say it as often; where connections have to be counted, that bounds itself by its cost. */
+const COUNT_EVERY_MS = 100;
 /** A connection to the guardian, its request and its answer. */
 const HELD_BYTES = 16 * 1024;
 

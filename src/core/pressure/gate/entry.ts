@@ -15,6 +15,8 @@ export interface GateRequest {
   criticalWaitMs?: number | undefined;
   /** The one in flight that it is part of: that one does not count meanwhile, and who comes from outside waits behind both. */
   within?: GateEntry | undefined;
+  /** In flight for so long, it keeps nobody waiting any more, in milliseconds. Default 30,000. */
+  lastingMs?: number | undefined;
   admit(): void;
   refuse(retryAfterSeconds: number): void;
 }
@@ -46,6 +48,7 @@ export interface Entry extends GateEntry {
   within: Entry | undefined;
   /** Parts of it that are before the gate or behind it: they count in its place. */
   parts: number;
+  lastingMs: number;
   /** It has run for so long that memory holds what it holds: it counts no more, for it may never end. */
   lasting: boolean;
   /** Whether it counts at this moment. */
@@ -53,9 +56,17 @@ export interface Entry extends GateEntry {
 }
 
 export const MAX_WAIT_MS = 10_000;
+/** A stream of events, a hung request: memory holds what it holds by then. */
+const LASTING_MS = 30_000;
 
 export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: number): Entry {
-  const { weight = 1, heldBytes, maxWaitMs = MAX_WAIT_MS, criticalWaitMs = maxWaitMs } = request;
+  const {
+    weight = 1,
+    heldBytes,
+    maxWaitMs = MAX_WAIT_MS,
+    criticalWaitMs = maxWaitMs,
+    lastingMs = LASTING_MS,
+  } = request;
   return {
     state: 'waiting',
     retryAfterSeconds: 0,
@@ -73,6 +84,7 @@ export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: 
     depth: within ? within.depth + 1 : 0,
     within,
     parts: 0,
+    lastingMs,
     lasting: false,
     counts: false,
   };

@@ -12,8 +12,6 @@ const MOST_WAITING = 10_000;
 const WAITING_SHARE = 0.04;
 /** A request has shown what it holds after the usual duration of one, within these bounds. */
 const SHOWN_MS = { least: 100, most: 1000 };
-/** A stream of events, a hung request: who has been in flight for so long does not keep others waiting. */
-const LASTING_MS = 30_000;
 /** Use that rises by more than this share of the limit within a second is not at rest. */
 const RISES_SHARE = 0.01;
 /** Nothing has moved for so long: above the critical ratio one request is admitted all the same. */
@@ -153,7 +151,7 @@ export class Gate {
     let expected = 0;
     for (const entry of this.#running) {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
-      if (!entry.lasting && nowMs - entry.startMs >= LASTING_MS) {
+      if (!entry.lasting && nowMs - entry.startMs >= entry.lastingMs) {
         entry.lasting = true;
         this.#count(entry);
       }

@@ -3,7 +3,7 @@ import { Gate } from './gate.ts';
 import type { GateMemory } from './memory-room.ts';
 
 /** A proxy that was admitted has its request on the way to the agent within this time. */
-const FORWARDED_MS = 500;
+const FORWARDED_MS = 200;
 /** How long a request is taken to run where nobody knows how many do. */
 const UNKNOWN_MS = 2000;
 

@@ -33,6 +33,7 @@ function story(start = memory(100)) {
         heldBytes?: number;
         maxWaitMs?: number;
         criticalWaitMs?: number;
+        lastingMs?: number;
         kind?: string;
         within?: GateEntry;
       } = {},
@@ -110,6 +111,19 @@ describe('who may start', () => {
     expect(gate.inFlight).toBe(0);
     pass(2000, memory(186));
     expect(gate.inFlight).toBe(1);
+  });
+
+  test('others beside one that lasts', () => {
+    const { gate, enter, pass } = story(memory(195));
+    enter({ lastingMs: 2000 });
+    enter({ maxWaitMs: 60_000 });
+    enter({ maxWaitMs: 60_000 });
+    pass(1900, memory(195));
+    expect(gate.inFlight).toBe(1);
+    pass(200, memory(195));
+    expect(gate.inFlight).toBe(2);
+    pass(30_000, memory(195));
+    expect(gate.inFlight).toBe(3);
   });
 
   test('a part of what is in flight in place of that, before who comes from outside', () => {

@@ -45,7 +45,7 @@ describe('a proxy that waits', () => {
     await clock.advance(2000);
     expect(answers).toEqual(['0 admitted']);
     agent.inFlight = 0;
-    await clock.advance(400);
+    await clock.advance(200);
     expect(answers).toEqual(['0 admitted', '1 admitted']);
     await clock.advance(1000); // it is not on its way to the agent any more
     expect(answers).toEqual(['0 admitted', '1 admitted', '2 admitted']);
