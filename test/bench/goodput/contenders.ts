@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HOOK_FILES } from '../../../src/core/model/hook-files.ts';
 import { program } from '../support/programs.ts';
 import type { Group } from './groups.ts';
 import type { Load } from './load.ts';
@@ -139,19 +142,31 @@ const wrapped = (facts: ContenderFacts, options: string[]): Contender => ({
   probeUrls: [readyz(facts.guardPort)],
 });
 
-/** As the injector sets it up; the agent is restarted by the replica, as by the kubelet. */
-const beside = (facts: ContenderFacts, options: string[]): Contender => ({
-  ...bare(facts),
-  beside: {
-    command: [
-      facts.node,
-      join(facts.dist, 'spillway.js'),
-      'guard',
-      ...['--agent', `match:${facts.load.agent}.mjs ${facts.agentPort} `],
-      ...['--listen', `127.0.0.1:${facts.guardPort}`, '--admin-listen', '127.0.0.1:0'],
-      ...['--pod-restart-policy', 'Always', '--log-level', 'warn', ...options],
-    ],
-    limitBytes: SIDECAR_LIMIT_BYTES,
-  },
-  probeUrls: [readyz(facts.guardPort), healthz(facts.agentPort)],
-});
+/** As the injector sets it up, with the hook; the agent is restarted by the replica, as by the kubelet. */
+function beside(facts: ContenderFacts, options: string[]): Contender {
+  const { node, dist, load, agentPort, guardPort } = facts;
+  const hookDir = hookDirectory(dist, guardPort);
+  return {
+    ...bare(facts, { flags: hookDir ? [`--require=${join(hookDir, HOOK_FILES.register)}`] : [] }),
+    beside: {
+      command: [
+        ...[node, join(dist, 'spillway.js'), 'guard', '--agent', `match:${load.agent}.mjs ${agentPort} `],
+        ...['--listen', `127.0.0.1:${guardPort}`, '--admin-listen', '127.0.0.1:0'],
+        ...['--pod-restart-policy', 'Always', '--log-level', 'warn', ...options],
+        ...(hookDir ? ['--hook-dir', hookDir] : []),
+      ],
+      limitBytes: SIDECAR_LIMIT_BYTES,
+    },
+    probeUrls: [readyz(guardPort), healthz(agentPort)],
+  };
+}
+
+/** With the hook's file in it, as the agent may start before its guardian; `undefined` for builds without the hook. */
+function hookDirectory(dist: string, guardPort: number): string | undefined {
+  const register = join(dist, 'agent', HOOK_FILES.register);
+  if (!existsSync(register)) return undefined;
+  const directory = join(tmpdir(), `spillway-bench-hook-${guardPort}`);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  copyFileSync(register, join(directory, HOOK_FILES.register));
+  return directory;
+}
