@@ -250,6 +250,7 @@ export class Recycler {
     if (this.#ended) return;
     recycled(outcome.result);
     if (outcome.result === 'refused') this.#plan.refused();
+    if (outcome.end.code === 'work_goes_on') this.#plan.workGoesOn(clock.now());
     if (this.#life === agent && agent.alive()) this.#stays(outcome, sent);
     // one that came to its end by itself, or was spared, was not recycled
     if (outcome.result === 'cancelled' || outcome.result === 'ended_before')

@@ -26,6 +26,9 @@ export interface RecycleInput extends KillInput {
   cpuCores: number | null;
 }
 
+/** An agent whose work did not end with its gate closed (a WebSocket, a long stream) is not closed again for so long. */
+const UNDRAINED_MS = 60_000;
+
 /** Why the agent is not ended although it is going to be killed. */
 export type RecycleBar =
   | {
@@ -74,6 +77,7 @@ export class RecyclePlan {
   #awaits = false;
   /** Use rises to the limit at the moment. */
   #rises = false;
+  #undrainedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RecyclePlanOptions) {
     this.#options = options;
@@ -89,12 +93,18 @@ export class RecyclePlan {
     this.#awaits = false;
     this.#kept.reset();
     this.#bars = undefined;
+    this.#undrainedMs = Number.NEGATIVE_INFINITY;
   }
 
   /** SIGTERM was sent: counts against the budget. */
   terminated(nowMs: number): void {
     this.#budget.spent(nowMs);
     this.#bars = { code: 'sigterm_sent' };
+  }
+
+  /** Its work did not end although the gate was closed: for a while it serves on. */
+  workGoesOn(nowMs: number): void {
+    this.#undrainedMs = nowMs;
   }
 
   /** SIGTERM cannot be sent to it: it is not tried again in this life. */
@@ -170,7 +180,8 @@ export class RecyclePlan {
     if (mode === 'auto' && restarted === null) return { code: 'restart_policy_unknown' };
     // what is in flight then is lost by the kill alone; with nothing in flight SIGTERM loses no more than the kill does
     // a gate that closes sees to it that nothing is: SIGTERM waits for that
-    const drains = input.inFlight === 0 || (input.inFlight !== null && input.waiting !== null);
+    const mayClose = input.waiting !== null && input.nowMs - this.#undrainedMs >= UNDRAINED_MS;
+    const drains = input.inFlight === 0 || (input.inFlight !== null && mayClose);
     if (mode === 'auto' && !input.handlesSigterm && !drains) return { code: 'no_sigterm_handler' };
     return this.#bars ?? this.#budget.barred(input);
   }

@@ -204,6 +204,16 @@ describe('nobody is recycled', () => {
     expect(story.why).toEqual({ code });
   });
 
+  it('without a handler and with work in flight, where no gate can close, or its work went on when the gate was closed', () => {
+    const story = new PlanStory().old();
+    const gated = { ...NEAR, handlesSigterm: false, inFlight: 2, waiting: 0 };
+    expect(story.stands(5, gated)).not.toBeNull();
+    story.plan.workGoesOn(story.nowMs);
+    expect(story.stands(59, gated)).toBeNull();
+    expect(story.why).toEqual({ code: 'no_sigterm_handler' });
+    expect(story.stands(5, gated)).not.toBeNull();
+  });
+
   it('but those asked for by `on`', () => {
     const story = new PlanStory({ mode: 'on', restarted: null }).old();
     expect(story.stands(60, { ...NEAR, handlesSigterm: false })).not.toBeNull();
