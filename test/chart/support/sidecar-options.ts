@@ -4,6 +4,7 @@ import { OPTION_LIST, OPTIONS, type OptionKey } from '../../../src/config/option
 import { ORDERINGS } from '../../../src/config/orderings.ts';
 import {
   duration,
+  httpPaths,
   httpUrl,
   loopbackUrl,
   path,
@@ -116,6 +117,7 @@ function validityOf(key: OptionKey, bounds: Bounds | undefined): string {
   const { json } = OPTIONS[key].type;
   if (json.enum) return `v in ${JSON.stringify(json.enum)}`;
   if (json.pattern === httpUrl.json.pattern) return 'v.matches("^https?://") && isURL(v)';
+  if (json.pattern === httpPaths.json.pattern) return `v.matches(${JSON.stringify(json.pattern)})`;
   if (json.pattern === loopbackUrl.json.pattern)
     return `v.matches(${JSON.stringify(json.pattern)}) && isURL(v)`;
   if (key === 'recordDir')
