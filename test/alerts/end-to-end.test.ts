@@ -115,10 +115,13 @@ describe.skipIf(LACKS_PROMETHEUS)('the Grafana dashboard on a real Prometheus', 
     const guardian = await startGuardian('run', [
       ...TIDAL_OPTIONS,
       ...['--restart', 'no', '--'],
-      ...agent('leak', '--start', 20, '--rate', 15, '--stop', 150),
+      ...agent('server', '--start', 20, '--rate', 15, '--stop', 150),
     ]);
     await monitoring.watch([inPod(guardian, 'chat-0')]);
     await guardian.get('/admit');
+    await until(() => /port (\d+)/.test(guardian.text.out), 'the agent listens');
+    await fetch(`http://127.0.0.1:${/port (\d+)/.exec(guardian.text.out)?.[1]}/`);
+    await until(async () => (await guardian.status()).requests !== null, 'its hook has seen a request');
     await until(async () => (await guardian.status()).level === 'shedding', 'it sheds', 30_000);
     const { values = [] } = (await monitoring.query('spillway_ready', 30))[0] ?? {};
     expect(values.length).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-// An HTTP server that holds --start MiB of Buffers and takes --rate MB/s more. `/slow` is answered
+// An HTTP server that holds --start MiB of Buffers and takes --rate MB/s more, up to --stop MB. `/slow` is answered
 // after --slow ms. With --handler, SIGTERM ends it in order: what is in work is answered first. Prints `port N`.
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -7,6 +7,7 @@ const { values } = parseArgs({
   options: {
     start: { type: 'string', default: '0' },
     rate: { type: 'string', default: '0' },
+    stop: { type: 'string', default: 'Infinity' },
     slow: { type: 'string', default: '800' },
     handler: { type: 'boolean', default: false },
   },
@@ -17,7 +18,8 @@ for (let left = Number(values.start); left > 0; left--) kept.push(Buffer.alloc(M
 const startedMs = performance.now();
 let grown = 0;
 setInterval(() => {
-  const due = ((performance.now() - startedMs) / 1000) * Number(values.rate) * 1e6;
+  const seconds = (performance.now() - startedMs) / 1000;
+  const due = Math.min(seconds * Number(values.rate), Number(values.stop)) * 1e6;
   for (; grown + MIB <= due; grown += MIB) kept.push(Buffer.alloc(MIB, 1));
 }, 20);
 
