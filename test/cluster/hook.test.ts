@@ -133,7 +133,7 @@ describe.skipIf(lacks !== '').concurrent(`the hook${lacks && `: ${lacks}`}`, () 
 
   it('should serve a spike through the Service that kills an agent without its gate', async (context) => {
     const namespace = await makeNamespace(context);
-    const load = startLoad(namespace, 'http://127.0.0.1:1/', 1); // only to ask from its pod
+    await startLoad(namespace, 'http://127.0.0.1:1/', 1); // only to ask from its pod
     const spike = async (name: string, annotations: Record<string, string>) => {
       const url = await expose(namespace, name);
       const alone = { 'spillway.dev/recycle': 'off', ...annotations };
@@ -142,7 +142,6 @@ describe.skipIf(lacks !== '').concurrent(`the hook${lacks && `: ${lacks}`}`, () 
       const [pod] = await readyPods(namespace, name, 1);
       const podName = pod?.metadata?.name ?? '';
       await untilStatus(namespace, podName, 'its hook is connected', ({ requests }) => requests !== null);
-      await load;
       const statuses: number[] = JSON.parse(
         await execIn(namespace, 'load', 'load', ['node', '-e', SPIKE, url]),
       );

@@ -124,8 +124,10 @@ export class Servers {
     const hold = (args: Parameters<Emit>, pass: () => void): boolean => {
       const arrival = this.#arrivalOf(args);
       if (!arrival) return false;
-      if (!served) this.#count++;
+      if (served) return this.#holds(arrival, pass);
       served = true;
+      this.#count++;
+      this.#tell(); // from here on it is known what is in flight, also where probes alone come
       return this.#holds(arrival, pass);
     };
     const emit = function emit(this: EventEmitter, ...args: Parameters<Emit>): boolean {

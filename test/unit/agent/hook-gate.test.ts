@@ -68,6 +68,13 @@ it('passes on what is uploaded while it waits, all of it', async () => {
   await until(() => slow.text().includes('/slow 6 3'), 'the upload is answered');
 });
 
+it('says that it serves once anybody has asked, a probe alone', async () => {
+  const { port, hook } = await startGated(HOLDS);
+  await ask(port, '/healthz');
+  await until(() => hook.state?.servers === 1, 'the guardian knows');
+  expect(hook.state).toMatchObject({ inFlight: 0, waiting: 0 });
+});
+
 it('never holds back probes, and paths that are exempt', async () => {
   const { port, becomes } = await startGated(HOLDS, ['/own/health']);
   const first = ask(port, '/hold');
