@@ -124,10 +124,8 @@ export class Servers {
     const hold = (args: Parameters<Emit>, pass: () => void): boolean => {
       const arrival = this.#arrivalOf(args);
       if (!arrival) return false;
-      if (served) return this.#holds(arrival, pass);
+      if (!served) this.#count++;
       served = true;
-      this.#count++;
-      this.#tell(); // from here on it is known what is in flight, also where probes alone come
       return this.#holds(arrival, pass);
     };
     const emit = function emit(this: EventEmitter, ...args: Parameters<Emit>): boolean {
@@ -169,7 +167,10 @@ export class Servers {
 
   #enters(arrival: Arrival, pass: () => void): boolean {
     // what this process asks of itself is part of what it has in flight: held back, that would wait for ever
-    if (isProbe(arrival, this.#exempt) || this.#own.isOther(arrival.socket)) return false;
+    if (isProbe(arrival, this.#exempt) || this.#own.isOther(arrival.socket)) {
+      this.#tell(); // the first one may be the server's first: from then on it is known what is in flight
+      return false;
+    }
     if (arrival.method === 'CONNECT') {
       this.#follow((listener) => arrival.onClose(listener)); // a tunnel, such as a WebSocket over HTTP/2
       return false;
