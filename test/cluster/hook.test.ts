@@ -4,7 +4,6 @@ import { pathOf } from './support/api.ts';
 import { PATIENCE } from './support/environment.ts';
 import { execIn } from './support/exec.ts';
 import { statusOf, untilEvents, untilStatus } from './support/guardian.ts';
-import { startLoad } from './support/load.ts';
 import { makeNamespace } from './support/namespace.ts';
 import {
   type AgentOptions,
@@ -133,8 +132,7 @@ describe.skipIf(lacks !== '').concurrent(`the hook${lacks && `: ${lacks}`}`, () 
 
   it('should serve a spike through the Service that kills an agent without its gate', async (context) => {
     const namespace = await makeNamespace(context);
-    await startLoad(namespace, 'http://127.0.0.1:1/', 1); // only to ask from its pod
-    const spike = async (name: string, annotations: Record<string, string>) => {
+    const start = async (name: string, annotations: Record<string, string>) => {
       const url = await expose(namespace, name);
       const alone = { 'spillway.dev/recycle': 'off', ...annotations };
       const template = agentTemplate({ ...withOptions(''), limitMib: 256, annotations: alone });
@@ -142,16 +140,18 @@ describe.skipIf(lacks !== '').concurrent(`the hook${lacks && `: ${lacks}`}`, () 
       const [pod] = await readyPods(namespace, name, 1);
       const podName = pod?.metadata?.name ?? '';
       await untilStatus(namespace, podName, 'its hook is connected', ({ requests }) => requests !== null);
-      const statuses: number[] = JSON.parse(
-        await execIn(namespace, 'load', 'load', ['node', '-e', SPIKE, url]),
-      );
-      return { podName, served: statuses.filter((status) => status === 200).length };
+      return { url, podName };
     };
-    const gated = await spike('gated', {});
-    expect(gated.served).toBe(SPIKE_REQUESTS);
+    const gated = await start('gated', {});
+    const open = await start('open', { 'spillway.dev/gate': 'off' });
+    /** Of the spike on one, asked for from the container of the other. */
+    const served = async ({ url }: { url: string }, { podName }: { podName: string }) => {
+      const printed = await execIn(namespace, podName, 'agent', ['node', '-e', SPIKE, url]);
+      return (JSON.parse(printed) as number[]).filter((status) => status === 200).length;
+    };
+    expect(await served(gated, open)).toBe(SPIKE_REQUESTS);
     expect(await statusOf(namespace, gated.podName)).toMatchObject({ oomKills: 0, agent: { restarts: 0 } });
-    const open = await spike('open', { 'spillway.dev/gate': 'off' });
-    expect(open.served).toBeLessThan(SPIKE_REQUESTS);
+    expect(await served(open, gated)).toBeLessThan(SPIKE_REQUESTS);
     await untilEvents(namespace, open.podName, 'AgentOOMKilled');
   });
 });
