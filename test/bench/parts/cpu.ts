@@ -23,33 +23,28 @@ const AGENTS = [
   { limitBytes: 512 * MIB, rest: 0.5 },
 ] as const;
 
-/** The guardians of agents at rest and an empty timer take turns; whose turn it is not is stopped. */
+/** The guardian of an agent at rest and an empty timer take turns; whose turn it is not is stopped. */
 export async function cpu(setting: Setting): Promise<void> {
   const seconds = setting.seconds ?? SLICE_SECONDS;
   const rows = [['Node', 'guardian of an agent at', '% of a core', `an empty timer of 1 s, % of a core`]];
-  for (const node of setting.nodes) {
-    const agents: Running[] = [];
-    const watched: Running[] = [];
+  for (const node of setting.nodes)
     for (const { limitBytes, rest } of AGENTS) {
       const agent = await launchResting(node, limitBytes, rest);
-      agents.push(agent);
-      watched.push(await launchGuard(setting, node, agent.pid));
-    }
-    watched.push(launch(node, [program('empty-timer'), `${TIMER_MS}`]));
-    await sleep(WARM_MS);
-    const shares: number[][] = watched.map(() => []);
-    for (let i = 0; i < (setting.runs ?? REPEATS); i++)
-      for (const [turn, running] of watched.entries())
-        shares[turn]?.push(await turnOf(running, watched, seconds));
-    const timer = shares.at(-1) ?? [];
-    AGENTS.forEach(({ limitBytes, rest }, i) => {
+      const guard = await launchGuard(setting, node, agent.pid);
+      const timer = launch(node, [program('empty-timer'), `${TIMER_MS}`]);
+      const watched = [guard, timer];
+      await sleep(WARM_MS);
+      const shares: [guard: number[], timer: number[]] = [[], []];
+      for (let i = 0; i < (setting.runs ?? REPEATS); i++) {
+        shares[0].push(await turnOf(guard, watched, seconds));
+        shares[1].push(await turnOf(timer, watched, seconds));
+      }
       const place = `${100 * rest} % of ${limitBytes / MIB} MiB`;
-      rows.push([nodeVersion(node), place, spread(shares[i] ?? [], 2), spread(timer, 2)]);
-    });
-    for (const each of [...watched, ...agents]) await each.end();
-    if (median(timer) > QUIET_PERCENT)
-      console.log('the machine is busy: an empty timer costs more than it does at rest');
-  }
+      rows.push([nodeVersion(node), place, spread(shares[0], 2), spread(shares[1], 2)]);
+      for (const each of [...watched, agent]) await each.end();
+      if (median(shares[1]) > QUIET_PERCENT)
+        console.log('the machine is busy: an empty timer costs more than it does at rest');
+    }
   table(`CPU of the idle guardian, slices of ${seconds} s: median (least–most)`, rows);
 }
 
