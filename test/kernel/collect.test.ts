@@ -30,7 +30,7 @@ describeWhere('an agent full of garbage under a limit', LACKS, () => {
           return (ratio ?? 1) < 0.3 && lastGc?.verdict === 'freed';
         },
         'it is collected',
-        25_000,
+        45_000, // it was collected while all was live, and is left alone for a while
       );
       const { lastGc } = await guarded.status();
       expect(lastGc?.freedBytes).toBeGreaterThan(5 * MIB);
