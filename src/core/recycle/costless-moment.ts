@@ -75,7 +75,7 @@ export class CostlessMoment {
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
     if (input.spared) return no('other_victim');
     if (collections === 'useful') return no('gc_frees');
-    if (this.#stalls(input, level) && isFutile(collections))
+    if (this.#stalls(input, level, begun) && isFutile(collections))
       return {
         kill: true,
         reason: { secondsToLimit: 0, grownSeconds: null, collections, inFlight, stalled: true },
@@ -115,11 +115,12 @@ export class CostlessMoment {
     return heldBytes < fromRatio * limitBytes ? 'not_its_turn' : undefined;
   }
 
-  /** Requests wait at critical, and nothing is in flight whose end could make room for them. */
-  #stalls({ nowMs, inFlight }: MomentInput, level: Level): boolean {
+  /** Requests wait at critical, and nothing is in flight whose end could make room for them: until something is served again. */
+  #stalls({ nowMs, inFlight }: MomentInput, level: Level, begun: boolean): boolean {
     const heldMs = nowMs - (this.#heldSinceMs ?? nowMs);
-    if (level !== 'critical') this.#stalled = false;
-    else if (heldMs >= STALLED_MS && inFlight === 0) this.#stalled = true;
+    const quietMs = nowMs - (this.#quietSinceMs ?? nowMs);
+    if (level !== 'critical' || (inFlight !== 0 && !begun)) this.#stalled = false;
+    else if (heldMs >= STALLED_MS && quietMs >= LULL_MS) this.#stalled = true;
     return this.#stalled;
   }
 

@@ -160,16 +160,24 @@ export class RecyclePlan {
     });
     const waitSeconds = this.kubeletWaitSeconds(nowMs);
     const forgetsSeconds = this.#budget.kubeletForgetsSeconds(nowMs);
-    const moment = this.#moment.judge({ ...input, growth, kubelet: { waitSeconds, forgetsSeconds } }, begun);
+    const kubelet = { waitSeconds, forgetsSeconds };
+    const waiting = this.#wentOn(nowMs) ? null : input.waiting;
+    const moment = this.#moment.judge({ ...input, waiting, growth, kubelet }, begun);
     const waits = !moment.kill && (moment.open === true || moment.why.code === 'work_in_flight');
     this.#awaits =
       waits &&
       growth !== null &&
       input.inFlight !== null &&
       !input.ready &&
+      !this.#wentOn(nowMs) &&
       this.#barred(input) === undefined;
     if (kill.kill || (!moment.kill && !growth)) return kill;
     return moment;
+  }
+
+  /** Closing the gate has just been in vain. */
+  #wentOn(nowMs: number): boolean {
+    return nowMs - this.#undrainedMs < UNDRAINED_MS;
   }
 
   /** Why not, although it is going to be killed. */
@@ -180,7 +188,7 @@ export class RecyclePlan {
     if (mode === 'auto' && restarted === null) return { code: 'restart_policy_unknown' };
     // what is in flight then is lost by the kill alone; with nothing in flight SIGTERM loses no more than the kill does
     // a gate that closes sees to it that nothing is: SIGTERM waits for that
-    const mayClose = input.waiting !== null && input.nowMs - this.#undrainedMs >= UNDRAINED_MS;
+    const mayClose = input.waiting !== null && !this.#wentOn(input.nowMs);
     const drains = input.inFlight === 0 || (input.inFlight !== null && mayClose);
     if (mode === 'auto' && !input.handlesSigterm && !drains) return { code: 'no_sigterm_handler' };
     return this.#bars ?? this.#budget.barred(input);

@@ -58,6 +58,37 @@ describe('CostlessMoment', () => {
     expect(judged(state, { seconds: 4 })).toBe(verdict);
   });
 
+  describe('at critical behind a gate, where requests wait', () => {
+    const stands = (moment: CostlessMoment, atMs: number, state: Partial<MomentInput>, begun = false) =>
+      moment.judge(
+        {
+          ...{ nowMs: atMs, level: 'critical', heldBytes: 0.95 * LIMIT, limitBytes: LIMIT, inFlight: 0 },
+          ...{ waiting: 5, collections: 'useless', spared: false, ready: false, growth: null },
+          ...{ kubelet: NO_WAIT, ...state },
+        },
+        begun,
+      ).kill;
+
+    it('is not the gap between two requests that are served', () => {
+      const moment = new CostlessMoment(DEFAULT_OPTIONS, null);
+      for (let ms = 0; ms <= 20_000; ms += 50)
+        expect(stands(moment, ms, { inFlight: ms % 1000 < 600 ? 1 : 0 })).toBe(false);
+    });
+
+    it('has passed where it serves again before collections were seen to free nothing', () => {
+      const moment = new CostlessMoment(DEFAULT_OPTIONS, null);
+      for (let ms = 0; ms <= 4000; ms += 50) stands(moment, ms, { collections: 'pending' });
+      expect(stands(moment, 4050, { inFlight: 2, waiting: 0, collections: 'pending' })).toBe(false);
+      expect(stands(moment, 4100, { inFlight: 2, waiting: 0 })).toBe(false);
+    });
+
+    it('stays while it is drained for it', () => {
+      const moment = new CostlessMoment(DEFAULT_OPTIONS, null);
+      for (let ms = 0; ms <= 4000; ms += 50) stands(moment, ms, {});
+      expect(stands(moment, 4050, { inFlight: 2, waiting: 0 }, true)).toBe(true);
+    });
+  });
+
   it.each<[string, State, string]>([
     ['rests', { growth: null }, 'not_rising'],
     ['has work in flight', { inFlight: 1 }, 'work_in_flight'],

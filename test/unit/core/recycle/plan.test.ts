@@ -214,6 +214,18 @@ describe('nobody is recycled', () => {
     expect(story.stands(5, gated)).not.toBeNull();
   });
 
+  it('with a handler and work in flight that went on when the gate was closed, while use does not rise', () => {
+    const story = new PlanStory().old();
+    story.stands(60, (second) => ({ ratio: 0.4 + 0.0075 * second, waiting: 0 }));
+    const gated = { ratio: 0.87, waiting: 0 };
+    expect(story.stands(5, gated)).not.toBeNull();
+    story.plan.workGoesOn(story.nowMs);
+    expect(story.stands(59, gated)).toBeNull();
+    expect(story.why).toEqual({ code: 'work_in_flight' });
+    expect(story.plan.awaits).toBe(false);
+    expect(story.stands(5, gated)).not.toBeNull();
+  });
+
   it('but those asked for by `on`', () => {
     const story = new PlanStory({ mode: 'on', restarted: null }).old();
     expect(story.stands(60, { ...NEAR, handlesSigterm: false })).not.toBeNull();
