@@ -47,7 +47,7 @@ export function listPids(procRoot: string): number[] {
 export function lastPid(procRoot: string): number | undefined {
   const read = readProc(`${procRoot}/loadavg`, 'one');
   const pid = read.kind === 'value' ? Number(read.value.trim().split(' ')[4]) : Number.NaN;
-  return Number.isInteger(pid) ? pid : undefined;
+  return Number.isInteger(pid) && pid > 0 ? pid : undefined; // gVisor always says 0
 }
 
 /** `/proc/PID/stat`, parsed. */

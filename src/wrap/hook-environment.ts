@@ -1,4 +1,13 @@
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../core/lib/errors.ts';
@@ -62,10 +71,21 @@ function requireFlag(file: string): string | undefined {
 
 /** One that only this user enters; those of guardians that were killed are removed. */
 function makeDirectory(place: string): string {
-  for (const name of readdirSync(place))
-    if (isOrphaned(name.replace(/-\w{6}$/, ''), PROC))
-      rmSync(join(place, name), { recursive: true, force: true });
+  removeOrphans(place);
   return mkdtempSync(join(place, `${ownerName(PROC) ?? 'spillway'}-`));
+}
+
+/** Only this user's own: what a stranger owns, he could exchange for something else meanwhile. */
+function removeOrphans(place: string): void {
+  try {
+    for (const name of readdirSync(place)) {
+      const path = join(place, name);
+      if (isOrphaned(name.replace(/-\w{6}$/, ''), PROC) && lstatSync(path).uid === process.geteuid?.())
+        rmSync(path, { recursive: true, force: true });
+    }
+  } catch {
+    // another guardian removes the same, or the place may not be listed: the next run removes what is left
+  }
 }
 
 /** Where only this user gets, if there is such a place. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -83,6 +83,34 @@ it('removes the directories of guardians that were killed, and no other', () => 
   expect(existsSync(dead)).toBe(false);
   for (const directory of [kept.directory, elsewhere, join(place, 'others')])
     expect(existsSync(directory)).toBe(true);
+});
+
+it.skipIf(process.getuid?.() !== 0)('leaves what another user has made look like that', () => {
+  const place = temporary();
+  const env = { TMPDIR: place, XDG_RUNTIME_DIR: place };
+  const own = prepareHook(REGISTER, { env, command: [] });
+  if (typeof own === 'string') throw new Error(own);
+  const strangers = join(
+    place,
+    own.directory
+      .split('/')
+      .at(-1)
+      ?.replace(/-\d+-\d+-/, '-4194305-1-') ?? '',
+  );
+  mkdirSync(strangers);
+  chownSync(strangers, 12345, 12345);
+  expect(typeof prepareHook(REGISTER, { env, command: [] })).toBe('object');
+  expect(existsSync(strangers)).toBe(true);
+});
+
+it.skipIf(process.getuid?.() !== 0)('needs no list of what else is where its directory is made', () => {
+  const place = temporary();
+  chmodSync(place, 0o333);
+  process.seteuid?.(12345);
+  onTestFinished(() => process.seteuid?.(0));
+  expect(prepareHook(REGISTER, { env: { XDG_RUNTIME_DIR: place }, command: [] })).toMatchObject({
+    directory: expect.stringContaining(place),
+  });
 });
 
 it('connects again to a guardian that replaces another, also after the socket was removed', async () => {

@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { listPids, pageBytesOf, readChildren, readProc, readStat } from '../../../src/sources/proc-fs.ts';
+import {
+  lastPid,
+  listPids,
+  pageBytesOf,
+  readChildren,
+  readProc,
+  readStat,
+} from '../../../src/sources/proc-fs.ts';
 import { type FakeTree, fakeTree } from '../../support/fake-cgroup.ts';
 import { statLine } from '../../support/fake-proc.ts';
 
@@ -18,6 +25,15 @@ describe('reading', () => {
     expect(readStat('/proc', 2 ** 22 + 1)).toEqual({ kind: 'gone' });
     expect(() => readProc('/proc')).toThrow(/EISDIR/);
     expect(() => listPids('/nowhere')).toThrow(/\/nowhere/);
+  });
+
+  it.each<[string, number | undefined]>([
+    ['0.10 0.20 0.30 2/140 4711\n', 4711],
+    ['0.00 0.00 0.00 0/0 0\n', undefined], // gVisor: it stays so whatever is started
+    ['', undefined],
+  ])('of the pid that was given out last: %j', (loadavg, pid) => {
+    tree = fakeTree({ 'proc/loadavg': loadavg });
+    expect(lastPid(`${tree.root}/proc`)).toBe(pid);
   });
 
   it('cuts what is longer than 32 KiB', () => {
