@@ -74,7 +74,7 @@ it('removes the directories of guardians that were killed, and no other', () => 
   const env = { TMPDIR: place, XDG_RUNTIME_DIR: place };
   const kept = prepareHook(REGISTER, { env, command: [] });
   if (typeof kept === 'string') throw new Error(kept);
-  const [, ours = ''] = /(-\d+-\w{6})$/.exec(kept.directory) ?? [];
+  const [, ours = ''] = /(-\w+-\w{6})$/.exec(kept.directory) ?? [];
   const dead = join(place, `spillway-4194305-1${ours}`);
   const elsewhere = join(place, 'spillway-4194305-1-1-abcdef');
   for (const directory of [dead, elsewhere, join(place, 'others')]) mkdirSync(directory);
