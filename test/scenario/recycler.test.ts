@@ -165,8 +165,11 @@ describe('an agent that grows until it would be killed', () => {
       agent.onSigterm = () => {};
     });
     await grow(60, signalled(story));
-    await story.goes(6);
+    await story.goes(2);
+    expect(story.remediation.refuses).toBe(true);
+    await story.goes(4);
     expect(story.exporters.recycled).toEqual(['left_running']);
+    expect(story.remediation.refuses, 'who comes all the same').toBe(false);
     await story.goes(400);
     expect(story.agent.signals).toEqual(SIGTERM);
     expect(story.notes('AgentRecycled')).toHaveLength(1);
