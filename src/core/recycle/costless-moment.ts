@@ -9,8 +9,8 @@ const DRAINED_MS = 500;
 const LULL_MS = 1_000;
 /** Requests that have waited for so long wait for memory that will not come back. */
 const HELD_MS = 1_000;
-/** At critical, an agent that cannot serve what waits for so long serves nothing: whether it grows or not. */
-const STALLED_MS = 3_000;
+/** At critical, an agent that cannot serve what waits for so long serves nothing: whether it grows or not. For longer than one request waits there: some that came at once and are refused prove nothing. */
+const STALLED_MS = 3_500;
 /** In a lull, growth without a pause so far is believed if it has gone on for so long, and would reach the limit within … */
 const LONG_SECONDS = 60;
 /** … so many seconds of work; else, when the next stretch of work would reach the limit. */

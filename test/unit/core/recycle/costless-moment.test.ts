@@ -75,6 +75,12 @@ describe('CostlessMoment', () => {
         expect(stands(moment, ms, { inFlight: ms % 1000 < 600 ? 1 : 0 })).toBe(false);
     });
 
+    it('is not that of a few requests that came at once and are refused', () => {
+      const moment = new CostlessMoment(DEFAULT_OPTIONS, null);
+      for (let ms = 0; ms <= 60_000; ms += 50)
+        expect(stands(moment, ms, { waiting: ms % 10_000 < 3_200 ? 2 : 0 })).toBe(false);
+    });
+
     it('has passed where it serves again before collections were seen to free nothing', () => {
       const moment = new CostlessMoment(DEFAULT_OPTIONS, null);
       for (let ms = 0; ms <= 4000; ms += 50) stands(moment, ms, { collections: 'pending' });
