@@ -72,7 +72,7 @@ export function describeKill(end: ForeseenEnd): string {
     grownSeconds === null
       ? `usage still rises and reaches ${limit}`
       : `usage has grown for ${formatSeconds(grownSeconds)}, pauses apart, and reaches ${limit} of more work`;
-  const cause = stalled ? 'at the limit requests wait for memory that nothing returns' : growth;
+  const cause = stalled ? 'at critical, requests wait for memory that nothing returns' : growth;
   return `${cause}; ${futile}; ${flight}`;
 }
 
