@@ -86,7 +86,7 @@ export class Recycler {
     return this.#draining && describeStanding(this.#draining);
   }
 
-  /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes now is refused, but not for good, where SIGTERM was in vain. */
+  /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes now is refused, but not for good where the agent outlives SIGTERM. */
   get noticed(): boolean {
     if (this.#draining?.code === 'left_running') return false;
     const [closedMs, { clock, noticeMs }] = [this.#closedMs, this.#deps];

@@ -175,7 +175,7 @@ export class RecyclePlan {
     return moment;
   }
 
-  /** Closing the gate has just been in vain. */
+  /** The gate was closed a short time ago, and work went on. */
   #wentOn(nowMs: number): boolean {
     return nowMs - this.#undrainedMs < UNDRAINED_MS;
   }

@@ -39,7 +39,11 @@ describe('CostlessMoment', () => {
 
   it.each<[string, State, string]>([
     ['un-ready, as the gate closes', { inFlight: 2, waiting: 0 }, 'end'],
-    ['where requests wait for memory in vain', { inFlight: 2, waiting: 5, ready: true }, 'end'],
+    [
+      'where requests wait for memory that does not come back',
+      { inFlight: 2, waiting: 5, ready: true },
+      'end',
+    ],
     ['ready, and nothing waits', { inFlight: 2, waiting: 0, ready: true }, 'work_in_flight'],
     ['where requests wait below the shed ratio', { ratio: 0.82, inFlight: 2, waiting: 5 }, 'work_in_flight'],
     [
