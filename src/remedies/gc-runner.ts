@@ -26,6 +26,8 @@ const LATE_TRIES = 4;
 const TELLS_FOR_MS = 5000;
 /** … and helps when it made so much of the limit free. */
 const HELPS_SHARE = 0.1;
+/** A question about the end of the agent stands for so long. */
+const DECIDES_FOR_MS = 1000;
 
 const NOTHING_FREED = {
   freedBytes: 0,
@@ -56,6 +58,8 @@ export class GcRunner {
   readonly #deps: GcRunnerDeps;
   #running = false;
   #shedSinceMs: number | null = null;
+  /** When the end of the agent last depended on what a collection frees. */
+  #decidesMs = Number.NEGATIVE_INFINITY;
   /** When the last try ended, and the last collection. */
   #triedMs = Number.NEGATIVE_INFINITY;
   #collectedMs = Number.NEGATIVE_INFINITY;
@@ -84,7 +88,17 @@ export class GcRunner {
 
   attend({ nowMs, level, reading }: Situation): void {
     this.#deps.plan.follow(unreclaimableBytes(reading));
-    this.#shedSinceMs = atLeast(level, 'shedding') ? (this.#shedSinceMs ?? nowMs) : null;
+    const short = atLeast(level, 'shedding') || this.#isDecisive(nowMs);
+    this.#shedSinceMs = short ? (this.#shedSinceMs ?? nowMs) : null;
+  }
+
+  /** The end of the agent depends on what a collection frees. */
+  decides(): void {
+    this.#decidesMs = this.#deps.clock.now();
+  }
+
+  #isDecisive(nowMs: number): boolean {
+    return nowMs - this.#decidesMs < DECIDES_FOR_MS;
   }
 
   /** For the status: what becomes of collections now, and why. */
@@ -165,7 +179,8 @@ export class GcRunner {
     const { level, ready, stuck } = this.#deps.context.situation;
     // who waits for memory would rather wait for a stop
     const { pid } = this.#deps.context.agent.worker;
-    if ((this.#deps.hooks.of(pid)?.state?.waiting ?? 0) > 0)
+    const waits = (this.#deps.hooks.of(pid)?.state?.waiting ?? 0) > 0;
+    if (waits || this.#isDecisive(this.#deps.clock.now()))
       return atLeast(level, 'shedding') ? level : 'shedding';
     // relieved: work comes in while the level is held, and would feel a long stop
     return level === 'shedding' && ready && !stuck ? 'warning' : level;

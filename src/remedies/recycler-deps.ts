@@ -18,7 +18,7 @@ export interface RecyclerDeps {
   /** How long clients may take to notice that the agent is un-ready, in milliseconds. */
   noticeMs: number;
   clock: Clock;
-  hooks: Pick<AgentHooks, 'waiting'>;
+  hooks: Pick<AgentHooks, 'waiting' | 'of'>;
   /** Which process of the agent SIGTERM is for; `null` where that is unknown. */
   sigtermTarget(agent: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
@@ -42,4 +42,6 @@ export interface Inside {
   /** Charged, and free inside the runtime's heap; 0 where that is not known. */
   readonly freeHeapBytes: number;
   countInFlight(): Promise<number | null>;
+  /** Whether GC frees anything decides now on the end of the agent: a stop of its work costs less than that. */
+  decidesOnGc(): void;
 }

@@ -146,6 +146,7 @@ export class Recycler {
     this.#needsMore = needsMore;
     if (!decision.recycle) {
       this.#decided = decision;
+      if (decision.why.code === 'gc_may_free') inside.decidesOnGc();
       return;
     }
     this.#neededMs = nowMs;
@@ -162,6 +163,8 @@ export class Recycler {
       nowMs,
       level,
       ...{ ready, cpuCores, usedBytes },
+      heapLimited: heap !== null,
+      heapBytes: this.#deps.hooks.of(agent.worker.pid)?.state?.heap.usedBytes ?? null,
       heldBytes: heap?.usedBytes ?? usedBytes,
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,

@@ -150,6 +150,10 @@ export class RuntimeSession implements Inside {
     return this.#inFlightMonitor.inFlight;
   }
 
+  decidesOnGc(): void {
+    this.#gcRunner.decides();
+  }
+
   /** Requests in flight now; `null` where that is unknown. Never rejects; a caller meanwhile gets the same answer. */
   countInFlight(): Promise<number | null> {
     return this.#inFlightMonitor.count();

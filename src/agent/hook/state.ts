@@ -1,12 +1,15 @@
+import { getHeapStatistics } from 'node:v8';
 import type { HookState } from '../../core/model/hook-messages.ts';
 import { later, nowMs, type Waiting } from './quiet.ts';
+
+type Look = Omit<HookState, 'type' | 'lateMs' | 'heap'>;
 
 /** Between two messages while the state changes. */
 const EVERY_MS = 100;
 
 /** Tells the guardian how this process does: at once when requests begin or cease to wait, else seldom, never without a change. */
 export class StateReporter {
-  readonly #look: () => Omit<HookState, 'type' | 'lateMs'>;
+  readonly #look: () => Look;
   readonly #send: (state: HookState) => void;
   #timer: Waiting | undefined;
   #sentMs = Number.NEGATIVE_INFINITY;
@@ -15,7 +18,7 @@ export class StateReporter {
   /** How late the timer of the last message was: as late as everything else in this process. */
   #lateMs = 0;
 
-  constructor(look: () => Omit<HookState, 'type' | 'lateMs'>, send: (state: HookState) => void) {
+  constructor(look: () => Look, send: (state: HookState) => void) {
     this.#look = look;
     this.#send = send;
   }
@@ -41,7 +44,9 @@ export class StateReporter {
     this.#last = JSON.stringify(state);
     this.#waited = state.waiting > 0;
     this.#sentMs = nowMs();
-    this.#send({ type: 'state', ...state, lateMs: Math.round(this.#lateMs) });
+    const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
+    const heap = { usedBytes, limitBytes };
+    this.#send({ type: 'state', ...state, heap, lateMs: Math.round(this.#lateMs) });
     this.#lateMs = 0;
   }
 }

@@ -48,6 +48,14 @@ export interface HookState {
   /** HTTP servers that are seen; with 0 `inFlight` says nothing. */
   servers: number;
   admittedPerSecond: number;
+  /** Of the main thread, against its own limit. */
+  heap: HeapSize;
+}
+
+/** Bytes. */
+export interface HeapSize {
+  usedBytes: number;
+  limitBytes: number;
 }
 
 /** An answer or an event of the in-process inspector session; or, from the guardian, a command for it. */
@@ -83,7 +91,7 @@ export interface MemoryMessage {
   growthPerSecond: number;
   secondsToLimit: number | null;
   /** The runtime's heap against its own limit, while that is near. */
-  heap: { usedBytes: number; limitBytes: number } | null;
+  heap: HeapSize | null;
 }
 
 /** The agent admits no new work. */
@@ -138,6 +146,8 @@ const AMOUNT: Check = [isAmount, 'an amount'];
 const FLAG: Check = [(value) => typeof value === 'boolean', 'true or false'];
 const TEXT: Check = [(value) => typeof value === 'string' && value.length <= 1000, 'a short text'];
 const PID: Check = [(value) => isCount(value) && Number(value) > 0, 'a pid'];
+const isHeap = (value: unknown) =>
+  isObject(value) && isAmount(value['usedBytes']) && isAmount(value['limitBytes']);
 const CDP: Check = [
   (value) => isObject(value) && (isCount(value['id']) || typeof value['method'] === 'string'),
   'a message of the inspector',
@@ -158,6 +168,7 @@ const FROM_HOOK: Shapes<HookMessage> = {
     lateMs: AMOUNT,
     servers: COUNT,
     admittedPerSecond: AMOUNT,
+    heap: [isHeap, 'a heap'],
   },
   cdp: { message: CDP },
 };
@@ -178,11 +189,7 @@ const FROM_GUARDIAN: Shapes<GuardianMessage> = {
     criticalRatio: AMOUNT,
     growthPerSecond: NUMBER,
     secondsToLimit: [(value) => value === null || isAmount(value), 'seconds or null'],
-    heap: [
-      (value) =>
-        value === null || (isObject(value) && isAmount(value['usedBytes']) && isAmount(value['limitBytes'])),
-      'a heap or null',
-    ],
+    heap: [(value) => value === null || isHeap(value), 'a heap or null'],
   },
   draining: { reason: TEXT, retryAfterSeconds: AMOUNT },
   admitting: {},

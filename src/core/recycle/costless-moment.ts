@@ -1,4 +1,5 @@
 import type { Level } from '../model/status.ts';
+import { gateLine } from '../pressure/gate/memory-room.ts';
 import { atLeast, type Thresholds, withoutHold } from '../pressure/level.ts';
 import { isFutile, type KillInput, type KillVerdict, type NoKill, no } from './foreseen-kill.ts';
 import type { LastingGrowth } from './kept-growth.ts';
@@ -29,6 +30,8 @@ export interface MomentInput
   ready: boolean;
   /** Requests that wait for memory; `null` where no gate is before the agent. */
   waiting: number | null;
+  /** The nearer limit is that of the runtime's heap. */
+  heapLimited: boolean;
   /** `null` where growth does not last. */
   growth: LastingGrowth | null;
   /** How long the kubelet would delay the restart, and until it would no longer, in seconds. */
@@ -95,8 +98,8 @@ export class CostlessMoment {
     const { nowMs, ready, waiting, heldBytes, limitBytes, kubelet } = input;
     const { warnRatio, shedRatio } = this.#thresholds;
     const { secondsToLimit, grownSeconds, stretchBytes } = growth;
-    const held = nowMs - (this.#heldSinceMs ?? nowMs) >= HELD_MS;
-    const drained = (!ready || held) && atLeast(level, 'shedding');
+    const gated = waiting !== null && heldBytes >= gateLine(shedRatio) * limitBytes;
+    const drained = (!ready && atLeast(level, 'shedding')) || (gated && this.#servesLess(input));
     if (!this.#worked) return 'work_unseen';
     const quietMs = nowMs - (this.#quietSinceMs ?? nowMs);
     // behind a gate that closes nothing new starts, and what is in flight ends soon
@@ -113,6 +116,11 @@ export class CostlessMoment {
     if (!near) return 'limit_not_near';
     const fromRatio = warnRatio + this.#turn * (shedRatio - warnRatio);
     return heldBytes < fromRatio * limitBytes ? 'not_its_turn' : undefined;
+  }
+
+  /** Requests wait for memory; or V8, which takes the longer for each the fuller its heap is, is about to make them wait. */
+  #servesLess({ nowMs, heapLimited }: MomentInput): boolean {
+    return heapLimited || nowMs - (this.#heldSinceMs ?? nowMs) >= HELD_MS;
   }
 
   /** Requests wait at critical, and nothing is in flight whose end could make room for them: until something is served again. */

@@ -22,6 +22,10 @@ export interface RecycleInput extends KillInput {
   waiting: number | null;
   /** Unreclaimable bytes of the container, whichever limit is the nearer one. */
   usedBytes: number;
+  /** The nearer limit is that of the runtime's heap. */
+  heapLimited: boolean;
+  /** Of the runtime's heap, garbage included; `null` where no hook tells. */
+  heapBytes: number | null;
   /** CPU use in cores; `null` where that is unknown. */
   cpuCores: number | null;
 }
@@ -71,6 +75,8 @@ export class RecyclePlan {
   readonly #kill: ForeseenKill;
   readonly #moment: CostlessMoment;
   readonly #kept = new KeptGrowth();
+  /** The same of the runtime's heap: near its own limit that grows within what the container has given already. */
+  readonly #keptInHeap = new KeptGrowth();
   readonly #budget = new RecycleBudget();
   #bars: RecycleBar | undefined;
   /** It is un-ready, and about to be ended once it is drained and GC has freed nothing. */
@@ -92,6 +98,7 @@ export class RecyclePlan {
     this.#moment.born();
     this.#awaits = false;
     this.#kept.reset();
+    this.#keptInHeap.reset();
     this.#bars = undefined;
     this.#undrainedMs = Number.NEGATIVE_INFINITY;
   }
@@ -148,12 +155,14 @@ export class RecyclePlan {
   }
 
   #judge(input: RecycleInput, begun: boolean): KillVerdict {
-    const { nowMs, heldBytes, limitBytes, freeHeapBytes, collections } = input;
+    const { nowMs, heldBytes, limitBytes, freeHeapBytes, collections, heapLimited, heapBytes } = input;
     this.#budget.follow(input, atLeast(input.level, 'shedding'));
     this.#kept.add(input);
+    if (heapBytes !== null) this.#keptInHeap.add({ ...input, usedBytes: heapBytes });
     const kill = this.#kill.judge(input, begun);
     this.#rises = kill.kill;
-    const growth = this.#kept.lasting({
+    const kept = heapLimited && heapBytes !== null ? this.#keptInHeap : this.#kept;
+    const growth = kept.lasting({
       limitBytes,
       leftBytes: limitBytes - heldBytes + freeHeapBytes,
       collected: collections === 'useless',

@@ -33,6 +33,9 @@ const SPARE = 0.01;
 /** Requests of which it is known what they hold may go on above the critical ratio: four times that, and no less than the spare, has to fit below this. */
 const KNOWN = { safety: 4, spare: 0.02, line: 0.98 };
 
+/** Up to which share of the limit requests are admitted freely. */
+export const gateLine = (shedRatio: number): number => shedRatio - BELOW_SHED;
+
 /** How much room there is in memory, as it is at one moment. */
 export class MemoryRoom {
   readonly #memory: GateMemory;
@@ -81,7 +84,7 @@ export class MemoryRoom {
   }
 
   get #line(): number {
-    return this.#memory.shedRatio - BELOW_SHED;
+    return gateLine(this.#memory.shedRatio);
   }
 
   get #ratio(): number {

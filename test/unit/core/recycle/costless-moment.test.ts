@@ -19,6 +19,7 @@ function judged(state: State, { turn = null as number | null, seconds = 3, worke
       nowMs,
       inFlight,
       waiting: null,
+      heapLimited: false,
       level: levelAt(ratio, 0, DEFAULT_OPTIONS),
       heldBytes: ratio * LIMIT,
       limitBytes: LIMIT,
@@ -45,7 +46,15 @@ describe('CostlessMoment', () => {
       'end',
     ],
     ['ready, and nothing waits', { inFlight: 2, waiting: 0, ready: true }, 'work_in_flight'],
-    ['where requests wait below the shed ratio', { ratio: 0.82, inFlight: 2, waiting: 5 }, 'work_in_flight'],
+    ['where requests wait above the line of the gate', { ratio: 0.82, inFlight: 2, waiting: 5 }, 'end'],
+    ['where requests wait below it', { ratio: 0.78, inFlight: 2, waiting: 5 }, 'work_in_flight'],
+    ['as a heap comes to that line', { ratio: 0.82, inFlight: 2, waiting: 0, heapLimited: true }, 'end'],
+    ['as a heap is below it', { ratio: 0.78, inFlight: 2, waiting: 0, heapLimited: true }, 'work_in_flight'],
+    [
+      'as a heap comes to that line, before a collection',
+      { ratio: 0.82, inFlight: 2, waiting: 0, heapLimited: true, collections: 'pending' },
+      'open',
+    ],
     [
       'at critical, while something is in flight',
       { ratio: 0.95, growth: null, inFlight: 1, waiting: 5 },
@@ -67,7 +76,14 @@ describe('CostlessMoment', () => {
       moment.judge(
         {
           ...{ nowMs: atMs, level: 'critical', heldBytes: 0.95 * LIMIT, limitBytes: LIMIT, inFlight: 0 },
-          ...{ waiting: 5, collections: 'useless', spared: false, ready: false, growth: null },
+          ...{
+            waiting: 5,
+            collections: 'useless',
+            spared: false,
+            ready: false,
+            growth: null,
+            heapLimited: false,
+          },
           ...{ kubelet: NO_WAIT, ...state },
         },
         begun,

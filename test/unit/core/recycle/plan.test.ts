@@ -52,6 +52,8 @@ class PlanStory {
       ready: ratio < DEFAULT_OPTIONS.shedRatio,
       usedBytes: ratio * limitBytes,
       cpuCores: 0.5,
+      heapLimited: false,
+      heapBytes: null,
       ...rest,
     };
   }
