@@ -9,26 +9,36 @@ const USERS_WAIT_MS = 15_000;
 const THRESHOLDS = { shedRatio: 0.85, criticalRatio: 0.92 };
 const END_MS = 60_000;
 
-/** A request of a simulated agent: what it holds while it runs, from which share of its time on, and the garbage that it makes. */
+/** A request of a simulated agent: what it holds while it runs, between which shares of its time it takes that, and the garbage that it makes. */
 interface DrawnRequest {
   atMs: number;
   kind: string;
   heldBytes: number;
+  /** Held for good. */
+  keptBytes?: number;
   garbageBytes: number;
+  /** Where it has a processor for itself when it needs one. */
   durationMs: number;
-  shownShare: number;
+  takesFrom: number;
+  takesUntil: number;
 }
 
 export interface DrawnLoad {
-  name: 'spike' | 'documents' | 'light' | 'streams';
+  name: (typeof NAMES)[number];
   limitBytes: number;
   baseBytes: number;
+  /** So many make progress at once as if each was alone. */
+  processors: number;
   requests: DrawnRequest[];
 }
+
+const NAMES = ['spike', 'documents', 'light', 'streams', 'late', 'rests'] as const;
 
 export interface LoadOutcome {
   served: number;
   broken: number;
+  /** Answered after its user has gone. */
+  late: number;
   refused: number;
   kills: number;
   /** The longest wait of nine in ten that started, in milliseconds. */
@@ -40,8 +50,7 @@ export function drawLoad(seed: number): DrawnLoad {
   const random = seeded(seed);
   const between = (low: number, high: number) => low + (high - low) * random();
   const spread = (low: number, high: number) => Math.exp(between(Math.log(low), Math.log(high)));
-  const names = ['spike', 'documents', 'light', 'streams'] as const;
-  const name = names[Math.floor(random() * names.length)] ?? 'light';
+  const name = NAMES[Math.floor(random() * NAMES.length)] ?? 'light';
   const limitBytes = spread(192, 1024) * 2 ** 20;
   const baseBytes = between(70, 110) * MB;
   const room = limitBytes - baseBytes;
@@ -54,16 +63,19 @@ export function drawLoad(seed: number): DrawnLoad {
       heldBytes: spread(0.05, 1) * MB,
       garbageBytes: spread(0.2, 4) * MB,
       durationMs: spread(200, 3000),
-      shownShare: between(0.1, 0.6),
+      takesFrom: 0,
+      takesUntil: between(0.1, 0.6),
     });
-  const heavy = (atMs: number, kind: string, bytes: number) =>
+  const heavy = (atMs: number, kind: string, bytes: number, more: Partial<DrawnRequest> = {}) =>
     requests.push({
       atMs,
       kind,
       heldBytes: 0.65 * bytes,
       garbageBytes: 0.35 * bytes,
       durationMs: spread(400, 4000),
-      shownShare: between(0.1, 0.6),
+      takesFrom: 0,
+      takesUntil: between(0.1, 0.6),
+      ...more,
     });
   if (name === 'spike') {
     const count = Math.floor(spread(12, 80));
@@ -78,38 +90,60 @@ export function drawLoad(seed: number): DrawnLoad {
   if (name === 'streams')
     for (let i = 0; i < 60; i++) {
       const [heldBytes, garbageBytes] = [spread(0.1, 0.5) * MB, spread(0.5, 3) * MB];
-      const times = { atMs: between(0, 8000), durationMs: between(5000, 14_000), shownShare: 0.05 };
-      requests.push({ kind: 'stream', heldBytes, garbageBytes, ...times });
+      const times = { atMs: between(0, 8000), durationMs: between(5000, 14_000) };
+      requests.push({ kind: 'stream', heldBytes, garbageBytes, takesFrom: 0, takesUntil: 0.05, ...times });
     }
-  return { name, limitBytes, baseBytes, requests: requests.toSorted((a, b) => a.atMs - b.atMs) };
+  // a model thinks first, and what its tools find comes late
+  if (name === 'late')
+    for (let i = Math.floor(spread(8, 40)), bytes = (between(1, 3) * room) / i; i > 0; i--) {
+      const takesFrom = between(0.3, 0.8);
+      const takesUntil = between(takesFrom + 0.05, 1);
+      const durationMs = spread(1500, 8000);
+      heavy(5000 + between(0, 3000), 'chat', bytes, { durationMs, takesFrom, takesUntil });
+    }
+  // an index is loaded for good, by the same route
+  if (name === 'rests') {
+    const [ratio, pieces] = [between(0.75, 0.9), 10];
+    const keptBytes = (ratio * limitBytes - baseBytes) / pieces;
+    for (let i = 0; i < pieces; i++)
+      heavy(i * 330, 'chat', 0.4 * keptBytes, { keptBytes, durationMs: spread(200, 1000) });
+  }
+  const isBusy = name === 'spike' || name === 'late';
+  const processors = isBusy ? spread(6, 64) : Number.POSITIVE_INFINITY;
+  return { name, limitBytes, baseBytes, processors, requests: requests.toSorted((a, b) => a.atMs - b.atMs) };
 }
 
 interface Running {
   request: DrawnRequest;
   cameMs: number;
   startMs: number;
-  made: number;
+  /** Of its time, 0…1. */
+  done: number;
   entry?: GateEntry;
 }
 
 /** What a load makes of an agent whose limit is enforced: with the gate before it, or without. A kill breaks what is in flight. */
-export function runLoad({ limitBytes, baseBytes, requests }: DrawnLoad, gated: boolean): LoadOutcome {
-  const outcome: LoadOutcome = { served: 0, broken: 0, refused: 0, kills: 0, waitP90Ms: 0 };
+export function runLoad(
+  { limitBytes, baseBytes, processors, requests }: DrawnLoad,
+  gated: boolean,
+): LoadOutcome {
+  const outcome: LoadOutcome = { served: 0, broken: 0, late: 0, refused: 0, kills: 0, waitP90Ms: 0 };
   const running = new Set<Running>();
   const waiting = new Set<Running>();
   const waits: number[] = [];
   let gate = new Gate();
   let garbage = 5 * MB;
+  let kept = 0;
   let upMs = 0;
   let collectMs = Number.POSITIVE_INFINITY;
   let next = 0;
 
-  const heldBytes = (nowMs: number) => {
-    let bytes = baseBytes;
-    for (const { request, startMs } of running) {
-      const done = (nowMs - startMs) / request.durationMs / request.shownShare;
-      bytes += request.heldBytes * Math.min(1, done);
-    }
+  const takenOf = ({ request: { takesFrom, takesUntil }, done }: Running) =>
+    Math.min(1, Math.max(0, (done - takesFrom) / (takesUntil - takesFrom)));
+  const heldBytes = () => {
+    let bytes = baseBytes + kept;
+    for (const each of running)
+      bytes += (each.request.heldBytes + (each.request.keptBytes ?? 0)) * takenOf(each);
     return bytes;
   };
   const begin = (each: Running, nowMs: number) => {
@@ -119,7 +153,7 @@ export function runLoad({ limitBytes, baseBytes, requests }: DrawnLoad, gated: b
     waits.push(nowMs - each.cameMs);
   };
   const arrive = (request: DrawnRequest, nowMs: number) => {
-    const each: Running = { request, cameMs: nowMs, startMs: nowMs, made: 0 };
+    const each: Running = { request, cameMs: nowMs, startMs: nowMs, done: 0 };
     if (!gated) return begin(each, nowMs);
     each.entry = gate.enter(
       {
@@ -140,7 +174,8 @@ export function runLoad({ limitBytes, baseBytes, requests }: DrawnLoad, gated: b
   const end = (each: Running, nowMs: number) => {
     running.delete(each);
     garbage += each.request.heldBytes;
-    if (nowMs - each.cameMs > USERS_WAIT_MS) outcome.broken++;
+    kept += each.request.keptBytes ?? 0;
+    if (nowMs - each.cameMs > USERS_WAIT_MS) outcome.late++;
     else outcome.served++;
     if (each.entry) gate.leave(each.entry, nowMs);
   };
@@ -150,26 +185,28 @@ export function runLoad({ limitBytes, baseBytes, requests }: DrawnLoad, gated: b
     running.clear();
     waiting.clear();
     garbage = 5 * MB;
+    kept = 0;
     gate = new Gate();
     upMs = nowMs + 2000;
   };
 
   let now = 0;
   for (; now < END_MS && (next < requests.length || running.size + waiting.size > 0); now += STEP_MS) {
+    const pace = STEP_MS * Math.min(1, processors / running.size);
     for (const each of running) {
-      const made = each.request.garbageBytes * Math.min(1, (now - each.startMs) / each.request.durationMs);
-      garbage += made - each.made;
-      each.made = made;
+      const done = Math.min(1, each.done + pace / each.request.durationMs);
+      garbage += each.request.garbageBytes * (done - each.done);
+      each.done = done;
     }
-    const held = heldBytes(now);
+    const held = heldBytes();
     if (garbage > Math.max(24 * MB, 0.35 * held)) garbage *= 0.25; // V8 collects by itself
     if (now >= collectMs) {
       garbage *= 0.15;
       collectMs = Number.POSITIVE_INFINITY;
     }
-    const usedBytes = heldBytes(now) + garbage;
+    const usedBytes = heldBytes() + garbage;
     if (usedBytes > limitBytes) kill(now);
-    for (const each of [...running]) if (now - each.startMs >= each.request.durationMs) end(each, now);
+    for (const each of [...running]) if (each.done >= 1) end(each, now);
     if (gated && now % OBSERVE_MS === 0) {
       gate.observe({ uses: [{ usedBytes, limitBytes }], ...THRESHOLDS }, now);
       const worth = usedBytes > 0.75 * limitBytes && garbage > 0.04 * limitBytes; // as the guardian does

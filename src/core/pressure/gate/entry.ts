@@ -42,6 +42,8 @@ export interface Entry extends GateEntry {
   startBytes: number;
   peakBytes: number;
   startCount: number;
+  /** Started before it, of kinds of which too little was known. */
+  unknownCount: number;
   /** It has run for long enough to have shown what it holds. */
   shown: boolean;
   depth: number;
@@ -80,6 +82,7 @@ export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: 
     startBytes: 0,
     peakBytes: 0,
     startCount: 0,
+    unknownCount: 0,
     shown: false,
     depth: within ? within.depth + 1 : 0,
     within,

@@ -14,6 +14,8 @@ const WAITING_SHARE = 0.04;
 const SHOWN_MS = { least: 100, most: 1000 };
 /** Use that rises by more than this share of the limit within a second is not at rest. */
 const RISES_SHARE = 0.01;
+/** Below the critical ratio, more than the window may be in flight where what they hold is known and fits in so often. */
+const PROVEN = 1.5;
 /** Nothing has moved for so long: above the critical ratio one request is admitted all the same. */
 const RESTS_MS = 2000;
 
@@ -33,9 +35,13 @@ export class Gate {
   #counted = 0;
   #weight = 0;
   #started = 0;
+  /** Of these, how many were of kinds of which too little was known. */
+  #unknown = 0;
   #refused = 0;
   /** What those that have started lately are still expected to add, in bytes. */
   #expectedBytes = 0;
+  /** By so much each of them of which too little is known has raised use so far: it is expected to do so by as much again. */
+  #risenBytes = 0;
   #drainingSeconds: number | null = null;
   #grewMs = Number.NEGATIVE_INFINITY;
 
@@ -115,11 +121,13 @@ export class Gate {
     if (!room) return true;
     const alone = this.#counted === 0;
     if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= RESTS_MS)) return true;
-    if (!alone && this.#weight + weight > this.#window.size) return false;
     const { kind } = request;
-    const own = weight * Math.max(this.#cost.of(kind), this.#trend.risenPerStart);
-    const bytes = this.#expectedBytes + own;
     const isKnown = this.#cost.isKnown(kind);
+    const risen = isKnown ? 0 : this.#risenBytes;
+    const bytes =
+      this.#expectedBytes + weight * Math.max(this.#cost.of(kind), this.#trend.risenPerStart, risen);
+    const isProven = isKnown && !room.isCritical && room.fits(PROVEN * bytes, isKnown);
+    if (!alone && this.#weight + weight > this.#window.size && !isProven) return false;
     return alone ? isKnown && room.fits(bytes, isKnown) : room.fits(bytes, isKnown);
   }
 
@@ -129,6 +137,8 @@ export class Gate {
     entry.startBytes = this.#room?.usedBytes ?? 0;
     entry.peakBytes = entry.startBytes;
     entry.startCount = this.#started++;
+    entry.unknownCount = this.#unknown;
+    if (!this.#cost.isKnown(entry.request.kind)) this.#unknown++;
     this.#running.add(entry);
     this.#count(entry);
     this.#expectedBytes += entry.weight * this.#cost.of(entry.request.kind);
@@ -142,12 +152,13 @@ export class Gate {
     const room = this.#room;
     if (!room || entry.startBytes === 0) return;
     const starts = this.#started - entry.startCount;
-    const grown = Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes;
-    if (grown > 0) this.#cost.learn(entry.request.kind, grown / starts / entry.weight);
+    const grown = Math.max(0, Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes);
+    this.#cost.learn(entry.request.kind, grown / starts / entry.weight, starts === 1);
   }
 
   #showAll(nowMs: number): void {
-    const shownMs = this.#shownMs;
+    const [shownMs, durationMs] = [this.#shownMs, Math.max(SHOWN_MS.least, this.#throughput.durationMs)];
+    this.#risenBytes = this.#risenSoFar();
     let expected = 0;
     for (const entry of this.#running) {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
@@ -155,9 +166,11 @@ export class Gate {
         entry.lasting = true;
         this.#count(entry);
       }
-      const share = 1 - (nowMs - entry.startMs) / shownMs;
-      if (share > 0) expected += share * entry.weight * this.#cost.of(entry.request.kind);
-      else this.#show(entry, nowMs);
+      const { kind } = entry.request;
+      const left = Math.max(0, 1 - (nowMs - entry.startMs) / durationMs) * this.#cost.of(kind);
+      const more = entry.counts && !this.#cost.isKnown(kind) ? Math.max(left, this.#risenBytes) : left;
+      expected += entry.weight * more;
+      if (nowMs - entry.startMs >= shownMs) this.#show(entry, nowMs);
     }
     this.#expectedBytes = expected;
     // long answers end rarely: where usage is flat with them, more may come
@@ -169,6 +182,15 @@ export class Gate {
     if (entry.shown) return;
     entry.shown = true;
     if (this.#queue.count > 0 && !this.#room?.isNear) this.#grow(nowMs);
+  }
+
+  /** What each of those in flight of which too little is known has raised use by so far, in bytes, evenly shared. */
+  #risenSoFar(): number {
+    for (const { request, counts, startBytes, unknownCount } of this.#running) {
+      if (!counts || startBytes === 0 || this.#cost.isKnown(request.kind)) continue;
+      return Math.max(0, (this.#room?.usedBytes ?? 0) - startBytes) / (this.#unknown - unknownCount);
+    }
+    return 0;
   }
 
   #grow(nowMs: number): void {

@@ -27,11 +27,11 @@ export function gateMemoryOf(
 const ROOM_BYTES = 32 * 2 ** 20;
 /** The line up to which requests are admitted freely lies this far below the shed ratio: readiness is not to be lost. */
 const BELOW_SHED = 0.05;
-/** Above that line a request has to fit in twice, and so much of the limit has to stay free below the critical ratio. */
-const SAFETY = 2;
+/** Above that line a request has to fit in so often, and so much of the limit has to stay free below the critical ratio. */
+const SAFETY = { guessed: 2, known: 1.3 };
 const SPARE = 0.01;
-/** Requests of which it is known what they hold may go on above the critical ratio: four times that, and no less than the spare, has to fit below this. */
-const KNOWN = { safety: 4, spare: 0.02, line: 0.98 };
+/** Requests of which it is known what they hold may go on above the critical ratio: so often that, and no less than the spare, has to fit below this. */
+const KNOWN = { safety: 2.5, spare: 0.02, line: 0.98 };
 
 /** Up to which share of the limit requests are admitted freely. */
 export const gateLine = (shedRatio: number): number => shedRatio - BELOW_SHED;
@@ -69,15 +69,16 @@ export class MemoryRoom {
   }
 
   /**
-   * Whether so much more stays below the line, or, above it, twice as much below the critical ratio.
+   * Whether so much more stays below the line, or, above it, somewhat more than that below the critical ratio.
    * @param isKnown it is known and no guess
    */
   fits(bytes: number, isKnown: boolean): boolean {
     const { uses, criticalRatio } = this.#memory;
+    const safety = isKnown ? SAFETY.known : SAFETY.guessed;
     return uses.every(
       ({ usedBytes, limitBytes }) =>
         usedBytes + bytes < this.#line * limitBytes ||
-        usedBytes + Math.max(SAFETY * bytes, SPARE * limitBytes) < criticalRatio * limitBytes ||
+        usedBytes + Math.max(safety * bytes, SPARE * limitBytes) < criticalRatio * limitBytes ||
         (isKnown &&
           usedBytes + Math.max(KNOWN.safety * bytes, KNOWN.spare * limitBytes) < KNOWN.line * limitBytes),
     );

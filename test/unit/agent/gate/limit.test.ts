@@ -4,8 +4,8 @@ import { limit } from '../../../../src/agent/gate/limit.ts';
 import { OverloadedError } from '../../../../src/agent/gate/overloaded-error.ts';
 import { fakePressure } from '../../../support/fake-pressure.ts';
 
-/** Above the critical ratio, and flat: one at a time. */
-const FULL = 0.95;
+/** Next to the limit, and flat: one at a time. */
+const FULL = 0.97;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout', 'performance'] });

@@ -293,6 +293,20 @@ test('drawn loads live through what kills without it', () => {
   expect(totals.with.served).toBeGreaterThan(1.1 * totals.without.served);
 });
 
+test('an agent that rests near its limit after it has loaded something large serves what is light', () => {
+  const drawn = Array.from({ length: 120 }, (_, i) => drawLoad(i + 1));
+  const total = { offered: 0, refused: 0, kills: 0 };
+  for (const load of drawn.filter(({ name }) => name === 'rests')) {
+    const { refused, kills } = runLoad(load, true);
+    total.offered += load.requests.length;
+    total.refused += refused;
+    total.kills += kills;
+  }
+  expect(total.offered).toBeGreaterThan(500);
+  expect(total.refused).toBeLessThan(0.2 * total.offered);
+  expect(total.kills).toBe(0);
+});
+
 test('light loads wait for nobody to speak of', () => {
   const light = Array.from({ length: 40 }, (_, i) => drawLoad(i + 1)).filter(({ name }) => name === 'light');
   const outcomes = light.map((load) => runLoad(load, true));
