@@ -239,7 +239,7 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
       ...defaultInjectConfig('0.0.0'),
       image: IMAGE,
       native,
-      options: { logLevel: 'debug', warnRatio: '0.7' },
+      options: { logLevel: 'debug', warnRatio: '0.7', gateExempt: '/chart' },
     };
     let supported = false;
 
@@ -266,7 +266,7 @@ describe.skipIf(missing).sequential.each(SIDECARS)(
           '--set',
           'guardian.logLevel=debug',
           '--set',
-          'guardian.warnRatio=0.7',
+          'guardian.warnRatio=0.7,guardian.gateExempt=/chart',
         ],
         ...['--set', `injector.excludedNamespaces={kube-system,${PLAIN}}`],
       ]);

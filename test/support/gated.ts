@@ -55,11 +55,11 @@ function messageOf(ratio: number): MemoryMessage {
 export function ask(
   port: number,
   path: string,
-  { body, signal }: { body?: string; signal?: AbortSignal } = {},
+  { body, ...options }: { body?: string; signal?: AbortSignal; headers?: Record<string, string> } = {},
 ) {
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
     const asked = request(
-      { port, path, agent: false, method: body === undefined ? 'GET' : 'POST', signal },
+      { port, path, agent: false, method: body === undefined ? 'GET' : 'POST', ...options },
       (answer) => {
         let text = '';
         answer.setEncoding('utf8').on('data', (chunk) => (text += chunk));

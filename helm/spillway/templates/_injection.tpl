@@ -85,6 +85,30 @@ Facts about a pod for policy and warnings. Needs before it: variables.annotation
   expression: {{ .Values.sidecar.native }} && variables.hook != "off" && variables.hookable && variables.hookObstacle == ""
 {{- end }}
 
+{{- /* The paths at which the agent is probed, for the gate in its hook; src/core/inject/probe-paths.ts has the same in TypeScript. */}}
+{{- define "spillway.probePaths" -}}
+{{- $known := (include "spillway.table" . | fromJson).injection -}}
+{{- $effective := include "spillway.effective" . | fromJson -}}
+- name: istioProbers  # what Istio's proxy asks in place of the kubelet
+  expression: >-
+    variables.all.filter(c, c.name == "istio-proxy").map(c, c.?env.orValue([]).filter(e, e.name == {{ toJson $known.istioProbers }}).map(e, e.?value.orValue("")).join(" ")).join(" ")
+- name: probePaths
+  expression: >-
+    ([?variables.agents[0].?startupProbe.httpGet.path, ?variables.agents[0].?readinessProbe.httpGet.path, ?variables.agents[0].?livenessProbe.httpGet.path,
+      ?variables.agents[0].?lifecycle.postStart.httpGet.path, ?variables.agents[0].?lifecycle.preStop.httpGet.path].filter(p, !variables.istioProbers.contains("\"" + p + "\":"))
+    + variables.istioProbers.findAll({{ toJson $known.istioProber }}).map(t, t.split("\"")).filter(t, t[1].split("/")[2] == variables.agentName).map(t, t[7]))
+    .map(p, p.find("^[^?#]*")).map(p, p.startsWith("/") ? p : "/" + p).filter(p, p.matches({{ toJson $known.probePath }}))
+- name: exempt  # by annotation or by the chart
+  expression: >-
+    ({{ toJson $known.gateExempt }} in variables.used ? variables.annotations[{{ printf "spillway.dev/%s" $known.gateExempt | toJson }}] : {{ $effective.gateExempt | default "" | toJson }}).trim().split(",").filter(p, p != "")
+- name: added  # to these
+  expression: >-
+    !variables.hooked || ("gate" in variables.used ? variables.annotations["spillway.dev/gate"].trim() : {{ toJson $effective.gate }}) == "off" ? []
+    : variables.probePaths.filter(p, !(p in variables.exempt)).distinct()
+- name: gateExempt  # with them; "" where nothing is added
+  expression: 'size(variables.added) == 0 ? "" : (variables.exempt + variables.added).join(",")'
+{{- end }}
+
 {{- /* The agent's container, the obstacle to injection, and whether the sidecar exists already. */}}
 {{- define "spillway.obstacles" -}}
 {{- $known := (include "spillway.table" . | fromJson).injection -}}

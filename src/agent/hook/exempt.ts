@@ -1,6 +1,7 @@
 /** Paths that probes and scrapers ask by custom, where nobody names others. */
 const CUSTOMARY = ['/health', '/healthz', '/livez', '/readyz', '/ready', '/live', '/ping', '/metrics'];
-const KUBELET = /^kube-probe\//;
+/** Its probes, and its requests after a container's start and before its end. */
+const KUBELET = /^kube-(?:probe|lifecycle)\//;
 /** Parts of a path that distinguish routes, and the longest one that may be a name. */
 const MOST_PARTS = 3;
 const LONGEST_NAME = 24;

@@ -6,6 +6,7 @@ import { openedTo } from './mesh.ts';
 import { INJECT_LABEL, INJECTED, INJECTED_SHARED, NOT_INJECTED, PREFIX, STATUS_ANNOTATION } from './names.ts';
 import { obstacle } from './obstacle.ts';
 import type { Pod } from './pod.ts';
+import { withProbePaths } from './probe-paths.ts';
 import { type Bounds, noRoom, UNBOUNDED } from './room.ts';
 import { recordVolume, sidecarFor, tokenVolume } from './sidecar.ts';
 import { uninject } from './uninject.ts';
@@ -43,7 +44,11 @@ export function inject(
 
   const token = tokenFor(pod, config, values);
   const hook = hookFor(pod, agent, config, values['hook']);
-  const sidecar = sidecarFor(pod, agent, config, { values, recordDir, hooked: hook.placed });
+  const sidecar = sidecarFor(pod, agent, config, {
+    values: hook.placed ? withProbePaths(values, pod, agent, config) : values,
+    recordDir,
+    hooked: hook.placed,
+  });
   const { metadata, spec } = openedTo(hook.placed ? hookedAt(pod, agent) : pod);
   const status = spec?.shareProcessNamespace === true ? INJECTED_SHARED : INJECTED;
   return {

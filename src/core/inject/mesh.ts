@@ -12,7 +12,7 @@ import type { Container, Pod } from './pod.ts';
 const LISTS = ['traffic.sidecar.istio.io/excludeInboundPorts', 'config.linkerd.io/skip-inbound-ports'];
 /** Istio's container that sets up the redirection, and the flag of its list. */
 const [ISTIO_INIT, ISTIO_FLAG] = ['istio-init', '-d'];
-const ISTIO_PROXY = 'istio-proxy';
+export const ISTIO_PROXY = 'istio-proxy';
 
 /** The pod with the sidecar's port in every list of ports that a mesh's proxy leaves alone. */
 export function openedTo(pod: Pod): Pod {

@@ -66,6 +66,9 @@ export interface Container {
   volumeMounts?: VolumeMount[] | null;
   volumeDevices?: { devicePath?: string | null; [field: string]: unknown }[] | null;
   ports?: ContainerPort[] | null;
+  startupProbe?: Handler | null;
+  readinessProbe?: Handler | null;
+  livenessProbe?: Handler | null;
   lifecycle?: { preStop?: Handler | null; postStart?: Handler | null } | null;
   restartPolicy?: string | null;
   resources?: Resources | null;
@@ -91,8 +94,11 @@ export interface ContainerPort {
   protocol?: string | null;
 }
 
+/** What the kubelet does for a probe or at an end of a container's life. */
 interface Handler {
   exec?: { command?: string[] | null } | null;
+  httpGet?: { path?: string | null; [field: string]: unknown } | null;
+  [field: string]: unknown;
 }
 
 export interface Volume {

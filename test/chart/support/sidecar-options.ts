@@ -18,6 +18,12 @@ import { HOOK_DIR, HOOK_REQUIRE } from '../../../src/core/inject/names.ts';
 import { OBSTACLES } from '../../../src/core/inject/obstacle.ts';
 import { INITS, KILLS_ONE } from '../../../src/core/inject/pid-one.ts';
 import { celOf } from '../../../src/core/inject/pod-rule.ts';
+import {
+  GATE_EXEMPT,
+  ISTIO_PROBER,
+  ISTIO_PROBERS,
+  PROBE_PATH,
+} from '../../../src/core/inject/probe-paths.ts';
 import { PROXIES } from '../../../src/core/inject/proxies.ts';
 import { MAX_RECORD_DIR, RECORD_DIR, SYSTEM_DIR } from '../../../src/core/inject/record-dir.ts';
 import { CPU_LIMIT } from '../../../src/core/inject/sidecar.ts';
@@ -87,6 +93,10 @@ export function optionsFile(): string {
     hookDir: HOOK_DIR,
     hookArg: HOOK_ARG,
     hookRequire: HOOK_REQUIRE,
+    gateExempt: GATE_EXEMPT,
+    probePath: PROBE_PATH.source,
+    istioProbers: ISTIO_PROBERS,
+    istioProber: ISTIO_PROBER.source,
     cpuLimit: CPU_LIMIT,
     recordDir: RECORD_DIR,
     systemDir: SYSTEM_DIR,

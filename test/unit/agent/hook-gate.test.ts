@@ -81,6 +81,8 @@ it('never holds back probes, and paths that are exempt', async () => {
   await becomes(1, 0);
   expect((await ask(port, '/own/health?verbose')).status).toBe(200);
   expect((await ask(port, '/metrics')).status).toBe(200);
+  for (const agent of ['kube-probe/1.36', 'kube-lifecycle/1.36'])
+    expect((await ask(port, '/', { headers: { 'user-agent': agent } })).status, agent).toBe(200);
   const posted = ask(port, '/own/health', { body: 'x' });
   await becomes(1, 1);
   await ask(port, '/healthz');

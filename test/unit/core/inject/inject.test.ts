@@ -290,6 +290,37 @@ describe('injecting', () => {
     });
   });
 
+  it("keeps the gate from the paths of the agent's own probes, beside those of the user", () => {
+    const exempt = (pod: Pod, config: Partial<InjectConfig> = {}) =>
+      sidecarOf(injected(pod, config)).args?.filter((arg) => arg.startsWith('--gate-exempt='));
+    const options = { gateExempt: '/chart' };
+    expect(sidecar('probes', { options }).args).toEqual([
+      'guard',
+      '--hook-dir=/var/run/spillway-hook',
+      '--gate-exempt=/own,/status,/ready/1,/a%20b;c=1,/drain',
+      '--hold=10s',
+    ]);
+    expect(exempt(fixture('probes-istio'), { options })).toEqual([
+      '--gate-exempt=/chart,/started,/status,/drain',
+    ]);
+    // the root, and what the option cannot carry
+    expect(exempt(fixture('probes-passed-over'))).toEqual([]);
+    for (const [name, config] of [
+      ['hook-off', {}],
+      ['hook-gate-off', {}],
+      ['probes-istio', { native: false }],
+      ['probes-istio', { options: { gate: 'off' } }],
+      ['probes-istio', { options: { gateExempt: '/started,/status,/drain' } }],
+    ] as const)
+      expect(exempt(fixture(name), config), name).toEqual([]);
+    const [agent] = structuredClone(fixture('hook-appended').spec?.containers ?? []);
+    if (!agent) throw new Error('no container');
+    for (const path of [`/${'x'.repeat(256)}`, 7, null, '', '/ü', '/%zz', '/a\nb', '#a']) {
+      const startupProbe = { httpGet: { path: path as string } };
+      expect(exempt({ spec: { containers: [{ ...agent, startupProbe }] } }), `${path}`).toEqual([]);
+    }
+  });
+
   it('takes the URL of the webhook from a Secret, which may be missing', () => {
     const webhookUrlSecret = { name: 'alerts', key: 'url' };
     expect(sidecar('plain', { webhookUrlSecret })['env']).toContainEqual({
