@@ -122,7 +122,7 @@ it('gives the library level and advice, without a connection of its own', async 
     pressure.on('advice', ({ action }) => console.log('advice ' + action));
     const server = require('node:http').createServer((_, response) => response.end([pressure.level, pressure.ratio, pressure.source].join()))
       .listen(0, () => console.log('port ' + server.address().port));`);
-  expect((await ask(port, '/')).text).toBe('critical,0.95,sidecar');
+  expect((await ask(port, '/')).text).toBe('critical,0.97,sidecar');
   memory(0.2);
   await until(() => output().includes('level ok after critical'), 'the level is another');
   expect(output()).toContain('advice save');
