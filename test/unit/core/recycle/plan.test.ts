@@ -154,6 +154,46 @@ describe('a kill that is near', () => {
   });
 });
 
+describe("growth within V8's heap", () => {
+  /** The container gave all that the heap takes long ago: there nothing moves. */
+  const fills = (heapBytes: (ratio: number) => number | null) => (second: number) => {
+    const ratio = 0.2 + 0.02 * second;
+    return {
+      ratio,
+      heapLimited: true,
+      heapBytes: heapBytes(ratio),
+      usedBytes: LIMIT / 2,
+      waiting: 0,
+      inFlight: 3,
+    };
+  };
+  const story = () => new PlanStory();
+
+  it('is told by its hook: the agent is ended as it comes to the line of the gate', () => {
+    expect(
+      story().stands(
+        60,
+        fills((ratio) => ratio * LIMIT),
+      ),
+    ).toBeCloseTo(30, 0);
+  });
+
+  it('is not seen where no hook tells', () => {
+    expect(
+      story().stands(
+        39,
+        fills(() => null),
+      ),
+    ).toBeNull();
+  });
+
+  it('is none where collections bring the heap back', () => {
+    let step = 0;
+    const sawtooth = (ratio: number) => (step++ % 40 === 0 ? 0.2 : ratio) * LIMIT;
+    expect(story().stands(39, fills(sawtooth))).toBeNull();
+  });
+});
+
 describe('the turns of replicas that fill alike', () => {
   const turns = Array.from({ length: 5 }, (_, i) => i / 4);
 
