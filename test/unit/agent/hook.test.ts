@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -55,6 +64,36 @@ it('keeps NODE_OPTIONS of the user, with quotes, and is loaded from a path with 
   });
   await hookOf(hooks, agent.pid);
   await until(() => agent.output().includes('an agent'));
+});
+
+/** Wraps what tracers wrap, as they do it, and prints what they would make of it. */
+const TRACED = `
+  const { prototype } = require('node:net').Socket, fs = require('node:fs'), Module = require('node:module');
+  const wrap = (object, name, see, marks) => {
+    const original = object[name];
+    object[name] = function (...args) { see(...args); return original.apply(this, args); };
+    if (marks) Object.defineProperty(object[name], '__original', { value: original });
+  };
+  const traced = (what) => (first) => console.log('traced', what, String(first));
+  wrap(prototype, 'connect', (first) => { // dd-trace
+    const options = Array.isArray(first) ? first[0] : first;
+    if (options) traced('connect')(options.path);
+  });
+  wrap(prototype, 'connect', traced('connect'), true); // OpenTelemetry
+  for (const name of ['statSync', 'accessSync', 'readFileSync']) wrap(fs, name, (file) => /hook.sock$|.agent$|self.stat$/.test(file) && traced(name)(file), true);
+  const asked = (name) => /net|inspector/.test(name) && traced('require')(name);
+  wrap(Module.prototype, 'require', asked);
+  if (process.getBuiltinModule) wrap(process, 'getBuiltinModule', asked);
+`;
+
+it.each(NODES)('$version: what it does is no part of what tracers see', async ({ bin }) => {
+  const hooks = await listening(temporary());
+  const tracer = join(temporary(), 'tracer.cjs');
+  writeFileSync(tracer, TRACED);
+  const agent = await startHooked(hooks.directory ?? '', WAITS, { bin, flags: ['--require', tracer] });
+  const hook = await hookOf(hooks, agent.pid);
+  await hook.inspect().send('HeapProfiler.enable');
+  expect(agent.output()).not.toContain('traced');
 });
 
 it.each([
