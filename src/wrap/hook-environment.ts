@@ -1,17 +1,21 @@
 import {
   accessSync,
+  chmodSync,
   constants,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  realpathSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../core/lib/errors.ts';
-import { HOOK_DIR_ENV } from '../core/model/hook-files.ts';
+import { HOOK_DIR_ENV, HOOK_FILES } from '../core/model/hook-files.ts';
 import { isOrphaned, ownerName } from './owner.ts';
 
 /** A directory for the hook of one run. */
@@ -40,27 +44,52 @@ export function prepareHook(
   const options = env['NODE_OPTIONS'] ?? '';
   if ([options, ...command].some((text) => PERMISSION.test(text)))
     return 'Node loads no file under its permission model or a policy';
-  const flag = requireFlag(register);
-  if (flag === undefined) return `NODE_OPTIONS cannot name ${register}`;
   try {
     accessSync(register, constants.R_OK);
-    const directory = given ?? makeDirectory(placeOf(env));
-    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    // what root starts may go on as another user, and Node does not start without the file
+    const copied = process.geteuid?.() === 0 && !isReadableByAll(register);
+    const directory = given ?? makeDirectory(copied ? tmpdir() : placeOf(env));
+    const isNew = given === undefined || !existsSync(directory);
+    if (isNew) mkdirSync(directory, { mode: 0o700, recursive: true });
+    const file = copied ? copyInto(directory, register, isNew) : register;
     const remove = () => {
       if (given === undefined) rmSync(directory, { recursive: true, force: true });
     };
-    if (Buffer.byteLength(directory) > MOST_BYTES) {
-      remove();
-      return `${directory} is too long for a socket`;
+    const flag = requireFlag(file);
+    const isPublic = !copied || isReadableByAll(file);
+    if (flag !== undefined && isPublic && Buffer.byteLength(directory) <= MOST_BYTES) {
+      // before the command's own: who keeps one `--require` of several, as Next.js does up to 15, keeps the last
+      const NODE_OPTIONS = options === '' ? flag : `${flag} ${options}`;
+      const environment = { [HOOK_DIR_ENV]: directory, NODE_OPTIONS };
+      return { directory, environment, remove };
     }
-    const environment = {
-      [HOOK_DIR_ENV]: directory,
-      NODE_OPTIONS: options === '' ? flag : `${options} ${flag}`,
-    };
-    return { directory, environment, remove };
+    remove();
+    if (flag === undefined) return `NODE_OPTIONS cannot name ${file}`;
+    return isPublic
+      ? `${directory} is too long for a socket`
+      : `other users cannot read ${file}, and the command may go on as one of them`;
   } catch (error) {
     return messageOf(error);
   }
+}
+
+/** By its own mode and those of all directories above, as named and as links lead to it. */
+function isReadableByAll(file: string): boolean {
+  const may = (path: string, mode: number) => (statSync(path).mode & mode) === mode;
+  const isOpen = (directory: string): boolean =>
+    may(directory, constants.S_IXOTH) && (dirname(directory) === directory || isOpen(dirname(directory)));
+  return (
+    may(file, constants.S_IROTH) && isOpen(dirname(resolve(file))) && isOpen(dirname(realpathSync(file)))
+  );
+}
+
+/** The hook's file in a directory that others enter, too: the socket in it stays this user's own. */
+function copyInto(directory: string, register: string, isNew: boolean): string {
+  const file = join(directory, HOOK_FILES.register);
+  if (isNew) chmodSync(directory, 0o755);
+  copyFileSync(register, file);
+  chmodSync(file, 0o444);
+  return file;
 }
 
 /** As Node splits `NODE_OPTIONS`: by blanks, with double quotes around a word, and a backslash before a quote or backslash in it. */

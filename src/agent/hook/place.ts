@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { HOOK_FILES } from '../../core/model/hook-files.ts';
+import { untraced } from './quiet.ts';
 
 /** More pids than an agent has. */
 const MOST_LISTED = 64 * 1024;
@@ -8,7 +9,7 @@ const WRITABLE_BY_ALL = 0o002;
 /** Whether the guardian that listens in a directory lists this process as the agent. */
 export function isListed(directory: string): boolean {
   try {
-    const text = readFileSync(`${directory}/${HOOK_FILES.agent}`, 'latin1');
+    const text = untraced(readFileSync)(`${directory}/${HOOK_FILES.agent}`, 'latin1');
     return text.length <= MOST_LISTED && text.split('\n').includes(String(process.pid));
   } catch {
     return false;
@@ -21,7 +22,8 @@ export function isListed(directory: string): boolean {
 export function socketIn(directory: string): string | undefined {
   const socket = `${directory}/${HOOK_FILES.socket}`;
   try {
-    const safe = statSync(socket).isSocket() && (isReadOnly(directory) || areOwn(directory, socket));
+    const safe =
+      untraced(statSync)(socket).isSocket() && (isReadOnly(directory) || areOwn(directory, socket));
     return safe ? socket : undefined;
   } catch {
     return undefined;
@@ -31,7 +33,7 @@ export function socketIn(directory: string): string | undefined {
 /** A volume that this container cannot write: whoever mounted it chose what it holds, the code of the hook among it. */
 function isReadOnly(directory: string): boolean {
   try {
-    accessSync(directory, constants.W_OK);
+    untraced(accessSync)(directory, constants.W_OK);
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EROFS';
@@ -41,7 +43,8 @@ function isReadOnly(directory: string): boolean {
 /** Nobody but root and this user could have put the socket there, or could put another in its place. */
 function areOwn(directory: string, socket: string): boolean {
   const own = process.geteuid?.();
-  const [place, file] = [statSync(directory), statSync(socket)];
+  const stat = untraced(statSync);
+  const [place, file] = [stat(directory), stat(socket)];
   const isTrusted = ({ uid }: { uid: number }) => uid === 0 || uid === own;
   return isTrusted(place) && isTrusted(file) && (place.mode & WRITABLE_BY_ALL) === 0;
 }

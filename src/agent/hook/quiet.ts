@@ -7,6 +7,8 @@ import { AsyncResource } from 'node:async_hooks';
  */
 const { setTimeout: startTimeout, setInterval: startInterval, clearTimeout, clearInterval } = globalThis;
 const { hrtime } = process;
+/** More tracers than a process has. */
+const MOST_WRAPPERS = 10;
 /** After what runs now, in the caller's context; what it throws is the agent's. */
 export const soon: (work: () => void) => void = globalThis.setImmediate;
 
@@ -48,8 +50,21 @@ export function nowMs(): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-/** A module of Node itself, loaded when it is needed. */
+type Load = (name: string, parent: unknown, isMain: boolean) => unknown;
+
+/**
+ * A module of Node itself, loaded when it is needed: by what `require` calls. Tracers wrap `require` and `process.getBuiltinModule`,
+ * and would begin to trace what the agent itself may never ask for.
+ */
 export function builtin<T>(name: 'node:inspector' | 'node:net'): T {
-  // Node 20.16, 22.3; not by a `require` that others have wrapped
-  return (process.getBuiltinModule?.(name) ?? require(name)) as T;
+  const { _load: load } = (module as { constructor?: { _load?: Load } }).constructor ?? {};
+  return (load?.(name, module, false) ?? require(name)) as T;
+}
+
+/** A function of Node as it was before OpenTelemetry and its like have wrapped it: what the hook does is no part of the agent's traces. */
+export function untraced<T extends object>(wrapped: T): T {
+  let plain = wrapped as T & { __original?: T };
+  for (let at = 0; at < MOST_WRAPPERS && typeof plain.__original === 'function'; at++)
+    plain = plain.__original;
+  return plain;
 }

@@ -1,6 +1,6 @@
 import { formatAddress } from '../../core/lib/address.ts';
 import { SpillwayError } from '../../core/lib/errors.ts';
-import { loadedHook } from '../../sources/hook/loaded.ts';
+import { type LoadedHook, loadedHook } from '../../sources/hook/loaded.ts';
 import { createInspectorTarget } from '../../sources/inspector/target.ts';
 import { ASK_MS, maySignal, type ProbeOptions, type RuntimeProbe } from '../probe.ts';
 
@@ -14,6 +14,11 @@ const NOT_CONNECTED: RuntimeProbe['advice'] & object = {
   },
   hint: 'none where the guardian is not running yet; else see its log for the hook',
 };
+const foreignHook = ({ agent, guardian }: LoadedHook['foreign'] & object): typeof NOT_CONNECTED => ({
+  ...NOT_CONNECTED,
+  detail: `the agent has the hook, and is uid ${agent}: it may not connect to its guardian, uid ${guardian}`,
+  hint: 'change the user before the guardian: setpriv … spillway run … -- node …',
+});
 const NOT_LOADED: RuntimeProbe['advice'] & object = {
   ...{
     check: 'hook',
@@ -31,7 +36,8 @@ export async function probeNode(
   const refuse = (message: string, hint: string) => new SpillwayError('refused', message, { hint });
   const hook = loadedHook(procRoot, pid);
   if (hook?.connected) return { code: 'hook', detail: `hook in the agent, by ${hook.directory}` };
-  const advice = hook ? NOT_CONNECTED : NOT_LOADED;
+  const notConnected = hook?.foreign ? foreignHook(hook.foreign) : NOT_CONNECTED;
+  const advice = hook ? notConnected : NOT_LOADED;
   const target = createInspectorTarget({ procRoot, pid });
   const open = await target.find(ASK_MS);
   const exposesPort = true;

@@ -1,3 +1,4 @@
+import { constants, statSync } from 'node:fs';
 import { HOOK_DIR_ENV, HOOK_FILES } from '../../core/model/hook-files.ts';
 import { readProc } from '../proc-fs.ts';
 
@@ -7,6 +8,8 @@ export interface LoadedHook {
   directory: string;
   /** A hook is connected to the guardian that listens there. */
   connected: boolean;
+  /** The guardian's socket is another user's, and for that user alone: the uids of both. */
+  foreign?: { agent: number; guardian: number } | undefined;
 }
 
 const REQUIRED = new RegExp(`--require=([^\\0]*?)/${HOOK_FILES.register.replace('.', '\\.')}`);
@@ -25,7 +28,21 @@ export function loadedHook(procRoot: string, pid: number): LoadedHook | undefine
   const connected = textOf(`${procRoot}/${pid}/net/unix`)
     .split('\n')
     .some((line) => line.endsWith(socket) && line.split(/\s+/)[5] === CONNECTED);
-  return { directory, connected };
+  const foreign = connected
+    ? undefined
+    : foreignTo(`${procRoot}/${pid}`, `${directory}/${HOOK_FILES.socket}`);
+  return { directory, connected, foreign };
+}
+
+function foreignTo(process: string, socket: string): LoadedHook['foreign'] {
+  try {
+    const agent = Number(/^Uid:\s+\d+\s+(\d+)/m.exec(textOf(`${process}/status`))?.[1]);
+    const { uid: guardian, mode } = statSync(`${process}/root${socket}`);
+    const isShared = (mode & constants.S_IWOTH) !== 0;
+    return isShared || !(agent > 0) || agent === guardian ? undefined : { agent, guardian };
+  } catch {
+    return undefined;
+  }
 }
 
 function textOf(file: string): string {

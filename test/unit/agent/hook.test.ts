@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -46,7 +55,9 @@ it('connects programs of ES modules, forked ones, and the workers of a cluster',
 
 it('keeps NODE_OPTIONS of the user, with quotes, and is loaded from a path with blanks and quotes', async () => {
   const hooks = await listening(temporary());
-  const odd = join(temporary(), `a "b" c\\d`);
+  const place = temporary();
+  chmodSync(place, 0o755);
+  const odd = join(place, `a "b" c\\d`);
   mkdirSync(odd);
   copyFileSync(REGISTER, join(odd, HOOK_FILES.register));
   const agent = await startHooked(hooks.directory ?? '', `${WAITS} console.log(process.title)`, {
@@ -55,6 +66,46 @@ it('keeps NODE_OPTIONS of the user, with quotes, and is loaded from a path with 
   });
   await hookOf(hooks, agent.pid);
   await until(() => agent.output().includes('an agent'));
+});
+
+/** Wraps what tracers wrap, as they do it, and prints what they would make of it. */
+const TRACED = `
+  const { prototype } = require('node:net').Socket, fs = require('node:fs'), Module = require('node:module');
+  const wrap = (object, name, see, marks) => {
+    const original = object[name];
+    object[name] = function (...args) { see(...args); return original.apply(this, args); };
+    if (marks) Object.defineProperty(object[name], '__original', { value: original });
+  };
+  const traced = (what) => (first) => console.log('traced', what, String(first));
+  wrap(prototype, 'connect', (first) => { // dd-trace
+    const options = Array.isArray(first) ? first[0] : first;
+    if (options) traced('connect')(options.path);
+  });
+  wrap(prototype, 'connect', traced('connect'), true); // OpenTelemetry
+  for (const name of ['statSync', 'accessSync', 'readFileSync']) wrap(fs, name, (file) => /hook.sock$|.agent$|self.stat$/.test(file) && traced(name)(file), true);
+  const asked = (name) => /net|inspector/.test(name) && traced('require')(name);
+  wrap(Module.prototype, 'require', asked);
+  if (process.getBuiltinModule) wrap(process, 'getBuiltinModule', asked);
+`;
+
+it.each(NODES)('$version: what it does is no part of what tracers see', async ({ bin }) => {
+  const hooks = await listening(temporary());
+  const tracer = join(temporary(), 'tracer.cjs');
+  writeFileSync(tracer, TRACED);
+  const agent = await startHooked(hooks.directory ?? '', WAITS, { bin, flags: ['--require', tracer] });
+  const hook = await hookOf(hooks, agent.pid);
+  await hook.inspect().send('HeapProfiler.enable');
+  expect(agent.output()).not.toContain('traced');
+});
+
+it.each([
+  '--require ./own.cjs',
+  '--require=./own.cjs',
+])('leaves %s the last of its kind: Next.js up to 15 gives its servers one only', (own) => {
+  const place = prepareHook(REGISTER, { env: { NODE_OPTIONS: own }, command: [] });
+  if (typeof place === 'string') throw new Error(place);
+  onTestFinished(place.remove);
+  expect(place.environment['NODE_OPTIONS']).toBe(`--require=${REGISTER} ${own}`);
 });
 
 it.each([
@@ -66,6 +117,34 @@ it.each([
   expect(prepareHook(REGISTER, { env: { NODE_OPTIONS: flag }, command: [] })).toContain('permission');
   expect(prepareHook(REGISTER, { env: {}, command: ['node', flag.replaceAll('"', '')] })).toContain(
     'permission',
+  );
+});
+
+it.skipIf(process.getuid?.() !== 0)(
+  'starts, as root, what goes on as a user who cannot read where the hook lies',
+  async () => {
+    const register = join(temporary(), HOOK_FILES.register); // in a directory that only root enters
+    copyFileSync(REGISTER, register);
+    const place = prepareHook(register, { env: {}, command: [] });
+    if (typeof place === 'string') throw new Error(place);
+    onTestFinished(place.remove);
+    const hooks = await listening(place.directory);
+    const started = (command: string[]) =>
+      execFileSync('setpriv', [...command, process.execPath, '-p', '6 * 7'], {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], ...place.environment },
+      });
+    expect(started(['--reuid=65534', '--regid=65534', '--clear-groups'])).toBe('42\n');
+    const agent = await startHooked(place.directory, WAITS, { register });
+    await hookOf(hooks, agent.pid);
+  },
+);
+
+it.skipIf(process.getuid?.() !== 0)('goes without the hook where no other user could read its file', () => {
+  const register = join(temporary(), HOOK_FILES.register);
+  copyFileSync(REGISTER, register);
+  expect(prepareHook(register, { env: {}, command: [], given: join(temporary(), 'hook') })).toContain(
+    'other users cannot read',
   );
 });
 

@@ -102,6 +102,21 @@ describe.runIf(process.platform === 'linux')('doctor, of a Node agent', () => {
     expect((await checksOf(other.pid, { hook: 'off' }))['hook']).toBeUndefined();
   });
 
+  it.skipIf(process.getuid?.() !== 0)('says that the agent is another user than its guardian', async () => {
+    const hooks = await listening(temporary());
+    const agent = await startHooked(
+      hooks.directory ?? '',
+      "process.setuid(65534); setInterval(() => {}, 1000); console.log('runs');",
+    );
+    hooks.follow({ main: [agent.pid], pids: [agent.pid] });
+    await expect
+      .poll(async () => (await checksOf(agent.pid))['hook'])
+      .toMatchObject({
+        ...{ status: 'warn', code: 'hook_not_connected' },
+        detail: 'the agent has the hook, and is uid 65534: it may not connect to its guardian, uid 0',
+      });
+  });
+
   it('finds an inspector that is open', async () => {
     const agent = await node(['--inspect=127.0.0.1:0']);
     const [port] = portsOf(agent.pid);
