@@ -16,8 +16,8 @@ const SHOWN_MS = { least: 100, most: 1000 };
 const RISES_SHARE = 0.01;
 /** Below the critical ratio, more than the window may be in flight where what they hold is known and fits in so often. */
 const PROVEN = 1.5;
-/** Nothing has moved for so long: above the critical ratio one request is admitted all the same. */
-const RESTS_MS = 2000;
+/** Nothing has moved for so long: above the critical ratio one request is admitted all the same; the next after half of that, if the one before has moved nothing. */
+const RESTS_MS = { most: 2000, least: 100 };
 
 /**
  * How many requests may be in flight, from what memory does. Who cannot start waits in a bounded queue, in order, and is
@@ -43,6 +43,7 @@ export class Gate {
   /** By so much each of them of which too little is known has raised use so far: it is expected to do so by as much again. */
   #risenBytes = 0;
   #drainingSeconds: number | null = null;
+  #restsMs = RESTS_MS.most;
   #grewMs = Number.NEGATIVE_INFINITY;
 
   get inFlight(): number {
@@ -120,7 +121,7 @@ export class Gate {
     const room = this.#room;
     if (!room) return true;
     const alone = this.#counted === 0;
-    if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= RESTS_MS)) return true;
+    if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= this.#restsMs)) return true;
     const { kind } = request;
     const isKnown = this.#cost.isKnown(kind);
     const risen = isKnown ? 0 : this.#risenBytes;
@@ -153,6 +154,8 @@ export class Gate {
     if (!room || entry.startBytes === 0) return;
     const starts = this.#started - entry.startCount;
     const grown = Math.max(0, Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes);
+    const moved = grown > RISES_SHARE * room.limitBytes;
+    if (room.isCritical) this.#restsMs = moved ? RESTS_MS.most : Math.max(RESTS_MS.least, this.#restsMs / 2);
     this.#cost.learn(entry.request.kind, grown / starts / entry.weight, starts === 1);
   }
 

@@ -1,8 +1,8 @@
 /** What is looked back on, in milliseconds, and how far apart samples are at least. */
 const WINDOW_MS = 1000;
 const SPACING_MS = 20;
-/** Use that moves by less than this share of the limit rests. */
-const RESTS_SHARE = 0.005;
+/** Use that moves by less than this share of the limit, or by so much, rests: a runtime allocates and collects while it serves. */
+const RESTS = { share: 0.005, bytes: 2 * 2 ** 20 };
 
 interface Sample {
   atMs: number;
@@ -23,7 +23,8 @@ export class MemoryTrend {
     if (last && atMs - last.atMs < SPACING_MS) samples[samples.length - 1] = { ...sample, atMs: last.atMs };
     else samples.push(sample);
     while (samples.length > 2 && atMs - (samples[1]?.atMs ?? 0) >= WINDOW_MS) samples.shift();
-    if (usedBytes > this.#floorBytes + RESTS_SHARE * limitBytes) this.#risenMs = atMs;
+    const moved = Math.max(RESTS.bytes, RESTS.share * limitBytes);
+    if (usedBytes > this.#floorBytes + moved) this.#risenMs = atMs;
     if (usedBytes < this.#floorBytes || this.#risenMs === atMs) this.#floorBytes = usedBytes;
   }
 

@@ -113,6 +113,21 @@ describe('who may start', () => {
     expect(gate.inFlight).toBe(1);
   });
 
+  test('above the critical ratio, each sooner than the one before as long as none moves anything', () => {
+    const { began, enter, pass, end } = story(memory(195));
+    for (let i = 0; i < 4; i++) enter();
+    pass(2000, memory(195));
+    expect(began).toEqual([0]);
+    end(0); // use has rested for long: those behind it wait for it alone
+    expect(began).toEqual([0, 1]);
+    pass(1000, memory(199));
+    end(1);
+    pass(1500, memory(199));
+    expect(began).toEqual([0, 1]);
+    pass(1000, memory(199));
+    expect(began).toEqual([0, 1, 2]);
+  });
+
   test('others beside one that lasts', () => {
     const { gate, enter, pass } = story(memory(195));
     enter({ lastingMs: 2000 });
