@@ -20,8 +20,11 @@ import type { SessionParts } from './session-parts.ts';
 const TELL_AGAIN_MS = 60_000;
 /** A passing obstacle is reported when it has not passed after so many tries: some 6 s. */
 const TOLD_AFTER = 7;
-/** An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. */
-const LATE_TRIES = 4;
+/**
+ * An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. Near
+ * the limit of its heap V8 collects on its own, and whatever that frees is freed by then.
+ */
+const LATE_TRIES = { otherwise: 4, nearHeapLimit: 0 };
 /** A collection tells for so long whether refusing work can bring anything. */
 const TELLS_FOR_MS = 5000;
 /** … and helps when it made so much of the limit free. */
@@ -57,6 +60,7 @@ export class GcRunner {
 
   readonly #deps: GcRunnerDeps;
   #running = false;
+  #ends = false;
   #shedSinceMs: number | null = null;
   /** When the end of the agent last depended on what a collection frees. */
   #decidesMs = Number.NEGATIVE_INFINITY;
@@ -86,7 +90,9 @@ export class GcRunner {
     return this.#running;
   }
 
-  attend({ nowMs, level, reading }: Situation): void {
+  /** @param ends the agent is being ended: no more collections */
+  attend({ nowMs, level, reading }: Situation, ends: boolean): void {
+    this.#ends = ends;
     this.#deps.plan.follow(unreclaimableBytes(reading));
     const short = atLeast(level, 'shedding') || this.#isDecisive(nowMs);
     this.#shedSinceMs = short ? (this.#shedSinceMs ?? nowMs) : null;
@@ -128,7 +134,7 @@ export class GcRunner {
     if (this.#mayPass) return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
     if (this.helped) return 'useful';
-    return this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
+    return !this.#ends && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
   }
 
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
@@ -243,7 +249,8 @@ export class GcRunner {
     const late = refusal.code === 'timeout';
     const passing = refusal.retryable && times < TOLD_AFTER;
     this.#lateInRow = late ? this.#lateInRow + 1 : 0;
-    this.#mayPass = late ? this.#lateInRow <= LATE_TRIES : passing;
+    const lateTries = this.#deps.heap.near ? LATE_TRIES.nearHeapLimit : LATE_TRIES.otherwise;
+    this.#mayPass = late ? this.#lateInRow <= lateTries : passing;
     const known = passing || this.#last?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();
     plan.failed(late ? 'timeout' : 'refused', clock.now(), refusal.retryable);

@@ -10,6 +10,7 @@ import {
 } from '../core/gc/near-heap-limit.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
+import type { HeapSize } from '../core/model/hook-messages.ts';
 import type { Advised } from '../core/model/notice.ts';
 import { type HeapUse, type Reading, unreclaimableBytes } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
@@ -26,6 +27,8 @@ const RISE_MS = 2000;
 const FRESH_MS = 1000;
 /** To measure the heap from outside takes 1 to 5 ms: so often at most where it is empty, and the more often the fuller it is. */
 const MEASURE_MS = { most: 2000, least: 200 };
+/** Of what a hook tells, the least of so long a time counts: V8 collects that often near its limit, and what it leaves is in use. */
+const TOLD_MS = 2000;
 const UNMEASURED = { nextMs: Number.NEGATIVE_INFINITY, far: false };
 /** Anonymous memory that fell by so much of the heap's limit invalidates what is known of the heap. */
 const FELL_SHARE = 0.1;
@@ -43,6 +46,8 @@ export class HeapMonitor {
   #look: HeapSample | null = null;
   /** The looks of the last two seconds. */
   #looks: Pick<HeapUse, 'atMs' | 'usedBytes'>[] = [];
+  /** What the hook has told in the last two seconds. */
+  #told: { atMs: number; heap: HeapSize }[] = [];
   #bound = UNBOUND;
   /** The bound says that the heap may be near its limit. */
   #due = false;
@@ -90,6 +95,11 @@ export class HeapMonitor {
     });
   }
 
+  /** The least of what the hook has told in the last two seconds; `null` where none tells. */
+  get leastBytes(): number | null {
+    return this.#told.length > 0 ? Math.min(...this.#told.map(({ heap }) => heap.usedBytes)) : null;
+  }
+
   /** Whether the agent is to be asked, whatever the level: by what can be seen from outside, its heap may be near the limit. */
   get due(): boolean {
     return this.#due;
@@ -108,6 +118,7 @@ export class HeapMonitor {
   /** Follows the most that the heap can be, at each round of the loop. */
   follow({ nowMs, reading, outlook: { growthBytesPerSecond } }: Situation): void {
     if (this.#unanswered && nowMs - (this.#use?.atMs ?? nowMs) >= STALE_MS) this.#drop();
+    if (this.#hear(nowMs)) return;
     const heapLimitBytes = this.#limitBytes ?? this.#context.agent.heapLimitBytes;
     if (heapLimitBytes === null) return;
     const { options: thresholds } = this.#deps;
@@ -122,6 +133,22 @@ export class HeapMonitor {
     const { state, ask } = followHeapBound(this.#bound, input);
     this.#bound = state;
     this.#due = ask && !this.#farFromOutside(input);
+  }
+
+  /** Takes in what the agent's hook says of its heap, without a question; `false` where it says nothing: it does so with each request. */
+  #hear(nowMs: number): boolean {
+    const heap = this.#deps.hooks.of(this.#context.agent.worker.pid)?.state?.heap;
+    if (!heap) return false;
+    const last = this.#told.at(-1);
+    if (last?.heap === heap) return nowMs - last.atMs < FRESH_MS && !this.#due;
+    this.#due = false;
+    this.#told = this.#told.filter(({ atMs }) => nowMs - atMs <= TOLD_MS);
+    this.#told.push({ atMs: nowMs, heap });
+    const limitedBytes = this.leastBytes ?? 0;
+    const isOld = nowMs - (this.#told[0]?.atMs ?? nowMs) >= TOLD_MS / 2;
+    const isNear = limitedBytes >= this.#deps.options.warnRatio * heap.limitBytes;
+    if (isOld && isNear) this.see({ limitedBytes, limitBytes: heap.limitBytes });
+    return true;
   }
 
   /** What an agent holds in Buffers is none of its heap: where its mappings show that, it need not be asked. */
@@ -151,7 +178,7 @@ export class HeapMonitor {
   }
 
   /** Takes in what the runtime said of its heap. */
-  see({ limitBytes, limitedBytes: usedBytes }: HeapFacts): void {
+  see({ limitBytes, limitedBytes: usedBytes }: Pick<HeapFacts, 'limitBytes' | 'limitedBytes'>): void {
     this.#unanswered = false;
     if (limitBytes === null) return;
     this.#limitBytes = limitBytes;
@@ -197,6 +224,7 @@ export class HeapMonitor {
     this.#drop();
     this.#look = null;
     this.#looks = [];
+    this.#told = [];
     this.#limitBytes = null;
     this.#bound = UNBOUND;
     this.#measured = UNMEASURED;

@@ -18,7 +18,7 @@ export interface RecyclerDeps {
   /** How long clients may take to notice that the agent is un-ready, in milliseconds. */
   noticeMs: number;
   clock: Clock;
-  hooks: Pick<AgentHooks, 'waiting' | 'of'>;
+  hooks: Pick<AgentHooks, 'waiting'>;
   /** Which process of the agent SIGTERM is for; `null` where that is unknown. */
   sigtermTarget(agent: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */
@@ -41,6 +41,8 @@ export interface Inside {
   readonly sigterm: { pid: number; handles: boolean } | null;
   /** Charged, and free inside the runtime's heap; 0 where that is not known. */
   readonly freeHeapBytes: number;
+  /** What V8 has left in use in its heap lately, in bytes; `null` where no hook tells. */
+  readonly heapBytes: number | null;
   countInFlight(): Promise<number | null>;
   /** Whether GC frees anything decides now on the end of the agent: a stop of its work costs less than that. */
   decidesOnGc(): void;

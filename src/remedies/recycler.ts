@@ -18,6 +18,7 @@ import {
   type RecycleStanding,
 } from '../core/recycle/words.ts';
 import type { Inside, RecyclerDeps } from './recycler-deps.ts';
+import { SigtermReceiver } from './sigterm-receiver.ts';
 
 /** What was decided holds for so long without a reading that says so again. */
 const NEEDED_MS = 500;
@@ -25,7 +26,6 @@ const NEEDED_MS = 500;
 const CALL_OFF_MS = 1000;
 /** An agent that cannot be read for so long is not kept from its work. */
 const JUDGED_MS = 5000;
-const LOOK_EVERY_MS = 1000;
 
 /** Ends the agent in order where that is the lesser evil, life after life: one budget over all of them. */
 export class Recycler {
@@ -42,9 +42,7 @@ export class Recycler {
   #closedMs: number | null = null;
   /** As last judged, SIGTERM may be sent with work in flight. */
   #mayBreak = false;
-  #target: number | null = null;
-  #handles: boolean | null = false;
-  #lookedMs = Number.NEGATIVE_INFINITY;
+  readonly #receiver: SigtermReceiver;
   #needsMore: NeedsMore | null = null;
   /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
   #listens = false;
@@ -61,6 +59,7 @@ export class Recycler {
     this.#deps = deps;
     this.#plan = new RecyclePlan(deps);
     this.#victim = new OomVictim(deps.oomAdjustment);
+    this.#receiver = new SigtermReceiver(deps);
   }
 
   /** From here on it is this life; `undefined` when there is none. */
@@ -68,7 +67,7 @@ export class Recycler {
     this.#life = agent;
     this.#latest = undefined;
     this.#running?.callOff('the guardian is shutting down, or the agent has ended');
-    this.#lookedMs = Number.NEGATIVE_INFINITY;
+    this.#receiver.reset();
     this.#listens = false;
     this.#closedMs = null;
     this.#draining = null;
@@ -108,6 +107,11 @@ export class Recycler {
   /** Whether an agent that is un-ready is about to be ended, so that making it ready again meanwhile admits work to be broken. */
   get awaits(): boolean {
     return this.#life !== undefined && this.#othersEndIt === undefined && this.#plan.awaits;
+  }
+
+  /** It is drained, or about to end. */
+  get running(): boolean {
+    return this.#running !== undefined;
   }
 
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
@@ -164,7 +168,7 @@ export class Recycler {
       level,
       ...{ ready, cpuCores, usedBytes },
       heapLimited: heap !== null,
-      heapBytes: this.#deps.hooks.of(agent.worker.pid)?.state?.heap.usedBytes ?? null,
+      heapBytes: inside.heapBytes,
       heldBytes: heap?.usedBytes ?? usedBytes,
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,
@@ -174,7 +178,7 @@ export class Recycler {
       inFlight: inside.inFlight,
       waiting: this.#deps.hooks.waiting(),
       spared: heap === null && this.#isSpared(situation),
-      handlesSigterm: atLeast(level, 'warning') && this.#handlesSigterm(agent, inside, nowMs),
+      handlesSigterm: atLeast(level, 'warning') && this.#receiver.handles(agent, inside.sigterm, nowMs),
     };
   }
 
@@ -185,7 +189,7 @@ export class Recycler {
     const { limitBytes } = reading;
     const leftBytes = limitBytes - unreclaimableBytes(reading);
     return this.#victim.isTool({
-      agentPid: this.#target ?? agent.info.pid,
+      agentPid: this.#receiver.pid ?? agent.info.pid,
       processes,
       limitBytes,
       leftBytes,
@@ -212,7 +216,7 @@ export class Recycler {
 
   async #recycle(agent: AgentProcess, inside: Inside, reason: string): Promise<void> {
     const { clock, log, recycled } = this.#deps;
-    const target = this.#target;
+    const target = this.#receiver.pid;
     if (target === null) {
       this.#plan.refused();
       log(
@@ -287,14 +291,5 @@ export class Recycler {
 
   #urgent(): boolean {
     return this.#latest !== undefined && isUrgent(this.#latest);
-  }
-
-  #handlesSigterm(agent: AgentProcess, { sigterm }: Inside, nowMs: number): boolean {
-    if (nowMs - this.#lookedMs >= LOOK_EVERY_MS) {
-      this.#lookedMs = nowMs;
-      this.#target = this.#deps.sigtermTarget(agent);
-      this.#handles = this.#target === null ? false : this.#deps.handlesSigterm(this.#target);
-    }
-    return this.#handles ?? (sigterm?.pid === this.#target && sigterm.handles);
   }
 }

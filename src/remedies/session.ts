@@ -14,7 +14,8 @@ import { atLeast } from '../core/pressure/level.ts';
 import type { ReclaimOutlook } from '../core/pressure/readiness.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
 import { GcRunner } from './gc-runner.ts';
-import { HeapMonitor, LOOKS_APART_MS } from './heap-monitor.ts';
+import { lookOn } from './heap-looks.ts';
+import { HeapMonitor } from './heap-monitor.ts';
 import { HeapProfiler } from './heap-profiler.ts';
 import { type SnapshotFile, takeSnapshot } from './heap-snapshot.ts';
 import { InFlightMonitor } from './in-flight-monitor.ts';
@@ -28,9 +29,6 @@ import type { SessionDeps } from './session-deps.ts';
 import type { SessionParts } from './session-parts.ts';
 import { sleep, within } from './waiting.ts';
 
-/** So many looks at a heap near its limit, one after another; waited for in such steps. */
-const MOST_LOOKS = 6;
-const STEP_MS = 25;
 /** At the end what runs may end by itself for so long. */
 const END_MS = 500;
 
@@ -78,15 +76,18 @@ export class RuntimeSession implements Inside {
     this.#linger = new Linger(connection, this.#queue, clock);
   }
 
-  /** At each round of the loop; returns at once. */
-  attend(situation: Situation): void {
+  /**
+   * At each round of the loop; returns at once.
+   * @param ends the agent is being ended: GC has freed nothing, and a stop would only delay what is in flight
+   */
+  attend(situation: Situation, ends: boolean): void {
     this.#context.attend(situation);
-    this.#gcRunner.attend(situation);
+    this.#gcRunner.attend(situation, ends);
     this.#heap.attend(situation.reading);
     this.#heap.follow(situation);
     this.#inFlightMonitor.attend(situation);
     this.#profiler.attend(situation);
-    if (this.#queue.running || this.#context.ended) return;
+    if (ends || this.#queue.running || this.#context.ended) return;
     const reason = this.#access.reason(this.#connection.client?.opened === true);
     if (reason === null) {
       this.#heap.rest(situation.nowMs, situation.reading);
@@ -150,6 +151,10 @@ export class RuntimeSession implements Inside {
     return this.#inFlightMonitor.inFlight;
   }
 
+  get heapBytes(): number | null {
+    return this.#heap.leastBytes;
+  }
+
   decidesOnGc(): void {
     this.#gcRunner.decides();
   }
@@ -176,10 +181,7 @@ export class RuntimeSession implements Inside {
     });
   }
 
-  /**
-   * What grew, sampled for `seconds` more, on somebody's request.
-   * @throws SpillwayError `busy` or `unavailable`
-   */
+  /** What grew, sampled for `seconds` more, on somebody's request. @throws SpillwayError `busy` or `unavailable` */
   async profileNow(seconds: number): Promise<GrowthReport & { file: string | null }> {
     const { clock } = this.#parts;
     await this.#requested(async () => {
@@ -230,10 +232,7 @@ export class RuntimeSession implements Inside {
     }
   }
 
-  /**
-   * One question, and the runtime is let go at once: there may be no pressure at all. Only near the heap's limit, where
-   * nothing else asks on, a few more within 1.5 s tell whether it is the heap that grows.
-   */
+  /** One question, and the runtime is let go at once: there may be no pressure at all. Near the heap's limit a few more tell whether it grows. */
   async #askForHeap(): Promise<void> {
     try {
       await this.#access.granted(async () => {
@@ -241,12 +240,7 @@ export class RuntimeSession implements Inside {
         this.#see(await client.facts());
         this.#connection.answered();
         const goesOn = () => this.#heap.near && this.#access.now !== 'signal' && !this.#context.over;
-        for (let looks = 1; looks < MOST_LOOKS && goesOn(); looks++) {
-          // a collection that is due now does not wait for it
-          for (let ms = 0; ms < LOOKS_APART_MS && goesOn(); ms += STEP_MS)
-            await sleep(this.#parts.clock, STEP_MS);
-          if (goesOn()) this.#see(await client.facts());
-        }
+        await lookOn(this.#parts.clock, goesOn, async () => this.#see(await client.facts()));
       });
     } catch (error) {
       this.#failed(error, 'pressure');

@@ -24,7 +24,7 @@ export interface RecycleInput extends KillInput {
   usedBytes: number;
   /** The nearer limit is that of the runtime's heap. */
   heapLimited: boolean;
-  /** Of the runtime's heap, garbage included; `null` where no hook tells. */
+  /** What the runtime has left in use in its heap lately; `null` where no hook tells. */
   heapBytes: number | null;
   /** CPU use in cores; `null` where that is unknown. */
   cpuCores: number | null;
@@ -161,12 +161,13 @@ export class RecyclePlan {
     if (heapBytes !== null) this.#keptInHeap.add({ ...input, usedBytes: heapBytes });
     const kill = this.#kill.judge(input, begun);
     this.#rises = kill.kill;
-    const kept = heapLimited && heapBytes !== null ? this.#keptInHeap : this.#kept;
-    const growth = kept.lasting({
+    const room = {
       limitBytes,
       leftBytes: limitBytes - heldBytes + freeHeapBytes,
       collected: collections === 'useless',
-    });
+    };
+    const inHeap = heapLimited ? this.#keptInHeap.lasting(room) : null;
+    const growth = inHeap ?? this.#kept.lasting(room);
     const waitSeconds = this.kubeletWaitSeconds(nowMs);
     const forgetsSeconds = this.#budget.kubeletForgetsSeconds(nowMs);
     const kubelet = { waitSeconds, forgetsSeconds };

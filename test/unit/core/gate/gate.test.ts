@@ -118,14 +118,16 @@ describe('who may start', () => {
     for (let i = 0; i < 4; i++) enter();
     pass(2000, memory(195));
     expect(began).toEqual([0]);
-    end(0); // use has rested for long: those behind it wait for it alone
+    end(0);
     expect(began).toEqual([0, 1]);
-    pass(1000, memory(199));
+    pass(50, memory(198.5));
     end(1);
-    pass(1500, memory(199));
+    pass(1900, memory(198.5));
     expect(began).toEqual([0, 1]);
-    pass(1000, memory(199));
+    pass(150, memory(198.5));
     expect(began).toEqual([0, 1, 2]);
+    end(2);
+    expect(began).toEqual([0, 1, 2, 3]);
   });
 
   test('others beside one that lasts', () => {
