@@ -47,7 +47,7 @@ export async function assemble(
   const metrics = createMetrics({
     ...{ version, status },
     streams: () => http.streams(),
-    probes: () => http.probes(),
+    probes: () => notice.kubeletProbes,
   });
   const reporting = await composeExporters(config, version, logger, metrics);
   const { exporters, notifier, recorder, advice, subscribe } = reporting;
@@ -75,7 +75,7 @@ export async function assemble(
   const life: Assembly['life'] = (process) => follow(config, process);
   const findAgent = finder({ life, logger });
   const machine = thisMachine(config, mode, { clock, logger, hooks });
-  const { guardian, judge, view, remediation } = composeGuardian({
+  const { guardian, judge, view, remediation, notice } = composeGuardian({
     ...{ options: config, mode, findAgent, machine, clock, exporters, history, metrics },
     ...{ constraints, remedies, advice, collected, version },
     requests: () => hooks.requests(),
@@ -94,7 +94,12 @@ export async function assemble(
     const requests = hooks.requests();
     return requests ? requests.inFlight + requests.waiting : remediation.inFlight();
   };
-  const http = composeHttp(config, { loop: guardian.loop, judge, view, clock, inFlight }, reports, logger);
+  const http = composeHttp(
+    config,
+    { loop: guardian.loop, judge, view, clock, notice, inFlight },
+    reports,
+    logger,
+  );
   const admin = composeAdmin(config, remediation, logger);
   return { guardian, remediation, view, admin, http, hooks, logger, notifier, recorder, life };
 }

@@ -58,6 +58,8 @@ export interface AdmitAnswer {
 export interface HttpServerDeps {
   /** Called before anything else for each request and connection: takes an overdue sample, so that a flood cannot delay it. */
   onRequest(): void;
+  /** A probe of readiness gets this answer; that of the kubelet is known by its `User-Agent: kube-probe/…`. */
+  onReadiness(ready: boolean, byKubelet: boolean): void;
   /** Whether the guardian's own loop ticks. */
   livez(): boolean;
   status(): Status;
@@ -89,23 +91,15 @@ export interface HttpServer {
   close(): Promise<void>;
   /** Clients of `/v1/stream` now, and dropped so far because they did not read. */
   streams(): { clients: number; dropped: number };
-  /** Readiness probes of the kubelet so far, told by their `User-Agent: kube-probe/…`. */
-  probes(): number;
 }
 
 export function createHttpServer(deps: HttpServerDeps): HttpServer {
   const streams = new StatusStream(deps.subscribe);
-  let probes = 0;
-  const app = routes(
-    deps,
-    streams,
-    {
-      stream: (request) => connections.streaming(request, STREAMS),
-      large: (request) => !connections.crowds(request, LARGE),
-      wait: (request) => !connections.crowds(request, WAITING),
-    },
-    () => probes++,
-  );
+  const app = routes(deps, streams, {
+    stream: (request) => connections.streaming(request, STREAMS),
+    large: (request) => !connections.crowds(request, LARGE),
+    wait: (request) => !connections.crowds(request, WAITING),
+  });
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -140,7 +134,6 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
         setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS).unref();
       }),
     streams: () => ({ clients: streams.clients, dropped: streams.dropped }),
-    probes: () => probes,
   };
 }
 
@@ -148,7 +141,6 @@ function routes(
   deps: HttpServerDeps,
   streams: StatusStream,
   may: Record<'stream' | 'large' | 'wait', (request: IncomingMessage) => boolean>,
-  onProbe: () => void,
 ): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -188,8 +180,8 @@ function routes(
 
   // Probes and admission first: the router tries its routes in this order.
   probe('/readyz', (request, response) => {
-    if (request.headers['user-agent']?.startsWith('kube-probe/')) onProbe();
     const { ready, body: whole } = current();
+    deps.onReadiness(ready, request.headers['user-agent']?.startsWith('kube-probe/') === true);
     const body = isRebound(request) ? JSON.stringify({ ready }) : whole;
     if (ready) sendJson(response, 200, body);
     else sendJson(response, 503, body, retryAfter(deps.retryAfterSeconds()));

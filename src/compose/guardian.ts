@@ -8,11 +8,12 @@ import type { Clock, Exporters, FindAgent, Remedy } from '../core/ports/ports.ts
 import { AgentObserver } from '../core/pressure/agent-observer.ts';
 import { Judge, type JudgeOptions } from '../core/pressure/judge.ts';
 import type { SamplingOptions } from '../core/pressure/sampling-interval.ts';
+import { Notice } from '../core/recycle/notice.ts';
 import { EventRecorder } from '../core/report/event-recorder.ts';
 import type { HistoryStore } from '../core/report/history.ts';
 import { StatusView } from '../core/report/status-view.ts';
 import { Guardian } from '../guardian.ts';
-import { NOTICED_MS, startRecycle } from '../remedies/drain.ts';
+import { startRecycle } from '../remedies/drain.ts';
 import { Recycler } from '../remedies/recycler.ts';
 import { PressureRemediation } from '../remedies/remediation.ts';
 import type { SessionOptions } from '../remedies/session-deps.ts';
@@ -52,37 +53,38 @@ export interface ComposedGuardian {
   judge: Judge;
   view: StatusView;
   remediation: PressureRemediation;
+  /** Follows the probes of readiness. */
+  notice: Notice;
 }
 
 /** Puts the loop together; nothing runs yet. */
 export function composeGuardian(parts: GuardianParts): ComposedGuardian {
-  const { options, mode, clock, exporters } = parts;
-  const remediation = composeRemediation(parts);
-  const { onAbsent, alone = false } = mode;
+  const { options, clock, exporters } = parts;
+  const { onAbsent, alone = false } = parts.mode;
+  const notice = new Notice(alone);
+  const remediation = composeRemediation(parts, notice);
   const judge = new Judge({ ...options, alone, ...(onAbsent && { onAbsent }) }, clock.now());
   const observer = new AgentObserver({ ...parts, judge, remediation });
   const view = new StatusView({ ...parts, judge, observer, remediation });
   const recorder = new EventRecorder({ ...parts, view, remediation });
   const { history } = parts;
   const loop = { observer, judge, remediation, recorder, exporters, view, history, clock };
-  return { guardian: new Guardian(loop), judge, view, remediation };
+  return { guardian: new Guardian(loop), judge, view, remediation, notice };
 }
 
 /** Collections, the recycling, and further remedies, in the order in which they are tried. */
-function composeRemediation(parts: GuardianParts): PressureRemediation {
+function composeRemediation(parts: GuardianParts, notice: Notice): PressureRemediation {
   const { options, mode, machine, clock, exporters, metrics, remedies } = parts;
   const { log } = exporters;
-  // where nobody else could take the work, there is nobody to notice
-  const noticeMs = mode.alone ? 0 : NOTICED_MS;
   const recycler = new Recycler({
     ...machine,
-    ...{ noticeMs, clock, log, thresholds: options, restarted: mode.restarted, mode: options.recycle },
+    ...{ notice, clock, log, thresholds: options, restarted: mode.restarted, mode: options.recycle },
     kubelet: !mode.sameFiles,
     recycled: metrics.recycled,
     start(_agent, target, { alive, terminated, ...drain }) {
       const aim = machine.aimSigterm(target);
       return startRecycle({
-        drain: { ...drain, noticeMs },
+        drain,
         aim,
         alive,
         terminated,

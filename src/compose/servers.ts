@@ -9,14 +9,13 @@ import type { Clock } from '../core/ports/ports.ts';
 import { Admission } from '../core/pressure/admission.ts';
 import { gateMemoryOf } from '../core/pressure/gate/memory-room.ts';
 import { HeldAdmission } from '../core/pressure/held-admission.ts';
-import type { Judge } from '../core/pressure/judge.ts';
 import { retryAfterSeconds } from '../core/pressure/retry-after.ts';
 import type { HistoryReport } from '../core/report/history-report.ts';
-import type { StatusView } from '../core/report/status-view.ts';
 import { keepSnapshot } from '../exporters/profile-files.ts';
 import type { Guardian } from '../guardian.ts';
 import type { PressureRemediation } from '../remedies/remediation.ts';
 import type { ComposedExporters } from './exporters.ts';
+import type { ComposedGuardian } from './guardian.ts';
 
 /** The page at `/`: the build says where it lies, as seen from the bundle's chunk that this becomes part of. */
 const PAGE = fileURLToPath(new URL(process.env['SPILLWAY_PAGE'] ?? '../../dist/page.html', import.meta.url));
@@ -28,9 +27,7 @@ interface Reports extends Pick<ComposedExporters, 'recorder' | 'subscribe'> {
 }
 
 /** What answers come from. */
-interface HttpParts extends Pick<Guardian, 'loop'> {
-  judge: Judge;
-  view: StatusView;
+interface HttpParts extends Pick<Guardian, 'loop'>, Pick<ComposedGuardian, 'judge' | 'view' | 'notice'> {
   clock: Clock;
   /** Requests in the agent; `null` where that is not known. */
   inFlight(): Promise<number | null>;
@@ -39,7 +36,7 @@ interface HttpParts extends Pick<Guardian, 'loop'> {
 /** What reads: probes, metrics, status, page. */
 export function composeHttp(
   config: Config,
-  { loop, judge, view, clock, inFlight }: HttpParts,
+  { loop, judge, view, clock, notice, inFlight }: HttpParts,
   { metrics, recorder, subscribe, history }: Reports,
   logger: Logger,
 ): HttpServer {
@@ -64,6 +61,7 @@ export function composeHttp(
   });
   return createHttpServer({
     onRequest: () => loop.tickIfDue(),
+    onReadiness: (ready, byKubelet) => notice.probed(ready, byKubelet, clock.now()),
     livez: () => loop.healthy,
     status: () => view.status(),
     statusVersion: () => view.version,

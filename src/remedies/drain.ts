@@ -12,11 +12,9 @@ import {
 } from '../core/recycle/outcome.ts';
 
 export interface RecycleOptions {
-  drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'closedMs'> & {
+  drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'noticed'> & {
     /** Default 10,000. */
     maxMs?: number;
-    /** How long clients may take to notice that the agent is un-ready. Default {@link NOTICED_MS}. */
-    noticeMs?: number;
   };
   /** SIGTERM to the very process that was judged. */
   aim: Aim;
@@ -39,10 +37,8 @@ export interface Aim {
 const POLL_MS = 20;
 /** Each look at the work in flight costs some 10 ms of CPU. */
 const LOOK_EVERY_MS = 250;
-/** Clients of /readyz need a moment to notice: work has ended when two looks in a row see none. */
+/** Work has ended when two looks in a row see none. */
 const QUIET_LOOKS = 2;
-/** A balancer that asks each second goes on sending for so long after the agent is un-ready. */
-export const NOTICED_MS = 1300;
 /** Below an init or npm the agent's own process ends right after the one that serves; a supervisor stays. */
 const HANDED_OVER_MS = 2000;
 
@@ -53,7 +49,7 @@ const HANDED_OVER_MS = 2000;
  */
 export function startRecycle(options: RecycleOptions): Recycling {
   const { drain, clock, graceMs = 30_000, onStep = () => {} } = options;
-  const { maxMs = 10_000, noticeMs = NOTICED_MS } = drain;
+  const { maxMs = 10_000 } = drain;
   const startMs = clock.now();
   let step: RecycleStep = 'draining';
   let timer: { cancel(): void } | undefined;
@@ -115,7 +111,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     options.terminated();
     enter('terminating');
   };
-  const drained = (now: number) => quiet >= QUIET_LOOKS && now - (drain.closedMs() ?? startMs) >= noticeMs;
+  const drained = () => quiet >= QUIET_LOOKS && drain.noticed();
   const late = (now: number) => now - startMs >= maxMs || drain.urgent();
   const poll = () => {
     const now = clock.now();
@@ -126,7 +122,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
     } else if (termMs === null) {
       if (!drain.judged()) done({ code: 'not_judged' });
       else if (closed >= QUIET_LOOKS) done({ code: 'port_closed' });
-      else if ((drained(now) || (late(now) && drain.mayBreak())) && drain.needed()) terminate();
+      else if ((drained() || (late(now) && drain.mayBreak())) && drain.needed()) terminate();
       else if (now - startMs >= maxMs && !drain.mayBreak()) done({ code: 'work_goes_on' });
       else look();
     } else if (goneMs !== null) {

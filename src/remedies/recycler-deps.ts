@@ -2,6 +2,7 @@ import type { AgentHooks } from '../core/ports/agent-hook.ts';
 import type { AgentProcess, Clock } from '../core/ports/ports.ts';
 import type { Thresholds } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
+import type { Notice } from '../core/recycle/notice.ts';
 import type { RecycleOutcome, RecycleWork } from '../core/recycle/outcome.ts';
 import type { RecycleMode, RecyclePlanOptions } from '../core/recycle/plan.ts';
 
@@ -15,8 +16,7 @@ export interface RecyclerDeps {
   endsAll: boolean;
   /** `oom_score_adj` of a process. */
   oomAdjustment(pid: number): number;
-  /** How long clients may take to notice that the agent is un-ready, in milliseconds. */
-  noticeMs: number;
+  notice: Pick<Notice, 'given'>;
   clock: Clock;
   hooks: Pick<AgentHooks, 'waiting'>;
   /** Which process of the agent SIGTERM is for; `null` where that is unknown. */

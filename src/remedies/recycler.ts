@@ -87,9 +87,7 @@ export class Recycler {
 
   /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes now is refused, but not for good where the agent outlives SIGTERM. */
   get noticed(): boolean {
-    if (this.#draining?.code === 'left_running') return false;
-    const [closedMs, { clock, noticeMs }] = [this.#closedMs, this.#deps];
-    return this.#urgent() || (closedMs !== null && clock.now() - closedMs >= noticeMs);
+    return this.#draining?.code !== 'left_running' && (this.#urgent() || this.#isNoticed());
   }
 
   status(): RemedyStatus<RecycleStanding['code']> {
@@ -235,7 +233,7 @@ export class Recycler {
         inFlight: () => inside.countInFlight(),
         urgent: () => this.#urgent(),
         mayBreak: () => this.#mayBreak,
-        closedMs: () => this.#closedMs,
+        noticed: () => this.#isNoticed(),
         needed: () => clock.now() - this.#neededMs <= NEEDED_MS,
         judged: () => clock.now() - this.#judgedMs <= JUDGED_MS,
         alive: () => this.#life === agent && agent.alive(),
@@ -287,6 +285,11 @@ export class Recycler {
     return seconds > 0
       ? ` The kubelet may delay the restart by ${formatSeconds(seconds)} (CrashLoopBackOff).`
       : '';
+  }
+
+  #isNoticed(): boolean {
+    const { clock, notice } = this.#deps;
+    return this.#closedMs !== null && notice.given(this.#closedMs, clock.now());
   }
 
   #urgent(): boolean {

@@ -8,11 +8,19 @@ import { statusWith } from './status.ts';
 /** A real server on a free port (or the one given), with counters of what it asked for; ended with the test. */
 export async function startServer(changes: Partial<HttpServerDeps> = {}, wantedPort = 0) {
   const state = { status: statusWith() as Status, version: 0 };
-  const asked = { requests: 0, status: 0, history: 0, metrics: 0, weights: [] as number[] };
+  const asked = {
+    requests: 0,
+    status: 0,
+    history: 0,
+    metrics: 0,
+    weights: [] as number[],
+    readiness: [] as { ready: boolean; byKubelet: boolean }[],
+  };
   const errors: unknown[] = [];
   const listeners = new Set<(message: StreamMessage) => void>();
   const server = createHttpServer({
     onRequest: () => asked.requests++,
+    onReadiness: (ready, byKubelet) => asked.readiness.push({ ready, byKubelet }),
     livez: () => true,
     status: () => {
       asked.status++;

@@ -51,8 +51,8 @@ export interface RecycleWork {
   urgent(): boolean;
   /** Whether SIGTERM may be sent with work in flight: the agent handles it, and the kill comes before that ends. */
   mayBreak(): boolean;
-  /** Since when the agent is un-ready; `null` where it is ready, monotonic milliseconds. */
-  closedMs(): number | null;
+  /** Whether clients had the time to notice that the agent is un-ready. */
+  noticed(): boolean;
   /** Whether it is going to be killed otherwise, as of now: without that SIGTERM is not sent. */
   needed(): boolean;
   /** Whether `needed` has a recent answer; without one the recycle is cancelled. */

@@ -45,7 +45,7 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
       needed: () => true,
       judged: () => true,
       mayBreak: () => true,
-      closedMs: () => null,
+      noticed: () => true,
       ...drain,
     },
     aim: aimSigterm(whom.pid),
@@ -64,7 +64,7 @@ const drained = (drain: Partial<RecycleOptions['drain']>): RecycleOptions['drain
   needed: () => true,
   judged: () => true,
   mayBreak: () => true,
-  closedMs: () => null,
+  noticed: () => true,
   ...drain,
 });
 
