@@ -6,7 +6,7 @@ import { follow, type ProcessRef, systemClock } from './compose/agent.ts';
 import { type ComposedExporters, composeExporters } from './compose/exporters.ts';
 import { type ComposedGuardian, composeGuardian } from './compose/guardian.ts';
 import { composeHooks } from './compose/hooks.ts';
-import { type Mode, thisMachine } from './compose/machine.ts';
+import { type Mode, modeOf, thisMachine } from './compose/machine.ts';
 import { composeAdmin, composeHttp } from './compose/servers.ts';
 import type { Config } from './config/options.ts';
 import type { ConstraintSource } from './core/model/constraint.ts';
@@ -37,9 +37,10 @@ export interface Assembly
 export async function assemble(
   config: Config,
   version: string,
-  mode: Mode,
+  ownMode: Mode,
   finder: (assembly: Pick<Assembly, 'life' | 'logger'>) => FindAgent,
 ): Promise<Assembly> {
+  const mode = modeOf(ownMode, config);
   const clock = systemClock;
   const format = config.logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json');
   const logger = await createLogger({ level: config.logLevel, format });

@@ -28,6 +28,11 @@ export interface Mode {
   alone?: boolean;
 }
 
+/** The mode as the options have it. */
+export function modeOf(mode: Mode, { replicas }: Pick<Config, 'replicas'>): Mode {
+  return replicas === 'auto' ? mode : { ...mode, alone: replicas === 'one' };
+}
+
 /** What remedies ask of the machine, and do there. */
 export interface Machine
   extends Pick<SessionDeps, 'connect' | 'heapFromOutside' | 'connections' | 'ended' | 'keep'>,
@@ -66,7 +71,7 @@ export function thisMachine(config: Config, mode: Mode, { clock, logger, hooks }
     heapFromOutside: (pid) => heapFromOutside('/proc', pid),
     connections: (pids, leaveOut) => countInFlight('/proc', pids, leaveOut),
     keep: async (file) => (recordDir === undefined ? null : keepProfile(recordDir, file, clock.wallMs())),
-    turn: turnOf(process.env),
+    turn: mode.alone ? null : turnOf(process.env),
     endsAll: endsWholeGroups(),
     oomAdjustment: (pid) => oomAdjustment('/proc', pid),
     sigtermTarget: ({ info, worker }) => sigtermTarget('/proc', info.pid, worker.pid),

@@ -188,6 +188,14 @@ export const OPTIONS = {
     description: 'Longest continuous time un-ready while usage does not fall; then ready again',
     commands: GUARDING,
   }),
+  replicas: option({
+    type: choice('auto', 'one', 'many'),
+    default: 'auto',
+    placeholder: 'number',
+    description:
+      'Whether another replica could take the work that the agent refuses; with `one`, shedding that frees nothing begins at `critical-ratio`; `auto`: `many`, with `run` outside of Kubernetes `one`',
+    commands: GUARDING,
+  }),
   recycle: option({
     type: choice('auto', 'on', 'off'),
     default: 'auto',
