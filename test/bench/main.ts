@@ -5,6 +5,7 @@ import { type BurstSetting, burst } from './parts/burst.ts';
 import { cpu } from './parts/cpu.ts';
 import { events } from './parts/events.ts';
 import { flood } from './parts/flood.ts';
+import { gate } from './parts/gate.ts';
 import { gc } from './parts/gc.ts';
 import { type GoodputSetting, goodput } from './parts/goodput.ts';
 import { hook } from './parts/hook.ts';
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, [about: string, part: (setting: BenchSettin
   gc: ['bytes returned per ms stalled, by way and heap size; stall of a guarded agent', gc],
   profile: ['throughput with the sampling heap profile on, beside off', profile],
   hook: ['CPU and memory of loading the hook; throughput and latency of light requests with its gate', hook],
+  gate: ['requests served by simulated agents under 1,200 drawn loads, with the gate and without', gate],
   events: ['memory before and after the first event, with Kubernetes Events and without', events],
   inject: ['admissions by the webhook: time, memory and CPU at 1,000 a minute and flat out', inject],
   leaks: ['in how many of 20 leaking agents the function or kind is named', leaks],

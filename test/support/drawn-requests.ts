@@ -24,7 +24,7 @@ interface DrawnRequest {
 }
 
 export interface DrawnLoad {
-  name: (typeof NAMES)[number];
+  name: (typeof DRAWN_KINDS)[number];
   limitBytes: number;
   baseBytes: number;
   /** So many make progress at once as if each was alone. */
@@ -32,7 +32,8 @@ export interface DrawnLoad {
   requests: DrawnRequest[];
 }
 
-const NAMES = ['spike', 'documents', 'light', 'streams', 'late', 'rests'] as const;
+/** What a load is drawn as. */
+export const DRAWN_KINDS = ['spike', 'documents', 'light', 'streams', 'late', 'rests'] as const;
 
 export interface LoadOutcome {
   served: number;
@@ -50,7 +51,7 @@ export function drawLoad(seed: number): DrawnLoad {
   const random = seeded(seed);
   const between = (low: number, high: number) => low + (high - low) * random();
   const spread = (low: number, high: number) => Math.exp(between(Math.log(low), Math.log(high)));
-  const name = NAMES[Math.floor(random() * NAMES.length)] ?? 'light';
+  const name = DRAWN_KINDS[Math.floor(random() * DRAWN_KINDS.length)] ?? 'light';
   const limitBytes = spread(192, 1024) * 2 ** 20;
   const baseBytes = between(70, 110) * MB;
   const room = limitBytes - baseBytes;
