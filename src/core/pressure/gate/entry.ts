@@ -44,6 +44,8 @@ export interface Entry extends GateEntry {
   startCount: number;
   /** Started before it, of kinds of which too little was known. */
   unknownCount: number;
+  /** By what those of the other kinds that started before it were expected to raise use, in bytes. */
+  knownBytes: number;
   /** It has run for long enough to have shown what it holds. */
   shown: boolean;
   depth: number;
@@ -83,6 +85,7 @@ export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: 
     peakBytes: 0,
     startCount: 0,
     unknownCount: 0,
+    knownBytes: 0,
     shown: false,
     depth: within ? within.depth + 1 : 0,
     within,

@@ -37,6 +37,8 @@ export class Gate {
   #started = 0;
   /** Of these, how many were of kinds of which too little was known. */
   #unknown = 0;
+  /** By so much the others were expected to raise use, in bytes. */
+  #knownBytes = 0;
   #refused = 0;
   /** What those that have started lately are still expected to add, in bytes. */
   #expectedBytes = 0;
@@ -139,10 +141,13 @@ export class Gate {
     entry.peakBytes = entry.startBytes;
     entry.startCount = this.#started++;
     entry.unknownCount = this.#unknown;
-    if (!this.#cost.isKnown(entry.request.kind)) this.#unknown++;
+    entry.knownBytes = this.#knownBytes;
+    const costBytes = entry.weight * this.#cost.of(entry.request.kind);
+    if (this.#cost.isKnown(entry.request.kind)) this.#knownBytes += costBytes;
+    else this.#unknown++;
     this.#running.add(entry);
     this.#count(entry);
-    this.#expectedBytes += entry.weight * this.#cost.of(entry.request.kind);
+    this.#expectedBytes += costBytes;
   }
 
   #end(entry: Entry, nowMs: number): void {
@@ -161,7 +166,7 @@ export class Gate {
 
   #showAll(nowMs: number): void {
     const [shownMs, durationMs] = [this.#shownMs, Math.max(SHOWN_MS.least, this.#throughput.durationMs)];
-    this.#risenBytes = this.#risenSoFar();
+    this.#risenBytes = this.#risenSoFar(nowMs);
     let expected = 0;
     for (const entry of this.#running) {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
@@ -187,11 +192,14 @@ export class Gate {
     if (this.#queue.count > 0 && !this.#room?.isNear) this.#grow(nowMs);
   }
 
-  /** What each of those in flight of which too little is known has raised use by so far, in bytes, evenly shared. */
-  #risenSoFar(): number {
-    for (const { request, counts, startBytes, unknownCount } of this.#running) {
+  /** What each of those in flight of which too little is known has raised use by so far, in bytes, evenly shared, as long as use rises. */
+  #risenSoFar(nowMs: number): number {
+    const rises = Math.max(0, 1 - this.#trend.restsForMs(nowMs) / RESTS_MS.most);
+    for (const { request, counts, startBytes, unknownCount, knownBytes } of this.#running) {
       if (!counts || startBytes === 0 || this.#cost.isKnown(request.kind)) continue;
-      return Math.max(0, (this.#room?.usedBytes ?? 0) - startBytes) / (this.#unknown - unknownCount);
+      const othersBytes = this.#knownBytes - knownBytes;
+      const risen = Math.max(0, (this.#room?.usedBytes ?? 0) - startBytes - othersBytes);
+      return (rises * risen) / (this.#unknown - unknownCount);
     }
     return 0;
   }

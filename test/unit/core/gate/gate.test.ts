@@ -184,6 +184,31 @@ describe('who may start', () => {
     expect(gate.inFlight).toBe(1);
   });
 
+  test('beside a job that has taken much and rests, far from the limit', () => {
+    const { enter, pass, end } = story(memory(60));
+    for (let id = 0; id < 5; id++) {
+      enter({ kind: 'light' });
+      end(id);
+    }
+    enter({ kind: 'job' });
+    for (const usedMiB of [90, 118, 118, 118]) pass(1000, memory(usedMiB));
+    expect(enter({ kind: 'light' }).state).toBe('running');
+    expect(enter({ kind: 'other job' }).state).toBe('running');
+  });
+
+  test('beside a job of which little is known, while others of which much is known raise use', () => {
+    const { enter, pass, end } = story(memory(40));
+    const serves = (id: number, usedMiB: number) => {
+      const { state } = enter({ kind: 'grows' });
+      pass(150, memory(usedMiB));
+      end(id);
+      return state;
+    };
+    for (let id = 0; id < 5; id++) serves(id, 44 + 4 * id);
+    enter({ kind: 'job' });
+    for (let id = 6; id < 20; id++) expect(serves(id, 40 + 4 * id)).toBe('running');
+  });
+
   test('long answers that hold little let others in although none of them ends', () => {
     const { gate, enter, pass } = story();
     for (let i = 0; i < 20; i++) enter({ maxWaitMs: 30_000 });
