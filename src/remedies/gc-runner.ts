@@ -4,7 +4,7 @@ import { describeReason, describeStanding, type GcStanding } from '../core/gc/wo
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
-import { memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
+import { memoryLimitedBy, memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
@@ -21,14 +21,16 @@ const TELL_AGAIN_MS = 60_000;
 /** A passing obstacle is reported when it has not passed after so many tries: some 6 s. */
 const TOLD_AFTER = 7;
 /**
- * An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. Near
- * the limit of its heap V8 collects on its own, and whatever that frees is freed by then.
+ * An agent that is late is busy, perhaps with its own collections: so often in a row, 6 to 9 s, that tells nothing of the next try. With
+ * its heap full V8 collects on its own, and whatever that frees is freed by then.
  */
-const LATE_TRIES = { otherwise: 4, nearHeapLimit: 0 };
+const LATE_TRIES = { otherwise: 4, heapFull: 0 };
 /** A collection tells for so long whether refusing work can bring anything. */
 const TELLS_FOR_MS = 5000;
 /** … and helps when it made so much of the limit free. */
 const HELPS_SHARE = 0.1;
+/** What a collection has left is what is in use for so long. */
+const LEFT_FOR_MS = 10_000;
 /** A question about the end of the agent stands for so long. */
 const DECIDES_FOR_MS = 1000;
 
@@ -70,8 +72,8 @@ export class GcRunner {
   #lateInRow = 0;
   /** What failed last may come out otherwise at the next try. */
   #mayPass = false;
-  /** Held after the last collection. */
-  #leftBytes = 0;
+  /** After the last collection: held, and in use in the heap as far as the runtime tells. */
+  #left = { atMs: Number.NEGATIVE_INFINITY, bytes: 0, heapBytes: null as number | null };
   /** When the next one may be made, as far as the plan says. */
   #waitUntilMs = 0;
   /** Why there was no collection when that was last decided. */
@@ -141,17 +143,31 @@ export class GcRunner {
   get helped(): boolean {
     const last = this.#last;
     const { clock, context, heap } = this.#deps;
-    if (last?.verdict !== 'freed' || clock.now() - this.#collectedMs >= TELLS_FOR_MS) return false;
-    const limitBytes = context.latest?.reading.limitBytes ?? 0;
-    const room = Math.max(last.freedBytes, heap.use ? (last.freedHeapBytes ?? 0) : 0);
-    return room >= HELPS_SHARE * limitBytes;
+    if (!last || clock.now() - this.#collectedMs >= TELLS_FOR_MS) return false;
+    const { reading } = context.latest ?? {};
+    const freedHeapBytes = heap.use ? (last.freedHeapBytes ?? 0) : 0;
+    // V8 reuses the pages that it keeps: against its own limit it is no matter whether they went back
+    if (heap.use && reading && memoryLimitedBy(reading) === 'heap')
+      return freedHeapBytes >= HELPS_SHARE * heap.use.limitBytes;
+    const room = Math.max(last.freedBytes, freedHeapBytes);
+    return last.verdict === 'freed' && room >= HELPS_SHARE * (reading?.limitBytes ?? 0);
   }
 
   /** What has grown since the last collection may be garbage, and the next one is due. */
   #maySoonHelp(nowMs: number): boolean {
     const { reading } = this.#deps.context.situation;
-    const grownShare = (unreclaimableBytes(reading) - this.#leftBytes) / reading.limitBytes;
+    const grownShare = (unreclaimableBytes(reading) - this.#left.bytes) / reading.limitBytes;
     return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < POLL_MS.warning;
+  }
+
+  /** Of the nearer limit, what the last collection has left in use, 0…1; `null` where there was none lately. */
+  get leftRatio(): number | null {
+    const { clock, context } = this.#deps;
+    const { atMs, bytes, heapBytes } = this.#left;
+    if (clock.now() - atMs >= LEFT_FOR_MS) return null;
+    const { reading } = context.situation;
+    if (memoryLimitedBy(reading) === 'container') return bytes / reading.limitBytes;
+    return heapBytes !== null && reading.heap ? heapBytes / reading.heap.limitBytes : null;
   }
 
   /** What to do under pressure. `inFlight` is the requests in flight; `null` is unknown. */
@@ -234,7 +250,7 @@ export class GcRunner {
     };
     const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: client.runtime });
     const back = freedBytes(freed);
-    this.#leftBytes = low.held;
+    this.#left = { atMs: clock.now(), bytes: low.held, heapBytes: run.after?.limitedBytes ?? null };
     plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
     if (outcome.verdict === 'not_returned') outcome.hint = client.returnHint?.() ?? outcome.hint;
     const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs: run.stallMs };
@@ -249,7 +265,7 @@ export class GcRunner {
     const late = refusal.code === 'timeout';
     const passing = refusal.retryable && times < TOLD_AFTER;
     this.#lateInRow = late ? this.#lateInRow + 1 : 0;
-    const lateTries = this.#deps.heap.near ? LATE_TRIES.nearHeapLimit : LATE_TRIES.otherwise;
+    const lateTries = this.#deps.heap.full ? LATE_TRIES.heapFull : LATE_TRIES.otherwise;
     this.#mayPass = late ? this.#lateInRow <= lateTries : passing;
     const known = passing || this.#last?.note === refusal.message;
     const at = new Date(clock.wallMs()).toISOString();

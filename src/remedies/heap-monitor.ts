@@ -1,4 +1,4 @@
-import { confirmHeap, UNCROSSED } from '../core/gc/heap-confirm.ts';
+import { confirmHeap, isMostlyLive, UNCROSSED } from '../core/gc/heap-confirm.ts';
 import {
   askedHeap,
   followHeapBound,
@@ -108,6 +108,11 @@ export class HeapMonitor {
   /** By what it told last it is near its limit. */
   get near(): boolean {
     return this.#use !== null && this.#use.usedBytes >= this.#deps.options.warnRatio * this.#use.limitBytes;
+  }
+
+  /** So near that it is no garbage alone: V8 collects on its own, at the latest half way from what is live to the limit. */
+  get full(): boolean {
+    return this.#use !== null && isMostlyLive(this.#use, this.#deps.options.warnRatio);
   }
 
   /** More of the heap is in use than its level says: whether that is live, a collection tells. */

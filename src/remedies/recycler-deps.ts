@@ -43,6 +43,8 @@ export interface Inside {
   readonly freeHeapBytes: number;
   /** What V8 has left in use in its heap lately, in bytes; `null` where no hook tells. */
   readonly heapBytes: number | null;
+  /** Of the nearer limit, what the last collection has left in use, 0…1; `null` where there was none lately. */
+  readonly leftRatio: number | null;
   countInFlight(): Promise<number | null>;
   /** Whether GC frees anything decides now on the end of the agent: a stop of its work costs less than that. */
   decidesOnGc(): void;

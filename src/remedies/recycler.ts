@@ -166,7 +166,7 @@ export class Recycler {
       level,
       ...{ ready, cpuCores, usedBytes },
       heapLimited: heap !== null,
-      heapBytes: inside.heapBytes,
+      ...{ heapBytes: inside.heapBytes, leftRatio: inside.leftRatio },
       heldBytes: heap?.usedBytes ?? usedBytes,
       limitBytes: heap?.limitBytes ?? reading.limitBytes,
       secondsToLimit: outlook.secondsToLimit,

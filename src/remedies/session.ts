@@ -53,11 +53,8 @@ export class RuntimeSession implements Inside {
   #freeHeapBytes = 0;
 
   constructor(agent: AgentProcess, deps: SessionDeps) {
-    const {
-      options: { gcStallBudget: stallBudgetShare, warnRatio },
-      clock,
-      log,
-    } = deps;
+    const { options, clock, log } = deps;
+    const { gcStallBudget: stallBudgetShare, warnRatio } = options;
     const context = new SessionContext(agent);
     const heap = new HeapMonitor(context, deps);
     const access = new RuntimeAccess(context, heap, deps);
@@ -153,6 +150,10 @@ export class RuntimeSession implements Inside {
 
   get heapBytes(): number | null {
     return this.#heap.leastBytes;
+  }
+
+  get leftRatio(): number | null {
+    return this.#gcRunner.leftRatio;
   }
 
   decidesOnGc(): void {

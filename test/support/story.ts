@@ -3,6 +3,7 @@ import type { Machine, Mode } from '../../src/compose/machine.ts';
 import type { Config } from '../../src/config/options.ts';
 import type { ConstraintSource } from '../../src/core/model/constraint.ts';
 import type { EventReason } from '../../src/core/model/events.ts';
+import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
 import type { AgentProcess, FindAgent, Remedy } from '../../src/core/ports/ports.ts';
 import type { Judge } from '../../src/core/pressure/judge.ts';
 import { HistoryStore } from '../../src/core/report/history.ts';
@@ -51,6 +52,8 @@ export class Story {
   agent: FakeAgent;
   /** All clients of a runtime that were asked for. */
   readonly clients: FakeRuntimeClient[] = [];
+  /** In the agent, as far as it tells its state. */
+  hook: AgentHook | undefined;
   /** Why there is none. */
   noClient: string | undefined;
   /** Made before each client is given out. */
@@ -95,7 +98,7 @@ export class Story {
   #machine(mode: Mode, turn: number | null): Machine {
     return {
       turn,
-      hooks: { of: () => undefined, waiting: () => this.agent.waiting },
+      hooks: { of: () => this.hook, waiting: () => this.agent.waiting },
       prepare: async () => {},
       connect: async (_worker, maySignal) => this.noClient ?? this.#connect(maySignal),
       ended: () => undefined,

@@ -8,6 +8,17 @@ const CONFIRM_WITHIN_MS = 1000;
 const CONFIRMED_FOR_MS = 10_000;
 const MOSTLY_LIVE_SHARE = 0.8;
 
+/**
+ * Whether what is live has come to the warning ratio at least, without a collection that has told so: V8 collects on its own, at the latest
+ * when its heap is half way from what is live to its limit.
+ */
+export function isMostlyLive(
+  { usedBytes, limitBytes }: Pick<HeapUse, 'usedBytes' | 'limitBytes'>,
+  warnRatio: number,
+): boolean {
+  return 2 * usedBytes - limitBytes >= warnRatio * limitBytes;
+}
+
 /** What is remembered between two looks at the heap. */
 export interface HeapConfirmation {
   /** When use crossed the shed ratio without a collection since; `null` while it is below. */

@@ -1,3 +1,4 @@
+import { isMostlyLive } from '../gc/heap-confirm.ts';
 import type { Level } from '../model/status.ts';
 import { gateLine } from '../pressure/gate/memory-room.ts';
 import { atLeast, type Thresholds, withoutHold } from '../pressure/level.ts';
@@ -32,6 +33,8 @@ export interface MomentInput
   waiting: number | null;
   /** The nearer limit is that of the runtime's heap. */
   heapLimited: boolean;
+  /** Of that limit, what the last collection has left in use, 0…1; `null` where there was none lately. */
+  leftRatio: number | null;
   /** `null` where growth does not last. */
   growth: LastingGrowth | null;
   /** How long the kubelet would delay the restart, and until it would no longer, in seconds. */
@@ -87,7 +90,8 @@ export class CostlessMoment {
     const why = begun ? undefined : this.#mayNot(input, growth, level);
     if (why) return no(why);
     const futileMs = nowMs - (this.#futileSinceMs ?? nowMs);
-    if (!isFutile(collections) || futileMs < (begun || !input.ready ? 0 : FUTILE_MS))
+    const unknown = !begun && this.#mayBeGarbage(input);
+    if (unknown || !isFutile(collections) || futileMs < (begun || !input.ready ? 0 : FUTILE_MS))
       return { ...no('gc_may_free'), open: true };
     const { secondsToLimit, grownSeconds } = growth;
     return { kill: true, reason: { secondsToLimit, collections, inFlight, grownSeconds } };
@@ -95,12 +99,15 @@ export class CostlessMoment {
 
   /** Why this is not the moment. */
   #mayNot(input: MomentInput, growth: LastingGrowth, level: Level): NoKill['code'] | undefined {
-    const { nowMs, ready, waiting, heldBytes, limitBytes, kubelet } = input;
+    const { nowMs, ready, waiting, heapLimited, heldBytes, limitBytes, kubelet } = input;
     const { warnRatio, shedRatio } = this.#thresholds;
     const { secondsToLimit, grownSeconds, stretchBytes } = growth;
     const gated = waiting !== null && heldBytes >= gateLine(shedRatio) * limitBytes;
     const drained = (!ready && atLeast(level, 'shedding')) || (gated && this.#servesLess(input));
     if (!this.#worked) return 'work_unseen';
+    // garbage has filled it up since
+    const emptied = (input.leftRatio ?? 1) < warnRatio;
+    if (emptied && (heapLimited || (ready && gated))) return 'limit_not_near';
     const quietMs = nowMs - (this.#quietSinceMs ?? nowMs);
     // behind a gate that closes nothing new starts, and what is in flight ends soon
     const closes = drained && waiting !== null;
@@ -116,6 +123,12 @@ export class CostlessMoment {
     if (!near) return 'limit_not_near';
     const fromRatio = warnRatio + this.#turn * (shedRatio - warnRatio);
     return heldBytes < fromRatio * limitBytes ? 'not_its_turn' : undefined;
+  }
+
+  /** Nobody has collected lately but V8 itself, for which its heap is not full yet. */
+  #mayBeGarbage({ heapLimited, leftRatio, heldBytes: usedBytes, limitBytes }: MomentInput): boolean {
+    const { warnRatio } = this.#thresholds;
+    return heapLimited && leftRatio === null && !isMostlyLive({ usedBytes, limitBytes }, warnRatio);
   }
 
   /** Requests wait for memory; or V8, which takes the longer for each the fuller its heap is, is about to make them wait. */

@@ -26,6 +26,8 @@ export interface RecycleInput extends KillInput {
   heapLimited: boolean;
   /** What the runtime has left in use in its heap lately; `null` where no hook tells. */
   heapBytes: number | null;
+  /** Of the nearer limit, what the last collection has left in use, 0…1; `null` where there was none lately. */
+  leftRatio: number | null;
   /** CPU use in cores; `null` where that is unknown. */
   cpuCores: number | null;
 }

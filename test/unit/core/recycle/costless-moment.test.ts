@@ -20,6 +20,7 @@ function judged(state: State, { turn = null as number | null, seconds = 3, worke
       inFlight,
       waiting: null,
       heapLimited: false,
+      leftRatio: ratio,
       level: levelAt(ratio, 0, DEFAULT_OPTIONS),
       heldBytes: ratio * LIMIT,
       limitBytes: LIMIT,
@@ -56,6 +57,31 @@ describe('CostlessMoment', () => {
       'open',
     ],
     [
+      'as a heap comes to that line by garbage',
+      { ratio: 0.82, inFlight: 2, waiting: 0, heapLimited: true, leftRatio: 0.74 },
+      'limit_not_near',
+    ],
+    [
+      'as a heap comes to that line, and when it was collected last tells nothing of it',
+      { ratio: 0.82, inFlight: 2, waiting: 0, heapLimited: true, leftRatio: null },
+      'open',
+    ],
+    [
+      'as a heap is so full that V8 itself has collected it',
+      { ratio: 0.89, inFlight: 2, waiting: 0, heapLimited: true, leftRatio: null },
+      'end',
+    ],
+    [
+      'un-ready by the garbage in a heap',
+      { ratio: 0.86, inFlight: 2, waiting: 0, heapLimited: true, leftRatio: 0.74 },
+      'limit_not_near',
+    ],
+    [
+      'where requests wait for what a collection returns each time',
+      { ratio: 0.82, inFlight: 2, waiting: 5, leftRatio: 0.74 },
+      'limit_not_near',
+    ],
+    [
       'at critical, while something is in flight',
       { ratio: 0.95, growth: null, inFlight: 1, waiting: 5 },
       'not_rising',
@@ -82,7 +108,7 @@ describe('CostlessMoment', () => {
             spared: false,
             ready: false,
             growth: null,
-            heapLimited: false,
+            ...{ heapLimited: false, leftRatio: null },
           },
           ...{ kubelet: NO_WAIT, ...state },
         },

@@ -54,6 +54,7 @@ class PlanStory {
       cpuCores: 0.5,
       heapLimited: false,
       heapBytes: null,
+      leftRatio: ratio,
       ...rest,
     };
   }

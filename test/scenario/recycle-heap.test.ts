@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../src/core/lib/errors.ts';
+import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
+import type { FakeAgent } from '../support/fake-agent.ts';
+import { MiB } from '../support/reading.ts';
+import { type Story, type StorySetup, startStory } from '../support/story.ts';
+
+const HEAP_LIMIT_MIB = 400;
+
+/** What the hook of an agent tells with each request. */
+function hookOf(agent: FakeAgent): AgentHook {
+  const { usedBytes } = agent.heap();
+  const state: AgentHook['state'] = {
+    ...{
+      type: 'state',
+      inFlight: agent.inFlight ?? 0,
+      waiting: 0,
+      refused: 0,
+      sigterm: true,
+      lateMs: 0,
+      servers: 1,
+    },
+    ...{ admittedPerSecond: 5, heap: { usedBytes, limitBytes: HEAP_LIMIT_MIB * MiB } },
+  };
+  const inspect = () => {
+    throw new SpillwayError('refused', 'a fake');
+  };
+  return { pid: agent.info.pid, open: true, state, ask: async () => state, inspect, send: () => {} };
+}
+
+interface Kind {
+  /** What it keeps, in MiB, after so many seconds of work. */
+  keeps: (second: number) => number;
+  /** In MiB each second. V8 collects half way from what is live to the limit. */
+  garbage: number;
+  /** It is too busy to answer. */
+  late?: boolean;
+}
+
+/** An agent in a large container, whose heap has a limit of its own. */
+function startInLarge(options: StorySetup['options'] = {}): Story {
+  const story = startStory({ options: { profile: 'off', ...options }, mode: { alone: true } });
+  Object.assign(story.agent, { limitMiB: 2048, heapLimitMiB: HEAP_LIMIT_MIB, waiting: 0 });
+  return story;
+}
+
+async function serves({ keeps, garbage, late = false }: Kind): Promise<Story> {
+  const story = startInLarge();
+  const { agent } = story;
+  let worked = 0;
+  if (late)
+    story.prepare = (client) => {
+      client.takesMs = { facts: 1000 };
+      client.faults = { facts: new SpillwayError('timeout', 'its loop is busy') };
+    };
+  return story.goes(180, () => {
+    agent.inFlight = story.judge.ready ? 2 : 0;
+    if (agent.inFlight && agent.alive()) {
+      worked += 0.05;
+      agent.liveMiB = keeps(worked);
+      agent.garbageMiB += garbage / 20;
+      if (agent.liveMiB + agent.garbageMiB >= (agent.liveMiB + HEAP_LIMIT_MIB) / 2) agent.garbageMiB = 0;
+    }
+    story.hook = hookOf(agent);
+  });
+}
+
+describe("an agent near the limit of V8's heap", () => {
+  /** A cache fills up to 73 % of the limit. */
+  const fills = (second: number) => Math.min(0.73 * HEAP_LIMIT_MIB, 50 + 9 * second);
+
+  it.each([
+    { garbage: 10, late: false },
+    { garbage: 15, late: false },
+    { garbage: 6, late: true }, // it is too busy to answer
+  ])('is not ended by its garbage: %o', async (kind) => {
+    const story = await serves({ keeps: fills, ...kind });
+    expect(story.agent.signals).toEqual([]);
+  });
+
+  it('is ended as what it keeps grows on', async () => {
+    const story = await serves({ keeps: (second) => 50 + 3 * second, garbage: 6 });
+    expect(story.exporters.recycled).toEqual(['ended']);
+    expect(story.agent.dead).toBeDefined();
+  });
+
+  it('is ended as what it keeps grows on, although it is too busy to answer', async () => {
+    const story = await serves({ keeps: (second) => 50 + 3 * second, garbage: 6, late: true });
+    expect(story.exporters.recycled).toEqual(['ended']);
+  });
+});
