@@ -151,8 +151,10 @@ export class HeapMonitor {
     this.#told.push({ atMs: nowMs, heap });
     const limitedBytes = this.leastBytes ?? 0;
     const isOld = nowMs - (this.#told[0]?.atMs ?? nowMs) >= TOLD_MS / 2;
-    const isNear = limitedBytes >= this.#deps.options.warnRatio * heap.limitBytes;
-    if (isOld && isNear) this.see({ limitedBytes, limitBytes: heap.limitBytes });
+    const nearBytes = this.#deps.options.warnRatio * heap.limitBytes;
+    // it holds less by now than it told
+    if (heap.usedBytes < nearBytes) this.#drop();
+    else if (isOld && limitedBytes >= nearBytes) this.see({ limitedBytes, limitBytes: heap.limitBytes });
     return true;
   }
 

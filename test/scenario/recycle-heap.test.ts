@@ -88,4 +88,43 @@ describe("an agent near the limit of V8's heap", () => {
     const story = await serves({ keeps: (second) => 50 + 3 * second, garbage: 6, late: true });
     expect(story.exporters.recycled).toEqual(['ended']);
   });
+
+  it('is let be where its heap empties while it is drained', async () => {
+    const story = startInLarge();
+    const { agent } = story;
+    agent.inFlight = 2;
+    while (story.judge.ready && agent.liveMiB < HEAP_LIMIT_MIB)
+      await story.goes(0.05, () => {
+        agent.liveMiB += 0.15;
+        story.hook = hookOf(agent);
+      });
+    expect(story.judge.recycling).toBeDefined();
+    const tells = (seconds: number) =>
+      story.goes(seconds, () => {
+        story.hook = hookOf(agent);
+      });
+    agent.otherMiB += agent.liveMiB - 100; // V8 keeps the pages
+    agent.liveMiB = 100;
+    await tells(2);
+    agent.inFlight = 0;
+    await tells(3);
+    expect(story.exporters.recycled).toEqual(['cancelled']);
+    expect(agent.signals).toEqual([]);
+  });
+
+  it('is ready again once its hook tells that its heap has emptied, where nobody asks', async () => {
+    const story = startInLarge({ gc: 'off' });
+    const { agent } = story;
+    const tells = (seconds: number, liveMiB: number) =>
+      story.goes(seconds, () => {
+        agent.liveMiB = liveMiB;
+        story.hook = hookOf(agent);
+      });
+    await tells(10, 100);
+    await tells(10, 0.94 * HEAP_LIMIT_MIB);
+    expect(story.judge.level).toBe('critical');
+    agent.otherMiB += 0.94 * HEAP_LIMIT_MIB - 100; // V8 keeps the pages
+    await tells(8, 100);
+    expect(story.judge.level).toBe('ok');
+  });
 });
