@@ -46,6 +46,8 @@ export class Gate {
   #risenBytes = 0;
   #drainingSeconds: number | null = null;
   #restsMs = RESTS_MS.most;
+  /** Least use since the last request that was admitted so moved it. */
+  #restsAtBytes = Number.POSITIVE_INFINITY;
   #grewMs = Number.NEGATIVE_INFINITY;
 
   get inFlight(): number {
@@ -159,9 +161,15 @@ export class Gate {
     if (!room || entry.startBytes === 0) return;
     const starts = this.#started - entry.startCount;
     const grown = Math.max(0, Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes);
-    const moved = grown > RISES_SHARE * room.limitBytes;
-    if (room.isCritical) this.#restsMs = moved ? RESTS_MS.most : Math.max(RESTS_MS.least, this.#restsMs / 2);
+    if (room.isCritical) this.#shortenRest(room, grown);
     this.#cost.learn(entry.request.kind, grown / starts / entry.weight, starts === 1);
+  }
+
+  /** Above the critical ratio one has ended that raised use by so much: the next comes sooner, unless they move use one by one, or together. */
+  #shortenRest({ usedBytes, limitBytes }: MemoryRoom, grown: number): void {
+    const moved = Math.max(grown, usedBytes - this.#restsAtBytes) > RISES_SHARE * limitBytes;
+    this.#restsAtBytes = moved ? usedBytes : Math.min(this.#restsAtBytes, usedBytes);
+    this.#restsMs = moved ? RESTS_MS.most : Math.max(RESTS_MS.least, this.#restsMs / 2);
   }
 
   #showAll(nowMs: number): void {

@@ -130,6 +130,19 @@ describe('who may start', () => {
     expect(began).toEqual([0, 1, 2, 3]);
   });
 
+  test('above the critical ratio, not ever sooner where each keeps a little', () => {
+    const { gate, began, enter, pass, end } = story(memory(1860, 2000));
+    let usedMiB = 1860;
+    for (let i = 0; i < 60; i++) enter({ maxWaitMs: 60_000 });
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      pass(50, memory(usedMiB, 2000));
+      if (gate.inFlight > 0) usedMiB += 6;
+      pass(50, memory(usedMiB, 2000));
+      if (gate.inFlight > 0) end(began.length - 1);
+    }
+    expect(began.length).toBeLessThan(40);
+  });
+
   test('others beside one that lasts', () => {
     const { gate, enter, pass } = story(memory(195));
     enter({ lastingMs: 2000 });
