@@ -14,6 +14,8 @@ const WAITING_SHARE = 0.04;
 const SHOWN_MS = { least: 100, most: 1000 };
 /** Use that rises by more than this share of the limit within a second is not at rest. */
 const RISES_SHARE = 0.01;
+/** A runtime takes and returns so much while it serves. */
+const NOISE_BYTES = 4 * 2 ** 20;
 /** Below the critical ratio, more than the window may be in flight where what they hold is known and fits in so often. */
 const PROVEN = 1.5;
 /** Nothing has moved for so long: above the critical ratio one request is admitted all the same; the next after half of that, if the one before has moved nothing. */
@@ -167,7 +169,8 @@ export class Gate {
 
   /** Above the critical ratio one has ended that raised use by so much: the next comes sooner, unless they move use one by one, or together. */
   #shortenRest({ usedBytes, limitBytes }: MemoryRoom, grown: number): void {
-    const moved = Math.max(grown, usedBytes - this.#restsAtBytes) > RISES_SHARE * limitBytes;
+    const most = Math.max(NOISE_BYTES, RISES_SHARE * limitBytes);
+    const moved = Math.max(grown, usedBytes - this.#restsAtBytes) > most;
     this.#restsAtBytes = moved ? usedBytes : Math.min(this.#restsAtBytes, usedBytes);
     this.#restsMs = moved ? RESTS_MS.most : Math.max(RESTS_MS.least, this.#restsMs / 2);
   }

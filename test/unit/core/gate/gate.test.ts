@@ -114,17 +114,17 @@ describe('who may start', () => {
   });
 
   test('above the critical ratio, each sooner than the one before as long as none moves anything', () => {
-    const { began, enter, pass, end } = story(memory(195));
+    const { began, enter, pass, end } = story(memory(1950, 2000));
     for (let i = 0; i < 4; i++) enter();
-    pass(2000, memory(195));
+    pass(2000, memory(1950, 2000));
     expect(began).toEqual([0]);
     end(0);
     expect(began).toEqual([0, 1]);
-    pass(50, memory(198.5));
+    pass(50, memory(1985, 2000));
     end(1);
-    pass(1900, memory(198.5));
+    pass(1900, memory(1985, 2000));
     expect(began).toEqual([0, 1]);
-    pass(150, memory(198.5));
+    pass(150, memory(1985, 2000));
     expect(began).toEqual([0, 1, 2]);
     end(2);
     expect(began).toEqual([0, 1, 2, 3]);
