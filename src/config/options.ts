@@ -100,8 +100,7 @@ export const OPTIONS = {
     default: undefined,
     unset: 'none',
     placeholder: 'quantity',
-    description:
-      'Memory limit of the agent’s container as the Kubernetes downward API gives it; used when its cgroup cannot be read',
+    description: 'Memory limit of the container by the downward API; used when its cgroup cannot be read',
     commands: ALL,
   }),
   podRestartPolicy: option({
@@ -191,9 +190,9 @@ export const OPTIONS = {
   replicas: option({
     type: choice('auto', 'one', 'many'),
     default: 'auto',
-    placeholder: 'number',
+    placeholder: 'mode',
     description:
-      'Whether another replica could take the work that the agent refuses; with `one`, shedding that frees nothing begins at `critical-ratio`; `auto`: `many`, with `run` outside of Kubernetes `one`',
+      'Whether another replica could take what the agent refuses; with `one`, shedding that frees nothing begins at `critical-ratio`; `auto`: `many`, with `run` outside of Kubernetes `one`',
     commands: GUARDING,
   }),
   recycle: option({
@@ -253,8 +252,7 @@ export const OPTIONS = {
     default: undefined,
     unset: 'none',
     placeholder: 'file',
-    description:
-      'File with that URL, read for each event: keeps a URL with a secret out of manifests and environment',
+    description: 'File with that URL, read for each event: keeps its secret out of manifests and environment',
     commands: GUARDING,
   }),
   injectedRatioFile: option({
@@ -262,8 +260,7 @@ export const OPTIONS = {
     default: undefined,
     unset: 'none',
     placeholder: 'file',
-    description:
-      'File with a number from 0 to 1 that counts as one more constraint, for tests and game days; without the file there is none',
+    description: 'File with a number from 0 to 1: one more constraint, for game days; none without the file',
     commands: GUARDING,
   }),
   preKillHook: option({

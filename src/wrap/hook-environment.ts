@@ -2,7 +2,6 @@ import {
   accessSync,
   chmodSync,
   constants,
-  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -16,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../core/lib/errors.ts';
 import { HOOK_DIR_ENV, HOOK_FILES } from '../core/model/hook-files.ts';
+import { putHook } from '../sources/hook/directory.ts';
 import { isOrphaned, ownerName } from './owner.ts';
 
 /** A directory for the hook of one run. */
@@ -85,11 +85,9 @@ function isReadableByAll(file: string): boolean {
 
 /** The hook's file in a directory that others enter, too: the socket in it stays this user's own. */
 function copyInto(directory: string, register: string, isNew: boolean): string {
-  const file = join(directory, HOOK_FILES.register);
   if (isNew) chmodSync(directory, 0o755);
-  copyFileSync(register, file);
-  chmodSync(file, 0o444);
-  return file;
+  putHook(directory, register);
+  return join(directory, HOOK_FILES.register);
 }
 
 /** As Node splits `NODE_OPTIONS`: by blanks, with double quotes around a word, and a backslash before a quote or backslash in it. */

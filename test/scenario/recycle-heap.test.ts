@@ -81,7 +81,6 @@ describe("an agent near the limit of V8's heap", () => {
   it('is ended as what it keeps grows on', async () => {
     const story = await serves({ keeps: (second) => 50 + 3 * second, garbage: 6 });
     expect(story.exporters.recycled).toEqual(['ended']);
-    expect(story.agent.dead).toBeDefined();
   });
 
   it('is ended as what it keeps grows on, although it is too busy to answer', async () => {
@@ -98,7 +97,7 @@ describe("an agent near the limit of V8's heap", () => {
         agent.liveMiB += 0.15;
         story.hook = hookOf(agent);
       });
-    expect(story.judge.recycling).toBeDefined();
+    expect(story.judge.recycling).toMatch(/^being recycled: usage has grown/);
     const tells = (seconds: number) =>
       story.goes(seconds, () => {
         story.hook = hookOf(agent);

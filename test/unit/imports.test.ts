@@ -12,7 +12,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   guardian: ['core'],
   remedies: ['core'],
   exporters: ['core'],
-  wrap: ['core'],
+  // one way to put the hook's file into a directory that others may share
+  wrap: ['core', 'sources/hook/directory'],
   injector: ['core'],
   // its registry is composed apart from the rest, because only an agent under pressure needs it: it is loaded later
   runtimes: ['sources', 'core', 'adapters/inspector-client'],

@@ -5,11 +5,15 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { HOOK_FILES } from '../../../src/core/model/hook-files.ts';
@@ -137,6 +141,23 @@ it.skipIf(process.getuid?.() !== 0)(
     expect(started(['--reuid=65534', '--regid=65534', '--clear-groups'])).toBe('42\n');
     const agent = await startHooked(place.directory, WAITS, { register });
     await hookOf(hooks, agent.pid);
+  },
+);
+
+it.skipIf(process.getuid?.() !== 0)(
+  'never writes through a link that lies in a directory given to it',
+  () => {
+    const register = join(temporary(), HOOK_FILES.register);
+    copyFileSync(REGISTER, register);
+    const given = mkdtempSync(join(tmpdir(), 'spillway-given-'));
+    onTestFinished(() => rmSync(given, { recursive: true }));
+    chmodSync(given, 0o755);
+    const victim = join(temporary(), 'victim');
+    writeFileSync(victim, 'its own');
+    symlinkSync(victim, join(given, HOOK_FILES.register));
+    expect(prepareHook(register, { env: {}, command: [], given })).toMatchObject({ directory: given });
+    expect(readFileSync(victim, 'utf8')).toBe('its own');
+    expect(readFileSync(join(given, HOOK_FILES.register))).toEqual(readFileSync(REGISTER));
   },
 );
 

@@ -170,7 +170,7 @@ describe("growth within V8's heap", () => {
   };
   const story = () => new PlanStory();
 
-  it('is told by its hook: the agent is ended as it comes to the line of the gate', () => {
+  it('ends the agent as it comes to the ratio up to which the gate admits freely', () => {
     expect(
       story().stands(
         60,
@@ -179,7 +179,7 @@ describe("growth within V8's heap", () => {
     ).toBeCloseTo(30, 0);
   });
 
-  it('is not seen where no hook tells', () => {
+  it('is unknown without the hook', () => {
     expect(
       story().stands(
         39,
@@ -188,7 +188,7 @@ describe("growth within V8's heap", () => {
     ).toBeNull();
   });
 
-  it('is none where collections bring the heap back', () => {
+  it('is none where collections free the heap again and again', () => {
     let step = 0;
     const sawtooth = (ratio: number) => (step++ % 40 === 0 ? 0.2 : ratio) * LIMIT;
     expect(story().stands(39, fills(sawtooth))).toBeNull();
