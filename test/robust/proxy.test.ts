@@ -8,16 +8,17 @@ import { ask } from '../support/gated.ts';
 import { describeWhere, LACKS as LACKS_CGROUP } from '../support/kernel.ts';
 
 const LACKS = LACKS_CGROUP ?? (spawnSync('nginx', ['-v']).status === 0 ? undefined : 'no nginx');
-/** Requests at once; each holds so much for a while: all of them would take 1.5 times the limit. */
+/** Requests at once; each holds so much until all can have come: all of them would take 1.35 times the limit. */
 const REQUESTS = 36;
 const HELD_MIB = 12;
+const HELD_S = 1;
 const AGENT = `
 import http.server, socketserver, time
 class Agent(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         held = bytearray(${HELD_MIB} * 2**20)
         for at in range(0, len(held), 4096): held[at] = 1
-        time.sleep(0.3)
+        time.sleep(${HELD_S})
         self.send_response(200); self.end_headers(); self.wfile.write(b'served')
     def log_message(self, *args): pass
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
