@@ -1,4 +1,5 @@
 import type { GcDecision, GcReason, GcWait } from '../core/gc/decision.ts';
+import type { LastCollection } from '../core/gc/heap-confirm.ts';
 import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
 import { describeReason, describeStanding, type GcStanding } from '../core/gc/words.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
@@ -72,8 +73,8 @@ export class GcRunner {
   #lateInRow = 0;
   /** What failed last may come out otherwise at the next try. */
   #mayPass = false;
-  /** After the last collection: held, and in use in the heap as far as the runtime tells. */
-  #left = { atMs: Number.NEGATIVE_INFINITY, bytes: 0, heapBytes: null as number | null };
+  /** Held after the last collection. */
+  #left: LastCollection & { leftBytes: number } = { atMs: Number.NEGATIVE_INFINITY, leftBytes: 0 };
   /** When the next one may be made, as far as the plan says. */
   #waitUntilMs = 0;
   /** Why there was no collection when that was last decided. */
@@ -126,6 +127,7 @@ export class GcRunner {
   get state(): CollectionState {
     if (this.#deps.options.gc === 'off') return 'impossible';
     const nowMs = this.#deps.clock.now();
+    if (this.#leftByRuntime(nowMs)) return 'useless';
     // one after another that frees nothing is no hope: it would put off the graceful end until the kill
     const futile = this.#last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
     if (this.#running && !futile) return 'pending';
@@ -137,6 +139,16 @@ export class GcRunner {
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
     if (this.helped) return 'useful';
     return !this.#ends && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
+  }
+
+  /** The runtime collects a heap that is nearly full by itself: what it has just left in use, no other collection frees. */
+  #leftByRuntime(nowMs: number): boolean {
+    const { heap, context, options } = this.#deps;
+    const { atMs, leftBytes } = heap.lastCollection;
+    const { reading } = context.latest ?? {};
+    if (nowMs - atMs >= TELLS_FOR_MS || !reading?.heap || memoryLimitedBy(reading) === 'container')
+      return false;
+    return (leftBytes ?? 0) >= options.warnRatio * reading.heap.limitBytes;
   }
 
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
@@ -156,18 +168,19 @@ export class GcRunner {
   /** What has grown since the last collection may be garbage, and the next one is due. */
   #maySoonHelp(nowMs: number): boolean {
     const { reading } = this.#deps.context.situation;
-    const grownShare = (unreclaimableBytes(reading) - this.#left.bytes) / reading.limitBytes;
+    const grownShare = (unreclaimableBytes(reading) - this.#left.leftBytes) / reading.limitBytes;
     return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < POLL_MS.warning;
   }
 
   /** Of the nearer limit, what the last collection has left in use, 0…1; `null` where there was none lately. */
   get leftRatio(): number | null {
-    const { clock, context } = this.#deps;
-    const { atMs, bytes, heapBytes } = this.#left;
-    if (clock.now() - atMs >= LEFT_FOR_MS) return null;
+    const { clock, context, heap } = this.#deps;
     const { reading } = context.situation;
-    if (memoryLimitedBy(reading) === 'container') return bytes / reading.limitBytes;
-    return heapBytes !== null && reading.heap ? heapBytes / reading.heap.limitBytes : null;
+    const ofContainer = memoryLimitedBy(reading) === 'container';
+    const { atMs, leftBytes } = ofContainer ? this.#left : heap.lastCollection;
+    const limitBytes = ofContainer ? reading.limitBytes : reading.heap?.limitBytes;
+    if (leftBytes === null || limitBytes === undefined || clock.now() - atMs >= LEFT_FOR_MS) return null;
+    return leftBytes / limitBytes;
   }
 
   /** What to do under pressure. `inFlight` is the requests in flight; `null` is unknown. */
@@ -250,7 +263,7 @@ export class GcRunner {
     };
     const outcome = gcVerdict({ ...run, ...freed, usedBytesBefore: held, runtime: client.runtime });
     const back = freedBytes(freed);
-    this.#left = { atMs: clock.now(), bytes: low.held, heapBytes: run.after?.limitedBytes ?? null };
+    this.#left = { atMs: clock.now(), leftBytes: low.held };
     plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
     if (outcome.verdict === 'not_returned') outcome.hint = client.returnHint?.() ?? outcome.hint;
     const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs: run.stallMs };

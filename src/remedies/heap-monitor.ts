@@ -1,4 +1,4 @@
-import { confirmHeap, isMostlyLive, UNCROSSED } from '../core/gc/heap-confirm.ts';
+import { confirmHeap, isMostlyLive, type LastCollection, UNCROSSED } from '../core/gc/heap-confirm.ts';
 import {
   askedHeap,
   followHeapBound,
@@ -10,7 +10,7 @@ import {
 } from '../core/gc/near-heap-limit.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { HeapFacts } from '../core/model/heap.ts';
-import type { HeapSize } from '../core/model/hook-messages.ts';
+import type { HookState } from '../core/model/hook-messages.ts';
 import type { Advised } from '../core/model/notice.ts';
 import { type HeapUse, type Reading, unreclaimableBytes } from '../core/model/reading.ts';
 import type { Situation } from '../core/ports/ports.ts';
@@ -41,13 +41,13 @@ export class HeapMonitor {
   readonly #context: SessionContext;
   readonly #deps: SessionDeps;
   #confirmation = UNCROSSED;
-  #collected = { atMs: Number.NEGATIVE_INFINITY, leftBytes: 0 };
+  #collected: LastCollection = { atMs: Number.NEGATIVE_INFINITY, leftBytes: null };
   #limitBytes: number | null = null;
   #look: HeapSample | null = null;
   /** The looks of the last two seconds. */
   #looks: Pick<HeapUse, 'atMs' | 'usedBytes'>[] = [];
   /** What the hook has told in the last two seconds. */
-  #told: { atMs: number; heap: HeapSize }[] = [];
+  #told: { atMs: number; heap: HookState['heap'] }[] = [];
   #bound = UNBOUND;
   /** The bound says that the heap may be near its limit. */
   #due = false;
@@ -100,6 +100,11 @@ export class HeapMonitor {
     return this.#told.length > 0 ? Math.min(...this.#told.map(({ heap }) => heap.usedBytes)) : null;
   }
 
+  /** The last full collection; a hook tells of V8's own near its limit. */
+  get lastCollection(): LastCollection {
+    return this.#collected;
+  }
+
   /** Whether the agent is to be asked, whatever the level: by what can be seen from outside, its heap may be near the limit. */
   get due(): boolean {
     return this.#due;
@@ -149,6 +154,7 @@ export class HeapMonitor {
     this.#due = false;
     this.#told = this.#told.filter(({ atMs }) => nowMs - atMs <= TOLD_MS);
     this.#told.push({ atMs: nowMs, heap });
+    if (heap.left) this.#collected = { atMs: nowMs - heap.left.agoMs, leftBytes: heap.left.bytes };
     const limitedBytes = this.leastBytes ?? 0;
     const isOld = nowMs - (this.#told[0]?.atMs ?? nowMs) >= TOLD_MS / 2;
     const nearBytes = this.#deps.options.warnRatio * heap.limitBytes;
@@ -245,7 +251,7 @@ export class HeapMonitor {
 
   /** A collection ended: what it left is live. */
   collected(atMs: number, after: HeapFacts | null): void {
-    this.#collected = { atMs, leftBytes: after?.limitedBytes ?? 0 };
+    this.#collected = { atMs, leftBytes: after?.limitedBytes ?? null };
   }
 
   /** The runtime did not answer. One that is late is busy, perhaps with its own collections: what it said last stands. */

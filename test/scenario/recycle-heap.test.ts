@@ -8,8 +8,9 @@ import { type Story, type StorySetup, startStory } from '../support/story.ts';
 const HEAP_LIMIT_MIB = 400;
 
 /** What the hook of an agent tells with each request. */
-function hookOf(agent: FakeAgent): AgentHook {
+function hookOf(agent: FakeAgent, leftMiB: number | null = null): AgentHook {
   const { usedBytes } = agent.heap();
+  const left = leftMiB === null ? {} : { left: { bytes: leftMiB * MiB, agoMs: 0 } };
   const state: AgentHook['state'] = {
     ...{
       type: 'state',
@@ -20,7 +21,7 @@ function hookOf(agent: FakeAgent): AgentHook {
       lateMs: 0,
       servers: 1,
     },
-    ...{ admittedPerSecond: 5, heap: { usedBytes, limitBytes: HEAP_LIMIT_MIB * MiB } },
+    ...{ admittedPerSecond: 5, heap: { usedBytes, limitBytes: HEAP_LIMIT_MIB * MiB, ...left } },
   };
   const inspect = () => {
     throw new SpillwayError('refused', 'a fake');
@@ -35,6 +36,8 @@ interface Kind {
   garbage: number;
   /** It is too busy to answer. */
   late?: boolean;
+  /** Its hook tells what V8's own collections leave. */
+  tells?: boolean;
 }
 
 /** An agent in a large container, whose heap has a limit of its own. */
@@ -44,7 +47,7 @@ function startInLarge(options: StorySetup['options'] = {}): Story {
   return story;
 }
 
-async function serves({ keeps, garbage, late = false }: Kind): Promise<Story> {
+async function serves({ keeps, garbage, late = false, tells = false }: Kind): Promise<Story> {
   const story = startInLarge();
   const { agent } = story;
   let worked = 0;
@@ -55,13 +58,17 @@ async function serves({ keeps, garbage, late = false }: Kind): Promise<Story> {
     };
   return story.goes(180, () => {
     agent.inFlight = story.judge.ready ? 2 : 0;
+    let leftMiB: number | null = null;
     if (agent.inFlight && agent.alive()) {
       worked += 0.05;
       agent.liveMiB = keeps(worked);
       agent.garbageMiB += garbage / 20;
-      if (agent.liveMiB + agent.garbageMiB >= (agent.liveMiB + HEAP_LIMIT_MIB) / 2) agent.garbageMiB = 0;
+      if (agent.liveMiB + agent.garbageMiB >= (agent.liveMiB + HEAP_LIMIT_MIB) / 2) {
+        agent.garbageMiB = 0;
+        leftMiB = tells ? agent.liveMiB : null;
+      }
     }
-    story.hook = hookOf(agent);
+    story.hook = hookOf(agent, leftMiB);
   });
 }
 
@@ -73,6 +80,7 @@ describe("an agent near the limit of V8's heap", () => {
     { garbage: 10, late: false },
     { garbage: 15, late: false },
     { garbage: 6, late: true }, // it is too busy to answer
+    { garbage: 60, late: true, tells: true },
   ])('is not ended by its garbage: %o', async (kind) => {
     const story = await serves({ keeps: fills, ...kind });
     expect(story.agent.signals).toEqual([]);
@@ -86,6 +94,17 @@ describe("an agent near the limit of V8's heap", () => {
   it('is ended as what it keeps grows on, although it is too busy to answer', async () => {
     const story = await serves({ keeps: (second) => 50 + 3 * second, garbage: 6, late: true });
     expect(story.exporters.recycled).toEqual(['ended']);
+  });
+
+  it("is ended as what V8 itself leaves grows on, although it is too busy to answer, before more than the gate's line of it is live", async () => {
+    let leftMiB = 0;
+    const keeps = (second: number) => {
+      leftMiB = 50 + 3 * second;
+      return leftMiB;
+    };
+    const story = await serves({ keeps, garbage: 60, late: true, tells: true });
+    expect(story.exporters.recycled).toEqual(['ended']);
+    expect(leftMiB).toBeLessThan(0.85 * HEAP_LIMIT_MIB);
   });
 
   it('is let be where its heap empties while it is drained', async () => {

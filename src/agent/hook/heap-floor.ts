@@ -1,5 +1,5 @@
-import { getHeapStatistics } from 'node:v8';
 import type { GateUse } from '../../core/pressure/gate/memory-room.ts';
+import { ownHeap } from './own-heap.ts';
 
 /** V8 collects a heap that comes near its limit within this time. */
 const WINDOW_MS = 1500;
@@ -14,7 +14,7 @@ export class HeapFloor {
   #sinceMs = 0;
 
   use(limitBytes: number, nowMs: number): GateUse[] {
-    const { used_heap_size: usedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics();
+    const { usedBytes, limitBytes: heapLimitBytes } = ownHeap();
     if (heapLimitBytes >= limitBytes) return [];
     if (nowMs - this.#sinceMs >= WINDOW_MS) {
       this.#earlierBytes = nowMs - this.#sinceMs < 2 * WINDOW_MS ? this.#leastBytes : usedBytes;

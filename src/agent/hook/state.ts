@@ -1,6 +1,7 @@
-import { getHeapStatistics } from 'node:v8';
 import type { HookState } from '../../core/model/hook-messages.ts';
-import { later, nowMs, type Waiting } from './quiet.ts';
+import { FullCollections } from './full-collections.ts';
+import { ownHeap } from './own-heap.ts';
+import { later, nowMs, quietly, type Waiting } from './quiet.ts';
 
 type Look = Omit<HookState, 'type' | 'lateMs' | 'heap'>;
 
@@ -17,6 +18,7 @@ export class StateReporter {
   #last = '';
   /** How late the timer of the last message was: as late as everything else in this process. */
   #lateMs = 0;
+  readonly #collections = new FullCollections();
 
   constructor(look: () => Look, send: (state: HookState) => void) {
     this.#look = look;
@@ -44,9 +46,16 @@ export class StateReporter {
     this.#last = JSON.stringify(state);
     this.#waited = state.waiting > 0;
     this.#sentMs = nowMs();
-    const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
-    const heap = { usedBytes, limitBytes };
-    this.#send({ type: 'state', ...state, heap, lateMs: Math.round(this.#lateMs) });
+    this.#send({ type: 'state', ...state, heap: this.#heap(), lateMs: Math.round(this.#lateMs) });
     this.#lateMs = 0;
+  }
+
+  #heap(): HookState['heap'] {
+    const heap: HookState['heap'] = ownHeap();
+    quietly(() => {
+      const left = this.#collections.look(heap);
+      if (left) heap.left = left;
+    });
+    return heap;
   }
 }

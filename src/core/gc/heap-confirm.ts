@@ -27,10 +27,10 @@ export interface HeapConfirmation {
 
 export const UNCROSSED: HeapConfirmation = { crossedMs: null };
 
-/** The last collection there was: when it ended, and how much of the heap it left in use. */
+/** The last full collection there was, V8's own or one that was asked for: when it ended, and how much of the heap it left in use; `null` where that is not known. */
 export interface LastCollection {
   atMs: number;
-  leftBytes: number;
+  leftBytes: number | null;
 }
 
 /**
@@ -48,7 +48,7 @@ export function confirmHeap(
   if (heap.usedBytes < shedRatio * heap.limitBytes) return { state: UNCROSSED, heap, confirmed: true };
   const crossedMs = state.crossedMs ?? heap.atMs;
   const mostlyLive =
-    heap.atMs - last.atMs <= CONFIRMED_FOR_MS && last.leftBytes >= MOSTLY_LIVE_SHARE * heap.usedBytes;
+    heap.atMs - last.atMs <= CONFIRMED_FOR_MS && (last.leftBytes ?? 0) >= MOSTLY_LIVE_SHARE * heap.usedBytes;
   const confirmed = last.atMs >= crossedMs || mostlyLive || heap.atMs - crossedMs >= CONFIRM_WITHIN_MS;
   return {
     state: { crossedMs },

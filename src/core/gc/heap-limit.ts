@@ -33,3 +33,12 @@ export function heapLimit(
   const byDefault = Math.min(LARGEST_DEFAULT_BYTES, Math.max(SMALLEST_DEFAULT_BYTES, limitBytes / 2));
   return { bytes: byDefault, set: false };
 }
+
+/** V8 tells its limit with room for the young generation in it: three semi-spaces of 64 MiB at most (Node 20 to 26). */
+const MOST_YOUNG_BYTES = 192 * MIB;
+
+/** Of the limit that V8 tells, the part that it gives up at: that of the old generation, where `heapLimitBytes` explains what it tells. */
+export function oldGeneration(toldBytes: number, heapLimitBytes: number): number {
+  const explained = toldBytes > heapLimitBytes - MIB && toldBytes <= heapLimitBytes + MOST_YOUNG_BYTES + MIB;
+  return explained ? Math.min(toldBytes, heapLimitBytes) : toldBytes;
+}

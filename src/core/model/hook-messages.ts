@@ -48,14 +48,21 @@ export interface HookState {
   /** HTTP servers that are seen; with 0 `inFlight` says nothing. */
   servers: number;
   admittedPerSecond: number;
-  /** Of the main thread, against its own limit. */
-  heap: HeapSize;
+  /** Of the main thread, against its own limit; near it with what the last full collection has left. */
+  heap: HeapSize & { left?: LeftInUse };
 }
 
 /** Bytes. */
 export interface HeapSize {
   usedBytes: number;
   limitBytes: number;
+}
+
+/** What a full collection has left in use: exactly that is live. */
+export interface LeftInUse {
+  bytes: number;
+  /** Milliseconds since it was noticed. */
+  agoMs: number;
 }
 
 /** An answer or an event of the in-process inspector session; or, from the guardian, a command for it. */
@@ -148,6 +155,9 @@ const TEXT: Check = [(value) => typeof value === 'string' && value.length <= 100
 const PID: Check = [(value) => isCount(value) && Number(value) > 0, 'a pid'];
 const isHeap = (value: unknown) =>
   isObject(value) && isAmount(value['usedBytes']) && isAmount(value['limitBytes']);
+const isLeft = (value: unknown) =>
+  value === undefined || (isObject(value) && isAmount(value['bytes']) && isAmount(value['agoMs']));
+const isToldHeap = (value: unknown) => isHeap(value) && isLeft((value as { left?: unknown }).left);
 const CDP: Check = [
   (value) => isObject(value) && (isCount(value['id']) || typeof value['method'] === 'string'),
   'a message of the inspector',
@@ -168,7 +178,7 @@ const FROM_HOOK: Shapes<HookMessage> = {
     lateMs: AMOUNT,
     servers: COUNT,
     admittedPerSecond: AMOUNT,
-    heap: [isHeap, 'a heap'],
+    heap: [isToldHeap, 'a heap'],
   },
   cdp: { message: CDP },
 };

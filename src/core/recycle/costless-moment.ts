@@ -102,7 +102,9 @@ export class CostlessMoment {
     const { nowMs, ready, waiting, heapLimited, heldBytes, limitBytes, kubelet } = input;
     const { warnRatio, shedRatio } = this.#thresholds;
     const { secondsToLimit, grownSeconds, stretchBytes } = growth;
-    const gated = waiting !== null && heldBytes >= gateLine(shedRatio) * limitBytes;
+    // of a heap, what a collection has left is live; the rest may be garbage
+    const live = (heapLimited ? input.leftRatio : null) ?? heldBytes / limitBytes;
+    const gated = waiting !== null && live >= gateLine(shedRatio);
     const drained = (!ready && atLeast(level, 'shedding')) || (gated && this.#servesLess(input));
     if (!this.#worked) return 'work_unseen';
     // garbage has filled it up since

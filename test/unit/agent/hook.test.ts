@@ -273,3 +273,38 @@ it.each([
   },
   60_000,
 );
+
+it.each(NODES)("$version: tells what V8's own full collections leave, near the heap's limit alone", async ({
+  bin,
+}) => {
+  const hooks = await listening(temporary());
+  const agent = await startHooked(
+    hooks.directory ?? '',
+    `const server = require('node:http').createServer((request, response) => {
+      if (request.url === '/keeps') for (let i = 0; i < 250; i++) kept.push(new Array(1000).fill(0.5 + i));
+      let rest = 0; for (let i = 0; i < 500; i++) rest += new Array(1000).fill(0.5 + i).length;
+      response.end(String(rest));
+    });
+    const kept = [];
+    server.listen(0, '127.0.0.1', () => console.log(server.address().port));`,
+    { bin, flags: ['--max-old-space-size=64'] },
+  );
+  const port = Number.parseInt(agent.output(), 10);
+  const hook = await hookOf(hooks, agent.pid);
+  const left: number[] = [];
+  const asks = async (path: string, times: number) => {
+    for (let i = 0; i < times; i++) {
+      await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+      const { heap } = (await hook.ask(2000)) ?? {};
+      if (heap?.left) left.push(heap.left.bytes / heap.limitBytes);
+    }
+  };
+  await asks('/', 30);
+  expect(left).toEqual([]);
+  await asks('/keeps', 22); // 2 MB each
+  await asks('/', 60);
+  expect(left.length).toBeGreaterThan(1);
+  const last = left.at(-1);
+  expect(last).toBeGreaterThan(0.6);
+  expect(last).toBeLessThan(0.85);
+});
