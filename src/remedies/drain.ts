@@ -12,8 +12,11 @@ import {
 } from '../core/recycle/outcome.ts';
 
 export interface RecycleOptions {
-  drain: Pick<RecycleWork, 'inFlight' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'noticed'> & {
-    /** Default 10,000. */
+  drain: Pick<
+    RecycleWork,
+    'inFlight' | 'endsInSeconds' | 'urgent' | 'needed' | 'judged' | 'mayBreak' | 'noticed'
+  > & {
+    /** Default: as long as what is in flight takes, 10,000 to 30,000. */
     maxMs?: number;
   };
   /** SIGTERM to the very process that was judged. */
@@ -34,6 +37,8 @@ export interface Aim {
   there(): boolean;
 }
 
+/** Work is waited for as long as such work takes, within these bounds. */
+const MAX_MS = { least: 10_000, most: 30_000 };
 const POLL_MS = 20;
 /** Each look at the work in flight costs some 10 ms of CPU. */
 const LOOK_EVERY_MS = 250;
@@ -49,7 +54,6 @@ const HANDED_OVER_MS = 2000;
  */
 export function startRecycle(options: RecycleOptions): Recycling {
   const { drain, clock, graceMs = 30_000, onStep = () => {} } = options;
-  const { maxMs = 10_000 } = drain;
   const startMs = clock.now();
   let step: RecycleStep = 'draining';
   let timer: { cancel(): void } | undefined;
@@ -59,6 +63,7 @@ export function startRecycle(options: RecycleOptions): Recycling {
   let quiet = 0;
   let closed = 0;
   let goneMs: number | null = null;
+  let { maxMs = MAX_MS.least } = drain;
   let looking = false;
   let lookMs = Number.NEGATIVE_INFINITY;
   let finish: (outcome: RecycleOutcome) => void = () => {};
@@ -93,7 +98,10 @@ export function startRecycle(options: RecycleOptions): Recycling {
       .then((count) => {
         looking = false;
         if (step !== 'draining') return;
-        if (first) before = count;
+        if (first) {
+          before = count;
+          maxMs = Math.min(MAX_MS.most, Math.max(maxMs, 1000 * (drain.endsInSeconds() ?? 0)));
+        }
         after = count;
         quiet = count === 0 ? quiet + 1 : 0;
         closed = before !== null && count === null ? closed + 1 : 0;

@@ -1,3 +1,4 @@
+import type { HookState } from '../core/model/hook-messages.ts';
 import type { Level } from '../core/model/status.ts';
 import type { Situation } from '../core/ports/ports.ts';
 import { atLeast } from '../core/pressure/level.ts';
@@ -17,6 +18,7 @@ const NEAR_SECONDS = 15;
 /** Watches how many requests the agent has in flight, while that matters. */
 export class InFlightMonitor {
   #inFlight: number | null = null;
+  #endsAtMs: number | null = null;
   #near = false;
   #level: Level = 'ok';
 
@@ -51,6 +53,11 @@ export class InFlightMonitor {
     return this.#inFlight;
   }
 
+  /** In how many seconds all of it has ended, as far as the hook tells; `null` where none does. */
+  get endsInSeconds(): number | null {
+    return this.#endsAtMs === null ? null : Math.max(0, this.#endsAtMs - this.#clock.now()) / 1000;
+  }
+
   /** The same while shedding, or with the limit near: whether work has ended decides on a collection there alone. */
   get whileNear(): number | null {
     return this.#near ? this.#inFlight : null;
@@ -66,6 +73,7 @@ export class InFlightMonitor {
     this.#near = atLeast(level, soon ? 'warning' : 'shedding');
     if (!atLeast(level, 'warning')) {
       this.#inFlight = null;
+      this.#endsAtMs = null;
       this.#level = level;
       return;
     }
@@ -97,10 +105,11 @@ export class InFlightMonitor {
     const { pid } = agent.info;
     const others = latest?.pids.filter((each) => each !== pid) ?? [];
     const told = await this.#told([pid, ...others]);
-    if (told !== null) {
-      this.#last = { count: told, costMs: 0, endMs: this.#clock.now() };
-      this.#inFlight = told;
-      return told;
+    this.#endsAtMs = told && this.#clock.now() + told.endsInMs;
+    if (told) {
+      this.#last = { count: told.inFlight, costMs: 0, endMs: this.#clock.now() };
+      this.#inFlight = told.inFlight;
+      return told.inFlight;
     }
     const { client } = this.#connection;
     const leaveOut = client?.inspectorPort ? [client.inspectorPort] : [];
@@ -120,11 +129,15 @@ export class InFlightMonitor {
   }
 
   /** As the hooks of the processes that serve say it; `null` where there are none, or one of them does not answer. */
-  async #told(pids: readonly number[]): Promise<number | null> {
+  async #told(pids: readonly number[]): Promise<Pick<HookState, 'inFlight' | 'endsInMs'> | null> {
     const hooks = pids.flatMap((pid) => this.#hooks.of(pid) ?? []);
     if (hooks.length === 0) return null;
     const states = await Promise.all(hooks.map((hook) => hook.ask(HOOK_MS))).catch(() => []);
     const serving = states.filter(({ servers }) => servers > 0);
-    return serving.length > 0 ? serving.reduce((sum, { inFlight }) => sum + inFlight, 0) : null;
+    if (serving.length === 0) return null;
+    return {
+      inFlight: serving.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      endsInMs: Math.max(...serving.map(({ endsInMs }) => endsInMs)),
+    };
   }
 }

@@ -37,6 +37,8 @@ export interface RecyclerDeps {
 export interface Inside {
   readonly collections: CollectionState;
   readonly inFlight: number | null;
+  /** In how many seconds what is in flight has ended, as far as such requests tell; `null` where no hook tells. */
+  readonly endsInSeconds: number | null;
   /** What a process' runtime says: whether its program handles SIGTERM. */
   readonly sigterm: { pid: number; handles: boolean } | null;
   /** Charged, and free inside the runtime's heap; 0 where that is not known. */

@@ -174,6 +174,7 @@ export class Recycler {
       collections: inside.collections,
       freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
       inFlight: inside.inFlight,
+      endsInSeconds: inside.endsInSeconds,
       waiting: this.#deps.hooks.waiting(),
       spared: heap === null && this.#isSpared(situation),
       handlesSigterm: atLeast(level, 'warning') && this.#receiver.handles(agent, inside.sigterm, nowMs),
@@ -231,6 +232,7 @@ export class Recycler {
     try {
       this.#running = this.#deps.start(agent, target, {
         inFlight: () => inside.countInFlight(),
+        endsInSeconds: () => inside.endsInSeconds,
         urgent: () => this.#urgent(),
         mayBreak: () => this.#mayBreak,
         noticed: () => this.#isNoticed(),

@@ -148,6 +148,10 @@ export class RuntimeSession implements Inside {
     return this.#inFlightMonitor.inFlight;
   }
 
+  get endsInSeconds(): number | null {
+    return this.#inFlightMonitor.endsInSeconds;
+  }
+
   get heapBytes(): number | null {
     return this.#heap.leastBytes;
   }

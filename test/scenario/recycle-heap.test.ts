@@ -15,6 +15,7 @@ function hookOf(agent: FakeAgent, leftMiB: number | null = null): AgentHook {
     ...{
       type: 'state',
       inFlight: agent.inFlight ?? 0,
+      endsInMs: 0,
       waiting: 0,
       refused: 0,
       sigterm: true,

@@ -201,7 +201,13 @@ export function live(draw: Draw, seed: number, { seconds = 300, guarded = true }
         waiting: null,
       },
       ...{ spared: false, handlesSigterm: true, ready: judge.ready, cpuCores },
-      ...{ usedBytes: ratio * LIMIT_MIB * MIB, heapLimited: false, heapBytes: null, leftRatio: null },
+      ...{
+        usedBytes: ratio * LIMIT_MIB * MIB,
+        heapLimited: false,
+        heapBytes: null,
+        endsInSeconds: null,
+        leftRatio: null,
+      },
     };
     if (!drain) {
       if (plan.decide(input).recycle) drain = { sinceMs: nowMs, neededMs: nowMs };

@@ -17,7 +17,11 @@ export function connect(directory: string, first: Accepted | undefined, tell: (h
     if (channel.open) state.changed(waits);
   });
   const look = () => ({ ...servers.state(), sigterm: process.listenerCount('SIGTERM') > 0 });
-  const state = new StateReporter(look, (message) => channel.send(message));
+  const state = new StateReporter(
+    look,
+    () => servers.endsInMs(),
+    (message) => channel.send(message),
+  );
   const tunnel = new Tunnel((message) => channel.send({ type: 'cdp', message }));
   const hear = (message: GuardianMessage) => {
     if (message.type === 'hello' || message.type === 'ask') state.tell();

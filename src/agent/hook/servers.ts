@@ -118,6 +118,11 @@ export class Servers {
     return { inFlight: all, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
   }
 
+  /** Until all have ended that are in flight, as far as such requests tell, in milliseconds. */
+  endsInMs(): number {
+    return Math.round(this.#gate.endsInMs(nowMs()));
+  }
+
   #wrap(server: EventEmitter): void {
     const own = Object.hasOwn(server, 'emit') ? server.emit : undefined;
     let served = false;

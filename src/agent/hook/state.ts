@@ -3,7 +3,7 @@ import { FullCollections } from './full-collections.ts';
 import { ownHeap } from './own-heap.ts';
 import { later, nowMs, quietly, type Waiting } from './quiet.ts';
 
-type Look = Omit<HookState, 'type' | 'lateMs' | 'heap'>;
+type Look = Omit<HookState, 'type' | 'lateMs' | 'heap' | 'endsInMs'>;
 
 /** Between two messages while the state changes. */
 const EVERY_MS = 100;
@@ -11,6 +11,7 @@ const EVERY_MS = 100;
 /** Tells the guardian how this process does: at once when requests begin or cease to wait, else seldom, never without a change. */
 export class StateReporter {
   readonly #look: () => Look;
+  readonly #endsInMs: () => number;
   readonly #send: (state: HookState) => void;
   #timer: Waiting | undefined;
   #sentMs = Number.NEGATIVE_INFINITY;
@@ -20,8 +21,9 @@ export class StateReporter {
   #lateMs = 0;
   readonly #collections = new FullCollections();
 
-  constructor(look: () => Look, send: (state: HookState) => void) {
+  constructor(look: () => Look, endsInMs: () => number, send: (state: HookState) => void) {
     this.#look = look;
+    this.#endsInMs = endsInMs;
     this.#send = send;
   }
 
@@ -46,7 +48,8 @@ export class StateReporter {
     this.#last = JSON.stringify(state);
     this.#waited = state.waiting > 0;
     this.#sentMs = nowMs();
-    this.#send({ type: 'state', ...state, heap: this.#heap(), lateMs: Math.round(this.#lateMs) });
+    const endsInMs = this.#endsInMs();
+    this.#send({ type: 'state', ...state, endsInMs, heap: this.#heap(), lateMs: Math.round(this.#lateMs) });
     this.#lateMs = 0;
   }
 

@@ -39,6 +39,8 @@ export interface HookState {
   /** Requests being answered; those that wait are none of them. */
   inFlight: number;
   waiting: number;
+  /** Until all that are being answered have ended, at the latest as far as such requests tell; those that last may never end. */
+  endsInMs: number;
   /** Since the process started. */
   refused: number;
   /** The program handles SIGTERM itself. */
@@ -173,6 +175,7 @@ const FROM_HOOK: Shapes<HookMessage> = {
   state: {
     inFlight: COUNT,
     waiting: COUNT,
+    endsInMs: AMOUNT,
     refused: COUNT,
     sigterm: FLAG,
     lateMs: AMOUNT,

@@ -26,6 +26,8 @@ export interface KillInput {
   freeHeapBytes: number;
   /** Requests in flight; `null` where that is unknown. */
   inFlight: number | null;
+  /** In how many seconds those have ended, as far as such requests tell; `null` where that is unknown. */
+  endsInSeconds: number | null;
   /** The kernel would end another process: one tool of the agent holds most of the memory. */
   spared: boolean;
 }
@@ -60,8 +62,8 @@ export interface NoKill {
 /** `open` where that is undecided at the moment. */
 export type KillVerdict = { kill: true; reason: ForeseenEnd } | { kill: false; why: NoKill; open?: true };
 
-/** What work in flight needs to end. */
-const DRAIN_SECONDS = 3;
+/** What work in flight needs to end: at least, also where that is unknown, and at most. */
+const DRAIN_SECONDS = { least: 3, most: 30 };
 /** For SIGTERM to be heard and the agent to end while it still grows. */
 export const MARGIN_SECONDS = 1.5;
 /** A rise of so long is no burst: it may be acted upon further ahead … */
@@ -113,6 +115,7 @@ export class ForeseenKill {
   /** @param begun the agent is being drained for it already */
   judge(input: KillInput, begun: boolean): KillVerdict {
     const { nowMs, secondsToLimit, risingSeconds, collections, inFlight } = input;
+    const last = lastMoment(input);
     const futile = isFutile(collections);
     this.#futileSinceMs = futile ? (this.#futileSinceMs ?? nowMs) : null;
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
@@ -130,7 +133,7 @@ export class ForeseenKill {
     if (secondsToLimit === null) return no('not_rising');
     const within = this.#horizon(level, input) * (begun ? BEGUN_FACTOR : 1);
     if (secondsToLimit > within) return no('limit_not_near');
-    const next = secondsToLimit <= lastMoment(inFlight);
+    const next = secondsToLimit <= last;
     if (secondsToLimit > risingSeconds * (next ? BELIEVED_NEXT : BELIEVED) * (begun ? BEGUN_FACTOR : 1))
       return no('rise_too_short');
     if (!isFutile(collections) || nowMs - (this.#futileSinceMs ?? nowMs) < (begun ? 0 : FUTILE_MS))
@@ -141,7 +144,7 @@ export class ForeseenKill {
   /** How far ahead a kill is acted upon, in seconds. */
   #horizon(level: Level, input: KillInput): number {
     const { risingSeconds, inFlight } = input;
-    const last = lastMoment(inFlight);
+    const last = lastMoment(input);
     const sustained = risingSeconds >= SUSTAINED_SECONDS;
     const idle = sustained && inFlight === 0;
     const soon = Math.max(last, idle ? IDLE_SECONDS : 0);
@@ -179,8 +182,10 @@ function hasRoom({
 }
 
 /** When it has to begin at the latest, in seconds to the limit. */
-function lastMoment(inFlight: number | null): number {
-  return inFlight === 0 ? MARGIN_SECONDS : DRAIN_SECONDS + MARGIN_SECONDS;
+function lastMoment({ inFlight, endsInSeconds }: KillInput): number {
+  if (inFlight === 0) return MARGIN_SECONDS;
+  const { least, most } = DRAIN_SECONDS;
+  return Math.min(most, Math.max(least, endsInSeconds ?? 0)) + MARGIN_SECONDS;
 }
 
 export function isFutile(collections: CollectionState): collections is FutileGc {

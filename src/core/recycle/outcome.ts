@@ -47,6 +47,8 @@ export const RESULTS: Readonly<Record<RecycleEnd['code'], RecycleResult>> = {
 export interface RecycleWork {
   /** Requests in flight; `null` where that is unknown: then the drain lasts for the whole of its time. */
   inFlight(): Promise<number | null>;
+  /** In how many seconds those have ended, as far as such requests tell; `null` where that is unknown. */
+  endsInSeconds(): number | null;
   /** Whether the kill is imminent: work in flight is lost in any case, SIGTERM may still save the rest. */
   urgent(): boolean;
   /** Whether SIGTERM may be sent with work in flight: the agent handles it, and the kill comes before that ends. */

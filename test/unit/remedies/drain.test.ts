@@ -41,6 +41,7 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
   const recycling = startRecycle({
     drain: {
       inFlight: () => countInFlight('/proc', [whom.pid]),
+      endsInSeconds: () => null,
       urgent: () => false,
       needed: () => true,
       judged: () => true,
@@ -60,6 +61,7 @@ function recycle(whom: { pid: number; startTicks: number }, changes: Partial<Rec
 
 const drained = (drain: Partial<RecycleOptions['drain']>): RecycleOptions['drain'] => ({
   inFlight: async () => 1,
+  endsInSeconds: () => null,
   urgent: () => false,
   needed: () => true,
   judged: () => true,
@@ -92,6 +94,14 @@ describe('startRecycle', () => {
     const startMs = performance.now();
     expect(await outcome).toMatchObject({ result: 'ended', inFlight: { after: 1 } });
     expect(performance.now() - startMs).toBeGreaterThan(390);
+  });
+
+  it('waits for as long as what is in work takes, where that is known', async () => {
+    const whom = await startAgent(0);
+    const endMs = performance.now() + 1000;
+    const inFlight = async () => (performance.now() < endMs ? 1 : 0);
+    const drain = drained({ inFlight, endsInSeconds: () => 1, mayBreak: () => false, maxMs: 300 });
+    expect(await recycle(whom, { drain }).outcome).toMatchObject({ result: 'ended', inFlight: { after: 0 } });
   });
 
   it.each([

@@ -63,6 +63,14 @@ export class Gate {
     return this.#refused;
   }
 
+  /** Until all have ended that are in flight, at the latest as far as their kinds tell: in milliseconds. Those that last may never end. */
+  endsInMs(nowMs: number): number {
+    let most = 0;
+    for (const { request, startMs, lasting } of this.#running)
+      if (!lasting) most = Math.max(most, this.#throughput.endsInMs(request.kind, nowMs - startMs));
+    return most;
+  }
+
   /** A request has come. */
   enter(request: GateRequest, nowMs: number): GateEntry {
     const outer = request.within as Entry | undefined;
@@ -157,7 +165,7 @@ export class Gate {
   #end(entry: Entry, nowMs: number): void {
     this.#running.delete(entry);
     this.#count(entry);
-    this.#throughput.ended(nowMs - entry.startMs);
+    this.#throughput.ended(entry.request.kind, nowMs - entry.startMs);
     this.#show(entry, nowMs);
     const room = this.#room;
     if (!room || entry.startBytes === 0) return;

@@ -27,6 +27,7 @@ function story(start = memory(100)) {
     gate,
     began,
     refused,
+    now: () => now,
     enter(
       more: {
         weight?: number;
@@ -370,4 +371,28 @@ test('light loads wait for nobody to speak of', () => {
     expect({ refused, broken }).toEqual({ refused: 0, broken: 0 });
     expect(waitP90Ms).toBeLessThan(500);
   }
+});
+
+describe('the end of what is in flight', () => {
+  test('is told by how long requests of its kind have taken', () => {
+    const { gate, enter, pass, end, now } = story();
+    for (let id = 0; id < 20; id++) {
+      enter({ kind: id % 2 ? 'GET /light' : 'POST /slow' });
+      pass(id % 2 ? 100 : 8000);
+      end(id);
+    }
+    expect(gate.endsInMs(now())).toBe(0);
+    enter({ kind: 'GET /light' });
+    expect(gate.endsInMs(now())).toBeLessThan(500);
+    enter({ kind: 'POST /slow' });
+    expect(gate.endsInMs(now())).toBeGreaterThan(8000);
+    pass(5000);
+    end(20);
+    expect(gate.endsInMs(now())).toBeGreaterThan(3000);
+    expect(gate.endsInMs(now())).toBeLessThan(8000);
+    pass(20_000);
+    expect(gate.endsInMs(now())).toBeGreaterThan(10_000); // longer than any: who knows
+    pass(20_000);
+    expect(gate.endsInMs(now()), 'one that lasts').toBe(0);
+  });
 });

@@ -12,8 +12,13 @@ const FROM_HOOK: HookMessage[] = [
   { type: 'hello', version: 1, pid: 7, start: 1234, node: 'v22.1.0' },
   { type: 'hello', version: 1, pid: 7, start: null, node: 'v22.1.0' },
   {
-    ...{ type: 'state', inFlight: 2, waiting: 1, refused: 0, sigterm: true },
+    ...{ type: 'state', inFlight: 2, endsInMs: 500, waiting: 1, refused: 0, sigterm: true },
     ...{ lateMs: 1.5, servers: 1, admittedPerSecond: 0.5, heap: { usedBytes: 1, limitBytes: 2 } },
+  },
+  {
+    ...{ type: 'state', inFlight: 2, endsInMs: 0, waiting: 1, refused: 0, sigterm: true },
+    ...{ lateMs: 1.5, servers: 1, admittedPerSecond: 0.5 },
+    heap: { usedBytes: 3, limitBytes: 4, left: { bytes: 2, agoMs: 10 } },
   },
   { type: 'cdp', message: { id: 1, result: {} } },
   { type: 'cdp', message: { method: 'HeapProfiler.addHeapSnapshotChunk', params: { chunk: '{' } } },

@@ -47,6 +47,7 @@ class PlanStory {
       collections: 'useless',
       freeHeapBytes: 0,
       inFlight: 2,
+      endsInSeconds: null,
       spared: false,
       handlesSigterm: true,
       ready: ratio < DEFAULT_OPTIONS.shedRatio,
@@ -114,6 +115,14 @@ describe('a kill that is near', () => {
   it('is foreseen in time for what is in work to end, and not earlier', () => {
     // 12 s to the limit: 3 s of work and 1.5 s of margin before that
     expect(new PlanStory().old().stands(60, goesOn(0.76, 2))).toBeCloseTo(7.5, 0);
+  });
+
+  it.each([
+    { endsInSeconds: 5, seconds: 5.5 }, // 12 s to the limit
+    { endsInSeconds: 0.1, seconds: 7.5 },
+    { endsInSeconds: 600, seconds: 4.5 }, // where shedding begins
+  ])('is foreseen in time for work that ends in $endsInSeconds s', ({ endsInSeconds, seconds }) => {
+    expect(new PlanStory().old().stands(60, goesOn(0.76, 2, { endsInSeconds }))).toBeCloseTo(seconds, 0);
   });
 
   it('is acted upon earlier at a moment with nothing in work, at the warning level too', () => {

@@ -4,7 +4,16 @@ import { RequestTotals } from '../../../../src/core/report/request-totals.ts';
 
 function state(more: Partial<HookState> = {}): HookState {
   return {
-    ...{ type: 'state', inFlight: 0, waiting: 0, refused: 0, sigterm: false, lateMs: 0, servers: 1 },
+    ...{
+      type: 'state',
+      inFlight: 0,
+      endsInMs: 0,
+      waiting: 0,
+      refused: 0,
+      sigterm: false,
+      lateMs: 0,
+      servers: 1,
+    },
     ...{ admittedPerSecond: 0, heap: { usedBytes: 1, limitBytes: 2 } },
     ...more,
   };
