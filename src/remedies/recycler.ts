@@ -85,7 +85,7 @@ export class Recycler {
     return this.#draining && describeStanding(this.#draining);
   }
 
-  /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes now is refused, but not for good where the agent outlives SIGTERM. */
+  /** Clients had the time to notice that a drained agent is un-ready, or there is none: what comes is refused, but not for good where it outlives SIGTERM. */
   get noticed(): boolean {
     return this.#draining?.code !== 'left_running' && (this.#urgent() || this.#isNoticed());
   }
@@ -218,10 +218,7 @@ export class Recycler {
     const target = this.#receiver.pid;
     if (target === null) {
       this.#plan.refused();
-      log(
-        'warn',
-        `the agent is not recycled, although ${reason}: the target process of SIGTERM is ambiguous`,
-      );
+      log('warn', `not recycled, although ${reason}: the target process of SIGTERM is ambiguous`);
       return;
     }
     this.#draining = { code: 'recycling', message: reason };
@@ -242,7 +239,7 @@ export class Recycler {
         terminated: () => {
           sent = true;
           this.#terminated = true;
-          wait = this.#kubeletWait(clock.now());
+          wait = this.#kubeletWait();
           this.#plan.terminated(clock.now());
         },
       });
@@ -273,8 +270,7 @@ export class Recycler {
   /** The agent is still there: as before where SIGTERM was not sent, with another program where a supervisor runs on. */
   #stays({ result, endedMs }: RecycleOutcome, sent: boolean): void {
     const { clock } = this.#deps;
-    if (result === 'left_running') this.#draining = { code: 'left_running', afterMs: endedMs ?? 0 };
-    else this.#draining = null;
+    this.#draining = result === 'left_running' ? { code: 'left_running', afterMs: endedMs ?? 0 } : null;
     if (sent && result === 'ended') {
       this.#plan.born(clock.now());
       this.#terminated = false;
@@ -282,11 +278,14 @@ export class Recycler {
     if (result === 'ended_before') this.#plan.refused(); // what was read of it is not to be trusted
   }
 
-  #kubeletWait(nowMs: number): string {
-    const seconds = this.#plan.kubeletWaitSeconds(nowMs);
-    return seconds > 0
-      ? ` The kubelet may delay the restart by ${formatSeconds(seconds)} (CrashLoopBackOff).`
-      : '';
+  /** How long the kubelet may wait before it starts the agent again if it ends now; `null` where somebody else restarts it. */
+  get restartDelaySeconds(): number | null {
+    return this.#deps.kubelet ? this.#plan.kubeletWaitSeconds(this.#deps.clock.now()) : null;
+  }
+
+  #kubeletWait(): string {
+    const delay = formatSeconds(this.restartDelaySeconds ?? 0);
+    return this.restartDelaySeconds ? ` The kubelet may delay the restart by ${delay} (CrashLoopBackOff).` : '';
   }
 
   #isNoticed(): boolean {

@@ -104,6 +104,9 @@ export class PressureRemediation implements Remediation {
   get growth() {
     return this.#session?.growth;
   }
+  get restartDelaySeconds() {
+    return this.#recycler.restartDelaySeconds;
+  }
   get advice() {
     return this.#session?.advice ?? [];
   }

@@ -260,6 +260,7 @@ describe('an agent that grows until it would be killed', () => {
       .notes('AgentRecycled')
       .map((note) => /kubelet .* by (.*) \(CrashLoopBackOff\)/.exec(note)?.[1]);
     expect(waits).toEqual([undefined, '10 s', '20 s', '40 s']);
+    expect(story.view.status().restartDelaySeconds).toBe(80);
   });
 });
 

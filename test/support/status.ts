@@ -35,6 +35,7 @@ export function statusWith(changes: Partial<Status> = {}): Status {
     heapUsedBytes: null,
     heapLimitBytes: null,
     recycling: false,
+    restartDelaySeconds: null,
     lastGc: null,
     growth: null,
     lastDeath: null,

@@ -63,6 +63,7 @@ export type CheckCode =
   | 'too_early'
   | 'mesh' // a proxy may reject the probe
   | 'never_probed'
+  | 'crash_loop_back_off' // restart delay
   // the guardian's own limits
   | 'oom_killed'
   | 'too_small'

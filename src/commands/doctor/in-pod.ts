@@ -9,6 +9,7 @@ import { agentNamed, type Mesh, ownProcesses, recordVolume, sharedProcesses } fr
 import { ownCpuCheck, ownMemoryCheck } from './own-limits.ts';
 import { processAccess } from './process-access.ts';
 import { probeCheck } from './readiness-probe.ts';
+import { restartDelay } from './restart-delay.ts';
 
 /** Clock ticks in a second of `/proc`: USER_HZ, 100 on every Linux that runs Node. */
 const TICKS_PER_SECOND = 100;
@@ -40,10 +41,13 @@ export async function podChecks(config: Config, options: PodOptions): Promise<Ch
     });
   checks.push({ check: 'Kubernetes Events', ...(await kubernetesEvents(config, { env, procRoot })) });
   if (beside)
-    checks.push({
-      check: 'readiness probe',
-      ...(await probeCheck(config.listen, ageS(procRoot, beside), meshIn(procRoot))),
-    });
+    checks.push(
+      {
+        check: 'readiness probe',
+        ...(await probeCheck(config.listen, ageS(procRoot, beside), meshIn(procRoot))),
+      },
+      { check: 'restart delay', ...(await restartDelay(config.listen)) },
+    );
   checks.push({ check: 'own memory', ...ownMemoryCheck() });
   checks.push({ check: 'own CPU', ...ownCpuCheck() });
   return checks;

@@ -71,6 +71,8 @@ export interface Status {
   heapLimitBytes: number | null;
   /** The agent is being recycled: no new work, what is in flight may end. */
   recycling: boolean;
+  /** How long the kubelet may wait before it starts the agent again if it ends now, as far as this guardian has seen it end; `null` where somebody else restarts it. */
+  restartDelaySeconds: number | null;
   /** What keeps a better source from being used, each with its hint; empty when the best is in use. */
   degraded: Degraded[];
   /** What about the agent should be set otherwise, each with its hint: a heap limit that its container cannot hold. */

@@ -98,6 +98,8 @@ export interface Remediation {
   readonly reclaimOutlook: ReclaimOutlook | undefined;
   readonly lastGc: GcRecord | undefined;
   readonly growth: GrowthReport | undefined;
+  /** How long the kubelet may wait before it starts the agent again if it ends now; `null` where somebody else restarts it. */
+  readonly restartDelaySeconds: number | null;
   /** What should be set otherwise, each with its hint. */
   readonly advice: Advised[];
 }

@@ -84,6 +84,7 @@ export class StatusView {
       growth: remediation.growth,
       advice: this.#advice(),
       remedies: withShedding(remediation.remedies(), judge),
+      restartDelaySeconds: remediation.restartDelaySeconds,
       requests: requests(),
     });
   }

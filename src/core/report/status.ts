@@ -26,6 +26,7 @@ export interface StatusParts {
   /** What is known of the runtime and is worth a change, with its hint. */
   advice: Advised[];
   remedies: RemedyStatus[];
+  restartDelaySeconds: number | null;
   requests: Requests | null;
 }
 
@@ -42,6 +43,7 @@ export function composeStatus({
   growth,
   advice,
   remedies,
+  restartDelaySeconds,
   requests,
 }: StatusParts): Status {
   const reading = judge.blind ? undefined : last;
@@ -72,6 +74,7 @@ export function composeStatus({
     heapUsedBytes: reading?.heap?.usedBytes ?? null,
     heapLimitBytes: reading?.heap?.limitBytes ?? null,
     recycling: judge.recycling !== undefined,
+    restartDelaySeconds,
     degraded: agent?.degraded() ?? [],
     advice,
     agent: agent?.info ?? null,

@@ -13,6 +13,7 @@ import { kubernetesEvents } from '../../../src/commands/doctor/kubernetes-events
 import { ownCpuCheck, ownMemoryCheck } from '../../../src/commands/doctor/own-limits.ts';
 import { denied } from '../../../src/commands/doctor/process-access.ts';
 import { probeCheck } from '../../../src/commands/doctor/readiness-probe.ts';
+import { restartDelay } from '../../../src/commands/doctor/restart-delay.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { fakeTree } from '../../support/fake-cgroup.ts';
 import { type FakeProcess, procFiles } from '../../support/fake-proc.ts';
@@ -377,5 +378,29 @@ describe('doctor, of Events', () => {
     const { code, yaml } = await kubernetesEvents(await configOf(), { env, directory });
     expect(code).toBe('unreachable');
     expect(yaml).toMatch(/port: 1\n/);
+  });
+});
+
+describe('doctor, of restarts', () => {
+  async function guardianSaying(status: object) {
+    const server = createPlainServer((_request, answer) => answer.end(JSON.stringify(status)));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void server.close());
+    return { host: '0.0.0.0', port: (server.address() as AddressInfo).port };
+  }
+
+  it('should tell how long the kubelet delays the next one', async () => {
+    const agent = { restarts: 3 };
+    expect(await restartDelay(await guardianSaying({ agent, restartDelaySeconds: 40 }))).toMatchObject({
+      status: 'warn',
+      code: 'crash_loop_back_off',
+      detail: expect.stringMatching(/restarted 3 times.*by up to 40 s/),
+    });
+  });
+
+  it('should pass where there is no delay, and say where nobody answers', async () => {
+    const listen = await guardianSaying({ agent: { restarts: 0 }, restartDelaySeconds: 0 });
+    expect(await restartDelay(listen)).toMatchObject({ status: 'pass' });
+    expect(await restartDelay({ host: '127.0.0.1', port: 1 })).toMatchObject({ code: 'guardian_silent' });
   });
 });
