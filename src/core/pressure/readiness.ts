@@ -11,7 +11,7 @@ export interface ReadinessState {
   /** Shedding frees nothing: ready again until the stretch ends or becomes critical; `null` while it may help. */
   readonly stuck: 'hopeless' | 'too_long' | 'no_other' | null;
   readonly critical: boolean;
-  /** Use is below where the level will be left once its hold is over, by a collection or by far: ready already. */
+  /** Use is below where the level will be left once its hold is over, by a collection or by far, or below where it was entered and there is no other replica: ready already. */
   readonly relieved: boolean;
   /** When a collection last made an early end of it, also of a stretch before this one. */
   readonly collectedMs: number;
@@ -101,12 +101,14 @@ export function nextReadiness(state: ReadinessState, input: ReadinessInput): Rea
   if (state.relieved && heldBytes < shed.enterBytes) return state;
   const below = heldBytes < shed.leaveBytes;
   const early = nowMs - state.collectedMs >= EARLY_END_MS;
-  if (reclaim.collected ? below && early : heldBytes < shed.calmBytes)
+  const moveBytes = MOVE_SHARE * limitBytes;
+  // no other replica takes the work meanwhile, and the hold costs all of it
+  const calmBytes = alone ? shed.enterBytes - moveBytes : shed.calmBytes;
+  if (reclaim.collected ? below && early : heldBytes < calmBytes)
     return {
       ...{ ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes },
       ...(reclaim.collected ? { collectedMs: nowMs } : {}),
     };
-  const moveBytes = MOVE_SHARE * limitBytes;
   const fell = heldBytes < state.lowestBytes - moveBytes;
   const movement = nextMovement(state.movement, heldBytes, moveBytes, nowMs);
   const next: ReadinessState = {

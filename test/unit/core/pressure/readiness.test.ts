@@ -17,6 +17,10 @@ const SHED = { enterBytes: 850, leaveBytes: 800, calmBytes: 700 };
 class Readings {
   state: ReadinessState = READY;
   nowMs = 0;
+  readonly alone: boolean;
+  constructor(alone = false) {
+    this.alone = alone;
+  }
   for(
     seconds: number,
     level: Level,
@@ -28,7 +32,7 @@ class Readings {
       this.nowMs += 50;
       const bytes = typeof held === 'number' ? held : held((this.nowMs - startMs) / 1000);
       this.state = nextReadiness(this.state, {
-        ...{ level, heldBytes: bytes, limitBytes: LIMIT, nowMs: this.nowMs },
+        ...{ level, heldBytes: bytes, limitBytes: LIMIT, nowMs: this.nowMs, alone: this.alone },
         ...{ maxUnreadyMs: 60_000, reclaim: hope, shed: SHED },
       });
     }
@@ -98,6 +102,14 @@ describe('readiness', () => {
     expect(readings.ready, 'below where shedding begins').toBe(true);
     readings.for(0.05, 'critical', 860, HOPEFUL);
     expect(readings.ready, 'back where it was').toBe(false);
+  });
+
+  it('opens as soon as a peak is over where no other replica takes the work meanwhile', () => {
+    const peak = (alone: boolean) => new Readings(alone).for(0.3, 'critical', 940, HOPEFUL);
+    expect(peak(true).ready).toBe(false);
+    expect(peak(true).for(0.05, 'critical', 810, HOPEFUL).ready).toBe(true);
+    expect(peak(false).for(0.05, 'critical', 810, HOPEFUL).ready).toBe(false);
+    expect(peak(true).for(0.05, 'critical', 845, HOPEFUL).ready, 'just below').toBe(false);
   });
 
   it('is opened early by a fall that no collection made only where that ends in calm', () => {
