@@ -13,8 +13,8 @@ export interface ReadinessState {
   readonly critical: boolean;
   /** Use is below where the level will be left once its hold is over, by a collection or by far, or below where it was entered and there is no other replica: ready already. */
   readonly relieved: boolean;
-  /** When a collection last made an early end of it, also of a stretch before this one. */
-  readonly collectedMs: number;
+  /** When it last ended before its hold was over, also in a stretch before this one. */
+  readonly endedEarlyMs: number;
 }
 
 export const READY: ReadinessState = {
@@ -24,7 +24,7 @@ export const READY: ReadinessState = {
   stuck: null,
   critical: false,
   relieved: false,
-  collectedMs: Number.NEGATIVE_INFINITY,
+  endedEarlyMs: Number.NEGATIVE_INFINITY,
 };
 
 /** What refusing work may still bring. */
@@ -69,7 +69,7 @@ const REST_MS = 1000;
 /** The same where work in flight is not visible. */
 const REST_UNSEEN_MS = 3000;
 
-/** A collection ends the refusal before its hold is over at most so often: a replica was seen to shed four times in 9 s. */
+/** The refusal ends before its hold is over at most so often: a replica was seen to shed four times in 9 s. */
 const EARLY_END_MS = 10_000;
 
 /**
@@ -80,7 +80,7 @@ const EARLY_END_MS = 10_000;
 export function nextReadiness(state: ReadinessState, input: ReadinessInput): ReadinessState {
   const { level, heldBytes, limitBytes, nowMs, maxUnreadyMs, reclaim = NO_KNOWLEDGE, shed, alone } = input;
   if (!atLeast(level, 'shedding'))
-    return state.lastFallMs === null ? state : { ...READY, collectedMs: state.collectedMs };
+    return state.lastFallMs === null ? state : { ...READY, endedEarlyMs: state.endedEarlyMs };
   const critical = level === 'critical';
   const begins = state.lastFallMs === null;
   // it went on rising after work was admitted again: what was ended at shedding is tried once more
@@ -93,21 +93,22 @@ export function nextReadiness(state: ReadinessState, input: ReadinessInput): Rea
       stuck: null,
       critical,
       relieved: false,
-      collectedMs: state.collectedMs,
+      endedEarlyMs: state.endedEarlyMs,
     };
   if (state.stuck !== null) return state;
   // the hold is against flapping: what a collection has returned is none, nor is a fall to where all is calm, until use
   // is back where it was
   if (state.relieved && heldBytes < shed.enterBytes) return state;
   const below = heldBytes < shed.leaveBytes;
-  const early = nowMs - state.collectedMs >= EARLY_END_MS;
+  const early = nowMs - state.endedEarlyMs >= EARLY_END_MS;
   const moveBytes = MOVE_SHARE * limitBytes;
   // no other replica takes the work meanwhile, and the hold costs all of it
-  const calmBytes = alone ? shed.enterBytes - moveBytes : shed.calmBytes;
-  if (reclaim.collected ? below && early : heldBytes < calmBytes)
+  const over = alone === true && heldBytes < shed.enterBytes - moveBytes;
+  const ends = (over || (reclaim.collected && below)) && early;
+  if (ends || (!reclaim.collected && heldBytes < shed.calmBytes))
     return {
       ...{ ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes },
-      ...(reclaim.collected ? { collectedMs: nowMs } : {}),
+      ...(ends ? { endedEarlyMs: nowMs } : {}),
     };
   const fell = heldBytes < state.lowestBytes - moveBytes;
   const movement = nextMovement(state.movement, heldBytes, moveBytes, nowMs);

@@ -110,6 +110,9 @@ describe('readiness', () => {
     expect(peak(true).for(0.05, 'critical', 810, HOPEFUL).ready).toBe(true);
     expect(peak(false).for(0.05, 'critical', 810, HOPEFUL).ready).toBe(false);
     expect(peak(true).for(0.05, 'critical', 845, HOPEFUL).ready, 'just below').toBe(false);
+    const peaks = peak(true).for(0.05, 'critical', 810, HOPEFUL).for(0.3, 'critical', 940, HOPEFUL);
+    expect(peaks.for(5, 'critical', 810, HOPEFUL).ready, 'soon again').toBe(false);
+    expect(peaks.for(5, 'critical', 810, HOPEFUL).ready).toBe(true);
   });
 
   it('is opened early by a fall that no collection made only where that ends in calm', () => {
