@@ -284,8 +284,8 @@ export class Recycler {
   }
 
   #kubeletWait(): string {
-    const delay = formatSeconds(this.restartDelaySeconds ?? 0);
-    return this.restartDelaySeconds ? ` The kubelet may delay the restart by ${delay} (CrashLoopBackOff).` : '';
+    const delay = this.restartDelaySeconds;
+    return delay ? ` The kubelet may delay the restart by ${formatSeconds(delay)} (CrashLoopBackOff).` : '';
   }
 
   #isNoticed(): boolean {

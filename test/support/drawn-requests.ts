@@ -33,7 +33,16 @@ export interface DrawnLoad {
 }
 
 /** What a load is drawn as. */
-export const DRAWN_KINDS = ['spike', 'documents', 'light', 'streams', 'late', 'rests'] as const;
+export const DRAWN_KINDS = [
+  'spike',
+  'documents',
+  'light',
+  'streams',
+  'late',
+  'rests',
+  'mixed',
+  'index',
+] as const;
 
 export interface LoadOutcome {
   served: number;
@@ -109,8 +118,32 @@ export function drawLoad(seed: number): DrawnLoad {
     for (let i = 0; i < pieces; i++)
       heavy(i * 330, 'chat', 0.4 * keptBytes, { keptBytes, durationMs: spread(200, 1000) });
   }
+  // documents by the route of all else, in an agent that has few processors for them
+  if (name === 'mixed') {
+    const count = Math.floor(between(6, 16));
+    const bytes = (between(0.6, 2.2) * room) / count;
+    const again = between(7000, 11_000);
+    for (const startMs of [5000, 5000 + again])
+      for (let i = 0; i < count; i++) {
+        const takesFrom = between(0.1, 0.5);
+        const takesUntil = between(takesFrom + 0.2, 1);
+        heavy(startMs + between(0, 2500), 'chat', bytes * between(0.5, 1.5), { takesFrom, takesUntil });
+      }
+  }
+  // an index that takes more while it is built than it keeps, there, too
+  if (name === 'index') {
+    const [ratio, pieces] = [between(0.7, 0.9), 10];
+    const keptBytes = (ratio * limitBytes - baseBytes) / pieces;
+    for (let i = 0; i < pieces; i++)
+      heavy(i * 330, 'chat', between(0.5, 2) * keptBytes, {
+        keptBytes,
+        durationMs: spread(1000, 5000),
+        takesUntil: between(0.6, 1),
+      });
+  }
   const isBusy = name === 'spike' || name === 'late';
-  const processors = isBusy ? spread(6, 64) : Number.POSITIVE_INFINITY;
+  const isSlow = name === 'mixed' || name === 'index';
+  const processors = isBusy ? spread(6, 64) : isSlow ? spread(5, 24) : Number.POSITIVE_INFINITY;
   return { name, limitBytes, baseBytes, processors, requests: requests.toSorted((a, b) => a.atMs - b.atMs) };
 }
 

@@ -3,6 +3,7 @@ import { type Entry, entryOf, type GateEntry, type GateRequest } from './entry.t
 import { type GateMemory, MemoryRoom } from './memory-room.ts';
 import { MemoryTrend } from './memory-trend.ts';
 import { RequestCost } from './request-cost.ts';
+import { Rise } from './rise.ts';
 import { Throughput } from './throughput.ts';
 import { WaitQueue } from './wait-queue.ts';
 
@@ -18,6 +19,8 @@ const RISES_SHARE = 0.01;
 const NOISE_BYTES = 4 * 2 ** 20;
 /** Below the critical ratio, more than the window may be in flight where what they hold is known and fits in so often. */
 const PROVEN = 1.5;
+/** Once those in flight have raised use by this share of the limit beyond what is known of their kinds, nobody joins them as long as it rises. */
+const SURPRISE_SHARE = 0.1;
 /** Nothing has moved for so long: above the critical ratio one request is admitted all the same; the next after half of that, if the one before has moved nothing. */
 const RESTS_MS = { most: 2000, least: 100 };
 
@@ -30,6 +33,7 @@ export class Gate {
   readonly #window = new ConcurrencyWindow();
   readonly #cost = new RequestCost();
   readonly #trend = new MemoryTrend();
+  readonly #rise = new Rise();
   readonly #throughput = new Throughput();
   readonly #running = new Set<Entry>();
   #room: MemoryRoom | null = null;
@@ -44,8 +48,6 @@ export class Gate {
   #refused = 0;
   /** What those that have started lately are still expected to add, in bytes. */
   #expectedBytes = 0;
-  /** By so much each of them of which too little is known has raised use so far: it is expected to do so by as much again. */
-  #risenBytes = 0;
   #drainingSeconds: number | null = null;
   #restsMs = RESTS_MS.most;
   /** Least use since the last request that was admitted so moved it. */
@@ -136,9 +138,10 @@ export class Gate {
     if (!room) return true;
     const alone = this.#counted === 0;
     if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= this.#restsMs)) return true;
+    if (!alone && this.#rise.surpriseBytes > SURPRISE_SHARE * room.limitBytes) return false;
     const { kind } = request;
     const isKnown = this.#cost.isKnown(kind);
-    const risen = isKnown ? 0 : this.#risenBytes;
+    const risen = this.#rise.each(isKnown);
     const bytes =
       this.#expectedBytes + weight * Math.max(this.#cost.of(kind), this.#trend.risenPerStart, risen);
     const isProven = isKnown && !room.isCritical && room.fits(PROVEN * bytes, isKnown);
@@ -185,7 +188,14 @@ export class Gate {
 
   #showAll(nowMs: number): void {
     const [shownMs, durationMs] = [this.#shownMs, Math.max(SHOWN_MS.least, this.#throughput.durationMs)];
-    this.#risenBytes = this.#risenSoFar(nowMs);
+    this.#rise.follow(
+      this.#running,
+      { usedBytes: this.#room?.usedBytes ?? 0, knownBytes: this.#knownBytes, unknown: this.#unknown },
+      {
+        rises: Math.max(0, 1 - this.#trend.restsForMs(nowMs) / RESTS_MS.most),
+        isKnown: (kind) => this.#cost.isKnown(kind),
+      },
+    );
     let expected = 0;
     for (const entry of this.#running) {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
@@ -195,7 +205,7 @@ export class Gate {
       }
       const { kind } = entry.request;
       const left = Math.max(0, 1 - (nowMs - entry.startMs) / durationMs) * this.#cost.of(kind);
-      const more = entry.counts && !this.#cost.isKnown(kind) ? Math.max(left, this.#risenBytes) : left;
+      const more = entry.counts ? Math.max(left, this.#rise.each(this.#cost.isKnown(kind))) : left;
       expected += entry.weight * more;
       if (nowMs - entry.startMs >= shownMs) this.#show(entry, nowMs);
     }
@@ -209,18 +219,6 @@ export class Gate {
     if (entry.shown) return;
     entry.shown = true;
     if (this.#queue.count > 0 && !this.#room?.isNear) this.#grow(nowMs);
-  }
-
-  /** What each of those in flight of which too little is known has raised use by so far, in bytes, evenly shared, as long as use rises. */
-  #risenSoFar(nowMs: number): number {
-    const rises = Math.max(0, 1 - this.#trend.restsForMs(nowMs) / RESTS_MS.most);
-    for (const { request, counts, startBytes, unknownCount, knownBytes } of this.#running) {
-      if (!counts || startBytes === 0 || this.#cost.isKnown(request.kind)) continue;
-      const othersBytes = this.#knownBytes - knownBytes;
-      const risen = Math.max(0, (this.#room?.usedBytes ?? 0) - startBytes - othersBytes);
-      return (rises * risen) / (this.#unknown - unknownCount);
-    }
-    return 0;
   }
 
   #grow(nowMs: number): void {

@@ -364,7 +364,7 @@ test('an agent that rests near its limit after it has loaded something large ser
 });
 
 test('light loads wait for nobody to speak of', () => {
-  const light = Array.from({ length: 40 }, (_, i) => drawLoad(i + 1)).filter(({ name }) => name === 'light');
+  const light = Array.from({ length: 120 }, (_, i) => drawLoad(i + 1)).filter(({ name }) => name === 'light');
   const outcomes = light.map((load) => runLoad(load, true));
   expect(outcomes.length).toBeGreaterThan(5);
   for (const { refused, broken, waitP90Ms } of outcomes) {
@@ -395,4 +395,21 @@ describe('the end of what is in flight', () => {
     pass(20_000);
     expect(gate.endsInMs(now()), 'one that lasts').toBe(0);
   });
+});
+
+test('heavy requests of a kind that was light keep others waiting as long as they raise use', () => {
+  const { gate, enter, pass, end } = story(memory(40));
+  const ids = (n: number) => {
+    for (let i = 0; i < n; i++) enter();
+  };
+  for (let id = 0; id < 10; id++) {
+    enter();
+    pass(100, memory(40));
+    end(id);
+  }
+  ids(3);
+  for (let i = 0; i < 10; i++) pass(100, memory(40 + 3 * i));
+  expect(enter().state, 'they have raised it by more than a tenth').toBe('waiting');
+  pass(3000, memory(70));
+  expect(gate.inFlight, 'it rests').toBe(4);
 });
