@@ -2,8 +2,8 @@ import { GCProfiler, type GCProfilerResult } from 'node:v8';
 import type { HeapSize, LeftInUse } from '../../core/model/hook-messages.ts';
 import { every, nowMs, type Waiting } from './quiet.ts';
 
-/** From this share of its own limit on a heap is watched: V8 collects it at the latest half way from what is live to the limit. */
-const WATCHED_FROM = 0.5;
+/** From this share of its own limit on a heap is watched, just below where the guardian may warn: in calm nothing is. */
+const WATCHED_FROM = 0.7;
 /** What the profiler keeps of each collection, some 3 KB outside of the heap, is taken out so often. */
 const DRAIN_MS = 1000;
 type Heap = GCProfilerResult['statistics'][number]['afterGC'];
