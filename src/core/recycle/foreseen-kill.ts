@@ -62,8 +62,8 @@ export interface NoKill {
 /** `open` where that is undecided at the moment. */
 export type KillVerdict = { kill: true; reason: ForeseenEnd } | { kill: false; why: NoKill; open?: true };
 
-/** What work in flight needs to end: at least, also where that is unknown, and at most. */
-const DRAIN_SECONDS = { least: 3, most: 30 };
+/** What work in flight needs to end, by how long such work takes within these bounds. */
+const DRAIN_SECONDS = { least: 1, unknown: 3, most: 30 };
 /** For SIGTERM to be heard and the agent to end while it still grows. */
 export const MARGIN_SECONDS = 1.5;
 /** A rise of so long is no burst: it may be acted upon further ahead … */
@@ -184,8 +184,8 @@ function hasRoom({
 /** When it has to begin at the latest, in seconds to the limit. */
 function lastMoment({ inFlight, endsInSeconds }: KillInput): number {
   if (inFlight === 0) return MARGIN_SECONDS;
-  const { least, most } = DRAIN_SECONDS;
-  return Math.min(most, Math.max(least, endsInSeconds ?? 0)) + MARGIN_SECONDS;
+  const { least, unknown, most } = DRAIN_SECONDS;
+  return Math.min(most, Math.max(least, endsInSeconds ?? unknown)) + MARGIN_SECONDS;
 }
 
 export function isFutile(collections: CollectionState): collections is FutileGc {
