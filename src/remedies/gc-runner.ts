@@ -93,7 +93,6 @@ export class GcRunner {
     return this.#running;
   }
 
-  /** @param ends the agent is being ended: no more collections */
   attend({ nowMs, level, reading }: Situation, ends: boolean): void {
     this.#ends = ends;
     this.#deps.plan.follow(unreclaimableBytes(reading));
@@ -127,6 +126,7 @@ export class GcRunner {
   get state(): CollectionState {
     if (this.#deps.options.gc === 'off') return 'impossible';
     const nowMs = this.#deps.clock.now();
+    if (this.helped) return 'useful';
     if (this.#leftByRuntime(nowMs)) return 'useless';
     // one after another that frees nothing is no hope: it would put off the graceful end until the kill
     const futile = this.#last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
@@ -137,18 +137,17 @@ export class GcRunner {
     const last = this.#last;
     if (this.#mayPass) return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
-    if (this.helped) return 'useful';
     return !this.#ends && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
   }
 
-  /** The runtime collects a heap that is nearly full by itself: what it has just left in use, no other collection frees. */
+  /** The runtime collects a nearly full heap by itself: what it has just left, no other collection frees. */
   #leftByRuntime(nowMs: number): boolean {
     const { heap, context, options } = this.#deps;
-    const { atMs, leftBytes } = heap.lastCollection;
-    const { reading } = context.latest ?? {};
-    if (nowMs - atMs >= TELLS_FOR_MS || !reading?.heap || memoryLimitedBy(reading) === 'container')
-      return false;
-    return (leftBytes ?? 0) >= options.warnRatio * reading.heap.limitBytes;
+    const [{ atMs, leftBytes }, reading] = [heap.lastCollection, context.latest?.reading];
+    if (leftBytes === null || nowMs - atMs >= TELLS_FOR_MS || !reading?.heap) return false;
+    const { usedBytes, limitBytes } = reading.heap;
+    if (memoryLimitedBy(reading) !== 'heap' || leftBytes < options.warnRatio * limitBytes) return false;
+    return usedBytes - leftBytes < HELPS_SHARE * limitBytes;
   }
 
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */

@@ -29,6 +29,7 @@ const FRESH_MS = 1000;
 const MEASURE_MS = { most: 2000, least: 200 };
 /** Of what a hook tells, the least of so long a time counts: V8 collects that often near its limit, and what it leaves is in use. */
 const TOLD_MS = 2000;
+const NEVER: LastCollection = { atMs: Number.NEGATIVE_INFINITY, leftBytes: null };
 const UNMEASURED = { nextMs: Number.NEGATIVE_INFINITY, far: false };
 /** Anonymous memory that fell by so much of the heap's limit invalidates what is known of the heap. */
 const FELL_SHARE = 0.1;
@@ -41,7 +42,7 @@ export class HeapMonitor {
   readonly #context: SessionContext;
   readonly #deps: SessionDeps;
   #confirmation = UNCROSSED;
-  #collected: LastCollection = { atMs: Number.NEGATIVE_INFINITY, leftBytes: null };
+  #collected = NEVER;
   #limitBytes: number | null = null;
   #look: HeapSample | null = null;
   /** The looks of the last two seconds. */
@@ -154,7 +155,9 @@ export class HeapMonitor {
     this.#due = false;
     this.#told = this.#told.filter(({ atMs }) => nowMs - atMs <= TOLD_MS);
     this.#told.push({ atMs: nowMs, heap });
-    if (heap.left) this.#collected = { atMs: nowMs - heap.left.agoMs, leftBytes: heap.left.bytes };
+    const leftMs = nowMs - (heap.left?.agoMs ?? 0);
+    if (heap.left && leftMs > this.#collected.atMs)
+      this.#collected = { atMs: leftMs, leftBytes: heap.left.bytes };
     const limitedBytes = this.leastBytes ?? 0;
     const isOld = nowMs - (this.#told[0]?.atMs ?? nowMs) >= TOLD_MS / 2;
     const nearBytes = this.#deps.options.warnRatio * heap.limitBytes;
@@ -238,6 +241,7 @@ export class HeapMonitor {
     this.#look = null;
     this.#looks = [];
     this.#told = [];
+    this.#collected = NEVER;
     this.#limitBytes = null;
     this.#bound = UNBOUND;
     this.#measured = UNMEASURED;

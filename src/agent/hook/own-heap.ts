@@ -1,7 +1,8 @@
-import { totalmem } from 'node:os';
+import type * as Os from 'node:os';
 import { getHeapStatistics } from 'node:v8';
-import { heapLimit, oldGeneration } from '../../core/gc/heap-limit.ts';
+import { oldGeneration } from '../../core/gc/heap-limit.ts';
 import type { HeapSize } from '../../core/model/hook-messages.ts';
+import { builtin } from './quiet.ts';
 
 let toldBytes: number | undefined;
 let limitBytes = 0;
@@ -10,10 +11,13 @@ let limitBytes = 0;
 export function ownHeap(): HeapSize {
   const { used_heap_size: usedBytes, heap_size_limit: told } = getHeapStatistics();
   if (told !== toldBytes) {
-    const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-    const { bytes } = heapLimit(process.execArgv, process.env['NODE_OPTIONS'] ?? '', memoryBytes);
-    limitBytes = oldGeneration(told, bytes);
     toldBytes = told;
+    limitBytes = oldGeneration(told, process.execArgv, process.env['NODE_OPTIONS'] ?? '', memoryBytes());
   }
   return { usedBytes, limitBytes };
+}
+
+function memoryBytes(): number {
+  const machineBytes = builtin<typeof Os>('node:os').totalmem();
+  return Math.min(machineBytes, process.constrainedMemory() || machineBytes);
 }

@@ -56,7 +56,7 @@ type Load = (name: string, parent: unknown, isMain: boolean) => unknown;
  * A module of Node itself, loaded when it is needed: by what `require` calls. Tracers wrap `require` and `process.getBuiltinModule`,
  * and would begin to trace what the agent itself may never ask for.
  */
-export function builtin<T>(name: 'node:inspector' | 'node:net'): T {
+export function builtin<T>(name: 'node:inspector' | 'node:net' | 'node:os'): T {
   const { _load: load } = (module as { constructor?: { _load?: Load } }).constructor ?? {};
   return (load?.(name, module, false) ?? require(name)) as T;
 }

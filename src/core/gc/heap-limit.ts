@@ -34,11 +34,26 @@ export function heapLimit(
   return { bytes: byDefault, set: false };
 }
 
-/** V8 tells its limit with room for the young generation in it: three semi-spaces of 64 MiB at most (Node 20 to 26). */
-const MOST_YOUNG_BYTES = 192 * MIB;
+/** V8 tells its limit with room for the young generation in it: three semi-spaces, of 64 MiB at most by default (Node 20 to 26). */
+const SEMI_SPACES = 3;
+const LARGEST_SEMI_SPACE_MIB = 64;
+const SEMI_SPACE_FLAG = /^"?--max[-_]semi[-_]space[-_]size=([\d.]+)"?$/;
 
-/** Of the limit that V8 tells, the part that it gives up at: that of the old generation, where `heapLimitBytes` explains what it tells. */
-export function oldGeneration(toldBytes: number, heapLimitBytes: number): number {
-  const explained = toldBytes > heapLimitBytes - MIB && toldBytes <= heapLimitBytes + MOST_YOUNG_BYTES + MIB;
-  return explained ? Math.min(toldBytes, heapLimitBytes) : toldBytes;
+/**
+ * Of the limit that V8 tells in a process, the part that it gives up at: that of the old generation, where flags and defaults explain what it tells.
+ * @param memoryBytes what the process may use
+ */
+export function oldGeneration(
+  toldBytes: number,
+  args: readonly string[],
+  nodeOptions: string,
+  memoryBytes: number,
+): number {
+  const { bytes } = heapLimit(args, nodeOptions, memoryBytes);
+  const sizes = [...nodeOptions.split(/\s+/), ...args].flatMap(
+    (each) => SEMI_SPACE_FLAG.exec(each)?.[1] ?? [],
+  );
+  const semiMib = 2 ** Math.ceil(Math.log2(Number(sizes.at(-1)) || LARGEST_SEMI_SPACE_MIB));
+  const explained = toldBytes > bytes - MIB && toldBytes <= bytes + (SEMI_SPACES * semiMib + 1) * MIB;
+  return explained ? Math.min(toldBytes, bytes) : toldBytes;
 }

@@ -133,7 +133,7 @@ export class ForeseenKill {
     if (secondsToLimit === null) return no('not_rising');
     const within = this.#horizon(level, input) * (begun ? BEGUN_FACTOR : 1);
     if (secondsToLimit > within) return no('limit_not_near');
-    const next = secondsToLimit <= last;
+    const next = secondsToLimit <= Math.min(last, DRAIN_SECONDS.unknown + MARGIN_SECONDS);
     if (secondsToLimit > risingSeconds * (next ? BELIEVED_NEXT : BELIEVED) * (begun ? BEGUN_FACTOR : 1))
       return no('rise_too_short');
     if (!isFutile(collections) || nowMs - (this.#futileSinceMs ?? nowMs) < (begun ? 0 : FUTILE_MS))
@@ -182,10 +182,11 @@ function hasRoom({
 }
 
 /** When it has to begin at the latest, in seconds to the limit. */
-function lastMoment({ inFlight, endsInSeconds }: KillInput): number {
+function lastMoment({ inFlight, endsInSeconds, risingSeconds }: KillInput): number {
   if (inFlight === 0) return MARGIN_SECONDS;
   const { least, unknown, most } = DRAIN_SECONDS;
-  return Math.min(most, Math.max(least, endsInSeconds ?? unknown)) + MARGIN_SECONDS;
+  const longest = risingSeconds >= SUSTAINED_SECONDS ? most : unknown;
+  return Math.min(longest, Math.max(least, endsInSeconds ?? unknown)) + MARGIN_SECONDS;
 }
 
 export function isFutile(collections: CollectionState): collections is FutileGc {

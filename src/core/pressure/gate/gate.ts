@@ -19,7 +19,7 @@ const RISES_SHARE = 0.01;
 const NOISE_BYTES = 4 * 2 ** 20;
 /** Below the critical ratio, more than the window may be in flight where what they hold is known and fits in so often. */
 const PROVEN = 1.5;
-/** Once those in flight have raised use by this share of the limit beyond what is known of their kinds, nobody joins them as long as it rises. */
+/** Once those in flight have raised use by this share of the limit beyond what is known of their kinds, nobody joins them as long as it rises and as much again would not fit. */
 const SURPRISE_SHARE = 0.1;
 /** Nothing has moved for so long: above the critical ratio one request is admitted all the same; the next after half of that, if the one before has moved nothing. */
 const RESTS_MS = { most: 2000, least: 100 };
@@ -69,7 +69,7 @@ export class Gate {
   endsInMs(nowMs: number): number {
     let most = 0;
     for (const { request, startMs, lasting } of this.#running)
-      if (!lasting) most = Math.max(most, this.#throughput.endsInMs(request.kind, nowMs - startMs));
+      most = Math.max(most, this.#throughput.endsInMs(request.kind, nowMs - startMs, lasting));
     return most;
   }
 
@@ -138,7 +138,9 @@ export class Gate {
     if (!room) return true;
     const alone = this.#counted === 0;
     if (alone && (!room.isCritical || this.#trend.restsForMs(nowMs) >= this.#restsMs)) return true;
-    if (!alone && this.#rise.surpriseBytes > SURPRISE_SHARE * room.limitBytes) return false;
+    const { surpriseBytes } = this.#rise;
+    if (!alone && surpriseBytes > SURPRISE_SHARE * room.limitBytes && !room.fits(surpriseBytes, false))
+      return false;
     const { kind } = request;
     const isKnown = this.#cost.isKnown(kind);
     const risen = this.#rise.each(isKnown);

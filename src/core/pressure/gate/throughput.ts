@@ -5,6 +5,8 @@ const UNKNOWN_MS = 1000;
 /** Kinds of requests with durations of their own; the rest share one. */
 const MOST_KINDS = 64;
 
+const OUTLASTS = 3;
+
 interface Estimate {
   meanMs: number;
   deviationMs: number;
@@ -27,12 +29,18 @@ export class Throughput {
     return this.#all?.meanMs ?? UNKNOWN_MS;
   }
 
-  /** Until one of this kind that has run for so long ends, at the latest as far as others of its kind tell: in milliseconds. */
-  endsInMs(kind: string, ranMs: number): number {
-    const { meanMs, deviationMs } = this.#kinds.get(kind) ?? this.#all ?? UNKNOWN;
-    const leftMs = meanMs + 2 * deviationMs - ranMs;
-    // one that outlasts its kind goes on for as long again
-    return leftMs > 0 ? leftMs : ranMs;
+  /**
+   * Until one of this kind that has run for so long ends, at the latest as far as others of its kind tell: in milliseconds; one that outlasts them
+   * goes on for as long again, and no longer than `OUTLASTS` of them.
+   * @param lasting it may never end, unless others of its kind have taken as long
+   */
+  endsInMs(kind: string, ranMs: number, lasting: boolean): number {
+    const own = this.#kinds.get(kind);
+    const { meanMs, deviationMs } = own ?? this.#all ?? UNKNOWN;
+    const usualMs = meanMs + 2 * deviationMs;
+    if (own ? ranMs < usualMs : !lasting && ranMs < usualMs) return usualMs - ranMs;
+    if (lasting) return 0;
+    return own ? Math.min(ranMs, OUTLASTS * usualMs) : ranMs;
   }
 
   /** How long it takes until so many have started if so many run at once, in milliseconds (Little's law). */

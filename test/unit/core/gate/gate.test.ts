@@ -391,25 +391,43 @@ describe('the end of what is in flight', () => {
     expect(gate.endsInMs(now())).toBeGreaterThan(3000);
     expect(gate.endsInMs(now())).toBeLessThan(8000);
     pass(20_000);
-    expect(gate.endsInMs(now())).toBeGreaterThan(10_000); // longer than any: who knows
+    expect(gate.endsInMs(now()), 'longer than any: as long again').toBeGreaterThan(10_000);
     pass(20_000);
     expect(gate.endsInMs(now()), 'one that lasts').toBe(0);
+    enter({ kind: 'POST /slow', lastingMs: 2000 });
+    pass(3000);
+    expect(gate.endsInMs(now()), 'one that lasts as others of its kind').toBeGreaterThan(5000);
   });
 });
 
 test('heavy requests of a kind that was light keep others waiting as long as they raise use', () => {
-  const { gate, enter, pass, end } = story(memory(40));
+  const { gate, enter, pass, end } = story(memory(80));
   const ids = (n: number) => {
     for (let i = 0; i < n; i++) enter();
   };
   for (let id = 0; id < 10; id++) {
     enter();
-    pass(100, memory(40));
+    pass(100, memory(80));
     end(id);
   }
   ids(3);
-  for (let i = 0; i < 10; i++) pass(100, memory(40 + 3 * i));
-  expect(enter().state, 'they have raised it by more than a tenth').toBe('waiting');
-  pass(3000, memory(70));
+  for (let i = 0; i < 10; i++) pass(100, memory(80 + 5 * i));
+  expect(enter().state, 'they have raised it by so much that as much again does not fit').toBe('waiting');
+  pass(3000, memory(125));
   expect(gate.inFlight, 'it rests').toBe(4);
+});
+
+test('what raises use keeps nobody waiting where as much again fits', () => {
+  const { enter, pass, end } = story(memory(30));
+  for (let id = 0; id < 10; id++) {
+    enter();
+    pass(100, memory(30));
+    end(id);
+  }
+  enter({ kind: 'POST /long' });
+  for (let i = 0; i < 12; i++) {
+    pass(100, memory(30 + 2.5 * i));
+    expect(enter().state).toBe('running');
+    end(11 + i);
+  }
 });

@@ -125,6 +125,15 @@ describe('a kill that is near', () => {
     expect(new PlanStory().old().stands(60, goesOn(0.76, 2, { endsInSeconds }))).toBeCloseTo(seconds, 0);
   });
 
+  it('is no more believed of a burst for work that takes long', () => {
+    // 12 s to the limit after a rise of 8 s, which then ends
+    const burst = (risingSeconds: number): State => {
+      const at = { ratio: 0.88, endsInSeconds: 15 };
+      return risingSeconds < 8 ? { ...at, risingSeconds, secondsToLimit: 12 } : at;
+    };
+    expect(new PlanStory().old().stands(30, burst)).toBeNull();
+  });
+
   it('is acted upon earlier at a moment with nothing in work, at the warning level too', () => {
     expect(new PlanStory().old().stands(60, goesOn(0.76, 1, { inFlight: 0 }))).toBeCloseTo(9, 0);
     expect(new PlanStory().old().stands(60, rises(0.76, 5, { inFlight: 0 })), 'a burst').toBeCloseTo(3.3, 0);
