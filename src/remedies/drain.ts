@@ -37,8 +37,9 @@ export interface Aim {
   there(): boolean;
 }
 
-/** Work is waited for as long as such work takes, within these bounds. */
+/** Work is waited for as long as such work takes and is seen to have ended, within these bounds. */
 const MAX_MS = { least: 10_000, most: 30_000 };
+const SEEN_MS = 2000;
 const POLL_MS = 20;
 /** Each look at the work in flight costs some 10 ms of CPU. */
 const LOOK_EVERY_MS = 250;
@@ -100,7 +101,8 @@ export function startRecycle(options: RecycleOptions): Recycling {
         if (step !== 'draining') return;
         if (first) {
           before = count;
-          maxMs = Math.min(MAX_MS.most, Math.max(maxMs, 1000 * (drain.endsInSeconds() ?? 0)));
+          const endsIn = drain.endsInSeconds();
+          if (endsIn !== null) maxMs = Math.min(MAX_MS.most, Math.max(maxMs, 1000 * endsIn + SEEN_MS));
         }
         after = count;
         quiet = count === 0 ? quiet + 1 : 0;
