@@ -6,7 +6,7 @@ import { nowMs, quietly } from './quiet.ts';
 const WATCHED_FROM = 0.7;
 
 /**
- * What V8's full collections leave in use, its own and those that are asked for: next to exactly that is live. Each takes a token with it,
+ * What V8's full collections leave in use, its own and those that are asked for: that is what is live, or somewhat less where it grows. Each takes a token with it,
  * whose end V8 tells at the next turn of the event loop; nothing piles up while that is blocked. `GCProfiler` and `PerformanceObserver` keep a
  * record of each collection until then, of which V8 makes some 900 a second near its limit: that was seen to fill the heap (Node 20).
  */
@@ -15,17 +15,21 @@ export class FullCollections {
   #armed = false;
   #looked = false;
   #last: { bytes: number; atMs: number } | undefined;
+  /** The least that was in use since the last one that was told. */
+  #leastBytes = Number.POSITIVE_INFINITY;
 
   /** What the last one has left; `undefined` where none was watched. */
   look({ usedBytes, limitBytes }: HeapSize): LeftInUse | undefined {
     this.#looked = usedBytes >= WATCHED_FROM * limitBytes;
     if (!this.#looked) this.#last = undefined;
     else if (!this.#armed) this.#arm();
+    this.#leastBytes = Math.min(this.#leastBytes, usedBytes);
     return this.#last && { bytes: this.#last.bytes, agoMs: Math.round(nowMs() - this.#last.atMs) };
   }
 
   #arm(): void {
     this.#armed = true;
+    this.#leastBytes = Number.POSITIVE_INFINITY;
     this.#tokens.register({}, null);
   }
 
@@ -34,7 +38,8 @@ export class FullCollections {
     // who is not looked at any more is not watched
     if (!this.#looked) return;
     this.#looked = false;
-    this.#last = { bytes: oldBytes(), atMs: nowMs() };
+    // the end of a token is told late where the process is busy, and then garbage is in use again
+    this.#last = { bytes: Math.min(oldBytes(), this.#leastBytes), atMs: nowMs() };
     this.#arm();
   }
 }
