@@ -21,9 +21,10 @@ export class FullCollections {
   /** What the last one has left; `undefined` where none was watched. */
   look({ usedBytes, limitBytes }: HeapSize): LeftInUse | undefined {
     this.#looked = usedBytes >= WATCHED_FROM * limitBytes;
-    if (!this.#looked) this.#last = undefined;
-    else if (!this.#armed) this.#arm();
-    this.#leastBytes = Math.min(this.#leastBytes, usedBytes);
+    if (this.#looked) {
+      if (!this.#armed) this.#arm();
+      this.#leastBytes = Math.min(this.#leastBytes, oldBytes());
+    } else this.#last = undefined;
     return this.#last && { bytes: this.#last.bytes, agoMs: Math.round(nowMs() - this.#last.atMs) };
   }
 
