@@ -8,6 +8,7 @@ import { markGated, type ServerGate } from '../gate/gated-requests.ts';
 import { AgentMemory } from './agent-memory.ts';
 import { type Arrival, arrivalOf, identityOf, READ_AHEAD_BYTES, tunnelOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
+import { GuardianWatch } from './guardian-watch.ts';
 import { OwnSockets } from './own-sockets.ts';
 import { every, nowMs, quietly, soon, type Waiting } from './quiet.ts';
 
@@ -25,8 +26,6 @@ const OBSERVE_AGAIN_MS = 10;
 const FETCH_LASTING_MS = 2000;
 /** Above the critical ratio nobody waits for longer: the next request may bring the kill. */
 const CRITICAL_WAIT_MS = 3000;
-/** While requests wait or are refused, a guardian says something each second: one that was silent for so long is hung, and the gate opens. */
-const SILENT_MS = 2500;
 
 type Emit = EventEmitter['emit'];
 
@@ -55,7 +54,7 @@ export class Servers {
   #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
   #mode: 'auto' | 'off' = 'off';
   #exempt: readonly string[] = [];
-  #heardMs = Number.NEGATIVE_INFINITY;
+  readonly #guardian = new GuardianWatch();
   #observedMs = Number.NEGATIVE_INFINITY;
   #timer: Waiting | undefined;
   #broken = false;
@@ -86,7 +85,7 @@ export class Servers {
 
   /** What the guardian says: its greeting, the memory, and whether new work is admitted. */
   hear(message: GuardianMessage): void {
-    this.#heardMs = nowMs();
+    this.#guardian.hear(nowMs());
     if (message.type === 'hello') {
       this.#mode = message.gate;
       this.#exempt = message.exempt;
@@ -114,8 +113,13 @@ export class Servers {
       };
     // what is no longer counted must not look as if nothing was in flight
     const servers = this.#broken ? 0 : this.#count;
-    const all = inFlight + this.#tunnels;
-    return { inFlight: all, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
+    return {
+      inFlight: inFlight + this.#tunnels,
+      waiting,
+      refused,
+      servers,
+      admittedPerSecond: this.#rate.perSecond,
+    };
   }
 
   /** Until all have ended that are in flight, as far as such requests tell, in milliseconds. */
@@ -223,10 +227,9 @@ export class Servers {
   #observe(): void {
     const now = nowMs();
     this.#observedMs = now;
-    const silent = now - this.#heardMs >= SILENT_MS;
-    if (silent) this.#gate.drain(null);
-    const unwatched = silent && this.#gate.waiting > 0;
-    const memory = this.#mode === 'off' || unwatched ? null : this.#memory.now();
+    if (this.#guardian.isSilent(now)) this.#gate.drain(null);
+    const isOff = this.#mode === 'off' || this.#guardian.isHung(now, this.#gate.waiting > 0);
+    const memory = isOff ? null : this.#memory.now();
     this.#serverGate.answers = memory !== null;
     this.#gate.observe(memory, now);
   }

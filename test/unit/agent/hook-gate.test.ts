@@ -237,3 +237,16 @@ it('opens once the guardian is gone and nothing is heard of memory any more', {
   await ask(port, '/healthz');
   expect((await first).status).toBe(200);
 });
+
+it('holds back a spike on an agent at rest, of which its guardian has had nothing to say', async () => {
+  const gated = await startGated(HOLDS);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const answers = Array.from({ length: 4 }, () => ask(gated.port, '/hold', { body: 'x' }));
+  await gated.becomes(1, 3);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await gated.becomes(1, 3);
+  gated.memory(0.3);
+  await gated.becomes(4, 0);
+  for (let i = 0; i < 4; i++) await ask(gated.port, '/healthz');
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+});
