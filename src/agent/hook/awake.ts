@@ -19,7 +19,7 @@ export function connect(directory: string, first: Accepted | undefined, tell: (h
   const look = () => ({ ...servers.state(), sigterm: process.listenerCount('SIGTERM') > 0 });
   const state = new StateReporter(
     look,
-    () => servers.endsInMs(),
+    () => servers.endsInMs,
     (message) => channel.send(message),
   );
   const tunnel = new Tunnel((message) => channel.send({ type: 'cdp', message }));

@@ -105,25 +105,16 @@ export class Servers {
     const { inFlight, waiting, refused } = this.#gate;
     const now = nowMs();
     const { fromMs, admitted } = this.#rate;
-    if (now - fromMs >= 1000)
-      this.#rate = {
-        fromMs: now,
-        admitted: this.#admitted,
-        perSecond: ((this.#admitted - admitted) * 1000) / (now - fromMs),
-      };
+    const perSecond = ((this.#admitted - admitted) * 1000) / (now - fromMs);
+    if (now - fromMs >= 1000) this.#rate = { fromMs: now, admitted: this.#admitted, perSecond };
     // what is no longer counted must not look as if nothing was in flight
     const servers = this.#broken ? 0 : this.#count;
-    return {
-      inFlight: inFlight + this.#tunnels,
-      waiting,
-      refused,
-      servers,
-      admittedPerSecond: this.#rate.perSecond,
-    };
+    const all = inFlight + this.#tunnels;
+    return { inFlight: all, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
   }
 
-  /** Until all have ended that are in flight, as far as such requests tell, in milliseconds. */
-  endsInMs(): number {
+  /** Until all in flight have ended, as such requests tell, in milliseconds. */
+  get endsInMs(): number {
     return Math.round(this.#gate.endsInMs(nowMs()));
   }
 

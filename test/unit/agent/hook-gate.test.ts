@@ -242,7 +242,7 @@ it('holds back a spike on an agent at rest, of which its guardian has had nothin
   const gated = await startGated(HOLDS);
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const answers = Array.from({ length: 4 }, () => ask(gated.port, '/hold', { body: 'x' }));
-  await gated.becomes(1, 3);
+  // a question would be a word, too
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await gated.becomes(1, 3);
   gated.memory(0.3);
