@@ -15,7 +15,7 @@ export class FullCollections {
   #armed = false;
   #looked = false;
   #last: { bytes: number; atMs: number } | undefined;
-  /** The least that was in use since the last one that was told. */
+  /** The least that was in use since the last one that V8 has reported. */
   #leastBytes = Number.POSITIVE_INFINITY;
 
   /** What the last one has left; `undefined` where none was watched. */
@@ -39,7 +39,7 @@ export class FullCollections {
     // who is not looked at any more is not watched
     if (!this.#looked) return;
     this.#looked = false;
-    // the end of a token is told late where the process is busy, and then garbage is in use again
+    // the end of a token comes late where the process is busy, and then garbage is in use again
     this.#last = { bytes: Math.min(oldBytes(), this.#leastBytes), atMs: nowMs() };
     this.#arm();
   }
