@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../core/lib/errors.ts';
 import { drawLoad } from './load.ts';
-import { type DemoRun, exitStatus, offeredBy, recordReplica, render } from './recording.ts';
+import { type DemoRun, exitStatus, killsOf, offeredBy, recordReplica, render } from './recording.ts';
 import { Replica } from './replica.ts';
 import * as screen from './screen.ts';
 import { Users } from './users.ts';
@@ -106,8 +106,9 @@ async function acts(replicas: readonly Replica[]): Promise<void> {
   if (!unguarded || !guarded) return;
   screen.outcome('alone', unguarded, offered);
   screen.outcome('under spillway run', guarded, offered);
-  if (guarded.deaths.length > 0) screen.say('This time the guarded agent was killed, too.');
-  if (guarded.deaths.length > 0 && guarded.deaths.length >= unguarded.deaths.length) process.exitCode = 1;
+  const kills = killsOf(guarded);
+  if (kills > 0) screen.say('This time the guarded agent was killed, too.');
+  if (kills > 0 && kills >= killsOf(unguarded)) process.exitCode = 1;
   const path = flags['json-out'];
   if (path !== undefined)
     await writeFile(path, `${render({ ...circumstances(), seed, offered, seconds, unguarded, guarded })}\n`);

@@ -54,6 +54,11 @@ export interface Recorded extends Pick<Replica, 'changes'> {
   users: Pick<Users, 'served' | 'failed' | 'completed' | 'lost' | 'elsewhere'>;
 }
 
+/** How often it was killed by its limit; other ends are those of a recycle. */
+export function killsOf({ deaths }: Pick<ReplicaRun, 'deaths'>): number {
+  return deaths.filter(({ cause }) => cause === 'oom-killed' || cause === 'heap-limit').length;
+}
+
 /** What one replica made of the load, once its users are done. */
 export async function recordReplica(
   { agent, users, changes }: Recorded,

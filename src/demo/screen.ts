@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import { formatBytes, formatSeconds } from '../core/lib/units.ts';
 import type { Level } from '../core/model/status.ts';
 import type { PostMortem } from '../core/report/post-mortem.ts';
-import type { Offered, ReplicaRun } from './recording.ts';
+import { killsOf, type Offered, type ReplicaRun } from './recording.ts';
 import type { Replica } from './replica.ts';
 import type { LogLine } from './wrapped-agent.ts';
 
@@ -44,12 +44,14 @@ export function reading(seconds: number, replicas: readonly Replica[]): void {
 /** What a load led to. */
 export function outcome(name: string, run: ReplicaRun, offered: Offered): void {
   const { lost, elsewhere } = run.conversations;
-  const kills = run.deaths.length === 1 ? '1 kill' : `${run.deaths.length} kills`;
+  const kills = killsOf(run);
+  const recycles = run.deaths.length - kills;
   const facts = [
     `${run.requests.served} of ${offered.requests} requests served`,
     `${lost} of ${offered.conversations} conversations lost`,
     `${elsewhere} sent to other replicas`,
-    kills,
+    kills === 1 ? '1 kill' : `${kills} kills`,
+    ...(recycles > 0 ? [recycles === 1 ? 'recycled once' : `recycled ${recycles} times`] : []),
   ];
   print(`  ${paint('bold', name.padEnd(18))} ${facts.join(', ')}`);
 }

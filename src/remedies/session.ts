@@ -131,11 +131,9 @@ export class RuntimeSession implements Inside {
   /** What refusing work may still bring: asked at each reading. */
   get reclaimOutlook(): ReclaimOutlook {
     const { collections, inFlight } = this;
-    return {
-      collecting: collections === 'pending' || collections === 'useful',
-      collected: this.#gcRunner.helped,
-      working: inFlight === null ? null : inFlight > 0,
-    };
+    const collecting = collections === 'pending' || collections === 'useful';
+    const working = inFlight === null ? null : inFlight > 0;
+    return { collecting, collected: this.#gcRunner.helped, working };
   }
 
   /** What collecting can do for the agent now. */
@@ -151,11 +149,9 @@ export class RuntimeSession implements Inside {
   get endsInSeconds(): number | null {
     return this.#inFlightMonitor.endsInSeconds;
   }
-
   get heapBytes(): number | null {
     return this.#heap.leastBytes;
   }
-
   get leftRatio(): number | null {
     return this.#gcRunner.leftRatio;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryReport } from '../../../src/core/report/history-report.ts';
 import type { PostMortem } from '../../../src/core/report/post-mortem.ts';
-import { exitStatus, recordReplica, render } from '../../../src/demo/recording.ts';
+import { exitStatus, killsOf, recordReplica, render } from '../../../src/demo/recording.ts';
 
 const START_MS = Date.parse('2026-01-01T00:00:00Z');
 const at = (ms: number) => new Date(START_MS + ms).toISOString();
@@ -55,4 +55,11 @@ describe('a recording of the demo', () => {
     expect(exitStatus({ exitCode: 3, signal: null })).toBe(3);
     expect(exitStatus({ exitCode: null, signal: null })).toBeNull();
   });
+});
+
+it('counts what the limit has killed, and no recycle', () => {
+  const deaths = (['oom-killed', 'signal', 'heap-limit', 'exit'] as const).map((cause, seconds) => ({
+    ...{ cause, seconds, exitStatus: null },
+  }));
+  expect(killsOf({ deaths })).toBe(2);
 });

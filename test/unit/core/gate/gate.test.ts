@@ -374,7 +374,7 @@ test('light loads wait for nobody to speak of', () => {
 });
 
 describe('the end of what is in flight', () => {
-  test('is told by how long requests of its kind have taken', () => {
+  test('is forecast by how long requests of its kind have taken', () => {
     const { gate, enter, pass, end, now } = story();
     for (let id = 0; id < 20; id++) {
       enter({ kind: id % 2 ? 'GET /light' : 'POST /slow' });
