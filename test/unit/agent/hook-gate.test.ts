@@ -250,3 +250,19 @@ it('holds back a spike on an agent at rest, of which its guardian has had nothin
   for (let i = 0; i < 4; i++) await ask(gated.port, '/healthz');
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
 });
+
+it('stays closed where the agent itself was blocked for longer than a guardian is silent', async () => {
+  const gated = await startGated(
+    `${HOLDS}process.on('SIGUSR2', () => { for (const end = Date.now() + 3000; Date.now() < end; ); });`,
+  );
+  const said = setInterval(() => gated.memory(0.97), 500);
+  onTestFinished(() => clearInterval(said));
+  const answers = [ask(gated.port, '/hold', { body: 'x' }), ask(gated.port, '/a')];
+  await gated.becomes(1, 1);
+  // the gate has seen by then that one waits
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  process.kill(gated.pid, 'SIGUSR2');
+  expect((await answers[1])?.status).toBe(503);
+  await ask(gated.port, '/healthz');
+  expect((await answers[0])?.status).toBe(200);
+});
