@@ -9,6 +9,7 @@ const WATCHED_FROM = 0.7;
  * What V8's full collections leave in use, its own and those that are asked for: that is what is live, or somewhat less where it grows. Each takes a token with it,
  * whose end V8 tells at the next turn of the event loop; nothing piles up while that is blocked. `GCProfiler` and `PerformanceObserver` keep a
  * record of each collection until then, of which V8 makes some 900 a second near its limit: that was seen to fill the heap (Node 20).
+ * The token is a symbol: V8 makes those in the old generation. A young object ends with the next scavenge (Node 26), which leaves all garbage in use.
  */
 export class FullCollections {
   readonly #tokens = new FinalizationRegistry<null>(() => quietly(() => this.#collected()));
@@ -31,7 +32,11 @@ export class FullCollections {
   #arm(): void {
     this.#armed = true;
     this.#leastBytes = Number.POSITIVE_INFINITY;
-    this.#tokens.register({}, null);
+    try {
+      this.#tokens.register(Symbol(), null);
+    } catch {
+      this.#tokens.register({}, null); // before Node 20 that has to be an object, and all are kept by collections of the young generation
+    }
   }
 
   #collected(): void {

@@ -108,3 +108,30 @@ it('looks for an open inspector while the event loop is blocked, and comes back 
     ),
   );
 }, 60_000);
+
+it.each(NODES)('$version: tells what full collections leave, not those of the young generation', async ({
+  bin,
+}) => {
+  const hooks = await listening(temporary());
+  const agent = await startHooked(
+    hooks.directory ?? '',
+    `const kept = Array.from({ length: 50 }, (_, i) => new Array(131_072).fill(i + 0.5));
+    let young = [];
+    setInterval(() => { for (let i = 0; i < 20_000; i++) young[i % 100] = { kept, i }; }, 10);
+    process.on('SIGUSR2', () => gc());
+    console.log('runs');`,
+    { bin, flags: ['--expose-gc', '--trace-gc', '--max-semi-space-size=1', '--max-old-space-size=70'] },
+  );
+  const hook = await hookOf(hooks, agent.pid);
+  const count = (kind: RegExp) => [...agent.output().matchAll(kind)].length;
+  const before = { full: count(/Mark-Compact/g), young: count(/Scavenge/g) };
+  const left = new Set<number | undefined>();
+  await until(async () => {
+    left.add((await hook.ask(2000)).heap.left?.bytes);
+    return count(/Scavenge/g) - before.young > 50;
+  });
+  // none is told before the first one
+  expect(left.size).toBeLessThanOrEqual(count(/Mark-Compact/g) - before.full + 1);
+  process.kill(agent.pid, 'SIGUSR2');
+  await until(async () => ((await hook.ask(2000)).heap.left?.bytes ?? 0) > 50 * 2 ** 20);
+}, 60_000);
