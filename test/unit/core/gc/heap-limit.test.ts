@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { heapLimit } from '../../../../src/core/gc/heap-limit.ts';
+import { heapLimit, oldGeneration } from '../../../../src/core/gc/heap-limit.ts';
 
 const MiB = 2 ** 20;
 
@@ -22,8 +22,26 @@ describe("V8's heap limit, seen from outside", () => {
     [256, 259],
     [512, 259],
     [1024, 512],
+    [8192, 2048],
     [65_536, 4096],
   ])('is by default, in a container of %i MiB, about %i MiB', (container, heap) => {
     expect(heapLimit(['node', 'a.js'], '', container * MiB)).toEqual({ bytes: heap * MiB, set: false });
+  });
+});
+
+describe("V8's heap limit, told from inside", () => {
+  it.each([
+    // measured: Node 20, 24 and 26
+    [512, 259, [], 259],
+    [1024, 560, [], 512],
+    [2048, 1072, [], 1024],
+    [8192, 2096, [], 2048],
+    [8192, 2240, [], 2048],
+    [8192, 2144, [], 2048],
+    [65_536, 4288, [], 4096],
+    [512, 348, ['--max-old-space-size=300', '--max-semi-space-size=16'], 300],
+    [512, 1000, [], 1000],
+  ])('in a container of %i MiB, %i MiB with %j, leaves %i MiB to the old generation', (container, told, args, old) => {
+    expect(oldGeneration(told * MiB, args, '', container * MiB)).toBe(old * MiB);
   });
 });
