@@ -34,8 +34,10 @@ export class StateReporter {
       return;
     }
     if (this.#timer) return;
-    const dueMs = Math.max(nowMs(), this.#sentMs + EVERY_MS);
-    this.#timer = later(dueMs - nowMs(), () => {
+    const now = nowMs();
+    // by one look at the clock: Node warns the agent of a timer that is due in the past
+    const dueMs = Math.max(now, this.#sentMs + EVERY_MS);
+    this.#timer = later(dueMs - now, () => {
       this.#timer = undefined;
       this.#lateMs = Math.max(0, nowMs() - dueMs);
       if (JSON.stringify(this.#look()) !== this.#last) this.tell();

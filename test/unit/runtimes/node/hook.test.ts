@@ -135,3 +135,16 @@ it.each(NODES)('$version: tells what full collections leave, not those of the yo
   process.kill(agent.pid, 'SIGUSR2');
   await until(async () => ((await hook.ask(2000)).heap.left?.bytes ?? 0) > 50 * 2 ** 20);
 }, 60_000);
+
+it.each(NODES)('$version: gives Node nothing to warn the agent of', async ({ bin }) => {
+  const hooks = await listening(temporary());
+  const warned = "process.on('warning', ({ message }) => console.log('warned', message));";
+  const agent = await startHooked(hooks.directory ?? '', warned + AGENT, { bin });
+  await hookOf(hooks, agent.pid);
+  // more than a message apart
+  for (let i = 0; i < 4; i++) {
+    await ask(portOf(agent), '/');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  expect(agent.output()).not.toContain('warned');
+}, 60_000);
