@@ -12,7 +12,8 @@ const WATCHED_FROM = 0.7;
  * The token is a symbol: V8 makes those in the old generation. A young object ends with the next scavenge (Node 26), which leaves all garbage in use.
  */
 export class FullCollections {
-  readonly #tokens = new FinalizationRegistry<null>(() => quietly(() => this.#collected()));
+  /** Made once it is needed: an agent that has taken the class away goes without. */
+  #tokens: FinalizationRegistry<null> | undefined;
   #armed = false;
   #looked = false;
   #last: { bytes: number; atMs: number } | undefined;
@@ -32,6 +33,7 @@ export class FullCollections {
   #arm(): void {
     this.#armed = true;
     this.#leastBytes = Number.POSITIVE_INFINITY;
+    this.#tokens ??= new FinalizationRegistry<null>(() => quietly(() => this.#collected()));
     try {
       this.#tokens.register(Symbol(), null);
     } catch {

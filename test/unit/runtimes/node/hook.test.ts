@@ -148,3 +148,19 @@ it.each(NODES)('$version: gives Node nothing to warn the agent of', async ({ bin
   }
   expect(agent.output()).not.toContain('warned');
 }, 60_000);
+
+it('connects to an agent that has no FinalizationRegistry, and tells its heap', async () => {
+  const hooks = await listening(temporary());
+  const agent = await startHooked(
+    hooks.directory ?? '',
+    `delete globalThis.FinalizationRegistry;
+    globalThis.kept = Array.from({ length: 60 }, (_, i) => new Array(131_072).fill(i + 0.5));
+    setInterval(() => {}, 1000);
+    console.log('runs');`,
+    { flags: ['--max-old-space-size=70'] },
+  );
+  const hook = await hookOf(hooks, agent.pid);
+  const { heap } = await hook.ask(2000);
+  expect(heap.usedBytes).toBeGreaterThan(0.8 * heap.limitBytes);
+  expect(heap.left).toBeUndefined();
+});
