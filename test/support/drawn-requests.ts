@@ -42,6 +42,7 @@ export const DRAWN_KINDS = [
   'rests',
   'mixed',
   'index',
+  'rush',
 ] as const;
 
 export interface LoadOutcome {
@@ -140,6 +141,17 @@ export function drawLoad(seed: number): DrawnLoad {
         durationMs: spread(1000, 5000),
         takesUntil: between(0.6, 1),
       });
+  }
+  // more and more users, who wait for a model with what a tool has found in memory, and fewer again
+  if (name === 'rush') {
+    const [meanMs, ratio] = [spread(1500, 6000), between(0.4, 1.8)];
+    const bytes = spread(0.7, 5) * MB;
+    const most = (ratio * room) / bytes / (meanMs / 1000);
+    for (let atMs = 0; atMs < 24_000; atMs += (-Math.log(1 - random()) * 1000) / most) {
+      if (random() > (1 - Math.cos((2 * Math.PI * atMs) / 24_000)) / 2) continue;
+      const durationMs = meanMs * between(0.9, 1.1);
+      heavy(atMs, 'chat', bytes * between(0.7, 1.3), { durationMs, takesUntil: 0.01 });
+    }
   }
   const isBusy = name === 'spike' || name === 'late';
   const isSlow = name === 'mixed' || name === 'index';

@@ -42,6 +42,8 @@ export interface Entry extends GateEntry {
   startBytes: number;
   peakBytes: number;
   startCount: number;
+  /** In flight when it started, itself left out. */
+  besideCount: number;
   /** Started before it, of kinds of which too little was known. */
   unknownCount: number;
   /** By what those of the other kinds that started before it were expected to raise use, in bytes. */
@@ -84,6 +86,7 @@ export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: 
     startBytes: 0,
     peakBytes: 0,
     startCount: 0,
+    besideCount: 0,
     unknownCount: 0,
     knownBytes: 0,
     shown: false,

@@ -106,6 +106,7 @@ export class Gate {
     if (this.#room) {
       const { usedBytes, limitBytes, unknownRequests, isNear } = this.#room;
       this.#trend.add({ atMs: nowMs, usedBytes, started: this.#started }, limitBytes);
+      this.#cost.follow({ atMs: nowMs, usedBytes, inFlight: this.#running.size });
       this.#window.validate(nowMs, this.#weight, unknownRequests);
       if (isNear && this.#rises && !this.#allFits) this.#window.shrink(nowMs, this.#weight);
       this.#showAll(nowMs);
@@ -157,6 +158,7 @@ export class Gate {
     entry.startBytes = this.#room?.usedBytes ?? 0;
     entry.peakBytes = entry.startBytes;
     entry.startCount = this.#started++;
+    entry.besideCount = this.#running.size;
     entry.unknownCount = this.#unknown;
     entry.knownBytes = this.#knownBytes;
     const costBytes = entry.weight * this.#cost.of(entry.request.kind);
@@ -174,10 +176,9 @@ export class Gate {
     this.#show(entry, nowMs);
     const room = this.#room;
     if (!room || entry.startBytes === 0) return;
-    const starts = this.#started - entry.startCount;
-    const grown = Math.max(0, Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes);
-    if (room.isCritical) this.#shortenRest(room, grown);
-    this.#cost.learn(entry.request.kind, grown / starts / entry.weight, starts === 1);
+    const grownBytes = Math.max(0, Math.max(entry.peakBytes, room.usedBytes) - entry.startBytes);
+    if (room.isCritical) this.#shortenRest(room, grownBytes);
+    this.#cost.learn(entry, { grownBytes, started: this.#started - entry.startCount });
   }
 
   /** Above the critical ratio one has ended that raised use by so much: the next comes sooner, unless they move use one by one, or together. */
@@ -189,7 +190,6 @@ export class Gate {
   }
 
   #showAll(nowMs: number): void {
-    const [shownMs, durationMs] = [this.#shownMs, Math.max(SHOWN_MS.least, this.#throughput.durationMs)];
     this.#rise.follow(
       this.#running,
       { usedBytes: this.#room?.usedBytes ?? 0, knownBytes: this.#knownBytes, unknown: this.#unknown },
@@ -206,14 +206,15 @@ export class Gate {
         this.#count(entry);
       }
       const { kind } = entry.request;
+      const durationMs = Math.max(SHOWN_MS.least, this.#throughput.longerMs(kind));
       const left = Math.max(0, 1 - (nowMs - entry.startMs) / durationMs) * this.#cost.of(kind);
       const more = entry.counts ? Math.max(left, this.#rise.each(this.#cost.isKnown(kind))) : left;
       expected += entry.weight * more;
-      if (nowMs - entry.startMs >= shownMs) this.#show(entry, nowMs);
+      if (nowMs - entry.startMs >= Math.min(SHOWN_MS.most, durationMs)) this.#show(entry, nowMs);
     }
     this.#expectedBytes = expected;
     // long answers end rarely: where usage is flat with them, more may come
-    if (this.#queue.count > 0 && nowMs - this.#grewMs >= shownMs && !this.#rises) this.#grow(nowMs);
+    if (this.#queue.count > 0 && nowMs - this.#grewMs >= this.#shownMs && !this.#rises) this.#grow(nowMs);
   }
 
   /** It has shown what it holds. */

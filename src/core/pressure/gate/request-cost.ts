@@ -1,3 +1,6 @@
+import type { Entry } from './entry.ts';
+import { type InFlightSample, InFlightSlope } from './in-flight-slope.ts';
+
 /**
  * How much of a larger sample is taken over at once, and of a smaller one: a heavy kind must not be forgotten for a light one. What ran
  * alone tells more, as what memory did was its own doing.
@@ -7,6 +10,8 @@ const DOWN = { beside: 0.2, alone: 0.5 };
 /** Kinds of requests with an estimate of their own; the rest share one. */
 const MOST_KINDS = 64;
 const KNOWN_SAMPLES = 5;
+/** What use has risen by is shared among those that started meanwhile, or this share of those in flight before: their garbage counts, too. */
+const BESIDE_SHARE = 0.25;
 
 interface Estimate {
   mean: number;
@@ -18,10 +23,19 @@ interface Estimate {
 export class RequestCost {
   readonly #all: Estimate = { mean: 0, deviation: 0, samples: 0 };
   readonly #kinds = new Map<string, Estimate>();
+  readonly #slope = new InFlightSlope();
+  /** Each of those in flight holds so much, whatever its kind. */
+  #leastBytes = 0;
+
+  /** At each look at memory. */
+  follow(sample: InFlightSample): void {
+    this.#slope.add(sample);
+    this.#leastBytes = this.#slope.bytes;
+  }
 
   /** What one more request of this kind may add, in bytes; 0 before anything is known. */
   of(kind: string): number {
-    return most(this.#kinds.get(kind) ?? this.#all);
+    return this.#most(this.#kinds.get(kind) ?? this.#all);
   }
 
   /** Enough of this kind have ended to go by what they cost. */
@@ -31,12 +45,20 @@ export class RequestCost {
 
   /** The same for any request. */
   get ofAny(): number {
-    return most(this.#all);
+    return this.#most(this.#all);
   }
 
-  /** One has ended that raised use by so much, shared evenly among those that started meanwhile. @param alone none did */
-  learn(kind: string, bytes: number, alone: boolean): void {
-    const down = alone ? DOWN.alone : DOWN.beside;
+  /**
+   * One has ended.
+   * @param grownBytes what use has risen by while it ran
+   * @param started so many started meanwhile, itself included
+   */
+  learn(
+    { request: { kind }, weight, besideCount }: Pick<Entry, 'request' | 'weight' | 'besideCount'>,
+    { grownBytes, started }: { grownBytes: number; started: number },
+  ): void {
+    const bytes = grownBytes / Math.max(started, BESIDE_SHARE * besideCount) / weight;
+    const down = started === 1 ? DOWN.alone : DOWN.beside;
     blend(this.#all, bytes, down);
     let own = this.#kinds.get(kind);
     if (!own && this.#kinds.size < MOST_KINDS) {
@@ -44,10 +66,10 @@ export class RequestCost {
       this.#kinds.set(kind, own);
     } else if (own) blend(own, bytes, down);
   }
-}
 
-function most({ mean, deviation }: Estimate): number {
-  return mean + 1.5 * deviation;
+  #most({ mean, deviation }: Estimate): number {
+    return Math.max(mean + 1.5 * deviation, this.#leastBytes);
+  }
 }
 
 function blend(estimate: Estimate, bytes: number, down: number): void {

@@ -29,6 +29,11 @@ export class Throughput {
     return this.#all?.meanMs ?? UNKNOWN_MS;
   }
 
+  /** The same of this kind or of any, whichever is longer. */
+  longerMs(kind: string): number {
+    return Math.max(this.durationMs, this.#kinds.get(kind)?.meanMs ?? 0);
+  }
+
   /**
    * Until one of this kind that has run for so long ends, at the latest as far as others of its kind tell: in milliseconds; one that outlasts them
    * goes on for as long again, and no longer than `OUTLASTS` of them.

@@ -363,6 +363,17 @@ test('an agent that rests near its limit after it has loaded something large ser
   expect(total.kills).toBe(0);
 });
 
+test('a rush of users fills memory with what is in flight, and kills nothing', () => {
+  for (const seed of [752, 797, 999]) {
+    const load = drawLoad(seed);
+    expect(load.name).toBe('rush');
+    const without = runLoad(load, false);
+    const { served, broken, kills } = runLoad(load, true);
+    expect({ broken, kills }, `seed ${seed}`).toEqual({ broken: 0, kills: 0 });
+    expect(served, `seed ${seed}`).toBeGreaterThan(2 * without.served);
+  }
+});
+
 test('light loads wait for nobody to speak of', () => {
   const light = Array.from({ length: 120 }, (_, i) => drawLoad(i + 1)).filter(({ name }) => name === 'light');
   const outcomes = light.map((load) => runLoad(load, true));
