@@ -54,7 +54,7 @@ export interface WrappedAgent {
   end(): Promise<void>;
 }
 
-const MEASURED_ONLY = '--gc off --profile off --recycle off';
+const MEASURED_ONLY = '--gc off --profile off --recycle off --hook off';
 
 /** Whether the kernel can enforce `--limit` for a command started here, and if not, why: asks `spillway doctor`. */
 export async function enforcement(): Promise<{ possible: boolean; detail: string }> {
