@@ -1,9 +1,10 @@
 import type { GcDecision, GcReason, GcWait } from '../core/gc/decision.ts';
 import type { LastCollection } from '../core/gc/heap-confirm.ts';
-import { freedBytes, freedHeapBytes, gcFailure, gcVerdict } from '../core/gc/verdict.ts';
+import { LeftByWork } from '../core/gc/left-by-work.ts';
+import { freedBytes, freedHeapBytes, gcVerdict } from '../core/gc/verdict.ts';
 import { describeReason, describeStanding, type GcStanding } from '../core/gc/words.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
-import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
+import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
 import { memoryLimitedBy, memoryRatio, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
@@ -13,12 +14,11 @@ import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
 import { awaitReclaim, type Use } from './await-reclaim.ts';
+import { GcRecords } from './gc-records.ts';
 import type { HeapMonitor } from './heap-monitor.ts';
 import { POLL_MS } from './poll-interval.ts';
 import type { SessionParts } from './session-parts.ts';
 
-/** The same outcome is reported again this much later: `lastGc` and the metrics have every run. */
-const TELL_AGAIN_MS = 60_000;
 /** A passing obstacle is reported when it has not passed after so many tries: some 6 s. */
 const TOLD_AFTER = 7;
 /**
@@ -35,16 +35,13 @@ const LEFT_FOR_MS = 10_000;
 /** A question about the end of the agent stands for so long. */
 const DECIDES_FOR_MS = 1000;
 
-const NOTHING_FREED = {
-  freedBytes: 0,
-  freedCgroupBytes: 0,
-  freedRssBytes: null,
-  freedHeapBytes: null,
-  stallMs: 0,
-};
+/** Of the agent: it is drained, so that nothing new comes; or SIGTERM was sent. */
+export type Ending = 'no' | 'drained' | 'signalled';
 
 export interface GcRunnerDeps extends SessionParts {
   heap: HeapMonitor;
+  /** Requests in flight, as last seen; `null` is not known. */
+  inFlight(): number | null;
   /** Whoever wants to know what the runtime said of its heap. */
   see(facts: HeapFacts | null): void;
 }
@@ -59,11 +56,11 @@ export function gcStatus(
 
 /** Collections in one life of the agent: when, their results, and what they can do for it. */
 export class GcRunner {
-  #last: GcRecord | undefined;
-
+  readonly #records: GcRecords;
   readonly #deps: GcRunnerDeps;
   #running = false;
-  #ends = false;
+  #ending: Ending = 'no';
+  readonly #leftByWork = new LeftByWork();
   #shedSinceMs: number | null = null;
   /** When the end of the agent last depended on what a collection frees. */
   #decidesMs = Number.NEGATIVE_INFINITY;
@@ -79,22 +76,24 @@ export class GcRunner {
   #waitUntilMs = 0;
   /** Why there was no collection when that was last decided. */
   #wait: GcWait | undefined;
-  readonly #toldMs = new Map<GcVerdict, number>();
 
   constructor(deps: GcRunnerDeps) {
     this.#deps = deps;
+    this.#records = new GcRecords(deps);
   }
 
   get last(): GcRecord | undefined {
-    return this.#last;
+    return this.#records.last;
   }
 
   get running(): boolean {
     return this.#running;
   }
 
-  attend({ nowMs, level, reading }: Situation, ends: boolean): void {
-    this.#ends = ends;
+  attend({ nowMs, level, reading }: Situation, ending: Ending): void {
+    this.#ending = ending;
+    const awaited = ending === 'drained' ? ending : this.#requestsWait ? 'waiting' : null;
+    this.#leftByWork.follow(nowMs, this.#deps.inFlight(), awaited);
     this.#deps.plan.follow(unreclaimableBytes(reading));
     const short = atLeast(level, 'shedding') || this.#isDecisive(nowMs);
     this.#shedSinceMs = short ? (this.#shedSinceMs ?? nowMs) : null;
@@ -109,12 +108,17 @@ export class GcRunner {
     return nowMs - this.#decidesMs < DECIDES_FOR_MS;
   }
 
+  /** While the agent is drained: work has ended since the last collection, so another one tells what is in use, before SIGTERM. */
+  get due(): boolean {
+    return this.#ending === 'drained' && this.#leftByWork.isOutdated(this.#deps.clock.now());
+  }
+
   /** For the status: what becomes of collections now, and why. */
   get status(): RemedyStatus<GcStanding['code']> {
     const { options, context } = this.#deps;
     if (options.gc === 'off') return gcStatus('off', { code: 'switched_off' });
     if (this.#running) return gcStatus('acting', { code: 'running' });
-    const last = this.#last;
+    const last = this.#records.last;
     const short = context.latest !== undefined && atLeast(context.latest.level, 'warning');
     if (!short) return gcStatus('idle', { code: 'no_pressure' });
     if (last?.verdict === 'refused' || last?.verdict === 'timeout')
@@ -127,17 +131,19 @@ export class GcRunner {
     if (this.#deps.options.gc === 'off') return 'impossible';
     const nowMs = this.#deps.clock.now();
     if (this.helped) return 'useful';
+    if (this.due) return 'pending';
     if (this.#leftByRuntime(nowMs)) return 'useless';
     // one after another that frees nothing is no hope: it would put off the graceful end until the kill
-    const futile = this.#last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
+    const futile =
+      this.#records.last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
     if (this.#running && !futile) return 'pending';
     const sinceMs = this.#shedSinceMs ?? nowMs;
     const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
     if (!triedHere && nowMs - sinceMs < 2 * POLL_MS.warning) return 'pending';
-    const last = this.#last;
+    const last = this.#records.last;
     if (this.#mayPass) return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
-    return !this.#ends && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
+    return this.#ending === 'no' && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
   }
 
   /** The runtime collects a nearly full heap by itself: what it has just left, no other collection frees. */
@@ -152,7 +158,7 @@ export class GcRunner {
 
   /** A collection has just made room that lasts a while: not one that only keeps the garbage of the moment down. */
   get helped(): boolean {
-    const last = this.#last;
+    const last = this.#records.last;
     const { clock, context, heap } = this.#deps;
     if (!last || clock.now() - this.#collectedMs >= TELLS_FOR_MS) return false;
     const { reading } = context.latest ?? {};
@@ -205,16 +211,20 @@ export class GcRunner {
       runtime: context.agent.worker.runtime,
       forced,
       loadGone: inFlight === 0,
+      outdated: this.#leftByWork.isOutdated(clock.now()),
     });
+  }
+
+  get #requestsWait(): boolean {
+    const { context, hooks } = this.#deps;
+    return (hooks.of(context.agent.worker.pid)?.state?.waiting ?? 0) > 0;
   }
 
   /** The level as those feel it whom a stop would delay. */
   #levelFelt(): Level {
     const { level, ready, stuck } = this.#deps.context.situation;
     // who waits for memory would rather wait for a stop
-    const { pid } = this.#deps.context.agent.worker;
-    const waits = (this.#deps.hooks.of(pid)?.state?.waiting ?? 0) > 0;
-    if (waits || this.#isDecisive(this.#deps.clock.now()))
+    if (this.#requestsWait || this.#isDecisive(this.#deps.clock.now()))
       return atLeast(level, 'shedding') ? level : 'shedding';
     // relieved: work comes in while the level is held, and would feel a long stop
     return level === 'shedding' && ready && !stuck ? 'warning' : level;
@@ -242,9 +252,11 @@ export class GcRunner {
     asked: Pick<GcRecord, 'at' | 'trigger'>,
   ) {
     const { context, plan, clock, heap, see } = this.#deps;
+    const inFlight = this.#deps.inFlight();
     const run = await client.collect(way);
     const endedMs = clock.now();
     this.#collectedMs = endedMs;
+    this.#leftByWork.collected(inFlight);
     this.#lateInRow = 0;
     this.#mayPass = false;
     heap.collected(endedMs, run.after);
@@ -266,7 +278,7 @@ export class GcRunner {
     plan.ran({ ...run, endedMs, freedBytes: back, usedBytesBefore: held, usedBytesAfter: low.held });
     if (outcome.verdict === 'not_returned') outcome.hint = client.returnHint?.() ?? outcome.hint;
     const sums = { freedBytes: back, ...freed, freedHeapBytes: freedHeapBytes(run), stallMs: run.stallMs };
-    return this.#record({ ...asked, ...outcome, way: run.way, ...sums });
+    return this.#records.add({ ...asked, ...outcome, way: run.way, ...sums });
   }
 
   /** The runtime could not be reached, so often in a row. */
@@ -279,22 +291,8 @@ export class GcRunner {
     this.#lateInRow = late ? this.#lateInRow + 1 : 0;
     const lateTries = this.#deps.heap.full ? LATE_TRIES.heapFull : LATE_TRIES.otherwise;
     this.#mayPass = late ? this.#lateInRow <= lateTries : passing;
-    const known = passing || this.#last?.note === refusal.message;
-    const at = new Date(clock.wallMs()).toISOString();
+    const known = passing || this.#records.last?.note === refusal.message;
     plan.failed(late ? 'timeout' : 'refused', clock.now(), refusal.retryable);
-    this.#record({ at, ...gcFailure(refusal), way: null, trigger, ...NOTHING_FREED }, known);
-  }
-
-  #record(record: GcRecord, known = false): GcRecord {
-    const { clock, collected, report } = this.#deps;
-    this.#last = record;
-    collected(record);
-    const nowMs = clock.now();
-    const toldMs = this.#toldMs.get(record.verdict) ?? Number.NEGATIVE_INFINITY;
-    if (known || nowMs - toldMs < TELL_AGAIN_MS) return record;
-    this.#toldMs.set(record.verdict, nowMs);
-    const note = record.hint ? `${record.note}; ${record.hint}.` : `${record.note}.`;
-    report({ reason: 'GarbageCollected', note });
-    return record;
+    this.#records.failed(refusal, trigger, known);
   }
 }

@@ -8,6 +8,7 @@ import { atLeast } from '../core/pressure/level.ts';
 import type { NeedsMore } from '../core/recycle/budget.ts';
 import type { NoKill } from '../core/recycle/foreseen-kill.ts';
 import { OomVictim } from '../core/recycle/oom-victim.ts';
+import { OpenPort } from '../core/recycle/open-port.ts';
 import type { RecycleOutcome } from '../core/recycle/outcome.ts';
 import { type RecycleBar, type RecycleInput, RecyclePlan } from '../core/recycle/plan.ts';
 import { isUrgent } from '../core/recycle/urgent.ts';
@@ -17,6 +18,7 @@ import {
   describeStanding,
   type RecycleStanding,
 } from '../core/recycle/words.ts';
+import type { Ending } from './gc-runner.ts';
 import type { Inside, RecyclerDeps } from './recycler-deps.ts';
 import { SigtermReceiver } from './sigterm-receiver.ts';
 
@@ -35,6 +37,7 @@ export class Recycler {
   #life: AgentProcess | undefined;
   #latest: Situation | undefined;
   #running: ReturnType<RecyclerDeps['start']> | undefined;
+  #needed = false;
   #neededMs = Number.NEGATIVE_INFINITY;
   /** How the agent stands was last judged. */
   #judgedMs = Number.NEGATIVE_INFINITY;
@@ -44,8 +47,7 @@ export class Recycler {
   #mayBreak = false;
   readonly #receiver: SigtermReceiver;
   #needsMore: NeedsMore | null = null;
-  /** Clients were seen while shedding: the agent listens, and it ends when it no longer does. */
-  #listens = false;
+  readonly #port = new OpenPort();
   /** Why the agent admits no new work until its end. */
   #draining: Extract<RecycleStanding, { code: 'recycling' | 'left_running' }> | null = null;
   #found: Finding[] = [];
@@ -68,7 +70,7 @@ export class Recycler {
     this.#latest = undefined;
     this.#running?.callOff('the guardian is shutting down, or the agent has ended');
     this.#receiver.reset();
-    this.#listens = false;
+    this.#port.reset();
     this.#closedMs = null;
     this.#draining = null;
     this.#decided = undefined;
@@ -107,9 +109,9 @@ export class Recycler {
     return this.#life !== undefined && this.#othersEndIt === undefined && this.#plan.awaits;
   }
 
-  /** It is drained, or about to end. */
-  get running(): boolean {
-    return this.#running !== undefined;
+  get ending(): Ending {
+    if (this.#running === undefined) return 'no';
+    return this.#terminated ? 'signalled' : 'drained';
   }
 
   /** Whether the agent was sent SIGTERM in this life, or in the one that has just ended. */
@@ -140,7 +142,7 @@ export class Recycler {
       this.#reconsider(input);
       return;
     }
-    if (this.#hasClosed(situation, inside)) return;
+    if (this.#port.hasClosed(situation.level, inside.inFlight)) return;
     const decision = this.#plan.decide(input);
     const { needsMore } = this.#plan;
     if (needsMore !== null && needsMore !== this.#needsMore)
@@ -151,6 +153,7 @@ export class Recycler {
       if (decision.why.code === 'gc_may_free') inside.decidesOnGc();
       return;
     }
+    this.#needed = true;
     this.#neededMs = nowMs;
     this.#judgedMs = nowMs;
     this.#mayBreak = this.#plan.mayBreak(input);
@@ -175,6 +178,7 @@ export class Recycler {
       freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
       inFlight: inside.inFlight,
       endsInSeconds: inside.endsInSeconds,
+      running: this.#deps.hooks.inFlight(),
       waiting: this.#deps.hooks.waiting(),
       spared: heap === null && this.#isSpared(situation),
       handlesSigterm: atLeast(level, 'warning') && this.#receiver.handles(agent, inside.sigterm, nowMs),
@@ -200,17 +204,13 @@ export class Recycler {
     const verdict = this.#plan.reconsider(input);
     this.#judgedMs = input.nowMs;
     this.#mayBreak = this.#plan.mayBreak(input);
+    this.#needed = verdict.kill;
     if (verdict.kill) this.#neededMs = input.nowMs;
-    else if (!verdict.open && input.nowMs - this.#neededMs >= CALL_OFF_MS)
+    else if (
+      verdict.why.code === 'gc_frees' ||
+      (!verdict.open && input.nowMs - this.#neededMs >= CALL_OFF_MS)
+    )
       this.#running?.callOff(describeStanding(verdict.why));
-  }
-
-  /** An agent that has closed its port ends by itself, for whatever reason: kubelet's SIGTERM is not visible from here. */
-  #hasClosed({ level }: Situation, { inFlight }: Inside): boolean {
-    if (!atLeast(level, 'shedding'))
-      this.#listens = false; // not counted there
-    else if (inFlight !== null) this.#listens = true;
-    return this.#listens && inFlight === null;
   }
 
   async #recycle(agent: AgentProcess, inside: Inside, reason: string): Promise<void> {
@@ -233,7 +233,7 @@ export class Recycler {
         urgent: () => this.#urgent(),
         mayBreak: () => this.#mayBreak,
         noticed: () => this.#isNoticed(),
-        needed: () => clock.now() - this.#neededMs <= NEEDED_MS,
+        needed: () => this.#needed && clock.now() - this.#neededMs <= NEEDED_MS,
         judged: () => clock.now() - this.#judgedMs <= JUDGED_MS,
         alive: () => this.#life === agent && agent.alive(),
         terminated: () => {

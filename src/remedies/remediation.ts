@@ -54,7 +54,7 @@ export class PressureRemediation implements Remediation {
   attend(situation: Situation): void {
     for (const remedy of this.#others) remedy.attend(situation);
     if (!this.#ready(situation)) return;
-    this.#session?.attend(situation, this.#recycler.running);
+    this.#session?.attend(situation, this.#recycler.ending);
     if (this.#session) this.#recycler.attend(situation, this.#session);
   }
 

@@ -13,7 +13,7 @@ import { asRuntimeError, isRuntimeError, type RuntimeClient } from '../core/port
 import { atLeast } from '../core/pressure/level.ts';
 import type { ReclaimOutlook } from '../core/pressure/readiness.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
-import { GcRunner } from './gc-runner.ts';
+import { type Ending, GcRunner } from './gc-runner.ts';
 import { lookOn } from './heap-looks.ts';
 import { HeapMonitor } from './heap-monitor.ts';
 import { HeapProfiler } from './heap-profiler.ts';
@@ -60,6 +60,7 @@ export class RuntimeSession implements Inside {
     const access = new RuntimeAccess(context, heap, deps);
     const connection = new RuntimeConnection(context, deps, () => access.maySignal);
     const plan = new GcPlan({ stallBudgetShare, warnRatio, sinceMs: clock.now() });
+    const inFlight = () => deps.hooks.inFlight() ?? this.#inFlightMonitor.inFlight;
     const see = (facts: HeapFacts | null) => this.#see(facts);
     this.#parts = { ...deps, context, connection, plan };
     this.#context = context;
@@ -68,23 +69,23 @@ export class RuntimeSession implements Inside {
     this.#access = access;
     this.#inFlightMonitor = new InFlightMonitor(context, connection, deps);
     this.#profiler = new HeapProfiler(this.#parts);
-    this.#gcRunner = new GcRunner({ ...this.#parts, heap, see });
+    this.#gcRunner = new GcRunner({ ...this.#parts, heap, see, inFlight });
     this.#queue = new SerialQueue((error) => log('warn', `unexpected: ${messageOf(error)}`));
     this.#linger = new Linger(connection, this.#queue, clock);
   }
 
   /**
    * At each round of the loop; returns at once.
-   * @param ends the agent is being ended: GC has freed nothing, and a stop would only delay what is in flight
+   * @param ending while the agent is ended, GC has freed nothing, and a stop only delays what is in flight, until that has ended
    */
-  attend(situation: Situation, ends: boolean): void {
+  attend(situation: Situation, ending: Ending): void {
     this.#context.attend(situation);
-    this.#gcRunner.attend(situation, ends);
+    this.#gcRunner.attend(situation, ending);
     this.#heap.attend(situation.reading);
     this.#heap.follow(situation);
     this.#inFlightMonitor.attend(situation);
     this.#profiler.attend(situation);
-    if (ends || this.#queue.running || this.#context.ended) return;
+    if ((ending !== 'no' && !this.#gcRunner.due) || this.#queue.running || this.#context.ended) return;
     const reason = this.#access.reason(this.#connection.client?.opened === true);
     if (reason === null) {
       this.#heap.rest(situation.nowMs, situation.reading);

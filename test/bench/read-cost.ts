@@ -65,7 +65,11 @@ const metrics = createMetrics({
 const { guardian, view }: ComposedGuardian = composeGuardian({
   ...{ options, mode, clock, metrics },
   findAgent: () => life,
-  machine: thisMachine(options, mode, { clock, logger, hooks: { of: () => undefined, waiting: () => null } }),
+  machine: thisMachine(options, mode, {
+    clock,
+    logger,
+    hooks: { of: () => undefined, inFlight: () => null, waiting: () => null },
+  }),
   exporters: {
     emit: nothing,
     log: nothing,

@@ -198,6 +198,7 @@ export function live(draw: Draw, seed: number, { seconds = 300, guarded = true }
         collections,
         freeHeapBytes: 0,
         inFlight: counted,
+        running: requests.length,
         waiting: null,
       },
       ...{ spared: false, handlesSigterm: true, ready: judge.ready, cpuCores },

@@ -98,7 +98,11 @@ export class Story {
   #machine(mode: Mode, turn: number | null): Machine {
     return {
       turn,
-      hooks: { of: () => this.hook, waiting: () => this.agent.waiting },
+      hooks: {
+        of: () => this.hook,
+        inFlight: () => (this.hook ? this.agent.inFlight : null),
+        waiting: () => this.agent.waiting,
+      },
       prepare: async () => {},
       connect: async (_worker, maySignal) => this.noClient ?? this.#connect(maySignal),
       ended: () => undefined,

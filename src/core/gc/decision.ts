@@ -19,6 +19,8 @@ export interface GcInput {
   runtime: Runtime;
   /** The load that filled the memory is over: nothing is in flight. */
   loadGone: boolean;
+  /** Nothing new comes, and what the last collection found in use was of work that has ended since, at least half of it. */
+  outdated?: boolean;
   /** Somebody asks for it: it is made as soon as it can be made. */
   forced?: boolean;
 }

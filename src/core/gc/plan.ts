@@ -72,6 +72,7 @@ export class GcPlan {
       return { wait: { code: 'backoff' }, untilMs: this.#retry.fromMs };
 
     const { reason, afterLoad } = trigger;
+    const stopsNobody = input.outdated === true && loadGone;
     const ways = waysOf(input, estimate, afterLoad, this.#worth.fullPays);
     let firstWait: GcDecision | undefined;
     for (const way of ways) {
@@ -79,7 +80,7 @@ export class GcPlan {
       const wait = forced
         ? undefined
         : (uselessness(this.#worth, input, { way, afterLoad, share }) ??
-          unaffordable(stallMs, input, budget));
+          (stopsNobody ? undefined : unaffordable(stallMs, input, budget)));
       if (!wait) {
         const near = nearerLimit(heap, heldBytes, limitBytes);
         this.#asked = { near, expectedStallMs: stallMs, afterLoad, underLoad: !loadGone };

@@ -53,12 +53,12 @@ export function triggerOf(
   warnRatio: number,
   leftUnderLoad: boolean,
 ): Trigger | undefined {
-  const { nowMs, level, ratio, secondsToLimit, forced } = input;
+  const { nowMs, level, ratio, secondsToLimit, forced, outdated } = input;
   if (forced) return { reason: { code: 'request' }, afterLoad: false };
   if (!isShort(input, warnRatio)) return undefined;
   const stands = load.goneSinceMs !== null && nowMs - load.goneSinceMs >= LOAD_GONE_MS;
   const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while shedding
-  if (stands && load.pressed && (unlike || nowMs >= load.again.fromMs))
+  if (outdated || (stands && load.pressed && (unlike || nowMs >= load.again.fromMs)))
     return { reason: { code: 'load_ended' }, afterLoad: true };
   const reason: GcReason =
     isForeseen(secondsToLimit) && ratio < warnRatio

@@ -22,6 +22,8 @@ export interface AgentHook {
 export interface AgentHooks {
   of(pid: number): AgentHook | undefined;
   all(): readonly AgentHook[];
+  /** Requests in flight, as last told; `null` where no hook tells. */
+  inFlight(): number | null;
   /** Requests that wait for memory; `null` where no gate is before the agent. */
   waiting(): number | null;
 }

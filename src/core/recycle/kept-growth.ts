@@ -16,6 +16,8 @@ const PAUSE_SHARE = 0.2;
 const PAUSE_WINDOWS = 2;
 /** From this CPU use on, in cores, the agent is at work; less is work in part. More tells of no more: collections and profiles use it, too. */
 const WORKING_CORES = 0.02;
+/** With more in flight than that, use is higher for that reason. */
+const AS_MANY = { times: 1.1, more: 4 };
 /** What comes and goes is looked for in so many of the latest windows. */
 const LATEST_WINDOWS = 20;
 
@@ -27,6 +29,8 @@ export interface KeptSample {
   usedBytes: number;
   /** Requests in flight; `null` where that is unknown. */
   inFlight: number | null;
+  /** The same at any level, of requests that hold memory while they run; `null` where that is unknown. */
+  running: number | null;
   /** CPU use in cores; `null` where that is unknown. */
   cpuCores: number | null;
 }
@@ -56,6 +60,8 @@ interface Window {
   work: number;
   /** Kept since. */
   keptBytes: number;
+  /** In flight at the time of that. */
+  running: number | null;
   peakBytes: number;
 }
 
@@ -73,6 +79,8 @@ export class KeptGrowth {
   #work = 0;
   #sampledMs = 0;
   #lowest = Number.POSITIVE_INFINITY;
+  /** In flight at the lowest use since the last sample. */
+  #running: number | null = null;
   #highest = 0;
   /** What comes and goes, as of the last sample. */
   #swingBytes = 0;
@@ -90,19 +98,19 @@ export class KeptGrowth {
     this.#answer = undefined;
   }
 
-  add({ nowMs, usedBytes, inFlight, cpuCores }: KeptSample): void {
+  add({ nowMs, usedBytes, inFlight, running, cpuCores }: KeptSample): void {
     if (this.#bornMs === null) this.#bornMs = nowMs;
     else if (inFlight !== 0)
       this.#work += Math.min(1, (cpuCores ?? 1) / WORKING_CORES) * (nowMs - this.#seenMs);
     this.#seenMs = nowMs;
     if (nowMs - this.#bornMs < STARTING_MS) return;
-    this.#lowest = Math.min(this.#lowest, usedBytes);
+    if (usedBytes <= this.#lowest) [this.#lowest, this.#running] = [usedBytes, running];
     this.#highest = Math.max(this.#highest, usedBytes);
     if (nowMs - this.#sampledMs < SAMPLE_MS) return;
     this.#sampledMs = nowMs;
     this.#keep(nowMs);
     this.#swingBytes = this.#comesAndGoes();
-    this.#lowest = usedBytes;
+    [this.#lowest, this.#running] = [usedBytes, running];
     this.#highest = usedBytes;
   }
 
@@ -115,7 +123,7 @@ export class KeptGrowth {
   }
 
   #lasting({ leftBytes, limitBytes, collected }: Room): LastingGrowth | null {
-    const windows = this.#windows;
+    const windows = this.#comparable();
     const [first, last] = [windows[0], windows.at(-1)];
     if (!first || !last) return null;
     const mostBytes = last.keptBytes - (collected ? 0 : this.#swingBytes);
@@ -135,31 +143,19 @@ export class KeptGrowth {
     const grownSeconds = (grownBytes * grownBytes) / perSecond;
     if (grownBytes - earlierBytes < STEADY * earlierBytes) return null;
     const secondsToLimit = (leftBytes / grownBytes) * grownSeconds;
-    const stretch = this.#longestStretch(PAUSE_SHARE * (squares / grownBytes));
+    const stretch = longestStretch(windows, PAUSE_SHARE * (squares / grownBytes));
     const stretchBytes = stretch === null ? null : stretch + this.#swingBytes;
     return { grownBytes, grownSeconds, secondsToLimit, stretchBytes };
   }
 
-  /** The most growth between two pauses; `null` where there is but one stretch. @param restBytes what a window of a pause grows by at most */
-  #longestStretch(restBytes: number): number | null {
-    let [stretches, longestBytes, bytes, pause] = [0, 0, 0, PAUSE_WINDOWS];
-    let before = this.#windows[0]?.keptBytes ?? 0;
-    for (const { keptBytes } of this.#windows) {
-      const rise = keptBytes - before;
-      before = keptBytes;
-      if (rise <= restBytes) {
-        pause++;
-        continue;
-      }
-      if (pause >= PAUSE_WINDOWS) {
-        stretches++;
-        bytes = 0;
-      }
-      pause = 0;
-      bytes += rise;
-      longestBytes = Math.max(longestBytes, bytes);
-    }
-    return stretches < 2 ? null : longestBytes;
+  /** Since as many were in flight as now: before, use was lower for that reason. */
+  #comparable(): readonly Window[] {
+    const now = this.#windows.at(-1)?.running ?? null;
+    if (now === null) return this.#windows;
+    const from = this.#windows.findIndex(
+      ({ running }) => running === null || now <= AS_MANY.times * running + AS_MANY.more,
+    );
+    return this.#windows.slice(from);
   }
 
   /** The most that was there lately and is no longer. */
@@ -170,16 +166,16 @@ export class KeptGrowth {
 
   #keep(nowMs: number): void {
     const windows = this.#windows;
-    const keptBytes = this.#lowest;
+    const [keptBytes, running] = [this.#lowest, this.#running];
     for (let i = windows.length - 1; i >= 0; i--) {
       const window = windows[i];
       if (!window || window.keptBytes <= keptBytes) break;
-      window.keptBytes = keptBytes;
+      Object.assign(window, { keptBytes, running });
     }
     const last = windows.at(-1);
     const isSame = last && Math.floor(last.endMs / WINDOW_MS) === Math.floor(nowMs / WINDOW_MS);
     const peakBytes = Math.max(this.#highest, isSame ? last.peakBytes : 0);
-    const window = { endMs: nowMs, work: this.#work, keptBytes, peakBytes };
+    const window = { endMs: nowMs, work: this.#work, keptBytes, running, peakBytes };
     if (isSame) Object.assign(last, window);
     else windows.push(window);
     if (windows.length <= MOST_WINDOWS) return;
@@ -191,4 +187,26 @@ export class KeptGrowth {
 
 function wider(before: Window | undefined, window: Window): Window {
   return { ...window, peakBytes: Math.max(window.peakBytes, before?.peakBytes ?? 0) };
+}
+
+/** The most growth between two pauses; `null` where there is but one stretch. @param restBytes what a window of a pause grows by at most */
+function longestStretch(windows: readonly Window[], restBytes: number): number | null {
+  let [stretches, longestBytes, bytes, pause] = [0, 0, 0, PAUSE_WINDOWS];
+  let before = windows[0]?.keptBytes ?? 0;
+  for (const { keptBytes } of windows) {
+    const rise = keptBytes - before;
+    before = keptBytes;
+    if (rise <= restBytes) {
+      pause++;
+      continue;
+    }
+    if (pause >= PAUSE_WINDOWS) {
+      stretches++;
+      bytes = 0;
+    }
+    pause = 0;
+    bytes += rise;
+    longestBytes = Math.max(longestBytes, bytes);
+  }
+  return stretches < 2 ? null : longestBytes;
 }

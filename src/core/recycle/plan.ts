@@ -18,6 +18,8 @@ export interface RecycleInput extends KillInput {
   handlesSigterm: boolean;
   /** New work is admitted. */
   ready: boolean;
+  /** Requests in flight at any level; `null` where no hook tells. */
+  running: number | null;
   /** Requests that wait for memory; `null` where no gate is before the agent. */
   waiting: number | null;
   /** Unreclaimable bytes of the container, whichever limit is the nearer one. */
@@ -160,7 +162,8 @@ export class RecyclePlan {
     const { nowMs, heldBytes, limitBytes, freeHeapBytes, collections, heapLimited, heapBytes } = input;
     this.#budget.follow(input, atLeast(input.level, 'shedding'));
     this.#kept.add(input);
-    if (heapBytes !== null) this.#keptInHeap.add({ ...input, usedBytes: heapBytes });
+    // near its own limit V8 slows down whatever is in flight, so that more is
+    if (heapBytes !== null) this.#keptInHeap.add({ ...input, usedBytes: heapBytes, running: null });
     const kill = this.#kill.judge(input, begun);
     this.#rises = kill.kill;
     const room = {

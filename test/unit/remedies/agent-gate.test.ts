@@ -30,6 +30,7 @@ function gateOf({
       all: () => hooks,
       requests: () => requests,
       follow() {},
+      inFlight: () => null,
       waiting: () => null,
     },
     ...{

@@ -21,7 +21,11 @@ async function watched(connections: SessionDeps['connections']) {
   const client = new FakeRuntimeClient(clock, agent);
   const hand = new RuntimeConnection(present, { clock, connect: async () => client }, () => true);
   await hand.open();
-  const work = new InFlightMonitor(present, hand, { clock, connections, hooks: { of: () => undefined } });
+  const work = new InFlightMonitor(present, hand, {
+    clock,
+    connections,
+    hooks: { of: () => undefined, inFlight: () => null },
+  });
   const attend = (pids: number[] = [7], ready = true) => {
     const situation: Situation = {
       agent,

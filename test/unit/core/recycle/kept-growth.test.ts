@@ -7,6 +7,7 @@ const LIMIT_MIB = 512;
 interface At {
   mib: number;
   inFlight?: number | null;
+  running?: number | null;
   cpuCores?: number | null;
 }
 
@@ -15,9 +16,9 @@ function grownAfter(seconds: number, at: (second: number) => At, collected = tru
   const kept = new KeptGrowth();
   let last = 0;
   for (let ms = 0; ms <= seconds * 1000; ms += 100) {
-    const { mib, inFlight = 2, cpuCores = 0.5 } = at(ms / 1000);
+    const { mib, inFlight = 2, running = null, cpuCores = 0.5 } = at(ms / 1000);
     last = mib;
-    kept.add({ nowMs: 1e6 + ms, usedBytes: mib * MIB, inFlight, cpuCores });
+    kept.add({ nowMs: 1e6 + ms, usedBytes: mib * MIB, inFlight, running, cpuCores });
   }
   return kept.lasting({ leftBytes: (LIMIT_MIB - last) * MIB, limitBytes: LIMIT_MIB * MIB, collected });
 }
@@ -80,6 +81,17 @@ describe('KeptGrowth', () => {
     expect(Math.abs(stretchMib - 80)).toBeLessThan(10);
   });
 
+  it.each([
+    { running: (second: number) => 1 + 5 * second, lasts: false },
+    { running: (second: number) => (second < 34 ? 1 + 5 * second : 3), lasts: true }, // they have ended, and use stays
+    { running: () => 170, lasts: true },
+    { running: (second: number) => 4 + (second % 5), lasts: true },
+    { running: () => null, lasts: true },
+  ])('is none of what ever more requests in flight hold: %o', ({ running, lasts }) => {
+    const growth = grownAfter(35, (second) => ({ mib: ramp(10, 99)(second), running: running(second) }));
+    expect(growth !== null).toBe(lasts);
+  });
+
   it('holds a long life in bounded memory, at the same pace', () => {
     const growth = grownAfter(4000, (second) => ({ mib: 100 + 0.09 * second }));
     expect(growth?.grownSeconds).toBeCloseTo(4000, -3);
@@ -89,7 +101,13 @@ describe('KeptGrowth', () => {
   it('knows nothing of the life before', () => {
     const kept = new KeptGrowth();
     for (let ms = 0; ms <= 35_000; ms += 250)
-      kept.add({ nowMs: ms, usedBytes: ramp(10, 99)(ms / 1000) * MIB, inFlight: 2, cpuCores: 0.5 });
+      kept.add({
+        nowMs: ms,
+        usedBytes: ramp(10, 99)(ms / 1000) * MIB,
+        inFlight: 2,
+        running: 2,
+        cpuCores: 0.5,
+      });
     kept.reset();
     const room = { leftBytes: 60 * MIB, limitBytes: LIMIT_MIB * MIB, collected: true };
     expect(kept.lasting(room)).toBeNull();

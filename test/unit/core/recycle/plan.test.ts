@@ -41,6 +41,7 @@ class PlanStory {
       level: levelAt(ratio, 0, DEFAULT_OPTIONS),
       heldBytes: ratio * limitBytes,
       limitBytes,
+      running: null,
       waiting: null,
       secondsToLimit: null,
       risingSeconds: 600,

@@ -1,0 +1,41 @@
+/** So much of the work has to have ended: while the agent is drained, and where requests wait for memory. */
+const ENDED = { drained: 0.5, waiting: 0.25 };
+/** One of a few that ends is none of a share. */
+const LEAST_WAITING = 4;
+/** A collection that does not come about is waited for so long. */
+const MOST_MS = 2000;
+
+/** Why it matters: nothing new comes and SIGTERM is next, or requests wait for memory. */
+export type Awaited = keyof typeof ENDED;
+
+/**
+ * What a collection leaves in use is that of the work in flight. Once much of that has ended, it is garbage that nobody
+ * collects: an agent that admits nothing allocates nothing, and its runtime has no reason to.
+ */
+export class LeftByWork {
+  #inFlight: number | null = null;
+  #endedSinceMs: number | null = null;
+
+  /** With so many requests in flight; `null` is not known. */
+  collected(inFlight: number | null): void {
+    this.#inFlight = inFlight;
+    this.#endedSinceMs = null;
+  }
+
+  /** At each reading. Monotonic milliseconds. */
+  follow(nowMs: number, inFlight: number | null, awaited: Awaited | null): void {
+    this.#endedSinceMs = this.#hasEnded(inFlight, awaited) ? (this.#endedSinceMs ?? nowMs) : null;
+  }
+
+  /** Another collection may free what the last one could not. */
+  isOutdated(nowMs: number): boolean {
+    return this.#endedSinceMs !== null && nowMs - this.#endedSinceMs < MOST_MS;
+  }
+
+  #hasEnded(now: number | null, awaited: Awaited | null): boolean {
+    const before = this.#inFlight;
+    if (!awaited || now === null || before === null) return false;
+    if (before < (awaited === 'waiting' ? LEAST_WAITING : 1)) return false;
+    return now <= (1 - ENDED[awaited]) * before;
+  }
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
+import { type Story, startStory } from '../support/story.ts';
+
+const sigterms = (story: Story) => story.agent.signals.filter((signal) => signal.startsWith('SIGTERM'));
+
+/** Each request holds 2 MiB of 512 while it runs, which is garbage after it. */
+const HELD_MIB = 2;
+const REST_MIB = 40;
+/** The gate lets as many in. */
+const FIT = 178;
+
+/**
+ * More and more users come, as many as fit; while the agent is un-ready or drained none do, and what is in flight ends within a second.
+ * @param keeps in MiB, for good, by so many requests that have ended
+ */
+async function rush({ hooked, keeps = () => 0 }: { hooked: boolean; keeps?: (ended: number) => number }) {
+  const story = startStory({ options: { profile: 'off' }, mode: { alone: true } });
+  const { agent } = story;
+  agent.waiting = 0;
+  let [running, ended, drained] = [0, 0, false];
+  await story.goes(90, (second) => {
+    if (!agent.alive()) return;
+    const drains = story.remediation.draining() !== null;
+    drained ||= drains;
+    const most = drains || !story.judge.ready ? 0 : Math.min(FIT, 4 + 9 * Math.max(0, second - 8));
+    const before = running;
+    running = Math.max(most, running - FIT / 20);
+    const gone = Math.max(0, before - running) + running / 20;
+    ended += gone;
+    agent.inFlight = Math.round(running);
+    agent.waiting = most > 0 && most < FIT ? 0 : 20;
+    agent.garbageMiB += Math.max(0, before - running) * HELD_MIB; // what follows another takes its place
+    agent.liveMiB = REST_MIB + running * HELD_MIB + keeps(ended);
+    story.hook = hooked ? hook(story) : undefined;
+  });
+  return { story, drained };
+}
+
+function hook({ agent }: Story): AgentHook {
+  const { inFlight, waiting } = agent;
+  const state: AgentHook['state'] = {
+    ...{ type: 'state', inFlight: inFlight ?? 0, waiting: waiting ?? 0, endsInMs: 1000, refused: 0 },
+    ...{ sigterm: true, lateMs: 0, servers: 1, admittedPerSecond: 50 },
+    heap: { usedBytes: 0, limitBytes: 4 * 2 ** 30 },
+  };
+  return {
+    pid: agent.info.pid,
+    open: true,
+    state,
+    ask: async () => state,
+    inspect: () => {
+      throw new Error('a fake');
+    },
+    send() {},
+  };
+}
+
+describe('an agent that is full of what its requests hold', () => {
+  it('is not even drained where a hook tells how many are in flight', async () => {
+    const { story, drained } = await rush({ hooked: true });
+    expect(drained).toBe(false);
+    expect(sigterms(story)).toEqual([]);
+  });
+
+  it('is not ended where none does: a collection after its work has ended frees what that held', async () => {
+    const { story, drained } = await rush({ hooked: false });
+    expect(drained, 'else this shows nothing').toBe(true);
+    expect(sigterms(story)).toEqual([]);
+    expect(story.exporters.recycled).not.toContain('ended');
+  });
+
+  it('is ended where that frees too little, as something else grows beside', async () => {
+    const { story } = await rush({ hooked: true, keeps: (ended) => 0.06 * ended });
+    expect(sigterms(story)).toHaveLength(1);
+  });
+});
