@@ -105,7 +105,9 @@ export function nextReadiness(state: ReadinessState, input: ReadinessInput): Rea
   // no other replica takes the work meanwhile, and the hold costs all of it
   const over = alone === true && heldBytes < shed.enterBytes - moveBytes;
   const ends = (over || (reclaim.collected && below)) && early;
-  if (ends || (!reclaim.collected && heldBytes < shed.calmBytes))
+  // where all is calm nothing is left to refuse for; but garbage that comes back at once would make replicas flap
+  const calm = heldBytes < shed.calmBytes && (alone === true || !reclaim.collected);
+  if (ends || calm)
     return {
       ...{ ...state, relieved: true, lastFallMs: nowMs, lowestBytes: heldBytes },
       ...(ends ? { endedEarlyMs: nowMs } : {}),

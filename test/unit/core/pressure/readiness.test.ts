@@ -113,6 +113,9 @@ describe('readiness', () => {
     const peaks = peak(true).for(0.05, 'critical', 810, HOPEFUL).for(0.3, 'critical', 940, HOPEFUL);
     expect(peaks.for(5, 'critical', 810, HOPEFUL).ready, 'soon again').toBe(false);
     expect(peaks.for(5, 'critical', 810, HOPEFUL).ready).toBe(true);
+    const again = peak(true).for(0.05, 'critical', 810, HOPEFUL).for(0.3, 'critical', 940, HOPEFUL);
+    const calm = { ...HOPEFUL, collected: true };
+    expect(again.for(0.05, 'critical', 690, calm).ready, 'at once where all is calm').toBe(true);
   });
 
   it('is opened early by a fall that no collection made only where that ends in calm', () => {
