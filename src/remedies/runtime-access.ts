@@ -52,11 +52,11 @@ export class RuntimeAccess {
     const heapEnds = memoryLimitedBy(reading) === 'heap' && isForeseen(outlook.secondsToLimit);
     if (heapEnds && atLeast(level, 'warning')) return 'signal';
     // the gate goes by the heap's own limit, too, which may be near while the container's is not
-    return this.#requestsWait && !atLeast(level, 'warning') ? 'open' : accessAt(level);
+    return this.requestsWait && !atLeast(level, 'warning') ? 'open' : accessAt(level);
   }
 
   /** As the hook tells, by which the runtime is reached: no port is opened for that. */
-  get #requestsWait(): boolean {
+  get requestsWait(): boolean {
     const { hooks } = this.#deps;
     return (hooks.of(this.#context.agent.worker.pid)?.state?.waiting ?? 0) > 0;
   }

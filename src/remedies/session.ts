@@ -93,7 +93,7 @@ export class RuntimeSession implements Inside {
     }
     if (situation.nowMs < this.#connection.retryMs) return;
     if (reason === 'heap') this.#queue.start(() => this.#askForHeap());
-    else if (situation.nowMs - this.#actedMs >= pollIntervalMs(situation))
+    else if (situation.nowMs - this.#actedMs >= pollIntervalMs(situation, this.#access.requestsWait))
       this.#queue.start(() => this.#act());
   }
 
