@@ -1,6 +1,8 @@
 import { gcFailure } from '../core/gc/verdict.ts';
+import { describeStanding, type GcStanding } from '../core/gc/words.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord, GcVerdict } from '../core/model/gc-record.ts';
+import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { SessionDeps } from './session-deps.ts';
 
 /** The same outcome is reported again this much later: the status and the metrics have every run. */
@@ -13,6 +15,14 @@ const NOTHING_FREED = {
   freedHeapBytes: null,
   stallMs: 0,
 };
+
+/** Of collections, for the status. */
+export function gcStatus(
+  state: RemedyStatus['state'],
+  standing: GcStanding,
+): RemedyStatus<GcStanding['code']> {
+  return { name: 'gc', state, code: standing.code, why: describeStanding(standing) };
+}
 
 /** What came of collections, and of attempts at one, in one life of the agent. */
 export class GcRecords {

@@ -2,7 +2,7 @@ import type { GcDecision, GcReason, GcWait } from '../core/gc/decision.ts';
 import type { LastCollection } from '../core/gc/heap-confirm.ts';
 import { LeftByWork } from '../core/gc/left-by-work.ts';
 import { freedBytes, freedHeapBytes, gcVerdict } from '../core/gc/verdict.ts';
-import { describeReason, describeStanding, type GcStanding } from '../core/gc/words.ts';
+import { describeReason, type GcStanding } from '../core/gc/words.ts';
 import type { SpillwayError } from '../core/lib/errors.ts';
 import type { GcRecord } from '../core/model/gc-record.ts';
 import type { GcWay, HeapFacts } from '../core/model/heap.ts';
@@ -14,7 +14,7 @@ import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
 import { awaitReclaim, type Use } from './await-reclaim.ts';
-import { GcRecords } from './gc-records.ts';
+import { GcRecords, gcStatus } from './gc-records.ts';
 import type { HeapMonitor } from './heap-monitor.ts';
 import { POLL_MS } from './poll-interval.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -44,14 +44,6 @@ export interface GcRunnerDeps extends SessionParts {
   inFlight(): number | null;
   /** Whoever wants to know what the runtime said of its heap. */
   see(facts: HeapFacts | null): void;
-}
-
-/** Of collections, for the status. */
-export function gcStatus(
-  state: RemedyStatus['state'],
-  standing: GcStanding,
-): RemedyStatus<GcStanding['code']> {
-  return { name: 'gc', state, code: standing.code, why: describeStanding(standing) };
 }
 
 /** Collections in one life of the agent: when, their results, and what they can do for it. */
@@ -172,20 +164,25 @@ export class GcRunner {
 
   /** What has grown since the last collection may be garbage, and the next one is due. */
   #maySoonHelp(nowMs: number): boolean {
-    const { reading } = this.#deps.context.situation;
-    const grownShare = (unreclaimableBytes(reading) - this.#left.leftBytes) / reading.limitBytes;
-    return grownShare >= HELPS_SHARE && this.#waitUntilMs - nowMs < POLL_MS.warning;
+    const { leftBytes, usedBytes, limitBytes } = this.#nearer;
+    const grownBytes = usedBytes - (leftBytes ?? usedBytes);
+    return grownBytes >= HELPS_SHARE * limitBytes && this.#waitUntilMs - nowMs < POLL_MS.warning;
   }
 
   /** Of the nearer limit, what the last collection has left in use, 0…1; `null` where there was none lately. */
   get leftRatio(): number | null {
-    const { clock, context, heap } = this.#deps;
-    const { reading } = context.situation;
-    const ofContainer = memoryLimitedBy(reading) === 'container';
-    const { atMs, leftBytes } = ofContainer ? this.#left : heap.lastCollection;
-    const limitBytes = ofContainer ? reading.limitBytes : reading.heap?.limitBytes;
-    if (leftBytes === null || limitBytes === undefined || clock.now() - atMs >= LEFT_FOR_MS) return null;
+    const { atMs, leftBytes, limitBytes } = this.#nearer;
+    if (leftBytes === null || this.#deps.clock.now() - atMs >= LEFT_FOR_MS) return null;
     return leftBytes / limitBytes;
+  }
+
+  /** What is in use of the nearer limit, and what the last collection has left of that; `null` where that is unknown. */
+  get #nearer(): { atMs: number; leftBytes: number | null; usedBytes: number; limitBytes: number } {
+    const { context, heap } = this.#deps;
+    const { reading } = context.situation;
+    const inHeap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
+    const inContainer = { usedBytes: unreclaimableBytes(reading), limitBytes: reading.limitBytes };
+    return inHeap ? { ...inHeap, ...heap.lastCollection } : { ...inContainer, ...this.#left };
   }
 
   /** What to do under pressure. `inFlight` is the requests in flight; `null` is unknown. */

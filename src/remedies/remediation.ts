@@ -6,7 +6,7 @@ import { memoryRatio } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
 import type { DeathCause } from '../core/model/status.ts';
 import type { AgentProcess, Remediation, Remedy, Situation } from '../core/ports/ports.ts';
-import { gcStatus } from './gc-runner.ts';
+import { gcStatus } from './gc-records.ts';
 import type { SnapshotFile } from './heap-snapshot.ts';
 import type { Recycler } from './recycler.ts';
 import { RuntimeSession } from './session.ts';
