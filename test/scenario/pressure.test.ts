@@ -58,14 +58,6 @@ describe('pressure', () => {
     await story.holds(0.5, 300);
     expect(story.judge).toMatchObject({ level: 'critical', ready: false });
   });
-
-  it('says in words and numbers what, how much and what follows', async () => {
-    const story = await watched().holds(5, 200);
-    await story.holds(1, 440);
-    const [note] = story.notes('MemoryPressureShedding');
-    expect(note).toMatch(/86 % of the limit: 440 MiB of 512 MiB unreclaimable/);
-    expect(note).toMatch(/ends below 80 %/);
-  });
 });
 
 describe('being un-ready without gain', () => {

@@ -3,6 +3,7 @@ import type { Machine, Mode } from '../../src/compose/machine.ts';
 import type { Config } from '../../src/config/options.ts';
 import type { ConstraintSource } from '../../src/core/model/constraint.ts';
 import type { EventReason } from '../../src/core/model/events.ts';
+import type { RemedyStatus } from '../../src/core/model/remedy.ts';
 import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
 import type { AgentProcess, FindAgent, Remedy } from '../../src/core/ports/ports.ts';
 import type { Judge } from '../../src/core/pressure/judge.ts';
@@ -157,6 +158,12 @@ export class Story {
   /** Notes of the events of this reason. */
   notes(reason: EventReason): string[] {
     return this.exporters.notes(reason);
+  }
+  /** What the remedy of this name does, and why. */
+  remedy(name: string): RemedyStatus {
+    const found = this.view.status().remedies.find((each) => each.name === name);
+    if (!found) throw new Error(`there is no remedy ${name}`);
+    return found;
   }
   get verdicts(): string[] {
     return this.exporters.records.map(({ verdict }) => verdict);
