@@ -1,5 +1,6 @@
 import type { GcReason } from '../../../src/core/gc/decision.ts';
 import { heapAdvice } from '../../../src/core/gc/near-heap-limit.ts';
+import { snapshotDiskRoom, snapshotRoom } from '../../../src/core/gc/snapshot-room.ts';
 import { type GcFacts, gcVerdict } from '../../../src/core/gc/verdict.ts';
 import { describeReason, describeStanding, type GcStanding } from '../../../src/core/gc/words.ts';
 import type { HeapFacts } from '../../../src/core/model/heap.ts';
@@ -35,12 +36,16 @@ golden('gc', () => {
     { ...kept, runtime: 'jvm' },
     { ...kept, runtime: 'go' },
   ];
-  const advice = heapAdvice({ heapLimitBytes: 4096 * MiB, containerLimitBytes: 512 * MiB, explicit: false });
+  const limits = { heapLimitBytes: 4096 * MiB, containerLimitBytes: 512 * MiB };
+  const advice = [false, true].map((explicit) => heapAdvice({ ...limits, explicit }));
   return [
     ...all
       .map((changes) => gcVerdict({ ...facts, ...changes }))
       .map(({ verdict, note, hint }) => `${verdict}: ${note}; ${hint}`),
-    `${advice?.code}: ${advice?.message}; ${advice?.hint}`,
+    ...advice.map((each) => `${each?.code}: ${each?.message}; ${each?.hint}`),
+    snapshotRoom({ heapUsedBytes: 100 * MiB, heldBytes: 120 * MiB, limitBytes: 512 * MiB }),
+    snapshotDiskRoom({ heapUsedBytes: 100 * MiB, freeBytes: 399 * MiB, totalBytes: 1000 * MiB }),
+    snapshotDiskRoom({ heapUsedBytes: 100 * MiB, freeBytes: 0, totalBytes: 1000 * MiB }),
     ...standings(),
     ...reasons(),
   ];

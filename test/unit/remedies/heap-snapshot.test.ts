@@ -41,7 +41,7 @@ it('is written where there is room for a heap of its size', async () => {
 
 it.each([
   ['on a full disk', 'record-dir is full', 512, 'record-dir is full'],
-  ['where memory has no room for it', 'ok', 256, 'the limit is 256 MiB'],
+  ['where memory has no room for it', 'ok', 256, '256 MiB'],
 ])('is not begun %s', async (_, onDisk, limitMiB, why) => {
   const { outcome, written } = await snapshotWith(onDisk, limitMiB);
   expect(outcome).toMatchObject({ code: 'unavailable', message: expect.stringContaining(why) });

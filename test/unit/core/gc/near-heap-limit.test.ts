@@ -95,13 +95,9 @@ describe('advice on the heap limit', () => {
     Number(/--max-old-space-size=(\d+)/.exec(advice?.hint ?? '')?.[1] ?? 0);
 
   it('names the number to set where the heap does not fit into the container', () => {
-    expect(advise(259, 256)).toEqual({
-      code: 'heap_limit_too_high',
-      message: expect.stringMatching(/259 MiB by default.* 256 MiB/),
-      hint: 'set --max-old-space-size=192 on the command line or in NODE_OPTIONS',
-    });
+    expect(advise(259, 256)?.code).toBe('heap_limit_too_high');
+    expect(toSet(advise(259, 256))).toBe(192);
     expect(toSet(advise(4096, 512, true))).toBe(384);
-    expect(advise(4096, 512, true)?.message).not.toContain('by default');
     expect(toSet(advise(259, 128))).toBe(80);
   });
 

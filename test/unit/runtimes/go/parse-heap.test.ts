@@ -6,6 +6,7 @@ import {
   goProfile,
   goReturnHint,
 } from '../../../../src/runtimes/go/parse-heap.ts';
+import { golden } from '../../../support/golden.ts';
 
 const STATS = `
 # runtime.MemStats
@@ -151,8 +152,5 @@ describe('goProfile', () => {
 });
 
 describe('goReturnHint', () => {
-  it('goes by what is set', () => {
-    expect(goReturnHint(undefined)).toContain('set GOMEMLIMIT');
-    expect(goReturnHint('1GiB')).toContain('lower GOMEMLIMIT');
-  });
+  golden('go-hints', () => [`unset: ${goReturnHint(undefined)}`, `1GiB: ${goReturnHint('1GiB')}`]);
 });
