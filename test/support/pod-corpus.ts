@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { Pod } from '../../src/core/inject/pod.ts';
+import type { ReviewResult } from '../../src/core/inject/review.ts';
 import { podsOf } from '../../src/core/inject/workload.ts';
 
 const FOLDER = join(import.meta.dirname, '../fixtures/pods');
+const RESULTS = ['injected', 'unchanged', 'declined', 'not-injected'] as const;
 
 /** One workload with what is to come of it. */
 export interface CorpusPod {
@@ -16,10 +18,9 @@ export interface CorpusPod {
   /** The pod or its template. */
   pod: Pod;
   path: readonly (string | number)[];
-  /** `injected`, `unchanged`, `declined`, or `not injected: ` with the beginning of the reason. */
-  expect: string;
-  /** A part of each warning, of an injected pod. */
-  warns: string[];
+  expect: Exclude<ReviewResult, 'failed'>;
+  /** How many warnings an injected pod comes with. */
+  warns: number;
   /** Whether the agent gets the hook. */
   hook: boolean;
 }
@@ -31,10 +32,10 @@ export function podCorpus(): CorpusPod[] {
     const text = readFileSync(join(FOLDER, file), 'utf8');
     const object = parseDocument(text).toJS() as Record<string, unknown>;
     const [place] = podsOf(object);
-    const expected = /^# expect: (.+)$/m.exec(text)?.[1];
+    const expected = RESULTS.find((result) => result === /^# expect: (.+)$/m.exec(text)?.[1]);
     if (!place || expected === undefined)
       throw new Error(`${file} holds no workload, or does not say what to expect`);
-    const warns = [...text.matchAll(/^# warns: (.+)$/gm)].map((match) => match[1] ?? '');
+    const warns = Number(/^# warns: (\d+)$/m.exec(text)?.[1] ?? 0);
     return {
       name: file.replace('.yaml', ''),
       text,

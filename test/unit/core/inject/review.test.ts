@@ -31,7 +31,7 @@ describe('a review', () => {
   it.each(podCorpus())('of $name is answered as the function does', ({ pod, expect: expected }) => {
     const { result, review } = answer(pod) ?? {};
     const function_ = inject(pod, CONFIG, ANNOTATION_OPTIONS);
-    expect(result).toBe(expected.replace(/^not injected.*/, 'not-injected'));
+    expect(result).toBe(expected);
     expect(review).toMatchObject({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' });
     const { uid, allowed, patch, patchType, warnings = [] } = review?.response ?? { uid: '', allowed: false };
     expect([uid, allowed]).toEqual(['u', true]);
@@ -107,7 +107,7 @@ describe('a review', () => {
     for (const object of [null, undefined, 1, {}, { spec: 1 }, { spec: { containers: [null] } }]) {
       const { result, review } = answer(object) ?? {};
       expect([result, review?.response.allowed]).toEqual(['failed', true]);
-      expect(review?.response.warnings).toEqual([expect.stringContaining('not injected')]);
+      expect(review?.response.warnings).toHaveLength(1);
     }
   });
 

@@ -39,6 +39,13 @@ const FROM_GUARDIAN: GuardianMessage[] = [
   { type: 'cdp', message: { id: 1, method: 'HeapProfiler.collectGarbage', params: {} } },
 ];
 
+/** The error that names a message's type and one of its fields. */
+const malformed = (type: string, field: string) =>
+  expect.objectContaining({
+    code: 'malformed',
+    message: expect.stringMatching(new RegExp(`\\b${type}: ${field}\\b`)),
+  });
+
 describe.each([
   ['hook', FROM_HOOK, parseHookMessage],
   ['guardian', FROM_GUARDIAN, parseGuardianMessage],
@@ -56,7 +63,7 @@ describe.each([
       for (const field of Object.keys(message).filter((each) => each !== 'type'))
         for (const value of [undefined, {}, [1]]) {
           const line = JSON.stringify({ ...message, [field]: value });
-          expect(() => parse(line), line).toThrow(`hook message ${message.type}: ${field} is not `);
+          expect(() => parse(line), line).toThrow(malformed(message.type, field));
         }
   });
 
@@ -86,11 +93,11 @@ describe.each([
 
 it('takes negative and endless numbers only where they make sense', () => {
   const state = FROM_HOOK[2];
-  expect(() => parseHookMessage(JSON.stringify({ ...state, inFlight: -1 }))).toThrow(
-    'inFlight is not a count',
-  );
-  expect(() => parseHookMessage(JSON.stringify({ ...state, inFlight: 0.5 }))).toThrow('inFlight');
+  for (const inFlight of [-1, 0.5])
+    expect(() => parseHookMessage(JSON.stringify({ ...state, inFlight }))).toThrow(
+      malformed('state', 'inFlight'),
+    );
   expect(() => parseGuardianMessage(JSON.stringify(MEMORY).replace('-3', '1e999'))).toThrow(
-    'growthPerSecond',
+    malformed('memory', 'growthPerSecond'),
   );
 });
