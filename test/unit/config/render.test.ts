@@ -9,6 +9,7 @@ import { OPTION_LIST, OPTIONS, type OptionKey } from '../../../src/config/option
 import { helpText, renderOptionTable, renderYaml, valueText } from '../../../src/config/render.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { configSchema } from '../../../src/config/schema.ts';
+import { golden } from '../../support/golden.ts';
 import { configs } from '../../support/option-arbitraries.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'spillway-render-'));
@@ -128,8 +129,5 @@ describe('the table', () => {
       expect(option.default === undefined, key).toBe(option.unset !== undefined);
   });
 
-  it('gives a line of help', () => {
-    expect(helpText('hold')).toBe('Shortest time in a level (0s to 1h; default: 5s)');
-    expect(helpText('limit')).toMatch(/\(at least 1Mi; default: from the kernel\)$/);
-  });
+  golden('help', () => [helpText('hold'), helpText('limit')]);
 });

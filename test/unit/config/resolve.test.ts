@@ -6,6 +6,7 @@ import { envOf, flagOf } from '../../../src/config/option.ts';
 import { OPTION_LIST } from '../../../src/config/options.ts';
 import { type ConfigSources, checkConfig, resolveConfig } from '../../../src/config/resolve.ts';
 import { SpillwayError } from '../../../src/core/lib/errors.ts';
+import { golden } from '../../support/golden.ts';
 import { DEFAULT_OPTIONS } from '../../support/options.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'spillway-config-'));
@@ -178,13 +179,14 @@ describe('problems', () => {
     // a token that is wrong in itself is told alone, and never shown
     const [problem, ...more] = await problemsOf({ flags: { ...flags, adminToken: 'hunter2' } });
     expect(more).toEqual([]);
-    expect(problem).toMatch(/^--admin-token: adminToken: the value is not a token; write at least 8 /);
+    expect(problem?.startsWith('--admin-token: adminToken: ')).toBe(true);
     expect(problem).not.toContain('hunter2');
   });
 
   it('never show a webhook URL, which may hold credentials', async () => {
-    const [problem] = await problemsOf({ flags: { webhookUrl: 'ftp://me:hunter2@host/' } });
-    expect(problem).toMatch(/not an http or https URL/);
+    const [problem, ...more] = await problemsOf({ flags: { webhookUrl: 'ftp://me:hunter2@host/' } });
+    expect(more).toEqual([]);
+    expect(problem?.startsWith('--webhook-url: webhookUrl: ')).toBe(true);
     expect(problem).not.toContain('hunter2');
   });
 
@@ -192,4 +194,24 @@ describe('problems', () => {
     const [problem] = await problemsOf({ flags: { hold: 'x'.repeat(5000) } });
     expect(problem?.length).toBeLessThan(250);
   });
+});
+
+golden('config', async () => {
+  const wrong: ConfigSources[] = [
+    { flags: { adminListen: '0.0.0.0:9798', adminToken: 'hunter2' } },
+    { flags: { webhookUrl: 'ftp://me:hunter2@host/' } },
+    { file: join(dir, 'none.yaml') },
+    { file: dir },
+    { file: 'a\0b' },
+    { file: '/dev/zero' },
+    { file: fileWith('- hold') },
+    { file: fileWith('hold: 5s\nlisten: [::]:9797\n') },
+    { file: fileWith('hold: 5s\n---\nhold: 6s\n') },
+  ];
+  const problems = await Promise.all(wrong.map(problemsOf));
+  // numbers of files and what Node says of a path are not Spillway's
+  return problems
+    .flat()
+    .map((line) => line.replace(dir, 'DIR').replace(/\/\d+\./, '/FILE.'))
+    .map((line) => line.replace(/^a\0b(.* read: ).*;/, 'a\\0b$1…;'));
 });
