@@ -112,10 +112,7 @@ describe.runIf(process.platform === 'linux')('doctor, of requests to act', () =>
   it('can take them at a free address', async () => {
     expect(await requests(0, false)).toMatchObject({ status: 'pass', code: 'ok' });
     const open = await configOf({ adminListen: '0.0.0.0:0', adminToken: '0123456789abcdef0123456789abcdef' });
-    expect(await adminEndpoint(open, { beside: false })).toMatchObject({
-      status: 'pass',
-      detail: expect.stringMatching(/token/),
-    });
+    expect(await adminEndpoint(open, { beside: false })).toMatchObject({ status: 'pass', code: 'ok' });
   });
 
   it.each([

@@ -1,4 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, onTestFinished } from 'vitest';
+import { adminEndpoint } from '../../../src/commands/doctor/admin-endpoint.ts';
 import { heapLimitCheck, naming } from '../../../src/commands/doctor/agent-checks.ts';
 import { type Check, fail, type Outcome, pass } from '../../../src/commands/doctor/check.ts';
 import { commandChecks } from '../../../src/commands/doctor/command-checks.ts';
@@ -9,6 +13,7 @@ import { kubernetesEvents } from '../../../src/commands/doctor/kubernetes-events
 import { ownCpuCheck, ownMemoryCheck } from '../../../src/commands/doctor/own-limits.ts';
 import { denied } from '../../../src/commands/doctor/process-access.ts';
 import { probeCheck } from '../../../src/commands/doctor/readiness-probe.ts';
+import { restartDelay } from '../../../src/commands/doctor/restart-delay.ts';
 import { resolveConfig } from '../../../src/config/resolve.ts';
 import { type AgentSelector, findAgent } from '../../../src/sources/find-agent.ts';
 import { fakeTree } from '../../support/fake-cgroup.ts';
@@ -136,6 +141,26 @@ async function withoutAgent(): Promise<string[]> {
   ];
 }
 
+/** Of agents that were restarted so often, the next time after so many seconds. */
+async function delays(): Promise<string[]> {
+  let status = {};
+  const server = createServer((_request, answer) => answer.end(JSON.stringify(status)));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const cases: [restarts: number, seconds: number][] = [
+    [0, 0],
+    [1, 10],
+    [3, 40],
+  ];
+  const lines: string[] = [];
+  for (const [restarts, restartDelaySeconds] of cases) {
+    status = { agent: { restarts }, restartDelaySeconds };
+    lines.push(said(await restartDelay({ host: '127.0.0.1', port })));
+  }
+  return lines;
+}
+
 async function inPods(): Promise<string[]> {
   const uids = { 1: 0, 30: 1000, 40: 65534 };
   const status = Object.entries(uids).map(([pid, uid]) => [
@@ -156,5 +181,13 @@ async function inPods(): Promise<string[]> {
     await events({ KUBERNETES_SERVICE_HOST: '127.0.0.1' }),
     await events({}, { ...config, events: 'off' }),
     said(await probeCheck({ host: '127.0.0.1', port: 1 }, 600)),
+    ...(await delays()),
+    said(await adminEndpoint({ ...config, adminListen: { host: '127.0.0.1', port: 0 } }, { beside: false })),
+    said(
+      await adminEndpoint(
+        { ...config, adminListen: { host: '0.0.0.0', port: 0 }, adminToken: 'correct-horse' },
+        { beside: false },
+      ),
+    ),
   ];
 }
