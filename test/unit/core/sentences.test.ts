@@ -161,6 +161,8 @@ golden('report', () => {
     shmemBytes: 64 * MiB,
     processes: [...MEMORY.processes, ...children],
   };
+  const heap = { ...HEAP, usedBytes: 160 * MiB, committedBytes: 160 * MiB, externalBytes: 90 * MiB };
+  const filled: MemoryFacts = { ...MEMORY, heap, rssBytes: 300 * MiB };
   return [
     ...deaths
       .map((changes) => judgeDeath({ ...facts, ...changes }))
@@ -169,18 +171,20 @@ golden('report', () => {
     eventNote(eventOf('AgentStuck', { at, note: 'Told.', status: statusWith({ lastGc }) })),
     eventNote(eventOf('AgentOOMKilled', { at, note: 'Killed.', status: statusWith({ lastGc, lastDeath }) })),
     growthKinds(1, grown, MEMORY, []).note,
+    growthKinds(1, filled, MEMORY, []).note,
     growthKinds(1, MEMORY, MEMORY, []).note,
   ];
 });
 
+const HEAP = {
+  usedBytes: 60 * MiB,
+  committedBytes: 64 * MiB,
+  limitBytes: null,
+  limitedBytes: 60 * MiB,
+  externalBytes: 2 * MiB,
+};
 const MEMORY: MemoryFacts = {
-  heap: {
-    usedBytes: 60 * MiB,
-    committedBytes: 64 * MiB,
-    limitBytes: null,
-    limitedBytes: 60 * MiB,
-    externalBytes: 2 * MiB,
-  },
+  heap: HEAP,
   rssBytes: 110 * MiB,
   anonBytes: null,
   shmemBytes: 0,

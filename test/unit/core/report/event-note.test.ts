@@ -55,7 +55,8 @@ describe('eventNote', () => {
       eventNote(
         eventOf(reason, { at, note: 'Told.', status: statusWith({ lastGc: { ...lastGc, ...changes } }) }),
       );
-    expect(told({})).toMatch(/^Told\. .* 3\.0 s .* 40\.0 MiB \(freed\)\.$/);
+    expect(told({}).startsWith('Told. ')).toBe(true);
+    for (const part of ['3.0 s', '40.0 MiB', '(freed)']) expect(told({})).toContain(part);
     expect(told({ at: '2026-01-02T03:00:00.000Z' })).toBe('Told.');
     expect(told({ way: null })).toBe('Told.');
     expect(told({}, 'GarbageCollected')).toBe('Told.');
@@ -63,12 +64,18 @@ describe('eventNote', () => {
 
   const dead = (reason: string) => statusWith({ lastDeath: { id: '1', at, cause: 'oom-killed', reason } });
 
+  /** What stands behind the note of the agent's own end. */
+  const AFTER_A_DEATH = eventNote(
+    eventOf('AgentExited', { note: 'Killed.', status: dead('Killed.') }),
+  ).replace('Killed.', '');
+
   it('says what comes after the death of the agent, not of a child that it outlives', () => {
     const killed = eventOf('AgentOOMKilled', {
       note: 'Killed. What grew: a cache.',
       status: dead('Killed.'),
     });
-    expect(eventNote(killed)).toMatch(/^Killed\. .* Monitoring resumes /);
+    expect(eventNote(killed)).toBe(`${killed.note}${AFTER_A_DEATH}`);
+    expect(AFTER_A_DEATH).not.toBe('');
     const note = "The kernel's OOM killer killed a child process. The agent itself is still running.";
     expect(eventNote(eventOf('AgentOOMKilled', { note }))).toBe(note);
     expect(eventNote(eventOf('AgentOOMKilled', { note, status: dead('Killed.') }))).toBe(note);
@@ -78,6 +85,6 @@ describe('eventNote', () => {
     const text = 'ü '.repeat(341);
     const note = eventNote(eventOf('AgentExited', { note: text, status: dead(text) }));
     expect(bytes(note)).toBeLessThanOrEqual(NOTE_BYTES);
-    expect(note).toMatch(/ü… Monitoring resumes .*\.$/);
+    expect(note.endsWith(`ü…${AFTER_A_DEATH}`)).toBe(true);
   });
 });

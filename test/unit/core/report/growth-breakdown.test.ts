@@ -72,7 +72,7 @@ describe('growthKinds', () => {
     const now = { ...CALM, processes: [...CALM.processes, ...children] };
     const { kinds, note } = growthKinds(PID, now, CALM, []);
     expect(kinds).toMatchObject([{ kind: 'children', bytes: 310 * MIB, growthBytes: 310 * MIB }]);
-    expect(note).toMatch(/310 MiB .*`chromium` ×4/);
+    for (const part of ['310 MiB', '`chromium` ×4']) expect(note).toContain(part);
   });
 
   it('where the heap was not known before, it has grown by no more than its process has', () => {
@@ -117,10 +117,13 @@ describe('growthKinds', () => {
     const long = [1, 2, 3].map((i) => site(`step${i}`, 30, { file: `src/${'deep/'.repeat(20)}agent.ts` }));
     const note = growthKinds(PID, all, CALM, long).note;
     expect(note.length).toBeLessThanOrEqual(400);
-    expect(note).toMatch(/^Native memory/);
     expect(growthKinds(PID, facts({ heap: 120, rss: 162 }), CALM, long).note).toHaveLength(400);
-    const short = growthKinds(PID, all, CALM, [site('agentStep', 84)]).note;
-    expect(short).toMatch(/^Native .*; heap: .*agentStep.*; Buffers .*; files in tmpfs .*\.$/);
+    const short = growthKinds(PID, all, CALM, [site('agentStep', 84)]);
+    expect(short.kinds.map(({ kind }) => kind)).toEqual(['native', 'heap', 'external', 'shared']);
+    const [first = '', ...others] = short.kinds.map(({ words }) => words);
+    const begun = `${first.charAt(0).toUpperCase()}${first.slice(1)}`;
+    expect(short.note).toBe(`${[begun, ...others].join('; ')}.`);
+    expect(note.startsWith(begun)).toBe(true);
   });
 });
 
