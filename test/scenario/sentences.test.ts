@@ -1,3 +1,4 @@
+import type { Constraint } from '../../src/core/model/constraint.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { golden } from '../support/golden.ts';
 import { grower, growing, needsMore } from '../support/growing-story.ts';
@@ -9,8 +10,9 @@ const signalled = (story: Story) => () => story.agent.signals.length > 0;
 
 golden('stories', async () => {
   const stories = [childrenKilled(), forecast({}), forecast({ limitMiB: 1024, heapLimitMiB: 259 })];
+  const constraint = constrained();
   const recycles = [recycledTwice(), runsOn(), belowSupervisor(), notRecycled()];
-  const lines = await Promise.all([...stories, ...recycles]);
+  const lines = await Promise.all([...stories, constraint, ...recycles]);
   return lines.flat();
 });
 
@@ -38,6 +40,24 @@ async function forecast(limits: Partial<FakeAgent>): Promise<string[]> {
     agent.liveMiB += 0.5;
   });
   return [...told(story), story.view.status().reason];
+}
+
+/** A constraint beside memory stays at its limit for as long as the agent may be un-ready. */
+async function constrained(): Promise<string[]> {
+  const helps: Constraint['helps'] = new Set(['shed']);
+  const constraint: Constraint = {
+    name: 'injected',
+    used: 0.95,
+    limit: 1,
+    unit: 'ratio',
+    source: '/r',
+    helps,
+  };
+  const options = { recycle: 'off' } as const;
+  const story = startStory({ options, constraints: [{ read: () => constraint }] });
+  story.agent.inFlight = 3;
+  await story.goes(65);
+  return told(story);
 }
 
 async function recycledTwice(): Promise<string[]> {
