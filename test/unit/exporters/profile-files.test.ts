@@ -33,9 +33,7 @@ describe('what a killed guardian left of a file', () => {
 describe('room for a heap snapshot', () => {
   it('should be what the file system has, and is not asked for where nobody can tell', async () => {
     expect(await roomForSnapshot(dir, 1)).toBe('ok');
-    expect(await roomForSnapshot(dir, 2 ** 60)).toMatch(
-      /^the file of a snapshot may take .* record-dir has room for/,
-    );
+    expect(await roomForSnapshot(dir, 2 ** 60)).not.toBe('ok');
     expect(await roomForSnapshot(join(dir, 'none'), 2 ** 60)).toBe('ok');
   });
 });

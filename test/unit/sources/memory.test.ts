@@ -228,7 +228,6 @@ describe('falling back', () => {
     expect(memory.degraded()).toMatchObject([
       {
         code: 'cgroup_unreadable',
-        message: expect.stringContaining('has no visible mount'),
         hint: expect.stringContaining('shareProcessNamespace'),
       },
     ]);
@@ -241,7 +240,7 @@ describe('falling back', () => {
     expect(memory.read(10)).toMatchObject({ usageSource: 'rss', limitSource: 'machine' });
     expect(memory.degraded()[0]).toMatchObject({
       code: 'cgroup_unreadable',
-      message: expect.stringContaining('memory.current has an unexpected content'),
+      message: expect.stringContaining('memory.current'),
     });
     tree.write({ 'cg/pod/agent/memory.current': `${60 * MiB}\n` });
     expect(memory.read(2500)).toMatchObject({ usageSource: 'cgroup-v2', usedBytes: 60 * MiB });

@@ -58,11 +58,15 @@ describe('locating', () => {
       'proc/self/mountinfo': '',
       'proc/7/mountinfo': '',
     });
-    expect(() => locateCgroup(proc, 7)).toThrowError(/has no visible mount/);
+    expect(() => locateCgroup(proc, 7)).toThrowError(
+      expect.objectContaining({ code: 'read', hint: expect.stringContaining('shareProcessNamespace') }),
+    );
   });
 
   it('names the file when the process is gone', () => {
     const { proc } = procOf({});
-    expect(() => locateCgroup(proc, 7)).toThrowError(/7\/cgroup cannot be read \(ENOENT\)/);
+    expect(() => locateCgroup(proc, 7)).toThrowError(
+      expect.objectContaining({ code: 'read', message: expect.stringMatching(/7\/cgroup .*ENOENT/) }),
+    );
   });
 });
