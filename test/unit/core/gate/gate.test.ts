@@ -374,6 +374,23 @@ test('a rush of users fills memory with what is in flight, and kills nothing', (
   }
 });
 
+test('light requests by the hundred are served by an agent that loads an index as they come', () => {
+  const MB = 1e6;
+  const light = Array.from({ length: 4500 }, (_, i) => ({
+    atMs: 10 * i,
+    kind: 'light',
+    heldBytes: 0.05 * MB,
+  }));
+  const pieces = Array.from({ length: 20 }, (_, i) => ({ atMs: 250 * i, keptBytes: 13 * MB, heldBytes: 0 }));
+  const requests = [...light, ...pieces.map((piece) => ({ ...piece, kind: 'index' }))]
+    .toSorted((a, b) => a.atMs - b.atMs)
+    .map((each) => ({ ...each, garbageBytes: 0.2 * MB, durationMs: 1000, takesFrom: 0, takesUntil: 0.1 }));
+  const agent = { limitBytes: 512 * MIB, baseBytes: 90 * MB, processors: Number.POSITIVE_INFINITY };
+  const { refused, waitP90Ms } = runLoad({ name: 'index', ...agent, requests }, true);
+  expect(refused).toBe(0);
+  expect(waitP90Ms).toBeLessThan(1000);
+});
+
 test('light loads wait for nobody to speak of', () => {
   const light = Array.from({ length: 120 }, (_, i) => drawLoad(i + 1)).filter(({ name }) => name === 'light');
   const outcomes = light.map((load) => runLoad(load, true));

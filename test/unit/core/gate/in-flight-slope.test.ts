@@ -14,9 +14,9 @@ describe('what one more request in flight holds', () => {
   it('follows from use with fewer in flight', () => {
     expect(
       slopeOf([
-        [2, 50 * MB],
-        [40, 88 * MB],
-        [102, 150 * MB],
+        [30, 50 * MB],
+        [68, 88 * MB],
+        [130, 150 * MB],
       ]),
     ).toBeCloseTo(1);
   });
@@ -41,42 +41,90 @@ describe('what one more request in flight holds', () => {
   it('leaves out what is kept for good: by the least of all moments', () => {
     expect(
       slopeOf([
-        [2, 50 * MB],
-        [2, 350 * MB],
-        [52, 400 * MB],
+        [30, 50 * MB],
+        [30, 350 * MB],
+        [80, 400 * MB],
       ]),
     ).toBeCloseTo(1);
   });
 
+  it('leaves out what an agent loads as it begins to serve', () => {
+    expect(
+      slopeOf([
+        [0, 50 * MB],
+        [40, 250 * MB],
+        [40, 250 * MB],
+      ]),
+    ).toBe(0);
+  });
+
+  it('leaves out what is loaded while as many are in flight', () => {
+    expect(
+      slopeOf([
+        [30, 50 * MB],
+        [100, 55 * MB],
+        [95, 200 * MB],
+        [110, 350 * MB],
+      ]),
+    ).toBeLessThan(0.1);
+  });
+
+  it('is less where use stays as fewer are in flight again, once that has been collected', () => {
+    const rush = [
+      [30, 50],
+      [100, 120],
+      [100, 120],
+    ] as const;
+    const falls = (usedMb: number) => [...rush, ...Array.from({ length: 5 }, () => [30, usedMb] as const)];
+    const slope = (samples: readonly (readonly [number, number])[]) =>
+      slopeOf(samples.map(([inFlight, mb]) => [inFlight, mb * MB]));
+    expect(slope(falls(50))).toBeCloseTo(1);
+    expect(slope(falls(120).slice(0, 6))).toBeCloseTo(1);
+    expect(slope(falls(120))).toBe(0);
+  });
+
   it('goes by the low of each second, as a collection leaves it', () => {
     const slope = new InFlightSlope();
-    slope.add({ atMs: 0, usedBytes: 50 * MB, inFlight: 0 });
+    slope.add({ atMs: 0, usedBytes: 50 * MB, inFlight: 30 });
     for (const [atMs, used] of [
       [1000, 180],
       [1300, 100],
       [1600, 170],
     ] as const)
-      slope.add({ atMs, usedBytes: used * MB, inFlight: 50 });
+      slope.add({ atMs, usedBytes: used * MB, inFlight: 80 });
     expect(slope.bytes / MB).toBeCloseTo(1);
   });
 
   it('stays while nothing can be compared, by the median', () => {
     const rush = [
-      [2, 50],
-      [100, 150],
-      [100, 250],
-      [100, 130],
-      [60, 90],
-      [60, 90],
+      [30, 50],
+      [130, 150],
+      [130, 250],
+      [130, 130],
+      [90, 110],
+      [90, 110],
     ] as const;
     expect(slopeOf(rush.map(([inFlight, mb]) => [inFlight, mb * MB]))).toBeCloseTo(1, 0);
   });
 
   it('forgets what was half a minute before, and what followed from it half a minute later', () => {
     const slope = new InFlightSlope();
-    slope.add({ atMs: 0, usedBytes: 50 * MB, inFlight: 0 });
-    for (let atMs = 1000; atMs <= 80_000; atMs += 1000)
-      slope.add({ atMs, usedBytes: 100 * MB, inFlight: 50 });
+    slope.add({ atMs: 0, usedBytes: 50 * MB, inFlight: 30 });
+    const goesOn = (fromMs: number, untilMs: number) => {
+      for (let atMs = fromMs; atMs <= untilMs; atMs += 1000)
+        slope.add({ atMs, usedBytes: 130 * MB, inFlight: 110 });
+    };
+    goesOn(1000, 50_000);
+    expect(slope.bytes / MB).toBeCloseTo(1);
+    goesOn(51_000, 80_000);
+    expect(slope.bytes).toBe(0);
+  });
+
+  it('forgets it over a pause, too, in which nobody looked', () => {
+    const slope = new InFlightSlope();
+    for (let atMs = 0; atMs < 30_000; atMs += 1000) slope.add({ atMs, usedBytes: 50 * MB, inFlight: 30 });
+    for (let atMs = 600_000; atMs < 605_000; atMs += 1000)
+      slope.add({ atMs, usedBytes: 400 * MB, inFlight: 100 });
     expect(slope.bytes).toBe(0);
   });
 });
