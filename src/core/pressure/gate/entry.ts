@@ -42,7 +42,7 @@ export interface Entry extends GateEntry {
   startBytes: number;
   peakBytes: number;
   startCount: number;
-  /** In flight when it started, itself left out. */
+  /** Of those in flight when it started how many counted: who lasts makes next to no garbage. */
   besideCount: number;
   /** Started before it, of kinds of which too little was known. */
   unknownCount: number;

@@ -158,7 +158,7 @@ export class Gate {
     entry.startBytes = this.#room?.usedBytes ?? 0;
     entry.peakBytes = entry.startBytes;
     entry.startCount = this.#started++;
-    entry.besideCount = this.#running.size;
+    entry.besideCount = this.#counted;
     entry.unknownCount = this.#unknown;
     entry.knownBytes = this.#knownBytes;
     const costBytes = entry.weight * this.#cost.of(entry.request.kind);
@@ -207,7 +207,7 @@ export class Gate {
       }
       const { kind } = entry.request;
       const durationMs = Math.max(SHOWN_MS.least, this.#throughput.longerMs(kind));
-      const left = Math.max(0, 1 - (nowMs - entry.startMs) / durationMs) * this.#cost.of(kind);
+      const left = entry.lasting ? 0 : Math.max(0, 1 - (nowMs - entry.startMs) / durationMs) * this.#cost.of(kind);
       const more = entry.counts ? Math.max(left, this.#rise.each(this.#cost.isKnown(kind))) : left;
       expected += entry.weight * more;
       if (nowMs - entry.startMs >= Math.min(SHOWN_MS.most, durationMs)) this.#show(entry, nowMs);

@@ -445,6 +445,21 @@ test('heavy requests of a kind that was light keep others waiting as long as the
   expect(gate.inFlight, 'it rests').toBe(4);
 });
 
+test('what a heavy request holds is not shared with streams that have lasted', () => {
+  const { gate, enter, pass, end } = story(memory(500, 1000));
+  for (let id = 0; id < 100; id++) enter({ kind: 'GET /events', lastingMs: 2000 });
+  pass(3000);
+  for (let i = 0; i < 8; i++) {
+    enter({ kind: 'POST /document' });
+    pass(1000, memory(560, 1000));
+    end(100 + i);
+    pass(1000);
+  }
+  pass(3000, memory(780, 1000));
+  for (let i = 0; i < 4; i++) enter({ kind: 'POST /document' });
+  expect(gate.inFlight - 100).toBe(1);
+});
+
 test('what raises use keeps nobody waiting where as much again fits', () => {
   const { enter, pass, end } = story(memory(30));
   for (let id = 0; id < 10; id++) {
