@@ -206,11 +206,11 @@ export class Gate {
         this.#count(entry);
       }
       const { kind } = entry.request;
-      const durationMs = Math.max(SHOWN_MS.least, this.#throughput.longerMs(kind));
-      const left = entry.lasting ? 0 : Math.max(0, 1 - (nowMs - entry.startMs) / durationMs) * this.#cost.of(kind);
-      const more = entry.counts ? Math.max(left, this.#rise.each(this.#cost.isKnown(kind))) : left;
-      expected += entry.weight * more;
-      if (nowMs - entry.startMs >= Math.min(SHOWN_MS.most, durationMs)) this.#show(entry, nowMs);
+      const takesMs = Math.max(SHOWN_MS.least, this.#throughput.longerMs(kind));
+      const left = entry.lasting ? 0 : Math.max(0, 1 - (nowMs - entry.startMs) / takesMs);
+      const more = entry.counts ? this.#rise.each(this.#cost.isKnown(kind)) : 0;
+      expected += entry.weight * Math.max(left * this.#cost.of(kind), more);
+      if (nowMs - entry.startMs >= Math.min(SHOWN_MS.most, takesMs)) this.#show(entry, nowMs);
     }
     this.#expectedBytes = expected;
     // long answers end rarely: where usage is flat with them, more may come

@@ -460,6 +460,24 @@ test('what a heavy request holds is not shared with streams that have lasted', (
   expect(gate.inFlight - 100).toBe(1);
 });
 
+test('streams that have lasted, as long as others of their kind do, keep nobody waiting', () => {
+  const { enter, pass, end } = story(memory(500, 1000));
+  let ended = 0;
+  const ends = (count: number, kind: string, ms: number, at: number) => {
+    for (let i = 0; i < count; i++) {
+      enter({ kind, lastingMs: 2000 });
+      pass(ms, memory(at, 1000));
+      end(ended++);
+      pass(1000);
+    }
+  };
+  ends(6, 'GET /events', 60_000, 504);
+  ends(20, 'POST /chat', 100, 500);
+  for (let i = 0; i < 100; i++) enter({ kind: 'GET /events', lastingMs: 2000 });
+  pass(5000, memory(600, 1000));
+  expect(enter({ kind: 'POST /chat' }).state).toBe('running');
+});
+
 test('what raises use keeps nobody waiting where as much again fits', () => {
   const { enter, pass, end } = story(memory(30));
   for (let id = 0; id < 10; id++) {
