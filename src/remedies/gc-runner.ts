@@ -13,6 +13,7 @@ import type { Situation } from '../core/ports/ports.ts';
 import type { RuntimeClient } from '../core/ports/runtime-client.ts';
 import { atLeast } from '../core/pressure/level.ts';
 import type { CollectionState } from '../core/recycle/foreseen-kill.ts';
+import { isUrgent } from '../core/recycle/urgent.ts';
 import { awaitReclaim, type Use } from './await-reclaim.ts';
 import { GcRecords, gcStatus } from './gc-records.ts';
 import type { HeapMonitor } from './heap-monitor.ts';
@@ -52,6 +53,8 @@ export class GcRunner {
   readonly #deps: GcRunnerDeps;
   #running = false;
   #ending: Ending = 'no';
+  /** Whoever would end the agent may wait for what a collection frees. */
+  #mayWait = true;
   readonly #leftByWork = new LeftByWork();
   #shedSinceMs: number | null = null;
   /** When the end of the agent last depended on what a collection frees. */
@@ -82,9 +85,12 @@ export class GcRunner {
     return this.#running;
   }
 
-  attend({ nowMs, level, reading }: Situation, ending: Ending): void {
+  attend(situation: Situation, ending: Ending): void {
+    const { nowMs, level, reading } = situation;
     this.#ending = ending;
-    const awaited = ending === 'drained' ? ending : this.#requestsWait ? 'waiting' : null;
+    const drained = ending === 'drained' && !isUrgent(situation) ? ending : null;
+    this.#mayWait = ending === 'no' || drained !== null;
+    const awaited = ending === 'no' && this.#requestsWait ? 'waiting' : drained;
     this.#leftByWork.follow(nowMs, this.#deps.inFlight(), awaited);
     this.#deps.plan.follow(unreclaimableBytes(reading));
     const short = atLeast(level, 'shedding') || this.#isDecisive(nowMs);
@@ -125,15 +131,15 @@ export class GcRunner {
     if (this.helped) return 'useful';
     if (this.due) return 'pending';
     if (this.#leftByRuntime(nowMs)) return 'useless';
+    const last = this.#records.last;
     // one after another that frees nothing is no hope: it would put off the graceful end until the kill
-    const futile =
-      this.#records.last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
-    if (this.#running && !futile) return 'pending';
+    const futile = last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
+    if (this.#running && !futile && this.#mayWait) return 'pending';
     const sinceMs = this.#shedSinceMs ?? nowMs;
     const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
     if (!triedHere && nowMs - sinceMs < 2 * POLL_MS.warning) return 'pending';
-    const last = this.#records.last;
-    if (this.#mayPass) return 'pending';
+    // while the agent is ended nobody tries again
+    if (this.#mayPass && this.#ending === 'no') return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
     return this.#ending === 'no' && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
   }

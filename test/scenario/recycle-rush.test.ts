@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { SpillwayError } from '../../src/core/lib/errors.ts';
 import type { AgentHook } from '../../src/core/ports/agent-hook.ts';
+import type { FakeRuntimeClient } from '../support/fake-runtime-client.ts';
 import { type Story, startStory } from '../support/story.ts';
 
 const sigterms = (story: Story) => story.agent.signals.filter((signal) => signal.startsWith('SIGTERM'));
@@ -55,6 +57,58 @@ function hook({ agent }: Story): AgentHook {
     send() {},
   };
 }
+
+/** Grows by so many MiB a second for good with ten in flight, which end within a second or four once it is drained, and meets its limit in the end. */
+async function leak(
+  { perSecond, limitMiB, eachMs }: { perSecond: number; limitMiB: number; eachMs: number },
+  drained: (client: FakeRuntimeClient) => void,
+) {
+  const story = startStory({ options: { profile: 'off' }, mode: { alone: true } });
+  const { agent } = story;
+  agent.waiting = 0;
+  agent.inFlight = 10;
+  agent.limitMiB = limitMiB;
+  agent.liveMiB = limitMiB / 2;
+  await story.goes(20);
+  let drainedMs: number | null = null;
+  await story.goes(150, () => {
+    if (!agent.alive()) return;
+    const nowMs = story.clock.now();
+    drainedMs = story.remediation.draining() === null ? null : (drainedMs ?? nowMs);
+    agent.inFlight = drainedMs === null ? 10 : Math.max(0, 10 - Math.floor((nowMs - drainedMs) / eachMs));
+    agent.waiting = drainedMs === null ? 5 : 0;
+    if (drainedMs !== null) for (const client of story.clients) drained(client);
+    agent.liveMiB += perSecond / 20;
+    if (agent.heldMiB >= agent.limitMiB) agent.dies({ exitCode: null, signal: 'SIGKILL' });
+  });
+  return story;
+}
+
+describe('an agent that is drained while it grows on', () => {
+  it.each([
+    ['does not answer', new SpillwayError('timeout', 'late', { retryable: true })],
+    ['refuses', new SpillwayError('refused', 'busy', { retryable: true })],
+  ])('is ended within seconds where its runtime %s any more', async (_what, fault) => {
+    for (const eachMs of [100, 400]) {
+      const story = await leak({ perSecond: 10, limitMiB: 512, eachMs }, ({ faults }) => {
+        faults.facts = fault;
+      });
+      expect(sigterms(story)).toHaveLength(1);
+      expect(story.exporters.recycled).toEqual(['ended']);
+    }
+  });
+
+  it('is ended before the kill that leaves no time for a collection', async () => {
+    for (const limitMiB of [512, 2048])
+      for (const collectMs of [100, 4000]) {
+        const setting = { perSecond: 0.07 * limitMiB, limitMiB, eachMs: 100 };
+        const story = await leak(setting, ({ takesMs }) => {
+          takesMs.collect = collectMs;
+        });
+        expect(sigterms(story), `${limitMiB} MiB, ${collectMs} ms`).toHaveLength(1);
+      }
+  });
+});
 
 describe('an agent that is full of what its requests hold', () => {
   it('is not even drained where a hook tells how many are in flight', async () => {

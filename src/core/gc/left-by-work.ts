@@ -14,6 +14,7 @@ export type Awaited = keyof typeof ENDED;
  */
 export class LeftByWork {
   #inFlight: number | null = null;
+  #awaited: Awaited | null = null;
   #endedSinceMs: number | null = null;
 
   /** With so many requests in flight; `null` is not known. */
@@ -24,6 +25,9 @@ export class LeftByWork {
 
   /** At each reading. Monotonic milliseconds. */
   follow(nowMs: number, inFlight: number | null, awaited: Awaited | null): void {
+    // whoever drains the agent has not waited yet
+    if (awaited !== this.#awaited) this.#endedSinceMs = null;
+    this.#awaited = awaited;
     this.#endedSinceMs = this.#hasEnded(inFlight, awaited) ? (this.#endedSinceMs ?? nowMs) : null;
   }
 

@@ -32,6 +32,15 @@ describe('what a collection has left in use', () => {
     expect(outdated(10, [null], 'drained')).toEqual([false]);
   });
 
+  it('is so for two seconds more once the agent is drained', () => {
+    const left = new LeftByWork();
+    left.collected(10);
+    for (const atMs of [0, 1000, 2000]) left.follow(atMs, 4, 'waiting');
+    expect(left.isOutdated(2000)).toBe(false);
+    left.follow(3000, 4, 'drained');
+    expect(left.isOutdated(3000)).toBe(true);
+  });
+
   it('is not after the next collection', () => {
     const left = new LeftByWork();
     left.collected(10);
