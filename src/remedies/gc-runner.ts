@@ -108,7 +108,7 @@ export class GcRunner {
 
   /** While the agent is drained: work has ended since the last collection, so another one tells what is in use, before SIGTERM. */
   get due(): boolean {
-    return this.#ending === 'drained' && this.#leftByWork.isOutdated(this.#deps.clock.now());
+    return this.#leftByWork.outdated(this.#deps.clock.now()) === 'drained';
   }
 
   /** For the status: what becomes of collections now, and why. */
@@ -214,7 +214,7 @@ export class GcRunner {
       runtime: context.agent.worker.runtime,
       forced,
       loadGone: inFlight === 0,
-      outdated: this.#leftByWork.isOutdated(clock.now()),
+      outdated: this.#leftByWork.outdated(clock.now()),
     });
   }
 

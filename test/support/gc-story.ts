@@ -1,4 +1,5 @@
 import type { GcReason, GcRun, GcWait } from '../../src/core/gc/decision.ts';
+import type { Awaited } from '../../src/core/gc/left-by-work.ts';
 import { GcPlan, type GcPlanOptions } from '../../src/core/gc/plan.ts';
 import type { GcWay, HeapFacts } from '../../src/core/model/heap.ts';
 import type { Level, Runtime } from '../../src/core/model/status.ts';
@@ -26,6 +27,7 @@ export class GcStory {
   kept = 0;
   keeps = false;
   loadGone = false;
+  outdated: Awaited | null = null;
   secondsToLimit: number | null = null;
   runtime: Runtime = 'node';
   /** Milliseconds that a full collection takes for each MB that is live; a fast one takes a third. */
@@ -105,6 +107,7 @@ export class GcStory {
       heap: this.runtime === 'python' ? null : this.heap(),
       runtime: this.runtime,
       loadGone: this.loadGone,
+      outdated: this.outdated,
       forced,
     });
     if ('wait' in decision) {

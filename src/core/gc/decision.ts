@@ -1,5 +1,6 @@
 import type { Collection, GcWay, HeapFacts } from '../model/heap.ts';
 import type { Level, Runtime } from '../model/status.ts';
+import type { Awaited } from './left-by-work.ts';
 
 /** How the agent stands. */
 export interface GcInput {
@@ -19,8 +20,8 @@ export interface GcInput {
   runtime: Runtime;
   /** The load that filled the memory is over: nothing is in flight. */
   loadGone: boolean;
-  /** Nothing new comes, and what the last collection found in use was of work that has ended since, at least half of it. */
-  outdated?: boolean;
+  /** Much of the work has ended that the last collection found in use, and who waits for what that held. */
+  outdated?: Awaited | null;
   /** Somebody asks for it: it is made as soon as it can be made. */
   forced?: boolean;
 }

@@ -31,9 +31,9 @@ export class LeftByWork {
     this.#endedSinceMs = this.#hasEnded(inFlight, awaited) ? (this.#endedSinceMs ?? nowMs) : null;
   }
 
-  /** Another collection may free what the last one could not. */
-  isOutdated(nowMs: number): boolean {
-    return this.#endedSinceMs !== null && nowMs - this.#endedSinceMs < MOST_MS;
+  /** For whom another collection may free what the last one could not; `null` where it would not. */
+  outdated(nowMs: number): Awaited | null {
+    return this.#endedSinceMs !== null && nowMs - this.#endedSinceMs < MOST_MS ? this.#awaited : null;
   }
 
   #hasEnded(now: number | null, awaited: Awaited | null): boolean {

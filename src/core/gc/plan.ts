@@ -25,6 +25,8 @@ const RETRY_MS = {
   timeout: { first: 2000, longest: 60_000 },
   refused: { first: 30_000, longest: 600_000 },
 };
+/** Where a part of the load has ended and left no garbage, that is no reason for so long: 10, 20, 40 s … 5 min. */
+const PART_AGAIN_MS = { first: 10_000, longest: 300_000 };
 
 /**
  * When to collect garbage in one life of the agent, and how. Where memory is short, and once when the load is gone; only
@@ -40,9 +42,16 @@ export class GcPlan {
   #worth = UNTRIED;
   #foreseenSinceMs: number | null = null;
   #retry = AT_ONCE;
+  #partAgain = AT_ONCE;
   /** What was decided last: what `ran` and `failed` are about. */
   #asked:
-    | { near: 'container' | 'heap'; expectedStallMs: number; afterLoad: boolean; underLoad: boolean }
+    | {
+        near: 'container' | 'heap';
+        expectedStallMs: number;
+        afterLoad: boolean;
+        ofPart: boolean;
+        underLoad: boolean;
+      }
     | undefined;
 
   constructor(options: GcPlanOptions) {
@@ -66,13 +75,16 @@ export class GcPlan {
     this.follow(heldBytes);
     if (share <= 0) return { wait: { code: 'no_stall_budget' } };
     this.#load = followLoad(this.#load, given, isShort(given, warnRatio));
-    const trigger = triggerOf(given, this.#load, warnRatio, this.#worth.left?.underLoad === true);
+    const outdated =
+      nowMs < this.#partAgain.fromMs && given.outdated === 'waiting' ? null : (given.outdated ?? null);
+    const underLoad = this.#worth.left?.underLoad === true;
+    const trigger = triggerOf({ ...given, outdated }, this.#load, warnRatio, underLoad);
     if (!trigger) return { wait: { code: 'no_pressure' } };
     if (!forced && nowMs < this.#retry.fromMs)
       return { wait: { code: 'backoff' }, untilMs: this.#retry.fromMs };
 
-    const { reason, afterLoad } = trigger;
-    const stopsNobody = input.outdated === true && loadGone;
+    const { reason, afterLoad, ofPart = false } = trigger;
+    const stopsNobody = outdated === 'drained' && loadGone;
     const ways = waysOf(input, estimate, afterLoad, this.#worth.fullPays);
     let firstWait: GcDecision | undefined;
     for (const way of ways) {
@@ -83,7 +95,7 @@ export class GcPlan {
           (stopsNobody ? undefined : unaffordable(stallMs, input, budget)));
       if (!wait) {
         const near = nearerLimit(heap, heldBytes, limitBytes);
-        this.#asked = { near, expectedStallMs: stallMs, afterLoad, underLoad: !loadGone };
+        this.#asked = { near, expectedStallMs: stallMs, afterLoad, ofPart, underLoad: !loadGone };
         return { collect: way, reason, expectedStallMs: stallMs };
       }
       firstWait ??= wait;
@@ -97,18 +109,24 @@ export class GcPlan {
     this.#estimate.another();
     this.#asked = undefined;
     this.#retry = AT_ONCE;
+    this.#partAgain = AT_ONCE;
   }
 
   /** What was decided is done. */
   ran(run: GcRun): void {
     const { way, before, after, stallMs, endedMs, freedBytes, usedBytesAfter } = run;
-    const { near = 'container', afterLoad = false, underLoad = false } = this.#asked ?? {};
+    const { near = 'container', afterLoad = false, ofPart = false, underLoad = false } = this.#asked ?? {};
     const garbageBytes = before && after ? heapFreedBytes(run) : freedBytes;
     this.#estimate.learn(way, after?.usedBytes ?? usedBytesAfter, garbageBytes, stallMs);
     this.stalled(stallMs, endedMs);
     const good = wasGood(run, near);
+    const { inVain } = this.#worth;
     this.#worth = afterRun(this.#worth, run, good, underLoad);
-    if (afterLoad) this.#load = collectedAfter(this.#load, endedMs, good);
+    if (ofPart) {
+      // that the rest of the load goes on says nothing of other reasons
+      if (!good) this.#worth = { ...this.#worth, inVain };
+      this.#partAgain = good ? AT_ONCE : retryLater(this.#partAgain, PART_AGAIN_MS, endedMs);
+    } else if (afterLoad) this.#load = collectedAfter(this.#load, endedMs, good);
     this.#asked = undefined;
     this.#retry = AT_ONCE;
   }

@@ -27,6 +27,8 @@ export const NO_LOAD: Load = {
 export interface Trigger {
   reason: GcReason;
   afterLoad: boolean;
+  /** Load goes on, and only a part of it has ended. */
+  ofPart?: boolean;
 }
 
 /** In calm there is no reason, whatever may be garbage; a kill that is foreseen is no calm. */
@@ -58,8 +60,8 @@ export function triggerOf(
   if (!isShort(input, warnRatio)) return undefined;
   const stands = load.goneSinceMs !== null && nowMs - load.goneSinceMs >= LOAD_GONE_MS;
   const unlike = leftUnderLoad && atLeast(level, 'shedding'); // while shedding
-  if (outdated || (stands && load.pressed && (unlike || nowMs >= load.again.fromMs)))
-    return { reason: { code: 'load_ended' }, afterLoad: true };
+  const ended = stands && load.pressed && (unlike || nowMs >= load.again.fromMs);
+  if (ended || outdated) return { reason: { code: 'load_ended' }, afterLoad: true, ofPart: !ended };
   const reason: GcReason =
     isForeseen(secondsToLimit) && ratio < warnRatio
       ? { code: 'limit_foreseen', secondsToLimit: secondsToLimit ?? 0 }

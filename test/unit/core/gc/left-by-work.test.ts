@@ -11,7 +11,7 @@ function outdated(
   left.collected(collected);
   return counts.map((count, i) => {
     left.follow(1000 * i, count, awaited);
-    return left.isOutdated(1000 * i);
+    return left.outdated(1000 * i) !== null;
   });
 }
 
@@ -36,18 +36,18 @@ describe('what a collection has left in use', () => {
     const left = new LeftByWork();
     left.collected(10);
     for (const atMs of [0, 1000, 2000]) left.follow(atMs, 4, 'waiting');
-    expect(left.isOutdated(2000)).toBe(false);
+    expect(left.outdated(2000)).toBe(null);
     left.follow(3000, 4, 'drained');
-    expect(left.isOutdated(3000)).toBe(true);
+    expect(left.outdated(3000)).toBe('drained');
   });
 
   it('is not after the next collection', () => {
     const left = new LeftByWork();
     left.collected(10);
     left.follow(0, 0, 'drained');
-    expect(left.isOutdated(0)).toBe(true);
+    expect(left.outdated(0)).toBe('drained');
     left.collected(0);
     left.follow(50, 0, 'drained');
-    expect(left.isOutdated(50)).toBe(false);
+    expect(left.outdated(50)).toBe(null);
   });
 });
