@@ -136,10 +136,9 @@ export class GcRunner {
     const futile = last?.verdict === 'nothing_freed' && nowMs - this.#collectedMs < TELLS_FOR_MS;
     if (this.#running && !futile && this.#mayWait) return 'pending';
     const sinceMs = this.#shedSinceMs ?? nowMs;
-    const triedHere = this.#triedMs >= sinceMs - TELLS_FOR_MS;
-    if (!triedHere && nowMs - sinceMs < 2 * POLL_MS.warning) return 'pending';
+    const tried = this.#triedMs >= sinceMs - TELLS_FOR_MS || nowMs - sinceMs >= 2 * POLL_MS.warning;
     // while the agent is ended nobody tries again
-    if (this.#mayPass && this.#ending === 'no') return 'pending';
+    if ((!tried || this.#mayPass) && this.#ending === 'no') return 'pending';
     if (!last || last.verdict === 'refused' || last.verdict === 'timeout') return 'impossible';
     return this.#ending === 'no' && this.#maySoonHelp(nowMs) ? 'pending' : 'useless';
   }
@@ -213,7 +212,7 @@ export class GcRunner {
       heap,
       runtime: context.agent.worker.runtime,
       forced,
-      loadGone: inFlight === 0,
+      loadGone: (this.due ? this.#deps.inFlight() : inFlight) === 0,
       outdated: this.#leftByWork.outdated(clock.now()),
     });
   }

@@ -13,11 +13,24 @@ const REST_MIB = 40;
 const FIT = 178;
 
 /**
- * More and more users come, as many as fit; while the agent is un-ready or drained none do, and what is in flight ends within a second.
+ * More and more users come, as many as fit; while the agent is un-ready or drained none do, and what is in flight ends, by default within a second.
  * @param keeps in MiB, for good, by so many requests that have ended
  */
-async function rush({ hooked, keeps = () => 0 }: { hooked: boolean; keeps?: (ended: number) => number }) {
+async function rush({
+  hooked,
+  keeps = () => 0,
+  endsInSeconds = 1,
+  collectMs = 100,
+}: {
+  hooked: boolean;
+  keeps?: (ended: number) => number;
+  endsInSeconds?: number;
+  collectMs?: number;
+}) {
   const story = startStory({ options: { profile: 'off' }, mode: { alone: true } });
+  story.prepare = ({ takesMs }) => {
+    takesMs.collect = collectMs;
+  };
   const { agent } = story;
   agent.waiting = 0;
   let [running, ended, drained] = [0, 0, false];
@@ -27,7 +40,7 @@ async function rush({ hooked, keeps = () => 0 }: { hooked: boolean; keeps?: (end
     drained ||= drains;
     const most = drains || !story.judge.ready ? 0 : Math.min(FIT, 4 + 9 * Math.max(0, second - 8));
     const before = running;
-    running = Math.max(most, running - FIT / 20);
+    running = Math.max(most, running - FIT / 20 / endsInSeconds);
     const gone = Math.max(0, before - running) + running / 20;
     ended += gone;
     agent.inFlight = Math.round(running);
@@ -122,6 +135,19 @@ describe('an agent that is full of what its requests hold', () => {
     expect(drained, 'else this shows nothing').toBe(true);
     expect(sigterms(story)).toEqual([]);
     expect(story.exporters.recycled).not.toContain('ended');
+  });
+
+  it('is not ended either where its collections take so long that they wait until all work has ended', async () => {
+    for (const setting of [
+      { endsInSeconds: 6, collectMs: 900 },
+      { endsInSeconds: 6, collectMs: 3000 },
+      { endsInSeconds: 3, collectMs: 3000 },
+    ]) {
+      const { story, drained } = await rush({ hooked: false, ...setting });
+      expect(drained, 'else this shows nothing').toBe(true);
+      expect(sigterms(story), JSON.stringify(setting)).toEqual([]);
+      expect(story.unreadyMs).toBeLessThan(10_000);
+    }
   });
 
   it('is ended where that frees too little, as something else grows beside', async () => {

@@ -16,11 +16,14 @@ export class LeftByWork {
   #inFlight: number | null = null;
   #awaited: Awaited | null = null;
   #endedSinceMs: number | null = null;
+  /** Since the last collection. */
+  #allEnded = false;
 
   /** With so many requests in flight; `null` is not known. */
   collected(inFlight: number | null): void {
     this.#inFlight = inFlight;
     this.#endedSinceMs = null;
+    this.#allEnded = false;
   }
 
   /** At each reading. Monotonic milliseconds. */
@@ -28,6 +31,9 @@ export class LeftByWork {
     // whoever drains the agent has not waited yet
     if (awaited !== this.#awaited) this.#endedSinceMs = null;
     this.#awaited = awaited;
+    // then it stops nobody, however long it takes
+    if (inFlight === 0 && !this.#allEnded) this.#endedSinceMs = null;
+    this.#allEnded ||= inFlight === 0;
     this.#endedSinceMs = this.#hasEnded(inFlight, awaited) ? (this.#endedSinceMs ?? nowMs) : null;
   }
 

@@ -41,6 +41,13 @@ describe('what a collection has left in use', () => {
     expect(left.outdated(3000)).toBe('drained');
   });
 
+  it('is so for two seconds more, once, when all of it has ended', () => {
+    expect(outdated(10, [5, 2, 1, 0, 0, 0, 1, 0], 'drained')).toEqual([
+      ...[true, true, false, true, true, false],
+      ...[false, false],
+    ]);
+  });
+
   it('is not after the next collection', () => {
     const left = new LeftByWork();
     left.collected(10);
