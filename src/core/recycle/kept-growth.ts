@@ -41,6 +41,8 @@ export interface Room {
   limitBytes: number;
   /** A collection has just freed nothing: what is there is in use. Else as much may be garbage as comes and goes. */
   collected: boolean;
+  /** The agent is drained for it already: fewer are in flight for that reason. */
+  begun?: boolean;
 }
 
 /** Growth that lasts. */
@@ -81,6 +83,8 @@ export class KeptGrowth {
   #lowest = Number.POSITIVE_INFINITY;
   /** In flight at the lowest use since the last sample. */
   #running: number | null = null;
+  /** In flight when growth was last asked for, at the latest before the agent was drained for it. */
+  #asMany: number | null = null;
   #highest = 0;
   /** What comes and goes, as of the last sample. */
   #swingBytes = 0;
@@ -116,7 +120,8 @@ export class KeptGrowth {
 
   /** The growth as of the last sample; `null` where it does not last. */
   lasting(room: Room): LastingGrowth | null {
-    const { collected } = room;
+    const { collected, begun } = room;
+    if (!begun) this.#asMany = this.#windows.at(-1)?.running ?? null;
     if (this.#answer?.atMs !== this.#sampledMs || this.#answer.collected !== collected)
       this.#answer = { atMs: this.#sampledMs, collected, growth: this.#lasting(room) };
     return this.#answer.growth;
@@ -150,7 +155,7 @@ export class KeptGrowth {
 
   /** Since as many were in flight as now: before, use was lower for that reason. */
   #comparable(): readonly Window[] {
-    const now = this.#windows.at(-1)?.running ?? null;
+    const now = this.#asMany;
     if (now === null) return this.#windows;
     const from = this.#windows.findIndex(
       ({ running }) => running === null || now <= AS_MANY.times * running + AS_MANY.more,

@@ -170,6 +170,7 @@ export class RecyclePlan {
       limitBytes,
       leftBytes: limitBytes - heldBytes + freeHeapBytes,
       collected: collections === 'useless',
+      begun,
     };
     const inHeap = heapLimited ? this.#keptInHeap.lasting(room) : null;
     const growth = inHeap ?? this.#kept.lasting(room);

@@ -98,6 +98,23 @@ describe('KeptGrowth', () => {
     expect(growth?.secondsToLimit).toBeCloseTo(578, -2);
   });
 
+  it('goes on with fewer in flight once the agent is drained for it', () => {
+    const kept = new KeptGrowth();
+    const add = (second: number, mib: number, running: number) =>
+      kept.add({
+        ...{ nowMs: 1000 * second, usedBytes: mib * MIB, inFlight: running, running, cpuCores: 0.5 },
+      });
+    // a cache fills up, and then something grows
+    const at = (second: number) => 100 + 10 * Math.min(second, 30) + 1.2 * Math.max(0, second - 70);
+    for (let second = 0; second < 125; second += 0.1) add(second, at(second), second < 65 ? 10 : 100);
+    const room = { leftBytes: 48 * MIB, limitBytes: LIMIT_MIB * MIB, collected: true };
+    expect(kept.lasting(room)).not.toBeNull();
+    for (let second = 125; second < 127; second += 0.1) add(second, at(125), 10);
+    expect(kept.lasting({ ...room, begun: true })).not.toBeNull();
+    add(128, at(125), 10);
+    expect(kept.lasting(room), 'against all of its life').toBeNull();
+  });
+
   it('knows nothing of the life before', () => {
     const kept = new KeptGrowth();
     for (let ms = 0; ms <= 35_000; ms += 250)
