@@ -19,6 +19,8 @@ const LONG_SECONDS = 60;
 const AHEAD_SECONDS = 30;
 /** A restart that the kubelet delays for longer than this waits until there is less to lose. */
 const SHORT_WAIT_SECONDS = 10;
+/** What a collection frees in a drained agent has to last for so long: to be drained again takes seconds, too. */
+const LASTS_SECONDS = 10;
 /** GC has to free nothing for so long while the agent serves. */
 const FUTILE_MS = 1_000;
 
@@ -80,7 +82,10 @@ export class CostlessMoment {
     this.#follow(input);
     const level = withoutHold(input.level, input.heldBytes / input.limitBytes, this.#thresholds);
     if (input.spared) return no('other_victim');
-    if (collections === 'useful') return no('gc_frees');
+    // it is drained already: what a collection frees has to last, or the next work fills it up at once
+    const isFullSoon = begun && growth !== null && growth.secondsToLimit < LASTS_SECONDS;
+    const freesTooLittle = collections === 'useful' && isFullSoon;
+    if (collections === 'useful' && !freesTooLittle) return no('gc_frees');
     if (this.#stalls(input, level, begun) && isFutile(collections))
       return {
         kill: true,
@@ -91,10 +96,11 @@ export class CostlessMoment {
     if (why) return no(why);
     const futileMs = nowMs - (this.#futileSinceMs ?? nowMs);
     const unknown = !begun && this.#mayBeGarbage(input);
-    if (unknown || !isFutile(collections) || futileMs < (begun || !input.ready ? 0 : FUTILE_MS))
+    const futile = freesTooLittle ? 'useless' : collections;
+    if (unknown || !isFutile(futile) || futileMs < (begun || !input.ready ? 0 : FUTILE_MS))
       return { ...no('gc_may_free'), open: true };
     const { secondsToLimit, grownSeconds } = growth;
-    return { kill: true, reason: { secondsToLimit, collections, inFlight, grownSeconds } };
+    return { kill: true, reason: { secondsToLimit, collections: futile, inFlight, grownSeconds } };
   }
 
   /** Why this is not the moment. */

@@ -205,5 +205,8 @@ describe('CostlessMoment', () => {
     expect(judged({ inFlight: 1 }, { begun: true })).toBe('end');
     expect(judged({ growth: null }, { begun: true })).toBe('not_rising');
     expect(judged({ collections: 'useful' }, { begun: true })).toBe('gc_frees');
+    const soonFull = { ...GROWTH, secondsToLimit: 5 };
+    expect(judged({ collections: 'useful', growth: soonFull }, { begun: true }), 'too little').toBe('end');
+    expect(judged({ collections: 'useful', growth: soonFull })).toBe('gc_frees');
   });
 });
