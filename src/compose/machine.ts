@@ -48,7 +48,7 @@ export interface Machine
 export interface MachineParts {
   clock: Clock;
   logger: Logger;
-  hooks: Pick<AgentHooks, 'of' | 'inFlight' | 'waiting'>;
+  hooks: Pick<AgentHooks, 'of' | 'requests' | 'waiting'>;
 }
 
 /** The machine that this process runs on. */

@@ -1,7 +1,6 @@
 import type { GuardianMessage, MemoryMessage } from '../core/model/hook-messages.ts';
 import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
-import type { Requests } from '../core/model/requests.ts';
 import type { Level } from '../core/model/status.ts';
 import type { AgentHook, AgentHooks } from '../core/ports/agent-hook.ts';
 import type { Remedy, Situation } from '../core/ports/ports.ts';
@@ -24,7 +23,6 @@ const DRAINED_EVERY_MS = 1000;
 export interface AgentGateDeps {
   hooks: AgentHooks & {
     readonly listening: boolean;
-    requests(): Requests | null;
     follow(followed: { main: readonly number[]; pids: readonly number[] }): void;
   };
   gate: 'auto' | 'off';

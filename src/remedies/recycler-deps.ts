@@ -18,7 +18,7 @@ export interface RecyclerDeps {
   oomAdjustment(pid: number): number;
   notice: Pick<Notice, 'given'>;
   clock: Clock;
-  hooks: Pick<AgentHooks, 'inFlight' | 'waiting'>;
+  hooks: Pick<AgentHooks, 'requests' | 'waiting'>;
   /** Which process of the agent SIGTERM is for; `null` where that is unknown. */
   sigtermTarget(agent: AgentProcess): number | null;
   /** Whether that process is proven to handle SIGTERM; `null` where its runtime has to be asked. */

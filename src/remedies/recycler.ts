@@ -164,6 +164,7 @@ export class Recycler {
     const { nowMs, agent, level, reading, outlook, risingSeconds, ready, cpuCores } = situation;
     const usedBytes = unreclaimableBytes(reading);
     const heap = memoryLimitedBy(reading) === 'heap' ? reading.heap : null;
+    const requests = this.#deps.hooks.requests();
     return {
       nowMs,
       level,
@@ -178,7 +179,7 @@ export class Recycler {
       freeHeapBytes: heap ? 0 : inside.freeHeapBytes,
       inFlight: inside.inFlight,
       endsInSeconds: inside.endsInSeconds,
-      running: this.#deps.hooks.inFlight(),
+      ...{ running: requests?.inFlight ?? null, admittedPerSecond: requests?.admittedPerSecond ?? null },
       waiting: this.#deps.hooks.waiting(),
       spared: heap === null && this.#isSpared(situation),
       handlesSigterm: atLeast(level, 'warning') && this.#receiver.handles(agent, inside.sigterm, nowMs),

@@ -29,7 +29,7 @@ export interface SessionDeps {
   /** Connections of clients to the agent's processes, main process first. */
   connections(pids: readonly number[], leaveOutPorts: readonly number[]): Promise<ClientConnections>;
   /** The hooks that are connected. */
-  hooks: Pick<AgentHooks, 'of' | 'inFlight'>;
+  hooks: Pick<AgentHooks, 'of' | 'requests'>;
   /** A life has ended. @returns what was done to the agent just before, where that had to do with it, in a sentence */
   ended(cause: DeathCause): string | undefined;
   report(finding: Finding): void;

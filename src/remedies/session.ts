@@ -60,7 +60,7 @@ export class RuntimeSession implements Inside {
     const access = new RuntimeAccess(context, heap, deps);
     const connection = new RuntimeConnection(context, deps, () => access.maySignal);
     const plan = new GcPlan({ stallBudgetShare, warnRatio, sinceMs: clock.now() });
-    const inFlight = () => deps.hooks.inFlight() ?? this.#inFlightMonitor.inFlight;
+    const inFlight = () => deps.hooks.requests()?.inFlight ?? this.#inFlightMonitor.inFlight;
     const see = (facts: HeapFacts | null) => this.#see(facts);
     this.#parts = { ...deps, context, connection, plan };
     this.#context = context;

@@ -68,7 +68,7 @@ const { guardian, view }: ComposedGuardian = composeGuardian({
   machine: thisMachine(options, mode, {
     clock,
     logger,
-    hooks: { of: () => undefined, inFlight: () => null, waiting: () => null },
+    hooks: { of: () => undefined, requests: () => null, waiting: () => null },
   }),
   exporters: {
     emit: nothing,

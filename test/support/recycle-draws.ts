@@ -199,6 +199,7 @@ export function live(draw: Draw, seed: number, { seconds = 300, guarded = true }
         freeHeapBytes: 0,
         inFlight: counted,
         running: requests.length,
+        admittedPerSecond: null,
         waiting: null,
       },
       ...{ spared: false, handlesSigterm: true, ready: judge.ready, cpuCores },

@@ -101,7 +101,7 @@ export class Story {
       turn,
       hooks: {
         of: () => this.hook,
-        inFlight: () => (this.hook ? this.agent.inFlight : null),
+        requests: () => (this.hook?.state ? { ...this.hook.state, loopDelaySeconds: 0 } : null),
         waiting: () => this.agent.waiting,
       },
       prepare: async () => {},

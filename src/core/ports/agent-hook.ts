@@ -1,4 +1,5 @@
 import type { GuardianMessage, HookState } from '../model/hook-messages.ts';
+import type { Requests } from '../model/requests.ts';
 import type { InspectorSession } from './inspector.ts';
 
 /** The hook in one process of the agent, connected and known to be what it says. */
@@ -22,8 +23,8 @@ export interface AgentHook {
 export interface AgentHooks {
   of(pid: number): AgentHook | undefined;
   all(): readonly AgentHook[];
-  /** Requests in flight, as last told; `null` where no hook tells. */
-  inFlight(): number | null;
+  /** What all of them serve, as last told; `null` where none does. */
+  requests(): Requests | null;
   /** Requests that wait for memory; `null` where no gate is before the agent. */
   waiting(): number | null;
 }

@@ -18,6 +18,8 @@ const PAUSE_WINDOWS = 2;
 const WORKING_CORES = 0.02;
 /** With more in flight than that, use is higher for that reason. */
 const AS_MANY = { times: 1.1, more: 4 };
+/** Fewer requests than that are no measure of work. */
+const LEAST_REQUESTS = 20;
 /** What comes and goes is looked for in so many of the latest windows. */
 const LATEST_WINDOWS = 20;
 
@@ -31,6 +33,8 @@ export interface KeptSample {
   inFlight: number | null;
   /** The same at any level, of requests that hold memory while they run; `null` where that is unknown. */
   running: number | null;
+  /** Requests that begin; `null` where no hook tells. */
+  admittedPerSecond: number | null;
   /** CPU use in cores; `null` where that is unknown. */
   cpuCores: number | null;
 }
@@ -58,8 +62,8 @@ export interface LastingGrowth {
 
 interface Window {
   endMs: number;
-  /** Done until then. */
-  work: number;
+  /** Done until then, as milliseconds at work and as requests that have begun; `null` where those are unknown. */
+  work: { ms: number; requests: number | null };
   /** Kept since. */
   keptBytes: number;
   /** In flight at the time of that. */
@@ -76,9 +80,9 @@ interface Window {
 export class KeptGrowth {
   #windows: Window[] = [];
   #bornMs: number | null = null;
-  #seenMs = 0;
-  /** Milliseconds at work; nothing in flight is no work. */
-  #work = 0;
+  #seenMs: number | null = null;
+  /** Nothing in flight is no work. */
+  #work: Window['work'] = { ms: 0, requests: 0 };
   #sampledMs = 0;
   #lowest = Number.POSITIVE_INFINITY;
   /** In flight at the lowest use since the last sample. */
@@ -95,19 +99,20 @@ export class KeptGrowth {
   reset(): void {
     this.#windows = [];
     this.#bornMs = null;
-    this.#work = 0;
+    this.#seenMs = null;
+    this.#work = { ms: 0, requests: 0 };
     this.#lowest = Number.POSITIVE_INFINITY;
     this.#highest = 0;
     this.#swingBytes = 0;
     this.#answer = undefined;
   }
 
-  add({ nowMs, usedBytes, inFlight, running, cpuCores }: KeptSample): void {
-    if (this.#bornMs === null) this.#bornMs = nowMs;
-    else if (inFlight !== 0)
-      this.#work += Math.min(1, (cpuCores ?? 1) / WORKING_CORES) * (nowMs - this.#seenMs);
-    this.#seenMs = nowMs;
+  add(sample: KeptSample): void {
+    const { nowMs, usedBytes, running } = sample;
+    this.#bornMs ??= nowMs;
     if (nowMs - this.#bornMs < STARTING_MS) return;
+    this.#works(sample, nowMs - (this.#seenMs ?? nowMs));
+    this.#seenMs = nowMs;
     if (usedBytes <= this.#lowest) [this.#lowest, this.#running] = [usedBytes, running];
     this.#highest = Math.max(this.#highest, usedBytes);
     if (nowMs - this.#sampledMs < SAMPLE_MS) return;
@@ -116,6 +121,16 @@ export class KeptGrowth {
     this.#swingBytes = this.#comesAndGoes();
     [this.#lowest, this.#running] = [usedBytes, running];
     this.#highest = usedBytes;
+  }
+
+  #works({ inFlight, admittedPerSecond, cpuCores }: KeptSample, forMs: number): void {
+    const { ms, requests } = this.#work;
+    const share = inFlight === 0 ? 0 : Math.min(1, (cpuCores ?? 1) / WORKING_CORES);
+    const begun = inFlight === 0 ? 0 : admittedPerSecond;
+    this.#work = {
+      ms: ms + share * forMs,
+      requests: requests === null || begun === null ? null : requests + (begun * forMs) / 1000,
+    };
   }
 
   /** The growth as of the last sample; `null` where it does not last. */
@@ -134,14 +149,18 @@ export class KeptGrowth {
     const mostBytes = last.keptBytes - (collected ? 0 : this.#swingBytes);
     const grownBytes = mostBytes - first.keptBytes;
     if (grownBytes < LEAST_SHARE * limitBytes || leftBytes > grownBytes) return null;
-    const halfWork = (first.work + last.work) / 2;
+    // an agent that is kept from its work by what it holds does less of it in the same time, and grows by as much with each request
+    const begun = (last.work.requests ?? 0) - (first.work.requests ?? 0);
+    const unit = begun < LEAST_REQUESTS ? 'ms' : 'requests';
+    const workOf = ({ work }: Window) => work[unit] ?? 0;
+    const halfWork = (workOf(first) + workOf(last)) / 2;
     let [squares, perSecond, earlierBytes] = [0, 0, 0];
     let before = first;
     for (const window of windows) {
       const rise = Math.min(window.keptBytes, mostBytes) - Math.min(before.keptBytes, mostBytes);
       squares += rise * rise;
       perSecond += (1000 * rise * rise) / Math.max(WINDOW_MS, window.endMs - before.endMs);
-      if (window.work <= halfWork) earlierBytes += rise;
+      if (workOf(window) <= halfWork) earlierBytes += rise;
       before = window;
     }
     if (grownBytes * grownBytes < LEAST_WINDOWS * squares) return null;

@@ -20,6 +20,8 @@ export interface RecycleInput extends KillInput {
   ready: boolean;
   /** Requests in flight at any level; `null` where no hook tells. */
   running: number | null;
+  /** Requests that begin; `null` where no hook tells. */
+  admittedPerSecond: number | null;
   /** Requests that wait for memory; `null` where no gate is before the agent. */
   waiting: number | null;
   /** Unreclaimable bytes of the container, whichever limit is the nearer one. */

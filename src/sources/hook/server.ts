@@ -81,10 +81,6 @@ export class HookServer implements AgentHooks {
     return this.#totals.of([...this.#byPid.values()].flatMap(({ state }) => state ?? []));
   }
 
-  inFlight(): number | null {
-    return this.requests()?.inFlight ?? null;
-  }
-
   waiting(): number | null {
     return this.#options.gate === 'off' ? null : (this.requests()?.waiting ?? null);
   }

@@ -30,7 +30,6 @@ function gateOf({
       all: () => hooks,
       requests: () => requests,
       follow() {},
-      inFlight: () => null,
       waiting: () => null,
     },
     ...{

@@ -24,7 +24,7 @@ async function watched(connections: SessionDeps['connections']) {
   const work = new InFlightMonitor(present, hand, {
     clock,
     connections,
-    hooks: { of: () => undefined, inFlight: () => null },
+    hooks: { of: () => undefined, requests: () => null },
   });
   const attend = (pids: number[] = [7], ready = true) => {
     const situation: Situation = {

@@ -8,6 +8,7 @@ interface At {
   mib: number;
   inFlight?: number | null;
   running?: number | null;
+  admittedPerSecond?: number | null;
   cpuCores?: number | null;
 }
 
@@ -16,9 +17,9 @@ function grownAfter(seconds: number, at: (second: number) => At, collected = tru
   const kept = new KeptGrowth();
   let last = 0;
   for (let ms = 0; ms <= seconds * 1000; ms += 100) {
-    const { mib, inFlight = 2, running = null, cpuCores = 0.5 } = at(ms / 1000);
+    const { mib, inFlight = 2, running = null, admittedPerSecond = null, cpuCores = 0.5 } = at(ms / 1000);
     last = mib;
-    kept.add({ nowMs: 1e6 + ms, usedBytes: mib * MIB, inFlight, running, cpuCores });
+    kept.add({ nowMs: 1e6 + ms, usedBytes: mib * MIB, inFlight, running, admittedPerSecond, cpuCores });
   }
   return kept.lasting({ leftBytes: (LIMIT_MIB - last) * MIB, limitBytes: LIMIT_MIB * MIB, collected });
 }
@@ -92,6 +93,25 @@ describe('KeptGrowth', () => {
     expect(growth !== null).toBe(lasts);
   });
 
+  it.each([
+    {
+      does: 'as much with each request',
+      admittedPerSecond: (second: number) => (second < 25 ? 25 : 5),
+      lasts: true,
+    },
+    { does: 'ever less with each request', admittedPerSecond: () => 25, lasts: false },
+    { does: 'by other work than requests', admittedPerSecond: () => 0.1, lasts: false },
+    { does: 'by an unknown number of them', admittedPerSecond: () => null, lasts: false },
+  ])('goes by the work that is done: it grows $does', ({ admittedPerSecond, lasts }) => {
+    // a gate lets through a fifth of it from 25 s on
+    const mib = (second: number) => 100 + 12 * Math.min(second, 25) + 2.4 * Math.max(0, second - 25);
+    const growth = grownAfter(60, (second) => ({
+      mib: mib(second),
+      admittedPerSecond: admittedPerSecond(second),
+    }));
+    expect(growth !== null).toBe(lasts);
+  });
+
   it('holds a long life in bounded memory, at the same pace', () => {
     const growth = grownAfter(4000, (second) => ({ mib: 100 + 0.09 * second }));
     expect(growth?.grownSeconds).toBeCloseTo(4000, -3);
@@ -102,7 +122,14 @@ describe('KeptGrowth', () => {
     const kept = new KeptGrowth();
     const add = (second: number, mib: number, running: number) =>
       kept.add({
-        ...{ nowMs: 1000 * second, usedBytes: mib * MIB, inFlight: running, running, cpuCores: 0.5 },
+        ...{
+          nowMs: 1000 * second,
+          usedBytes: mib * MIB,
+          inFlight: running,
+          running,
+          admittedPerSecond: null,
+          cpuCores: 0.5,
+        },
       });
     // a cache fills up, and then something grows
     const at = (second: number) => 100 + 10 * Math.min(second, 30) + 1.2 * Math.max(0, second - 70);
@@ -123,6 +150,7 @@ describe('KeptGrowth', () => {
         usedBytes: ramp(10, 99)(ms / 1000) * MIB,
         inFlight: 2,
         running: 2,
+        admittedPerSecond: null,
         cpuCores: 0.5,
       });
     kept.reset();

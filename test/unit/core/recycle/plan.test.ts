@@ -42,6 +42,7 @@ class PlanStory {
       heldBytes: ratio * limitBytes,
       limitBytes,
       running: null,
+      admittedPerSecond: null,
       waiting: null,
       secondsToLimit: null,
       risingSeconds: 600,
