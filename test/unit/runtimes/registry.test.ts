@@ -2,10 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/compose/agent.ts';
+import { describeError } from '../../../src/core/lib/errors.ts';
 import { createSignalRecord } from '../../../src/runtimes/node/signal-record.ts';
 import { type RuntimeClientOptions, runtimeClientOf } from '../../../src/runtimes/registry.ts';
+import { goldenLines } from '../../support/golden.ts';
 import { agentFile, portsOf, startNode } from '../../support/node-matrix.ts';
 
+const said = goldenLines('registry');
 const root = process.getuid?.() === 0;
 
 function reachedBy(pid: number, gc: RuntimeClientOptions['gc'], maySignal = true) {
@@ -52,7 +55,11 @@ it.skipIf(!root)(
 
 it.each(['inspect-only', 'off'] as const)('sends no signal with gc %s', async (gc) => {
   const agent = await agentWithoutInspector();
-  await expect(reachedBy(agent.pid, gc).facts()).rejects.toThrow('has no open inspector');
+  const error = await reachedBy(agent.pid, gc)
+    .facts()
+    .catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: 'refused', retryable: false });
+  said('no signal', describeError(error), { PID: agent.pid });
   expect(portsOf(agent.pid)).toEqual([]);
 });
 

@@ -2,13 +2,15 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SpillwayError } from '../../../../src/core/lib/errors.ts';
+import { describeError, type SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createGoClient, type GoReachOptions } from '../../../../src/runtimes/go/client.ts';
 import { listeningSockets } from '../../../../src/sources/listening-ports.ts';
 import { isAlive, MIB, rssMiB } from '../../../support/cli.ts';
 import { compileGo, GO, runs } from '../../../support/compiled.ts';
+import { goldenLines } from '../../../support/golden.ts';
 import { type Started, start, until } from '../../../support/started.ts';
 
+const said = goldenLines('go-client');
 const canUnshare = process.geteuid?.() === 0 && runs('unshare', '-n', 'true');
 
 let compiled: ReturnType<typeof compileGo>;
@@ -140,7 +142,9 @@ describe.skipIf(!GO)('Go reach (needs a Go compiler)', () => {
 
   it('notices that the agent has ended, and that its pid is another process', async () => {
     const agent = await startAgent(['pprof']);
-    expect((await refusal(clientOf(agent.pid, { startTime: 1 }).facts())).message).toContain('has ended');
+    const ended = await refusal(clientOf(agent.pid, { startTime: 1 }).facts());
+    expect(ended).toMatchObject({ code: 'refused' });
+    said('ended', describeError(ended), { PID: agent.pid });
     const client = clientOf(agent.pid);
     await client.facts();
     agent.kill();

@@ -1,7 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
+import { describeError } from '../../../../src/core/lib/errors.ts';
 import { createEndpoint } from '../../../../src/runtimes/go/endpoint.ts';
+import { goldenLines } from '../../../support/golden.ts';
+
+const said = goldenLines('go-endpoint');
 
 it.skipIf(process.platform !== 'linux')(
   'an agent that ends while its sockets are read is said to have ended',
@@ -20,6 +24,8 @@ it.skipIf(process.platform !== 'linux')(
       },
       500,
     );
-    await expect(endpoint.socket()).rejects.toThrow('has ended');
+    const error = await endpoint.socket().catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'refused' });
+    said('ended', describeError(error), { PID: agent.pid ?? 0 });
   },
 );

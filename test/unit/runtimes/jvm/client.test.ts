@@ -16,16 +16,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SpillwayError } from '../../../../src/core/lib/errors.ts';
+import { describeError, type SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createJvmClient, type JvmReachOptions } from '../../../../src/runtimes/jvm/client.ts';
 import { isAlive, MIB, rssMiB } from '../../../support/cli.ts';
 import { compileJava, JAVAS, runs } from '../../../support/compiled.ts';
+import { goldenLines } from '../../../support/golden.ts';
 import { type Started, start, until } from '../../../support/started.ts';
 
 const isRoot = process.geteuid?.() === 0;
 const canUnshare = isRoot && runs('unshare', '-m', 'true');
 const canSetpriv =
   isRoot && runs('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', 'true');
+const said = goldenLines('jvm-client');
 const [JAVA = 'java'] = JAVAS;
 
 let classes: ReturnType<typeof compileJava>;
@@ -264,12 +266,16 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     copyFileSync(execFileSync('sh', ['-c', 'command -v sleep'], { encoding: 'utf8' }).trim(), program);
     const named = await start(program, ['60']);
     started.push(named);
-    expect((await refusal(clientOf(named.pid).collect('fast'))).message).toContain('no HotSpot JVM');
+    const noJvm = await refusal(clientOf(named.pid).collect('fast'));
+    expect(noJvm).toMatchObject({ code: 'refused' });
+    said('no JVM', describeError(noJvm), { PID: named.pid });
     expect(isAlive(named.pid)).toBe(true);
     rmSync(join(program, '..'), { recursive: true });
 
     const agent = await startAgent([]);
-    expect((await refusal(clientOf(agent.pid, { startTime: 1 }).facts())).message).toContain('has ended');
+    const ended = await refusal(clientOf(agent.pid, { startTime: 1 }).facts());
+    expect(ended).toMatchObject({ code: 'refused', retryable: false });
+    said('ended', describeError(ended), { PID: agent.pid });
     await expectUnharmed(agent);
     const client = clientOf(agent.pid);
     await client.facts();
@@ -292,13 +298,15 @@ describe.skipIf(JAVAS.length === 0 || !runs('javac', '-version'))('JVM reach (ne
     const source = fileURLToPath(new URL('../../../../src/runtimes/jvm/client.ts', import.meta.url));
     buildSync({ entryPoints: [source], bundle: true, platform: 'node', format: 'cjs', outfile: bundle });
     const script = `require(${JSON.stringify(bundle)}).createJvmClient({ procRoot: '/proc', pid: ${agent.pid} })
-      .facts().then(() => console.log('reached'), ({ code, hint }) => console.log(code, hint))`;
+      .facts().then(() => console.log('reached'), ({ code, message, hint }) => console.log(JSON.stringify({ code, message, hint })))`;
     const out = execFileSync(
       'setpriv',
       ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '-e', script],
       { encoding: 'utf8' },
     );
-    expect(out).toMatch(/^refused .*runAsUser and runAsGroup/);
+    const { code, message, hint } = JSON.parse(out) as SpillwayError;
+    expect(code).toBe('refused');
+    said('another user', `${message}; ${hint}`);
     await expectUnharmed(agent);
   });
 

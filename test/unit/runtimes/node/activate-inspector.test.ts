@@ -1,9 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { SpillwayError } from '../../../../src/core/lib/errors.ts';
+import { describeError, SpillwayError } from '../../../../src/core/lib/errors.ts';
 import { createInspectorActivation } from '../../../../src/runtimes/node/activate-inspector.ts';
 import { NODE_TIMEOUTS } from '../../../../src/runtimes/node/signals.ts';
 import type { InspectorTarget } from '../../../../src/sources/inspector/target.ts';
+import { goldenLines } from '../../../support/golden.ts';
 import { start } from '../../../support/started.ts';
+
+const said = goldenLines('activate-inspector');
 
 describe('SIGUSR1', () => {
   it.each(['calm', 'let go'])('is not sent to what became %s while its sockets were read', async (change) => {
@@ -34,9 +37,9 @@ describe('SIGUSR1', () => {
       timeouts: { ...NODE_TIMEOUTS, openMs: 50 },
       late: async () => {},
     });
-    await expect(knock.ask(() => !(changed && change === 'let go'))).rejects.toThrow(
-      /all is calm|no longer needed/,
-    );
+    const error = await knock.ask(() => !(changed && change === 'let go')).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'refused', retryable: change === 'let go' });
+    said(change, describeError(error), { PID: agent.pid });
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(agent.child.exitCode).toBeNull();
   });

@@ -1,15 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
 import { get } from 'node:http';
 import { totalmem } from 'node:os';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { SpillwayError } from '../../../../src/core/lib/errors.ts';
+import { describeError, SpillwayError } from '../../../../src/core/lib/errors.ts';
 import type { NodeClient } from '../../../../src/runtimes/node/client.ts';
 import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
 import { createInspectorTarget } from '../../../../src/sources/inspector/target.ts';
 import { readChildren } from '../../../../src/sources/proc-fs.ts';
+import { goldenLines } from '../../../support/golden.ts';
 import {
   agentFile,
   clientOf,
@@ -28,6 +31,7 @@ const FREE = '--inspect-port=0';
 /** Where two processes must meet: not the usual one, which others on the machine may use. */
 const PORT = 20_000 + (process.pid % 10_000);
 const MIB = 2 ** 20;
+const said = goldenLines('node-client');
 
 /** How a call ended that must not succeed. */
 async function refusal(call: Promise<unknown>): Promise<SpillwayError> {
@@ -118,8 +122,8 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
   it.each(major < 22 ? [] : CLOSED)('refuses what cannot be opened: %s', async (_, flags, env) => {
     const agent = await startNode(bin, [...flags, file], { env });
     const error = await refusal(clientOf(agent.pid).facts());
-    expect(error.message).toContain('does not catch SIGUSR1');
-    expect(error.hint).toContain('--inspect');
+    expect(error).toMatchObject({ code: 'refused', retryable: false });
+    said('SIGUSR1 is not caught', describeError(error), { PID: agent.pid });
     await sleep(100);
     expect(lives(agent.pid)).toBe(true);
     expect(portsOf(agent.pid)).toEqual([]);
@@ -128,11 +132,14 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
   it('sends one signal to a program with a handler of its own', async () => {
     const agent = await startNode(bin, [FREE, file, 'handler']);
     const client = clientOf(agent.pid);
-    expect((await refusal(client.facts())).message).toContain('opened no inspector');
+    const first = await refusal(client.facts());
+    expect(first).toMatchObject({ code: 'refused', retryable: false });
+    said('a handler of its own', describeError(first), { PID: agent.pid });
     await refusal(client.collect('fast'));
     await client.release();
     const again = await refusal(client.facts());
     expect(again).toMatchObject({ code: 'refused', retryable: false });
+    said('a handler of its own, again', describeError(again), { PID: agent.pid });
     expect(agent.output().match(/handled/g)).toHaveLength(1);
     expect(lives(agent.pid)).toBe(true);
   });
@@ -186,7 +193,8 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     await until(() => agent.output().match(/ready/g)?.length === 2);
     const [worker = 0] = readChildren('/proc', agent.pid, 2) ?? [];
     const error = await refusal(clientOf(agent.pid).facts());
-    expect(error.message).toContain('primary of a cluster');
+    expect(error).toMatchObject({ code: 'refused' });
+    said('the primary of a cluster', describeError(error), { PID: agent.pid });
     await sleep(OLD_ENOUGH_MS);
     const client = clientOf(worker);
     expect((await client.collect('fast')).workers).toBe(0);
@@ -300,7 +308,9 @@ describe.each(NODES)('a Node agent, $version', ({ bin, major }) => {
     const agent = await start(bin, [flag, file]);
     onTestFinished(agent.kill);
     await until(() => portsOf(agent.pid).length === 1);
-    expect((await refusal(clientOf(agent.pid).collect('fast'))).message).toContain('waits for its debugger');
+    const error = await refusal(clientOf(agent.pid).collect('fast'));
+    expect(error).toMatchObject({ code: 'refused', retryable: true });
+    said('waiting for a debugger', describeError(error), { PID: agent.pid });
     await sleep(100);
     expect(agent.output()).toBe('');
     expect(lives(agent.pid)).toBe(true);
@@ -393,10 +403,14 @@ it('refuses a stopped program, and one that has ended', async () => {
   const client = clientOf(agent.pid);
   process.kill(agent.pid, 'SIGSTOP');
   await until(() => !lives(agent.pid));
-  expect((await refusal(client.facts())).message).toContain('stopped');
+  const stopped = await refusal(client.facts());
+  expect(stopped).toMatchObject({ code: 'refused', retryable: true });
+  said('stopped', describeError(stopped), { PID: agent.pid });
   agent.kill();
   await until(() => agent.child.signalCode !== null);
-  expect((await refusal(client.facts())).message).toContain('ended');
+  const ended = await refusal(client.facts());
+  expect(ended).toMatchObject({ code: 'refused' });
+  said('ended', describeError(ended), { PID: agent.pid });
 });
 
 it('does nothing to a process that is not the one that was meant', async () => {
@@ -408,9 +422,13 @@ it('does nothing to a process that is not the one that was meant', async () => {
   // what a foreign port forwarded to this address would look like
   const target = { ...its, innerPid: () => other.pid };
   const error = await refusal(clientOf(agent.pid, { target }).collect('fast'));
-  expect(error.message).toContain(`belongs to process ${agent.pid}`);
+  expect(error).toMatchObject({ code: 'refused', retryable: false });
+  const [port = 0] = portsOf(agent.pid);
+  said("another process's inspector", describeError(error), { PID: agent.pid, PORT: port });
   const young = createInspectorTarget({ procRoot: '/proc', pid: other.pid, startTime: 1 });
-  expect((await refusal(clientOf(other.pid, { target: young }).facts())).message).toContain('ended');
+  const ended = await refusal(clientOf(other.pid, { target: young }).facts());
+  expect(ended).toMatchObject({ code: 'refused' });
+  said('ended', describeError(ended), { PID: other.pid });
 });
 
 const OTHERS: [string, string[]][] = [
@@ -425,7 +443,8 @@ it.each(OTHERS)('sends no signal to what is not Node: %s %j', async (command, ar
   await sleep(300);
   const error = await refusal(clientOf(other.pid).facts());
   expect(error).toMatchObject({ code: 'refused', retryable: false });
-  expect(error.message).toContain('not Node');
+  const program = basename(readlinkSync(`/proc/${other.pid}/exe`));
+  said('not Node', describeError(error), { PID: other.pid, PROGRAM: program });
   await sleep(50);
   expect(lives(other.pid)).toBe(true);
 });

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createSignalRecord } from '../../../../src/runtimes/node/signal-record.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
+import { goldenLines } from '../../../support/golden.ts';
 
+const said = goldenLines('signal-record-file');
 const ARGS = ['node', 'agent.js', '--key=secret'];
 
 function recordIn(dir: string | undefined, problems: string[] = []) {
@@ -26,9 +28,9 @@ function folder(): string {
 it('is known to the next guardian, by a digest and not by the arguments', () => {
   const dir = folder();
   const { record, endedAt } = recordIn(dir);
-  expect(endedAt()).toContain('300 ms after');
-  expect(record.refusal(ARGS)).toContain('ended at SIGUSR1');
-  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended at SIGUSR1');
+  said('ended after 300 ms', endedAt());
+  said('refused', record.refusal(ARGS));
+  said('refused', recordIn(dir).record.refusal(ARGS));
   expect(recordIn(dir).record.refusal(['node', 'other.js'])).toBe(undefined);
   expect(readFileSync(join(dir, 'sigusr1.json'), 'utf8')).not.toContain('secret');
 });
@@ -45,13 +47,13 @@ it.each([
   const { record, endedAt } = recordIn(dir);
   expect(record.refusal(ARGS)).toBe(undefined);
   endedAt();
-  expect(recordIn(dir).record.refusal(ARGS)).toContain('ended at SIGUSR1');
+  said('refused', recordIn(dir).record.refusal(ARGS));
 });
 
 it('goes on without a place to write to, and says so', () => {
   const problems: string[] = [];
   const { record, endedAt } = recordIn('/proc/none', problems);
   endedAt();
-  expect(record.refusal(ARGS)).toContain('ended at SIGUSR1');
-  expect(problems[0]).toContain('/proc/none/sigusr1.json cannot be written');
+  said('refused', record.refusal(ARGS));
+  said('not written', problems[0]);
 });

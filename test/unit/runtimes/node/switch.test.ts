@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describeError } from '../../../../src/core/lib/errors.ts';
 import { createHeapProfile } from '../../../../src/runtimes/node/heap-profile.ts';
+import { goldenLines } from '../../../support/golden.ts';
 import {
   agentFile,
   clientOf,
@@ -17,6 +19,7 @@ import {
 import { start, until } from '../../../support/started.ts';
 
 const support = (file: string) => fileURLToPath(new URL(`../../../support/agents/${file}`, import.meta.url));
+const said = goldenLines('switch');
 const SWITCH_MS = 1000;
 const FREE = '--inspect-port=0';
 const folder = mkdtempSync(join(tmpdir(), 'node-switch-'));
@@ -125,7 +128,9 @@ describe.each(NODES)('the dead man’s switch, $version', ({ bin }) => {
       'setImmediate(() => { [globalThis, process].forEach(Object.preventExtensions); console.log("ready"); }); setInterval(() => {}, 1000)';
     const agent = await startNode(bin, [FREE, '-e', program]);
     const client = clientOf(agent.pid);
-    await expect(client.facts()).rejects.toThrow('frozen its global objects');
+    const error = await client.facts().catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'refused', retryable: false });
+    said('frozen', describeError(error), { PID: agent.pid });
     await client.release();
     await until(() => portsOf(agent.pid).length === 0);
   });
