@@ -18,10 +18,12 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { HOOK_FILES } from '../../../src/core/model/hook-files.ts';
 import { prepareHook } from '../../../src/wrap/hook-environment.ts';
+import { goldenLines } from '../../support/golden.ts';
 import { hookOf, listening, REGISTER, startHooked, temporary } from '../../support/hooked.ts';
 import { NODES } from '../../support/node-matrix.ts';
 import { until } from '../../support/started.ts';
 
+const said = goldenLines('hook');
 const WAITS = `setInterval(() => {}, 1000); console.log('runs');`;
 
 it('is one small file', () => {
@@ -118,10 +120,14 @@ it.each([
   '--experimental_permission',
   '--experimental-policy=policy.json',
 ])('stays out under %s', (flag) => {
-  expect(prepareHook(REGISTER, { env: { NODE_OPTIONS: flag }, command: [] })).toContain('permission');
-  expect(prepareHook(REGISTER, { env: {}, command: ['node', flag.replaceAll('"', '')] })).toContain(
-    'permission',
-  );
+  for (const given of [
+    { env: { NODE_OPTIONS: flag }, command: [] },
+    { env: {}, command: ['node', flag.replaceAll('"', '')] },
+  ]) {
+    const why = prepareHook(REGISTER, given);
+    if (typeof why !== 'string') expect.unreachable('it is prepared');
+    said('a permission model', why);
+  }
 });
 
 it.skipIf(process.getuid?.() !== 0)(
@@ -164,9 +170,10 @@ it.skipIf(process.getuid?.() !== 0)(
 it.skipIf(process.getuid?.() !== 0)('goes without the hook where no other user could read its file', () => {
   const register = join(temporary(), HOOK_FILES.register);
   copyFileSync(REGISTER, register);
-  expect(prepareHook(register, { env: {}, command: [], given: join(temporary(), 'hook') })).toContain(
-    'other users cannot read',
-  );
+  const given = join(temporary(), 'hook');
+  const why = prepareHook(register, { env: {}, command: [], given });
+  if (typeof why !== 'string') expect.unreachable('it is prepared');
+  said('no other user reads it', why, { GIVEN: given });
 });
 
 it('removes the directories of guardians that were killed, and no other', () => {

@@ -1,10 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { describeError } from '../../../src/core/lib/errors.ts';
 import { inspectFlags, signalFlag } from '../../../src/sources/inspector/flags.ts';
 import {
   optionFileObstacle,
@@ -15,11 +24,13 @@ import { signalObstacle } from '../../../src/sources/inspector/signal-safety.ts'
 import { createInspectorTarget } from '../../../src/sources/inspector/target.ts';
 import { askTargetList } from '../../../src/sources/inspector/target-list.ts';
 import { readChildren, readStat } from '../../../src/sources/proc-fs.ts';
+import { goldenLines } from '../../support/golden.ts';
 import { agentFile, lives, startNode } from '../../support/node-matrix.ts';
 import { startUnderSignal } from '../../support/node-startup.ts';
 import { start, until } from '../../support/started.ts';
 
 const node = process.execPath;
+const said = goldenLines('inspector');
 
 async function obstacleTo(pid: number) {
   const target = createInspectorTarget({ procRoot: '/proc', pid });
@@ -122,7 +133,7 @@ describe('files of options', () => {
         mkdirSync(join(root, name, '..'), { recursive: true });
         writeFileSync(join(root, name), text);
       }
-      return optionFileObstacle(join(root, 'proc'), 7)?.message;
+      return optionFileObstacle(join(root, 'proc'), 7);
     };
     const agent = join(root, 'proc/7/root');
     mkdirSync(join(agent, 'run/config/..data'), { recursive: true });
@@ -136,12 +147,17 @@ describe('files of options', () => {
     symlinkSync('around', join(agent, 'around'));
     execFileSync('mkfifo', [join(agent, 'fifo')]);
     writeFileSync(join(agent, 'large'), Buffer.alloc(1_000_000));
-    expect(obstacle('/var/run/config/env')).toMatch(/holds --heapsnapshot-signal/);
-    expect(obstacle('../var/run/config/env')).toMatch(/holds --heapsnapshot-signal/);
+    const refused = (name: string, path: string) => {
+      const error = obstacle(path);
+      expect(error).toMatchObject({ code: 'refused', retryable: false });
+      said(name, describeError(error), { FILE: path });
+    };
+    refused('a file with a flag for signals', '/var/run/config/env');
+    refused('a file with a flag for signals', '../var/run/config/env');
     expect(obstacle('plain')).toBeUndefined();
     expect(obstacle('missing')).toBeUndefined();
-    for (const path of ['/around', '/fifo']) expect(obstacle(path)).toMatch(/cannot be read/);
-    expect(obstacle('/large')).toMatch(/too large to read/);
+    for (const path of ['/around', '/fifo']) refused('a file that cannot be read', path);
+    refused('a file too large', '/large');
   });
 });
 
@@ -238,8 +254,11 @@ describe('finding the inspector of a process', () => {
     await until(() => alone.output() !== '' || alone.child.exitCode !== null);
     if (alone.output() === '') skip('no right to make a network namespace');
     const target = createInspectorTarget({ procRoot: '/proc', pid: alone.pid });
-    await expect(target.find(500)).rejects.toThrow('another network namespace');
-    expect((await obstacleTo(target.pid))?.hint).toContain('same pod');
+    const error = await target.find(500).catch((thrown) => thrown);
+    for (const obstacle of [error, await obstacleTo(target.pid)]) {
+      expect(obstacle).toMatchObject({ code: 'refused' });
+      said('another network', describeError(obstacle), { PID: alone.pid });
+    }
   });
 
   it('knows a process by the pid that it has inside', async ({ skip }) => {
@@ -263,12 +282,13 @@ describe('whether SIGUSR1 is safe', () => {
 
   it('is no sooner than a process is past its start, and then is', async () => {
     const agent = await startNode(node, [agentFile('cjs')], { settle: false });
-    expect(obstacleOf(agent.pid)).toMatchObject({
-      retryable: true,
-      message: expect.stringContaining('started'),
-    });
+    const young = obstacleOf(agent.pid);
+    expect(young).toMatchObject({ code: 'refused', retryable: true });
+    said('just started', describeError(young), { PID: agent.pid });
     await until(() => obstacleOf(agent.pid) === undefined);
-    expect(signalObstacle('/proc', agent.pid, 1)?.message).toContain('ended');
+    const ended = signalObstacle('/proc', agent.pid, 1);
+    expect(ended).toMatchObject({ code: 'refused', retryable: false });
+    said('ended', describeError(ended), { PID: agent.pid });
   });
 
   it('is for a Node whose file was replaced', async () => {
@@ -284,7 +304,10 @@ describe('whether SIGUSR1 is safe', () => {
     const shell = await start('sh', ['-c', `"${node}" -e "setInterval(() => {}, 1000)"; true node`]);
     onTestFinished(shell.kill);
     await until(() => lives(shell.pid));
-    expect(obstacleOf(shell.pid)?.message).toContain('not Node');
+    const obstacle = obstacleOf(shell.pid);
+    expect(obstacle).toMatchObject({ code: 'refused', retryable: false });
+    const program = basename(readlinkSync(`/proc/${shell.pid}/exe`));
+    said('not Node', describeError(obstacle), { PID: shell.pid, PROGRAM: program });
   });
 });
 
@@ -297,30 +320,35 @@ describe('a program that was told what signals mean', () => {
   it.each<[string, string[], NodeJS.ProcessEnv]>([
     ['by its command line', ['--heapsnapshot-signal=SIGUSR1'], {}],
     ['by NODE_OPTIONS', [], { NODE_OPTIONS: '--report-on-signal "--report-signal=SIGUSR1"' }],
-  ])('is sent none: %s', async (_, flags, env) => {
+  ])('is sent none: %s', async (how, flags, env) => {
     const agent = await startNode(node, [...flags, '--inspect-port=0', agentFile('cjs')], { env });
     const target = createInspectorTarget({ procRoot: '/proc', pid: agent.pid });
-    expect((await obstacleTo(target.pid))?.message).toMatch(
-      /was started with --(?:heapsnapshot-signal|report-on-signal)/,
-    );
+    const obstacle = await obstacleTo(target.pid);
+    expect(obstacle).toMatchObject({ code: 'refused', retryable: false });
+    said(`a flag ${how}`, describeError(obstacle), { PID: agent.pid });
   });
 
-  it.each<[string, string | null, string, RegExp | undefined]>([
-    ['', 'NODE_OPTIONS=--heapsnapshot-signal=SIGUSR1\n', '--env-file', /which holds --heapsnapshot-signal/],
-    ['no', 'NODE_OPTIONS=--enable-source-maps\n', '--env-file', undefined],
-    ['no', null, '--env-file-if-exists', undefined],
-  ])('is told %s such thing by a file: %j of %s', async (_, text, flag, message) => {
+  it.each([
+    ['', 'NODE_OPTIONS=--heapsnapshot-signal=SIGUSR1\n', '--env-file'],
+    ['no', 'NODE_OPTIONS=--enable-source-maps\n', '--env-file'],
+    ['no', null, '--env-file-if-exists'],
+  ])('is told %s such thing by a file: %j of %s', async (no, text, flag) => {
     const folder = mkdtempSync(join(tmpdir(), 'env-file-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     if (text !== null) writeFileSync(join(folder, 'data'), text);
     if (text !== null) symlinkSync('data', join(folder, '.env')); // as those of a ConfigMap are
     const agent = await startNode(node, [`${flag}=${folder}/.env`, '--inspect-port=0', agentFile('cjs')]);
     const obstacle = await obstacleTo(agent.pid);
-    if (message) expect(obstacle?.message).toMatch(message);
-    else expect(obstacle).toBeUndefined();
+    const varying = { PID: agent.pid, FOLDER: folder };
+    if (no === '') {
+      expect(obstacle).toMatchObject({ code: 'refused', retryable: false });
+      said('a flag by a file', describeError(obstacle), varying);
+    } else expect(obstacle).toBeUndefined();
     if (text === null) return;
     rmSync(join(folder, '.env'));
-    expect((await obstacleTo(agent.pid))?.message).toMatch(/cannot be read/);
+    const unread = await obstacleTo(agent.pid);
+    expect(unread).toMatchObject({ code: 'refused', retryable: false });
+    said('a file that is gone', describeError(unread), varying);
   });
 
   it('is sent none where its wrapper was told', async () => {
@@ -336,8 +364,8 @@ describe('a program that was told what signals mean', () => {
     onTestFinished(() => void process.kill(pid, 'SIGKILL'));
     await new Promise((resolve) => setTimeout(resolve, 700));
     const target = createInspectorTarget({ procRoot: '/proc', pid });
-    expect((await obstacleTo(target.pid))?.message).toContain(
-      `process ${wrapper.pid} was started with --report-on-signal`,
-    );
+    const obstacle = await obstacleTo(target.pid);
+    expect(obstacle).toMatchObject({ code: 'refused', retryable: false });
+    said('a flag of its wrapper', describeError(obstacle), { WRAPPER: wrapper.pid });
   });
 });
