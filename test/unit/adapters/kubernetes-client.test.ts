@@ -3,12 +3,27 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createEventsApi } from '../../../src/adapters/kubernetes-client.ts';
 import { createApiConnection } from '../../../src/adapters/kubernetes-https.ts';
+import { describeError } from '../../../src/core/lib/errors.ts';
 import { kubernetesEvent } from '../../../src/core/report/kubernetes-event.ts';
 import { startApiServer } from '../../support/api-server.ts';
 import { eventOf } from '../../support/event.ts';
+import { goldenLines } from '../../support/golden.ts';
 
 const POD = { namespace: 'team', name: 'agent-1', uid: undefined, serviceAccount: undefined };
 const made = () => kubernetesEvent(eventOf('GuardianBlind'), POD);
+/** What is said of a call that must fail, where it is. */
+const said = goldenLines('kubernetes-client');
+const fails = async (name: string, call: Promise<unknown>, access: { caFile: string; port: number }) => {
+  const error = await call.then(
+    () => expect.unreachable('it is answered'),
+    (thrown: unknown) => thrown,
+  );
+  said(name, describeError(error), {
+    CA: access.caFile,
+    PORT: access.port,
+    'REASON (': /(?<=\()unable to verify .*?\(/g,
+  });
+};
 const { signal } = new AbortController();
 
 describe('the API for Events', () => {
@@ -36,7 +51,7 @@ describe('the API for Events', () => {
   it('trusts no server with the certificate of another address', async () => {
     const server = await startApiServer('::1', '::2');
     const api = createEventsApi({ ...server.access, version: '1' });
-    await expect(api.create(made(), signal)).rejects.toThrow(/ca\.crt does not verify /);
+    await fails('the certificate of another address', api.create(made(), signal), server.access);
     api.close();
   });
 
@@ -45,7 +60,7 @@ describe('the API for Events', () => {
     const api = createEventsApi({ ...server.access, version: '1' });
     await api.create(made(), signal);
     await server.renew(false);
-    await expect(api.create(made(), signal)).rejects.toThrow(/ca\.crt does not verify /);
+    await fails('another authority', api.create(made(), signal), server.access);
     await server.renew(true);
     expect(await api.create(made(), signal)).toMatchObject({ status: 200 });
     api.close();
@@ -67,12 +82,11 @@ describe('the API for Events', () => {
   it('names the file that it cannot read, and the server that is away', async () => {
     const server = await startApiServer();
     const api = createEventsApi({ ...server.access, tokenFile: '/nowhere/token', version: '1' });
-    await expect(api.create(made(), signal)).rejects.toThrow('/nowhere/token cannot be read: ENOENT');
+    await expect(api.create(made(), signal)).rejects.toMatchObject({ code: 'read' });
+    await fails('no token', api.create(made(), signal), server.access);
     await server.away();
     const again = createEventsApi({ ...server.access, version: '1' });
-    await expect(again.create(made(), signal)).rejects.toThrow(
-      new RegExp(`the API server at 127.0.0.1:${server.access.port}: .*ECONNREFUSED`),
-    );
+    await fails('away', again.create(made(), signal), server.access);
   });
 });
 
@@ -117,9 +131,9 @@ describe('its connection', () => {
     const connection = createApiConnection(server.access);
     server.state.fault = () => 'hang';
     const limited = { ...ask, signal: AbortSignal.timeout(50) };
-    await expect(connection.send(limited)).rejects.toThrow(/timeout|aborted/);
+    await expect(connection.send(limited)).rejects.toMatchObject({ name: 'TimeoutError' });
     server.state.fault = () => ({ status: 200, body: 'x'.repeat(300_000) });
-    await expect(connection.send(ask)).rejects.toThrow('the answer is too large');
+    await fails('an answer without an end', connection.send(ask), server.access);
     connection.close();
   });
 
@@ -127,7 +141,10 @@ describe('its connection', () => {
     const server = await startApiServer();
     const other = await startApiServer();
     const connection = createApiConnection({ ...server.access, port: other.access.port });
-    await expect(connection.send(ask)).rejects.toThrow('does not verify');
+    await fails('a server that is not trusted', connection.send(ask), {
+      ...server.access,
+      port: other.access.port,
+    });
     expect(other.state.requests).toEqual([]);
     connection.close();
   });

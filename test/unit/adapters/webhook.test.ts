@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { retry } from '../../../src/adapters/retry.ts';
 import { createWebhook } from '../../../src/adapters/webhook.ts';
-import type { SpillwayError } from '../../../src/core/lib/errors.ts';
+import { describeError, type SpillwayError } from '../../../src/core/lib/errors.ts';
 import type { GuardianEvent } from '../../../src/core/model/events.ts';
 import { createNotifier } from '../../../src/exporters/notifier.ts';
 import { readWebhookUrl } from '../../../src/sources/webhook-url.ts';
+import { goldenLines } from '../../support/golden.ts';
 
+const said = goldenLines('webhook');
 const EVENT: GuardianEvent = {
   id: 'abc-1',
   reason: 'MemoryPressureShedding',
@@ -175,8 +177,8 @@ describe('webhook', () => {
     });
     const port = await answering(307, { location: `http://127.0.0.1:${target}/secret` });
     const error = await failure(`http://127.0.0.1:${port}/`);
-    expect(error).toMatchObject({ retryable: false });
-    expect(error.message).toContain(`redirects to http://127.0.0.1:${target} are not followed`);
+    expect(error).toMatchObject({ code: 'sink', retryable: false });
+    said('a redirect', describeError(error), { PORT: port, TARGET: target });
     expect(followed).toBe(false);
   });
 
@@ -215,11 +217,17 @@ describe('webhook', () => {
       response.end(),
     );
     rmSync(dir, { recursive: true });
-    const error = await failure(`https://localhost:${await listen(tls)}/`);
-    expect(error.message).toContain('the certificate is not trusted');
-    expect(error.message).toContain('NODE_EXTRA_CA_CERTS');
-    const plain = await failure(`https://127.0.0.1:${await answering(200)}/`);
-    expect(plain.message).toContain('use http instead of https');
+    const tlsPort = await listen(tls);
+    const error = await failure(`https://localhost:${tlsPort}/`);
+    expect(error).toMatchObject({ code: 'sink' });
+    said('a certificate that is not trusted', describeError(error), {
+      PORT: tlsPort,
+      REASON: /(?<=not trusted \()[^)]+/g,
+    });
+    const port = await answering(200);
+    const plain = await failure(`https://127.0.0.1:${port}/`);
+    expect(plain).toMatchObject({ code: 'sink' });
+    said('plain HTTP', describeError(plain), { PORT: port });
   });
 
   it.each([
@@ -244,8 +252,14 @@ describe('a webhook whose URL is in a file', () => {
       .deliver(EVENT, AbortSignal.timeout(5000))
       .then(
         () => 'delivered',
-        (error: Error) => error.message,
+        (error: SpillwayError) => error,
       );
+  const wrong = async (name: string, path: string) => {
+    const error = await why(path);
+    expect(error).toMatchObject({ code: 'read' });
+    expect(describeError(error)).not.toContain('SECRET');
+    said(name, describeError(error), { FILE: path });
+  };
 
   it('goes to where the file says at that moment', async () => {
     const path = file();
@@ -263,14 +277,17 @@ describe('a webhook whose URL is in a file', () => {
 
   it('says what is wrong with the file, and never what it holds', async () => {
     const path = file();
-    expect(await why(path)).toMatch(/^webhook-url-file: .*ENOENT/);
+    await wrong('no file', path);
     writeFileSync(path, ' \n');
-    expect(await why(path)).toMatch(/empty/);
+    await wrong('an empty file', path);
     writeFileSync(path, 'https://hooks.example/SECRET'.padEnd(9000, 'x'));
-    expect(await why(path)).toMatch(/more than 8192 bytes/);
+    await wrong('a file too large', path);
     writeFileSync(path, 'SECRET');
-    expect(await why(path)).toBe('webhook-url is not an http or https URL');
+    expect(await why(path)).toMatchObject({
+      code: 'config',
+      message: 'webhook-url is not an http or https URL',
+    });
     execFileSync('mkfifo', [`${path}.fifo`]);
-    expect(await why(`${path}.fifo`)).toMatch(/webhook-url-file/);
+    await wrong('a FIFO', `${path}.fifo`);
   });
 });
