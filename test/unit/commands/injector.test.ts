@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeAuthority, makeServing } from '../../../src/adapters/certificates.ts';
 import { type InjectorOptions, injectorCommand } from '../../../src/commands/injector.ts';
+import { describeError } from '../../../src/core/lib/errors.ts';
 import { freePort, until } from '../../support/cli.ts';
+import { goldenLines } from '../../support/golden.ts';
 import { podCorpus } from '../../support/pod-corpus.ts';
 import {
   CONFIGURATION,
@@ -16,6 +18,7 @@ import {
   startWebhookApi,
 } from '../../support/webhook-api.ts';
 
+const said = goldenLines('injector');
 const POD = podCorpus().find(({ name }) => name === 'plain')?.pod;
 
 /** A mounted folder: files change as a whole, in one step. */
@@ -190,8 +193,12 @@ describe('the injector', () => {
     const { directory } = mounted({});
     const injector = await started({ certificate: { directory } });
     await until(async () => (await injector.status('/livez')) === 200, 'it lives');
+    const { text: before } = await injector.ask('/readyz');
     injector.end();
-    await until(async () => (await injector.ask('/readyz')).text.includes('shutting down'), 'it is un-ready');
+    await until(async () => (await injector.ask('/readyz')).text !== before, 'it is ending');
+    const { status, text } = await injector.ask('/readyz');
+    expect(status).toBe(503);
+    said('not ready while it ends', text.trimEnd());
     expect((await injector.review()).image).toContain('spillway');
     expect(await injector.done).toBe(0);
     expect(await injector.status('/livez')).toBe(0);
@@ -200,6 +207,8 @@ describe('the injector', () => {
   it('does not start with a configuration that is wrong', async () => {
     const { directory, path } = mounted({ 's.yaml': 'native: 3\n' });
     const injector = await started({ certificate: { directory }, sidecar: path('s.yaml') });
-    await expect(injector.done).rejects.toThrow(/native: this is not true or false/);
+    const error = await injector.done.catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'config' });
+    said('a configuration that is wrong', describeError(error), { FILE: path('s.yaml') });
   });
 });
