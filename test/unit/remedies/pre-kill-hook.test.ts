@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import type { Situation } from '../../../src/core/ports/ports.ts';
+import type { Finding } from '../../../src/core/model/events.ts';
+import type { Remedy, Situation } from '../../../src/core/ports/ports.ts';
 import { createPreKillHook } from '../../../src/remedies/pre-kill-hook.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -38,6 +39,19 @@ const hookTo = (url: string | undefined, clock = new FakeClock()) =>
 const at = (level: Situation['level'], secondsToLimit: number | null) =>
   ({ level, outlook: { secondsToLimit } }) as Situation;
 
+/** What it has found, as soon as there is something. */
+async function foundBy(hook: Remedy): Promise<Finding[]> {
+  const found: Finding[] = [];
+  await expect.poll(() => found.push(...hook.findings())).toBe(1);
+  return found;
+}
+
+/** The finding of a call whose kill is foreseen in `seconds`. */
+const calling = (seconds: string, result: string) => ({
+  reason: 'PreKillHookCalled',
+  note: `The kill is foreseen in about ${seconds}: the pre-kill hook ${result}.`,
+});
+
 it('gets status, forecast and deadline when the kill is foreseen, once in each episode', async () => {
   const { url, bodies } = await program(true);
   const hook = hookTo(url);
@@ -49,9 +63,8 @@ it('gets status, forecast and deadline when the kill is foreseen, once in each e
   await expect
     .poll(() => bodies)
     .toEqual([{ status: { level: 'critical' }, secondsToLimit: 3, deadline: '2026-01-01T00:00:03.000Z' }]);
-  await expect
-    .poll(() => hook.findings())
-    .toMatchObject([{ reason: 'PreKillHookCalled', note: expect.stringContaining('answered 204') }]);
+  expect(await foundBy(hook)).toEqual([calling('3.0 s', 'answered 204')]);
+  expect(hook.status()).toMatchObject({ state: 'idle', code: 'answered' });
   hook.attend(at('critical', 1));
   hook.attend(at('ok', null));
   expect(bodies).toHaveLength(1);
@@ -70,8 +83,11 @@ it('that does not answer, or is not there, is reported and holds nothing up', as
   expect(performance.now() - startMs).toBeLessThan(100);
   await expect.poll(() => silent.bodies).toHaveLength(1);
   await clock.advance(2000);
-  for (const hook of hooks)
-    await expect.poll(() => hook.findings()).toMatchObject([{ note: expect.stringContaining('failed: ') }]);
+  const [late, refused] = hooks as [Remedy, Remedy];
+  expect(await foundBy(late)).toEqual([calling('1.0 s', 'failed: no answer within 2.0 s')]);
+  const refusal = `failed: connect ECONNREFUSED ${new URL(gone.url).host}`;
+  expect(await foundBy(refused)).toEqual([calling('1.0 s', refusal)]);
+  for (const hook of hooks) expect(hook.status()).toMatchObject({ state: 'idle', code: 'failed' });
 });
 
 it('is off where no URL is set, and silent after the end', async () => {
@@ -108,12 +124,10 @@ it('survives a status that cannot be told, and takes no endless answer', async (
     },
   });
   hook.attend(at('critical', 1));
-  await expect
-    .poll(() => hook.findings())
-    .toMatchObject([{ note: expect.stringContaining('failed: no status') }]);
+  expect(await foundBy(hook)).toEqual([calling('1.0 s', 'failed: no status')]);
   fails = false;
   hook.attend(at('ok', null));
   hook.attend(at('critical', 1));
-  await expect.poll(() => hook.findings()).toMatchObject([{ note: expect.stringContaining('answered 200') }]);
+  expect(await foundBy(hook)).toEqual([calling('1.0 s', 'answered 200')]);
   await expect.poll(() => closed).toBe(true);
 });

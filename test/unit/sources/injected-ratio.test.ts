@@ -43,13 +43,13 @@ it.each([
   ['much'],
   [''],
   ['0.5 0.6'],
-  ['9'.repeat(100)],
-])('%j is none, and reported once', (text) => {
+  ['9'.repeat(100), 'more than 64 bytes'],
+])('%j is none, and reported once', (text, content = `"${text}"`) => {
   const injected = source();
   writeFileSync(file, text);
   for (let ms = 0; ms < 3000; ms += 300) expect(injected.read(ms)).toBeNull();
   expect(problems).toEqual([
-    expect.stringMatching(/^injected-ratio-file: .*ratio holds .*; write a number from 0 to 1/),
+    `injected-ratio-file: ${file} holds ${content}; write a number from 0 to 1, or remove it`,
   ]);
   writeFileSync(file, '1');
   expect(injected.read(5000)?.used).toBe(1);
@@ -58,7 +58,7 @@ it.each([
 it('a FIFO in its place holds nothing up', () => {
   execFileSync('mkfifo', [file]);
   expect(source().read(0)).toBeNull();
-  expect(problems).toEqual([expect.stringContaining('is not a regular file')]);
+  expect(problems).toEqual([`injected-ratio-file: ${file} is not a regular file`]);
 });
 
 it('sheds and says so, and neither collects nor recycles the agent for it', async () => {
