@@ -42,7 +42,8 @@ export function signalFlag(words: readonly string[]): string | undefined {
   return words
     .flatMap(wordsOf)
     .map((word) => word.replace(/^(?:export\s+)?NODE_OPTIONS=/, '').replace(/^['"]+/, ''))
-    .find((word) => TAKES_SIGNALS.test(word.replaceAll('_', '-')));
+    .find((word) => TAKES_SIGNALS.test(word.replaceAll('_', '-')))
+    ?.replace(/[^\w-]+$/, ''); // what the shell takes for the end of a command
 }
 
 /** As Node splits `NODE_OPTIONS`: quotes hold words together. */

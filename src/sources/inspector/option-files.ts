@@ -97,7 +97,7 @@ export function optionFileObstacle(procRoot: string, pid: number): SpillwayError
         path.startsWith('/') ? path : `${readlinkSync(`${procRoot}/${pid}/cwd`)}/${path}`,
       );
       const text = readAgentFile(seen, MOST_OPTION_BYTES)?.toString('utf8');
-      const flag = text === undefined ? 'too large to read' : signalFlagIn(text, kind);
+      const flag = text === undefined ? 'more than can be read' : signalFlagIn(text, kind);
       if (flag === undefined) continue;
       const what = `process ${pid} was started with ${clean(path)}, which holds ${clean(flag)}`;
       return new SpillwayError('refused', `${what}: it may handle SIGUSR1 otherwise`, { hint });
