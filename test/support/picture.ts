@@ -36,7 +36,7 @@ text{font:12px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}
 
 const NAMES: Record<Side, string> = { unguarded: 'Without Spillway', guarded: 'With Spillway' };
 /** What is done to the agent that is not guarded, where the other one has its command. */
-const MEASURED = 'measured and restarted only: no garbage collection, no 503';
+const MEASURED = 'measured and restarted only: no garbage collection, no gate, no 503';
 
 type Stretch = [from: number, to: number];
 type Side = 'unguarded' | 'guarded';
