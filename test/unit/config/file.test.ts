@@ -29,7 +29,7 @@ describe('a file as a whole', () => {
     const messageOf = async (at: string) => (await readConfigFile(at)).problems[0]?.message;
     const wrong = [join(dir, 'none.yaml'), dir, 'a\0b', '/dev/zero'];
     const messages = await Promise.all(wrong.map(messageOf));
-    expect(new Set(messages).size, 'each is told by a sentence of its own').toBe(wrong.length);
+    expect(new Set(messages).size, 'each has a sentence of its own').toBe(wrong.length);
     expect(messages).not.toContain(undefined);
   });
 

@@ -332,7 +332,7 @@ describe('a program that was told what signals mean', () => {
     ['', 'NODE_OPTIONS=--heapsnapshot-signal=SIGUSR1\n', '--env-file'],
     ['no', 'NODE_OPTIONS=--enable-source-maps\n', '--env-file'],
     ['no', null, '--env-file-if-exists'],
-  ])('is told %s such thing by a file: %j of %s', async (no, text, flag) => {
+  ])('learns of %s such flag from a file: %j of %s', async (no, text, flag) => {
     const folder = mkdtempSync(join(tmpdir(), 'env-file-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     if (text !== null) writeFileSync(join(folder, 'data'), text);

@@ -141,7 +141,9 @@ describe('a LimitRange', () => {
 
   it('may fill in more than a pod has as a whole', () => {
     const pod = podWith({ resources: { limits: { memory: '64Mi' } } });
-    expect(byRange({ type: 'Container', default: { memory: '64Mi' } }, pod)).toBeDefined();
+    expect(byRange({ type: 'Container', default: { memory: '64Mi' } }, pod)).toBe(
+      'LimitRange l sets defaults of containers, and these may exceed the resources of the pod',
+    );
     expect(byRange({ type: 'Container', maxLimitRequestRatio: { memory: '2' } }, pod)).toBeUndefined();
   });
 

@@ -130,7 +130,7 @@ it.each(NODES)('$version: tells what full collections leave, not those of the yo
     left.add((await hook.ask(2000)).heap.left?.bytes);
     return count(/Scavenge/g) - before.young > 50;
   });
-  // none is told before the first one
+  // before the first one the hook sends none
   expect(left.size).toBeLessThanOrEqual(count(/Mark-Compact/g) - before.full + 1);
   process.kill(agent.pid, 'SIGUSR2');
   await until(async () => ((await hook.ask(2000)).heap.left?.bytes ?? 0) > 50 * 2 ** 20);
