@@ -5,6 +5,7 @@ import type { GuardianMessage, HookState } from '../../core/model/hook-messages.
 import type { GateEntry, GateRequest } from '../../core/pressure/gate/entry.ts';
 import { Gate } from '../../core/pressure/gate/gate.ts';
 import { markGated, type ServerGate } from '../gate/gated-requests.ts';
+import { AdmittedRate } from './admitted-rate.ts';
 import { AgentMemory } from './agent-memory.ts';
 import { type Arrival, arrivalOf, identityOf, READ_AHEAD_BYTES, tunnelOf } from './arrival.ts';
 import { isProbe, kindOf } from './exempt.ts';
@@ -50,8 +51,7 @@ export class Servers {
   #count = 0;
   /** WebSockets, other tunnels, and connections of other protocols: they pass the gate, and are work all the same. */
   #tunnels = 0;
-  #admitted = 0;
-  #rate = { fromMs: nowMs(), admitted: 0, perSecond: 0 };
+  readonly #rate = new AdmittedRate(() => this.#changed(this.#gate.waiting > 0));
   #mode: 'auto' | 'off' = 'off';
   #exempt: readonly string[] = [];
   readonly #guardian = new GuardianWatch();
@@ -103,10 +103,6 @@ export class Servers {
 
   state(): ServerState {
     const { inFlight, waiting, refused } = this.#gate;
-    const now = nowMs();
-    const { fromMs, admitted } = this.#rate;
-    const perSecond = ((this.#admitted - admitted) * 1000) / (now - fromMs);
-    if (now - fromMs >= 1000) this.#rate = { fromMs: now, admitted: this.#admitted, perSecond };
     // what is no longer counted must not look as if nothing was in flight
     const servers = this.#broken ? 0 : this.#count;
     const all = inFlight + this.#tunnels;
@@ -183,7 +179,7 @@ export class Servers {
     else {
       // first: where it fails nothing waits, and the agent gets the request once
       arrival.onClose(() => this.#left(entry));
-      if (entry.state === 'running') this.#admitted++;
+      if (entry.state === 'running') this.#rate.add();
       else passage.hold(entry);
     }
     this.#tell();
@@ -202,7 +198,7 @@ export class Servers {
     this.#tell();
   }
 
-  readonly #admits = () => void this.#admitted++;
+  readonly #admits = () => this.#rate.add();
 
   /** Called by the agent's own response: nothing that is made here may belong to its asynchronous context. */
   #left(entry: GateEntry): void {
