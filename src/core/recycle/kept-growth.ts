@@ -123,13 +123,14 @@ export class KeptGrowth {
     this.#highest = usedBytes;
   }
 
-  #works({ inFlight, admittedPerSecond, cpuCores }: KeptSample, forMs: number): void {
+  #works({ inFlight, admittedPerSecond: perSecond, cpuCores }: KeptSample, forMs: number): void {
     const { ms, requests } = this.#work;
     const share = inFlight === 0 ? 0 : Math.min(1, (cpuCores ?? 1) / WORKING_CORES);
-    const begun = inFlight === 0 ? 0 : admittedPerSecond;
+    // before the first one no hook tells of any
+    const isUnknown = requests === null || (perSecond === null && requests > 0);
     this.#work = {
       ms: ms + share * forMs,
-      requests: requests === null || begun === null ? null : requests + (begun * forMs) / 1000,
+      requests: isUnknown ? null : requests + ((perSecond ?? 0) * forMs) / 1000,
     };
   }
 

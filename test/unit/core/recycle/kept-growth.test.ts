@@ -112,6 +112,26 @@ describe('KeptGrowth', () => {
     expect(growth !== null).toBe(lasts);
   });
 
+  it('goes by requests from the first one on: before it no hook knows of any', () => {
+    const mib = (second: number) => 100 + 12 * Math.min(second, 25) + 2.4 * Math.max(0, second - 25);
+    const growth = grownAfter(70, (second) => ({
+      mib: mib(Math.max(0, second - 10)),
+      inFlight: second < 10 ? null : 2,
+      admittedPerSecond: second < 10 ? null : second < 35 ? 25 : 5,
+    }));
+    expect(growth).not.toBeNull();
+  });
+
+  it('goes by requests that have ended before anybody looked, too: a cache fills ever more slowly', () => {
+    const growth = grownAfter(120, (second) => ({
+      mib: 100 + 350 * (1 - Math.exp(-second / 30)),
+      // known from the warning level on, and seen at one look in ten
+      inFlight: second < 50 ? null : second % 1 < 0.05 ? 1 : 0,
+      admittedPerSecond: 10,
+    }));
+    expect(growth).toBeNull();
+  });
+
   it('holds a long life in bounded memory, at the same pace', () => {
     const growth = grownAfter(4000, (second) => ({ mib: 100 + 0.09 * second }));
     expect(growth?.grownSeconds).toBeCloseTo(4000, -3);
