@@ -16,6 +16,8 @@ const PAUSE_SHARE = 0.2;
 const PAUSE_WINDOWS = 2;
 /** From this CPU use on, in cores, the agent is at work; less is work in part. More tells of no more: collections and profiles use it, too. */
 const WORKING_CORES = 0.02;
+/** Nothing in flight for so long is a pause; for less, a gap between two requests. */
+const GAP_MS = 1_000;
 /** With more in flight than that, use is higher for that reason. */
 const AS_MANY = { times: 1.1, more: 4 };
 /** Fewer requests than that are no measure of work. */
@@ -83,6 +85,8 @@ export class KeptGrowth {
   #seenMs: number | null = null;
   /** Nothing in flight is no work. */
   #work: Window['work'] = { ms: 0, requests: 0 };
+  /** Nothing has been in flight for so long. */
+  #emptyMs = 0;
   #sampledMs = 0;
   #lowest = Number.POSITIVE_INFINITY;
   /** In flight at the lowest use since the last sample. */
@@ -101,6 +105,7 @@ export class KeptGrowth {
     this.#bornMs = null;
     this.#seenMs = null;
     this.#work = { ms: 0, requests: 0 };
+    this.#emptyMs = 0;
     this.#lowest = Number.POSITIVE_INFINITY;
     this.#highest = 0;
     this.#swingBytes = 0;
@@ -125,7 +130,8 @@ export class KeptGrowth {
 
   #works({ inFlight, admittedPerSecond: perSecond, cpuCores }: KeptSample, forMs: number): void {
     const { ms, requests } = this.#work;
-    const share = inFlight === 0 ? 0 : Math.min(1, (cpuCores ?? 1) / WORKING_CORES);
+    this.#emptyMs = inFlight === 0 ? this.#emptyMs + forMs : 0;
+    const share = this.#emptyMs > GAP_MS ? 0 : Math.min(1, (cpuCores ?? 1) / WORKING_CORES);
     // before the first one no hook tells of any
     const isUnknown = requests === null || (perSecond === null && requests > 0);
     this.#work = {

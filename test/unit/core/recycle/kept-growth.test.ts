@@ -122,12 +122,12 @@ describe('KeptGrowth', () => {
     expect(growth).not.toBeNull();
   });
 
-  it('goes by requests that have ended before anybody looked, too: a cache fills ever more slowly', () => {
+  it.each([10, null])('is none of a cache whose requests end before anybody looks: %s/s', (admittedPerSecond) => {
     const growth = grownAfter(120, (second) => ({
       mib: 100 + 350 * (1 - Math.exp(-second / 30)),
       // known from the warning level on, and seen at one look in ten
       inFlight: second < 50 ? null : second % 1 < 0.05 ? 1 : 0,
-      admittedPerSecond: 10,
+      admittedPerSecond,
     }));
     expect(growth).toBeNull();
   });
