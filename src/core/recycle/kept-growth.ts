@@ -9,7 +9,7 @@ const STARTING_MS = 5_000;
 const LEAST_WINDOWS = 3;
 /** By less than this share of the limit it has not grown. */
 const LEAST_SHARE = 0.1;
-/** In the later half of its work it grows by this share of what it did in the earlier half at least: else it fills up to a plateau. */
+/** In the later half of its work it grows by this share of what it did in the earlier half at least, all in all and since it has grown by half: else it fills up to a plateau. */
 const STEADY = 0.5;
 /** A window with less than this share of the mean growth of a window is of a pause; one is none. */
 const PAUSE_SHARE = 0.2;
@@ -156,23 +156,20 @@ export class KeptGrowth {
     const mostBytes = last.keptBytes - (collected ? 0 : this.#swingBytes);
     const grownBytes = mostBytes - first.keptBytes;
     if (grownBytes < LEAST_SHARE * limitBytes || leftBytes > grownBytes) return null;
-    // an agent that is kept from its work by what it holds does less of it in the same time, and grows by as much with each request
-    const begun = (last.work.requests ?? 0) - (first.work.requests ?? 0);
-    const unit = begun < LEAST_REQUESTS ? 'ms' : 'requests';
-    const workOf = ({ work }: Window) => work[unit] ?? 0;
-    const halfWork = (workOf(first) + workOf(last)) / 2;
-    let [squares, perSecond, earlierBytes] = [0, 0, 0];
+    let [squares, perSecond] = [0, 0];
     let before = first;
     for (const window of windows) {
       const rise = Math.min(window.keptBytes, mostBytes) - Math.min(before.keptBytes, mostBytes);
       squares += rise * rise;
       perSecond += (1000 * rise * rise) / Math.max(WINDOW_MS, window.endMs - before.endMs);
-      if (workOf(window) <= halfWork) earlierBytes += rise;
       before = window;
     }
     if (grownBytes * grownBytes < LEAST_WINDOWS * squares) return null;
     const grownSeconds = (grownBytes * grownBytes) / perSecond;
-    if (grownBytes - earlierBytes < STEADY * earlierBytes) return null;
+    // what has filled up after a rest, or after work of another kind, has been steady against all of its life
+    const halfBytes = first.keptBytes + grownBytes / 2;
+    const laterHalf = windows.slice(windows.findLastIndex(({ keptBytes }) => keptBytes <= halfBytes));
+    if (!isSteady(windows, mostBytes) || !isSteady(laterHalf, mostBytes)) return null;
     const secondsToLimit = (leftBytes / grownBytes) * grownSeconds;
     const stretch = longestStretch(windows, PAUSE_SHARE * (squares / grownBytes));
     const stretchBytes = stretch === null ? null : stretch + this.#swingBytes;
@@ -218,6 +215,20 @@ export class KeptGrowth {
 
 function wider(before: Window | undefined, window: Window): Window {
   return { ...window, peakBytes: Math.max(window.peakBytes, before?.peakBytes ?? 0) };
+}
+
+/** Whether use has grown about as much in the later half of its work as in the earlier one, or more. @param mostBytes more is what comes and goes */
+function isSteady(windows: readonly Window[], mostBytes: number): boolean {
+  const [first, last] = [windows[0], windows.at(-1)];
+  if (!first || !last) return false;
+  // an agent that is kept from its work by what it holds does less of it in the same time, and grows by as much with each request
+  const begun = (last.work.requests ?? 0) - (first.work.requests ?? 0);
+  const unit = begun < LEAST_REQUESTS ? 'ms' : 'requests';
+  const workOf = ({ work }: Window) => work[unit] ?? 0;
+  const halfWork = (workOf(first) + workOf(last)) / 2;
+  const half = windows.findLast((window) => workOf(window) <= halfWork) ?? first;
+  const halfBytes = Math.min(half.keptBytes, mostBytes);
+  return mostBytes - halfBytes >= STEADY * (halfBytes - first.keptBytes);
 }
 
 /** The most growth between two pauses; `null` where there is but one stretch. @param restBytes what a window of a pause grows by at most */

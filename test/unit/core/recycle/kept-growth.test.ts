@@ -122,7 +122,7 @@ describe('KeptGrowth', () => {
     expect(growth).not.toBeNull();
   });
 
-  it.each([10, null])('is none of a cache whose requests end before anybody looks: %s/s', (admittedPerSecond) => {
+  it.each([10, null])('is none of a cache filled by short requests: %s/s', (admittedPerSecond) => {
     const growth = grownAfter(120, (second) => ({
       mib: 100 + 350 * (1 - Math.exp(-second / 30)),
       // known from the warning level on, and seen at one look in ten
@@ -130,6 +130,18 @@ describe('KeptGrowth', () => {
       admittedPerSecond,
     }));
     expect(growth).toBeNull();
+  });
+
+  it.each([
+    { before: 'as much work', admittedPerSecond: () => null },
+    { before: 'many requests', admittedPerSecond: (second: number) => (second < 300 ? 50 : 2) },
+    { before: 'as many requests', admittedPerSecond: () => 10 },
+  ])('is none of a cache that fills up later in life, after $before', ({ admittedPerSecond }) => {
+    const mib = (second: number) =>
+      second < 300 ? 100 + 0.2 * second : 160 + 290 * (1 - Math.exp((300 - second) / 20));
+    const of = (seconds: number) =>
+      grownAfter(seconds, (second) => ({ mib: mib(second), admittedPerSecond: admittedPerSecond(second) }));
+    expect([of(380), of(500)]).toEqual([null, null]);
   });
 
   it('holds a long life in bounded memory, at the same pace', () => {

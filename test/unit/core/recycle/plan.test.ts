@@ -280,7 +280,7 @@ describe('nobody is recycled', () => {
   it('with a handler and work in flight that went on when the gate was closed, while use does not rise', () => {
     const story = new PlanStory().old();
     story.stands(60, (second) => ({ ratio: 0.4 + 0.0075 * second, waiting: 0 }));
-    const gated = { ratio: 0.87, waiting: 0 };
+    const gated = { ratio: 0.87, waiting: 0, cpuCores: 0 }; // streams
     expect(story.stands(5, gated)).not.toBeNull();
     story.plan.workGoesOn(story.nowMs);
     expect(story.stands(59, gated)).toBeNull();
