@@ -97,7 +97,9 @@ export class KeptGrowth {
   /** What comes and goes, as of the last sample. */
   #swingBytes = 0;
   /** The last answer: the windows change with a sample only. */
-  #answer: { atMs: number; collected: boolean; growth: LastingGrowth | null } | undefined;
+  #answer:
+    | { atMs: number; collected: boolean; growth: Omit<LastingGrowth, 'secondsToLimit'> | null }
+    | undefined;
 
   /** Another life of the agent begins. */
   reset(): void {
@@ -140,16 +142,19 @@ export class KeptGrowth {
     };
   }
 
-  /** The growth as of the last sample; `null` where it does not last. */
+  /** The growth as of the last sample, against what is left now; `null` where it does not last. */
   lasting(room: Room): LastingGrowth | null {
     const { collected, begun } = room;
     if (!begun) this.#asMany = this.#windows.at(-1)?.running ?? null;
     if (this.#answer?.atMs !== this.#sampledMs || this.#answer.collected !== collected)
       this.#answer = { atMs: this.#sampledMs, collected, growth: this.#lasting(room) };
-    return this.#answer.growth;
+    const { growth } = this.#answer;
+    // a collection may have made room since
+    if (!growth || room.leftBytes > growth.grownBytes) return null;
+    return { ...growth, secondsToLimit: (room.leftBytes / growth.grownBytes) * growth.grownSeconds };
   }
 
-  #lasting({ leftBytes, limitBytes, collected }: Room): LastingGrowth | null {
+  #lasting({ leftBytes, limitBytes, collected }: Room): Omit<LastingGrowth, 'secondsToLimit'> | null {
     const windows = this.#comparable();
     const [first, last] = [windows[0], windows.at(-1)];
     if (!first || !last) return null;
@@ -170,10 +175,9 @@ export class KeptGrowth {
     const halfBytes = first.keptBytes + grownBytes / 2;
     const laterHalf = windows.slice(windows.findLastIndex(({ keptBytes }) => keptBytes <= halfBytes));
     if (!isSteady(windows, mostBytes) || !isSteady(laterHalf, mostBytes)) return null;
-    const secondsToLimit = (leftBytes / grownBytes) * grownSeconds;
     const stretch = longestStretch(windows, PAUSE_SHARE * (squares / grownBytes));
     const stretchBytes = stretch === null ? null : stretch + this.#swingBytes;
-    return { grownBytes, grownSeconds, secondsToLimit, stretchBytes };
+    return { grownBytes, grownSeconds, stretchBytes };
   }
 
   /** Since as many were in flight as now: before, use was lower for that reason. */

@@ -325,6 +325,17 @@ describe('while it is drained it still has to end', () => {
     expect(verdict).not.toHaveProperty('open');
   });
 
+  it.each([0, 1, 2, 3, 4])('unless a collection has just freed what lasts, after %s readings', (readings) => {
+    const story = new PlanStory().old();
+    story.stands(28, (second) => ({ ratio: 0.5 + 0.0125 * second }));
+    expect(story.stands(5, { ratio: 0.87, inFlight: 0 })).not.toBeNull();
+    const now: State = { ratio: 0.93, collections: 'pending' };
+    for (let i = 0; i < 90; i++) story.reconsiders({ ...now, ratio: Math.min(0.93, 0.87 + 0.000625 * i) });
+    for (let i = 0; i < readings; i++) story.reconsiders(now);
+    expect(story.reconsiders(now)).toMatchObject({ kill: false, open: true });
+    expect(story.reconsiders({ ratio: 0.75, collections: 'useful' })).toMatchObject({ kill: false });
+  });
+
   it('which a collection that runs leaves open', () => {
     const verdict = begun().reconsiders({ ratio: 0.95, secondsToLimit: 4, collections: 'pending' });
     expect(verdict).toMatchObject({ kill: false, why: { code: 'gc_may_free' }, open: true });
