@@ -130,9 +130,10 @@ export class KeptGrowth {
     this.#highest = usedBytes;
   }
 
-  #works({ inFlight, admittedPerSecond: perSecond, cpuCores }: KeptSample, forMs: number): void {
+  #works({ inFlight, running, admittedPerSecond: perSecond, cpuCores }: KeptSample, forMs: number): void {
     const { ms, requests } = this.#work;
-    this.#emptyMs = inFlight === 0 ? this.#emptyMs + forMs : 0;
+    // known at any level, it makes pauses below the warning level none of work either
+    this.#emptyMs = (running ?? inFlight) === 0 ? this.#emptyMs + forMs : 0;
     const share = this.#emptyMs > GAP_MS ? 0 : Math.min(1, (cpuCores ?? 1) / WORKING_CORES);
     // before the first one no hook tells of any
     const isUnknown = requests === null || (perSecond === null && requests > 0);

@@ -165,7 +165,8 @@ export class RecyclePlan {
     this.#budget.follow(input, atLeast(input.level, 'shedding'));
     this.#kept.add(input);
     // near its own limit V8 slows down whatever is in flight, so that more is
-    if (heapBytes !== null) this.#keptInHeap.add({ ...input, usedBytes: heapBytes, running: null });
+    const inFlight = input.running ?? input.inFlight;
+    if (heapBytes !== null) this.#keptInHeap.add({ ...input, inFlight, usedBytes: heapBytes, running: null });
     const kill = this.#kill.judge(input, begun);
     this.#rises = kill.kill;
     const room = {

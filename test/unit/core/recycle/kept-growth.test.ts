@@ -132,6 +132,19 @@ describe('KeptGrowth', () => {
     expect(growth).toBeNull();
   });
 
+  it('is none of a cache filled by a few requests with long pauses between them', () => {
+    const growth = grownAfter(400, (second) => {
+      const inFlight = second % 20 < 0.5 ? 1 : 0;
+      return {
+        mib: 100 + 350 * (1 - Math.exp((-20 * Math.floor(second / 20)) / 100)),
+        inFlight: second < 160 ? null : inFlight,
+        running: inFlight,
+        admittedPerSecond: 0.05,
+      };
+    });
+    expect(growth).toBeNull();
+  });
+
   it.each([
     { before: 'as much work', admittedPerSecond: () => null },
     { before: 'many requests', admittedPerSecond: (second: number) => (second < 300 ? 50 : 2) },

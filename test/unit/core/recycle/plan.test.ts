@@ -250,6 +250,18 @@ describe('nobody is recycled', () => {
     expect(new PlanStory().old().stands(20, { ratio: 0.7, secondsToLimit: 2, inFlight: 0 })).toBeNull();
   });
 
+  it.each([false, true])('whose cache a few requests have filled, in its heap: %s', (heapLimited) => {
+    const story = new PlanStory().old();
+    const after = story.stands(420, (second) => {
+      const ratio = 0.3 + 0.57 * (1 - Math.exp((-20 * Math.floor(second / 20)) / 100));
+      const running = second % 20 < 0.5 ? 1 : 0;
+      const [inFlight, heapBytes] = [ratio < 0.75 ? null : running, ratio * LIMIT];
+      const inHeap = heapLimited ? { heapLimited, heapBytes, usedBytes: 0.5 * LIMIT } : {};
+      return { ratio, running, inFlight, admittedPerSecond: 0.05, ...inHeap };
+    });
+    expect(after).toBeNull();
+  });
+
   it('younger than 10 s', () => {
     expect(new PlanStory().stands(60, { ratio: 0.95, secondsToLimit: 3 })).toBeCloseTo(10, 0);
   });
