@@ -65,7 +65,10 @@ export async function assemble(
   };
   const remedies: Remedy[] = [
     createPreKillHook({ url: config.preKillHook, clock, status }),
-    new AgentGate({ hooks, gate: config.gate, thresholds: config, draining, level: () => judge.level }),
+    new AgentGate({
+      ...{ hooks, draining, alone: mode.alone ?? false },
+      ...{ gate: config.gate, thresholds: config, level: () => judge.level },
+    }),
   ];
 
   let collections: readonly GcRecord[] = [];

@@ -8,8 +8,11 @@ import { type AgentProcessOptions, watchAgent } from '../sources/agent-process.t
 export type ProcessRef = Pick<AgentProcessOptions, 'pid' | 'restarts' | 'sameGroup'> &
   Partial<AgentProcessOptions>;
 
+/** The machine's monotonic clock, the same in all processes, less this process' own. */
+const MACHINE_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => MACHINE_MS + performance.now(),
   wallMs: () => Date.now(),
   setTimer(fn, ms) {
     const timer = setTimeout(fn, ms);

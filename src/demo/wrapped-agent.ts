@@ -74,7 +74,7 @@ export async function enforcement(): Promise<{ possible: boolean; detail: string
 /** @throws when guardian or agent end before they listen */
 export async function startWrappedAgent(options: WrappedAgentOptions): Promise<WrappedAgent> {
   const { guarded, limit, recordDir } = options;
-  const command = `spillway run --limit ${limit} --restart on-failure${guarded ? '' : ` ${MEASURED_ONLY}`}`;
+  const command = `spillway run --limit ${limit} --restart on-failure --replicas many${guarded ? '' : ` ${MEASURED_ONLY}`}`;
   const flags = `${command.slice('spillway '.length)} --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --log-format json`;
   const child = spawn(
     process.execPath,

@@ -1,12 +1,23 @@
+import { formatSeconds } from '../core/lib/units.ts';
+import type { Finding } from '../core/model/events.ts';
 import type { GuardianMessage, MemoryMessage } from '../core/model/hook-messages.ts';
 import { ratioOf, unreclaimableBytes } from '../core/model/reading.ts';
 import type { RemedyStatus } from '../core/model/remedy.ts';
+import type { Requests } from '../core/model/requests.ts';
 import type { Level } from '../core/model/status.ts';
 import type { AgentHook, AgentHooks } from '../core/ports/agent-hook.ts';
 import type { Remedy, Situation } from '../core/ports/ports.ts';
+import { Crowding } from '../core/pressure/crowding.ts';
 import { type Activity, isNews, type Said } from '../core/pressure/memory-updates.ts';
 
-type GateCode = 'off' | 'not_listening' | 'not_connected' | 'no_requests' | 'holding_back' | 'admitting';
+type GateCode =
+  | 'off'
+  | 'not_listening'
+  | 'not_connected'
+  | 'no_requests'
+  | 'holding_back'
+  | 'crowded'
+  | 'admitting';
 
 const WHY: Readonly<Record<GateCode, string>> = {
   off: 'the option gate is off',
@@ -14,11 +25,14 @@ const WHY: Readonly<Record<GateCode, string>> = {
   not_connected: 'no process of the agent has connected its hook',
   no_requests: 'the agent has had no HTTP request',
   holding_back: 'requests wait for memory',
+  crowded: 'requests wait so long for memory that the agent is un-ready',
   admitting: 'every request is admitted',
 };
 
 /** What is drained hears so again and again: a hook that hears nothing for 5 s admits new work. */
 const DRAINED_EVERY_MS = 1000;
+/** Crowded again within this time, it is the same crowd: one event tells of it. */
+const SAME_CROWD_MS = 60_000;
 
 export interface AgentGateDeps {
   hooks: AgentHooks & {
@@ -29,6 +43,8 @@ export interface AgentGateDeps {
   /** Of the nearest of all constraints. */
   level(): Level;
   thresholds: { shedRatio: number; criticalRatio: number };
+  /** No other replica could take the work. */
+  alone: boolean;
   /** Why the agent admits no new work, and when to come again; `null` while it may. */
   draining(): Omit<Extract<GuardianMessage, { type: 'draining' }>, 'type'> | null;
 }
@@ -39,6 +55,10 @@ export class AgentGate implements Remedy {
   readonly #said = new WeakMap<AgentHook, Said>();
   /** When each that is drained heard it last. */
   readonly #drained = new WeakMap<AgentHook, number>();
+  readonly #crowding = new Crowding();
+  #crowded = false;
+  #crowdedMs = Number.NEGATIVE_INFINITY;
+  #found: Finding[] = [];
 
   constructor(deps: AgentGateDeps) {
     this.#deps = deps;
@@ -49,6 +69,7 @@ export class AgentGate implements Remedy {
     const { hooks } = this.#deps;
     const { agent, pids } = situation;
     hooks.follow({ main: [agent.info.pid, agent.worker.pid], pids });
+    this.#followCrowd(situation.nowMs);
     const all = hooks.all();
     if (all.length === 0) return;
     const now = { message: this.#messageOf(situation), atMs: situation.nowMs };
@@ -66,12 +87,19 @@ export class AgentGate implements Remedy {
     }
   }
 
-  findings(): [] {
-    return [];
+  findings(): Finding[] {
+    const found = this.#found;
+    this.#found = [];
+    return found;
   }
 
   draining(): null {
     return null;
+  }
+
+  /** So many wait that others should get new work: un-ready until fewer do. */
+  get crowded(): boolean {
+    return this.#crowded;
   }
 
   status(): RemedyStatus {
@@ -85,6 +113,7 @@ export class AgentGate implements Remedy {
     const requests = hooks.requests();
     if (!requests) return of('idle', 'no_requests');
     const { inFlight, waiting } = requests;
+    if (this.#crowded) return of('acting', 'crowded', describeCrowd(requests));
     return waiting > 0
       ? of('acting', 'holding_back', `${waiting} wait for memory, ${inFlight} in flight`)
       : of('idle', 'admitting', `every request is admitted, ${inFlight} in flight`);
@@ -92,12 +121,22 @@ export class AgentGate implements Remedy {
 
   async end(): Promise<void> {}
 
-  #messageOf({ reading, stuck, outlook }: Situation): MemoryMessage {
+  #followCrowd(nowMs: number): void {
+    const { hooks, alone } = this.#deps;
+    const requests = hooks.requests();
+    this.#crowded = !alone && this.#crowding.follow(requests);
+    if (!this.#crowded || !requests) return;
+    if (nowMs - this.#crowdedMs >= SAME_CROWD_MS)
+      this.#found.push({ reason: 'GateCrowded', note: `Un-ready: ${describeCrowd(requests)}.` });
+    this.#crowdedMs = nowMs;
+  }
+
+  #messageOf({ nowMs: atMs, reading, stuck, outlook }: Situation): MemoryMessage {
     const { thresholds, level } = this.#deps;
     const { shedRatio, criticalRatio } = thresholds;
     const { heap } = reading;
     return {
-      ...{ type: 'memory', level: level(), stuck, shedRatio, criticalRatio },
+      ...{ type: 'memory', atMs, level: level(), stuck, shedRatio, criticalRatio },
       usedBytes: unreclaimableBytes(reading),
       limitBytes: reading.limitBytes,
       ratio: ratioOf(reading),
@@ -106,6 +145,10 @@ export class AgentGate implements Remedy {
       heap: heap && { usedBytes: heap.usedBytes, limitBytes: heap.limitBytes },
     };
   }
+}
+
+function describeCrowd({ waiting, inFlight, waitSeconds }: Requests): string {
+  return `${waiting} requests wait for memory, ${inFlight} are in flight, and one that came now would wait for about ${formatSeconds(waitSeconds)}`;
 }
 
 function activityOf({ state }: AgentHook): Activity {

@@ -73,6 +73,10 @@ export class PressureRemediation implements Remediation {
     return null;
   }
 
+  get crowded(): boolean {
+    return this.#others.some(({ crowded }) => crowded);
+  }
+
   remedies(): RemedyStatus[] {
     const idle = gcStatus(this.#deps.options.gc === 'off' ? 'off' : 'idle', { code: 'no_agent' });
     return [

@@ -405,6 +405,32 @@ describe('the loop', () => {
     expect(view.version).toBe(version);
   });
 
+  it('is un-ready, whatever the level, while new work should go elsewhere, and never for the agent that follows', async () => {
+    let crowded = false;
+    const gate: Remedy = {
+      attend() {},
+      findings: () => [],
+      draining: () => null,
+      get crowded() {
+        return crowded;
+      },
+      status: () => ({ name: 'gate', state: 'idle', code: 'admitting', why: 'a test' }),
+      end: async () => {},
+    };
+    const { judge, clock, agent } = startStory({ options: NO_REMEDIES, remedies: [gate] });
+    const readyAt = async (value: boolean) => {
+      crowded = value;
+      await clock.advance(1100);
+      return judge.ready;
+    };
+    expect([await readyAt(false), await readyAt(true), await readyAt(false)]).toEqual([true, false, true]);
+    expect(await readyAt(true)).toBe(false);
+    crowded = false;
+    agent.dies();
+    await clock.advance(300);
+    expect(judge.ready).toBe(true);
+  });
+
   it('counts a change of what a remedy does, also while nothing can be read', async () => {
     let code = 'calling';
     const hook: Remedy = {

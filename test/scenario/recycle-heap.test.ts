@@ -17,6 +17,7 @@ function hookOf(agent: FakeAgent, leftMiB: number | null = null): AgentHook {
       inFlight: agent.inFlight ?? 0,
       endsInMs: 0,
       waiting: 0,
+      waitMs: 0,
       refused: 0,
       sigterm: true,
       lateMs: 0,

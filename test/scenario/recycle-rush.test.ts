@@ -55,7 +55,14 @@ async function rush({
 function hook({ agent }: Story): AgentHook {
   const { inFlight, waiting } = agent;
   const state: AgentHook['state'] = {
-    ...{ type: 'state', inFlight: inFlight ?? 0, waiting: waiting ?? 0, endsInMs: 1000, refused: 0 },
+    ...{
+      type: 'state',
+      inFlight: inFlight ?? 0,
+      waiting: waiting ?? 0,
+      waitMs: 0,
+      endsInMs: 1000,
+      refused: 0,
+    },
     ...{ sigterm: true, lateMs: 0, servers: 1, admittedPerSecond: 50 },
     heap: { usedBytes: 0, limitBytes: 4 * 2 ** 30 },
   };

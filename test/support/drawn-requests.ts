@@ -29,6 +29,8 @@ export interface DrawnLoad {
   baseBytes: number;
   /** So many make progress at once as if each was alone. */
   processors: number;
+  /** What a request takes of the event loop before it begins, and a collection for each MB in use; nothing else happens meanwhile. */
+  loop: { requestMs: number; collectionMs: number };
   requests: DrawnRequest[];
 }
 
@@ -43,6 +45,7 @@ export const DRAWN_KINDS = [
   'mixed',
   'index',
   'rush',
+  'busy',
 ] as const;
 
 export interface LoadOutcome {
@@ -143,7 +146,8 @@ export function drawLoad(seed: number): DrawnLoad {
       });
   }
   // more and more users, who wait for a model with what a tool has found in memory, and fewer again
-  if (name === 'rush') {
+  const loop = { requestMs: 0, collectionMs: 0 };
+  if (name === 'rush' || name === 'busy') {
     const [meanMs, ratio] = [spread(1500, 6000), between(0.4, 1.8)];
     const bytes = spread(0.7, 5) * MB;
     const most = (ratio * room) / bytes / (meanMs / 1000);
@@ -152,17 +156,31 @@ export function drawLoad(seed: number): DrawnLoad {
       const durationMs = meanMs * between(0.9, 1.1);
       heavy(atMs, 'chat', bytes * between(0.7, 1.3), { durationMs, takesUntil: 0.01 });
     }
+    // … in an agent that has a part of a processor
+    if (name === 'busy') {
+      loop.requestMs = (1000 * between(0.3, 1)) / most;
+      loop.collectionMs = between(0.5, 2);
+    }
   }
   const isBusy = name === 'spike' || name === 'late';
   const isSlow = name === 'mixed' || name === 'index';
   const processors = isBusy ? spread(6, 64) : isSlow ? spread(5, 24) : Number.POSITIVE_INFINITY;
-  return { name, limitBytes, baseBytes, processors, requests: requests.toSorted((a, b) => a.atMs - b.atMs) };
+  return {
+    name,
+    limitBytes,
+    baseBytes,
+    processors,
+    loop,
+    requests: requests.toSorted((a, b) => a.atMs - b.atMs),
+  };
 }
 
 interface Running {
   request: DrawnRequest;
   cameMs: number;
   startMs: number;
+  /** When the event loop comes to it. */
+  turnMs: number;
   /** Of its time, 0…1. */
   done: number;
   entry?: GateEntry;
@@ -170,7 +188,7 @@ interface Running {
 
 /** What a load makes of an agent whose limit is enforced: with the gate before it, or without. A kill breaks what is in flight. */
 export function runLoad(
-  { limitBytes, baseBytes, processors, requests }: DrawnLoad,
+  { limitBytes, baseBytes, processors, loop, requests }: DrawnLoad,
   gated: boolean,
 ): LoadOutcome {
   const outcome: LoadOutcome = { served: 0, broken: 0, late: 0, refused: 0, kills: 0, waitP90Ms: 0 };
@@ -183,6 +201,8 @@ export function runLoad(
   let upMs = 0;
   let collectMs = Number.POSITIVE_INFINITY;
   let next = 0;
+  let freeMs = 0;
+  let observeMs = 0;
 
   const takenOf = ({ request: { takesFrom, takesUntil }, done }: Running) =>
     Math.min(1, Math.max(0, (done - takesFrom) / (takesUntil - takesFrom)));
@@ -192,14 +212,19 @@ export function runLoad(
       bytes += (each.request.heldBytes + (each.request.keptBytes ?? 0)) * takenOf(each);
     return bytes;
   };
+  const busy = (nowMs: number, ms: number) => {
+    freeMs = Math.max(freeMs, nowMs) + ms;
+    return freeMs;
+  };
   const begin = (each: Running, nowMs: number) => {
     waiting.delete(each);
     each.startMs = nowMs;
+    each.turnMs = busy(nowMs, loop.requestMs);
     running.add(each);
     waits.push(nowMs - each.cameMs);
   };
   const arrive = (request: DrawnRequest, nowMs: number) => {
-    const each: Running = { request, cameMs: nowMs, startMs: nowMs, done: 0 };
+    const each: Running = { request, cameMs: nowMs, startMs: nowMs, turnMs: nowMs, done: 0 };
     if (!gated) return begin(each, nowMs);
     each.entry = gate.enter(
       {
@@ -234,26 +259,35 @@ export function runLoad(
     kept = 0;
     gate = new Gate();
     upMs = nowMs + 2000;
+    freeMs = nowMs;
   };
 
   let now = 0;
   for (; now < END_MS && (next < requests.length || running.size + waiting.size > 0); now += STEP_MS) {
     const pace = STEP_MS * Math.min(1, processors / running.size);
     for (const each of running) {
+      if (now < each.turnMs) continue;
       const done = Math.min(1, each.done + pace / each.request.durationMs);
       garbage += each.request.garbageBytes * (done - each.done);
       each.done = done;
     }
     const held = heldBytes();
-    if (garbage > Math.max(24 * MB, 0.35 * held)) garbage *= 0.25; // V8 collects by itself
+    // V8 collects by itself
+    if (garbage > Math.max(24 * MB, 0.35 * held)) {
+      garbage *= 0.25;
+      busy(now, (loop.collectionMs * held) / MB);
+    }
     if (now >= collectMs) {
       garbage *= 0.15;
+      busy(now, (loop.collectionMs * held) / MB);
       collectMs = Number.POSITIVE_INFINITY;
     }
     const usedBytes = heldBytes() + garbage;
     if (usedBytes > limitBytes) kill(now);
+    if (now < freeMs) continue;
     for (const each of [...running]) if (each.done >= 1) end(each, now);
-    if (gated && now % OBSERVE_MS === 0) {
+    if (gated && now >= observeMs) {
+      observeMs = now + OBSERVE_MS;
       gate.observe({ uses: [{ usedBytes, limitBytes }], ...THRESHOLDS }, now);
       const worth = usedBytes > 0.75 * limitBytes && garbage > 0.04 * limitBytes; // as the guardian does
       if (worth && collectMs === Number.POSITIVE_INFINITY) collectMs = now + 120;

@@ -46,7 +46,7 @@ export async function startGated(program: string, exempt: readonly string[] = []
 
 function messageOf(ratio: number): MemoryMessage {
   return {
-    ...{ type: 'memory', level: ratio >= 0.92 ? 'critical' : 'ok', stuck: false, ratio },
+    ...{ type: 'memory', atMs: 0, level: ratio >= 0.92 ? 'critical' : 'ok', stuck: false, ratio },
     ...{ shedRatio: 0.85, criticalRatio: 0.92, growthPerSecond: 0, secondsToLimit: null, heap: null },
     ...{ usedBytes: ratio * LIMIT_BYTES, limitBytes: LIMIT_BYTES },
   };

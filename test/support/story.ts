@@ -101,7 +101,8 @@ export class Story {
       turn,
       hooks: {
         of: () => this.hook,
-        requests: () => (this.hook?.state ? { ...this.hook.state, loopDelaySeconds: 0 } : null),
+        requests: () =>
+          this.hook?.state ? { ...this.hook.state, waitSeconds: 0, loopDelaySeconds: 0 } : null,
         waiting: () => this.agent.waiting,
       },
       prepare: async () => {},

@@ -15,7 +15,7 @@ import { every, nowMs, quietly, soon, type Waiting } from './quiet.ts';
 
 export type ServerState = Pick<
   HookState,
-  'inFlight' | 'waiting' | 'refused' | 'servers' | 'admittedPerSecond'
+  'inFlight' | 'waiting' | 'waitMs' | 'refused' | 'servers' | 'admittedPerSecond'
 >;
 
 /** Socket, request and answer of one that waits. */
@@ -106,7 +106,8 @@ export class Servers {
     // what is no longer counted must not look as if nothing was in flight
     const servers = this.#broken ? 0 : this.#count;
     const all = inFlight + this.#tunnels;
-    return { inFlight: all, waiting, refused, servers, admittedPerSecond: this.#rate.perSecond };
+    const waitMs = waiting > 0 ? Math.round(this.#gate.waitMs(nowMs())) : 0;
+    return { inFlight: all, waiting, waitMs, refused, servers, admittedPerSecond: this.#rate.perSecond };
   }
 
   /** Until all in flight have ended, as such requests tell, in milliseconds. */

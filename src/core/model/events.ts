@@ -117,6 +117,13 @@ export const EVENTS = {
     withGrowth: false,
     when: 'the kill is foreseen and `pre-kill-hook` was called: its answer',
   },
+  GateCrowded: {
+    action: 'RefuseWork',
+    importance: 'notice',
+    type: 'Warning',
+    withGrowth: false,
+    when: 'requests wait so long for memory that the agent is un-ready until fewer do',
+  },
   GuardianBlind: {
     action: 'Report',
     importance: 'notice',

@@ -39,6 +39,8 @@ export interface HookState {
   /** Requests being answered; those that wait are none of them. */
   inFlight: number;
   waiting: number;
+  /** How long one that comes now would wait, as far as such requests tell; 0 where none waits. */
+  waitMs: number;
   /** Until all that are being answered have ended, at the latest as far as such requests tell; those that last may never end. */
   endsInMs: number;
   /** Since the process started. */
@@ -86,6 +88,8 @@ export interface GuardianHello {
 /** The agent's memory as the guardian judges it. */
 export interface MemoryMessage {
   type: 'memory';
+  /** When it was read, in milliseconds of the machine's monotonic clock: a busy process hears of it later. */
+  atMs: number;
   /** Unreclaimable. */
   usedBytes: number;
   limitBytes: number;
@@ -175,6 +179,7 @@ const FROM_HOOK: Shapes<HookMessage> = {
   state: {
     inFlight: COUNT,
     waiting: COUNT,
+    waitMs: AMOUNT,
     endsInMs: AMOUNT,
     refused: COUNT,
     sigterm: FLAG,
@@ -193,6 +198,7 @@ const FROM_GUARDIAN: Shapes<GuardianMessage> = {
     exempt: [(value) => Array.isArray(value) && value.every(TEXT[0]), 'a list of paths'],
   },
   memory: {
+    atMs: AMOUNT,
     usedBytes: AMOUNT,
     limitBytes: AMOUNT,
     ratio: AMOUNT,

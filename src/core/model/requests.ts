@@ -3,6 +3,8 @@ export interface Requests {
   inFlight: number;
   /** Held back by the gate. */
   waiting: number;
+  /** How long one that comes now would wait; 0 where none waits. */
+  waitSeconds: number;
   /** By the gate, since the guardian started. */
   refused: number;
   admittedPerSecond: number;

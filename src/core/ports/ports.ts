@@ -75,6 +75,8 @@ export interface Remedy {
   findings(): Finding[];
   /** Why the agent admits no new work until its end; `null` while it may. */
   draining(): string | null;
+  /** New work should go to other replicas for a while. Default false. */
+  readonly crowded?: boolean;
   status(): RemedyStatus;
   /** The guardian ends: nothing is done or found after. */
   end(): Promise<void>;
@@ -91,6 +93,8 @@ export interface Remediation {
   findings(): Finding[];
   /** Why the agent admits no new work until its end; `null` while it may. */
   draining(): string | null;
+  /** New work should go to other replicas for a while. */
+  readonly crowded: boolean;
   remedies(): RemedyStatus[];
   /** The agent's heap against its own limit, while that is near. */
   readonly heap: HeapUse | null;
@@ -126,7 +130,7 @@ export interface Exporters {
 
 /** Time and numbers come from outside, so that a test can tell any story. */
 export interface Clock {
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds, the same in all processes of the machine. */
   now(): number;
   /** Wall-clock milliseconds since 1970. */
   wallMs(): number;

@@ -53,6 +53,7 @@ export class Judge {
   readonly #options: JudgeOptions;
   readonly #forecaster = new Forecaster();
   #recycling: string | undefined;
+  #crowded = false;
   #stuckReported = false;
   /** Time that was not observed, since the start. */
   #unseenMs = 0;
@@ -99,7 +100,7 @@ export class Judge {
     return this.#blindReason;
   }
   get ready(): boolean {
-    if (this.#recycling !== undefined || this.absent) return false;
+    if (this.#recycling !== undefined || this.absent || this.#crowded) return false;
     return this.blind ? this.#options.onBlind === 'ready' : this.#admittance.ready;
   }
   /** There is no agent, and without one nothing is ready. */
@@ -120,6 +121,10 @@ export class Judge {
   /** The agent admits no new work until its end, or `null`: as the level says. */
   drain(why: string | null): void {
     this.#recycling = why ?? undefined;
+  }
+  /** So many wait at the gate that new work should go elsewhere. */
+  crowd(crowded: boolean): void {
+    this.#crowded = crowded;
   }
   get outlook(): Outlook {
     return this.#forecaster.outlook;
@@ -219,6 +224,7 @@ export class Judge {
           ];
     this.#reset(nowMs);
     this.#absent = true;
+    this.#crowded = false;
     this.#recycling = undefined; // not forgotten when blind: it is being ended all the same
     this.#blindReason = reason;
     this.#blindSinceMs = nowMs;

@@ -75,6 +75,7 @@ export class Round {
     if (!valid) return;
     const { memoryLevel: level, outlook, risingSeconds, ready, stuck } = judge;
     remediation.attend({ ...observed, nowMs, level, outlook, risingSeconds, ready, stuck });
+    judge.crowd(remediation.crowded);
   }
 
   /** Judges, and reports the result: a change of level first. */

@@ -1,4 +1,5 @@
 import { atLeast, type Thresholds } from '../pressure/level.ts';
+import { AdmittedRise } from './admitted-rise.ts';
 import { type NeedsMore, RecycleBudget, type Spent } from './budget.ts';
 import { CostlessMoment } from './costless-moment.ts';
 import {
@@ -79,6 +80,7 @@ export interface RecyclePlanOptions {
 export class RecyclePlan {
   readonly #options: RecyclePlanOptions;
   readonly #kill: ForeseenKill;
+  readonly #admitted = new AdmittedRise();
   readonly #moment: CostlessMoment;
   readonly #kept = new KeptGrowth();
   /** The same of the runtime's heap: near its own limit that grows within what the container has given already. */
@@ -101,6 +103,7 @@ export class RecyclePlan {
   born(nowMs: number): void {
     this.#budget.born(nowMs);
     this.#kill.born();
+    this.#admitted.reset();
     this.#moment.born();
     this.#awaits = false;
     this.#kept.reset();
@@ -167,7 +170,8 @@ export class RecyclePlan {
     // near its own limit V8 slows down whatever is in flight, so that more is
     const inFlight = input.running ?? input.inFlight;
     if (heapBytes !== null) this.#keptInHeap.add({ ...input, inFlight, usedBytes: heapBytes, running: null });
-    const kill = this.#kill.judge(input, begun);
+    const risingSeconds = this.#admitted.secondsBeyond(input);
+    const kill = this.#kill.judge({ ...input, risingSeconds }, begun);
     this.#rises = kill.kill;
     const room = {
       limitBytes,

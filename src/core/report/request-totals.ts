@@ -36,10 +36,23 @@ export class RequestTotals {
         : {
             inFlight: sum((state) => state.inFlight),
             waiting: sum((state) => state.waiting),
+            waitSeconds: waitSecondsOf(serving),
             refused: this.#refused,
             admittedPerSecond: sum((state) => state.admittedPerSecond),
             loopDelaySeconds: Math.max(...serving.map(({ lateMs }) => lateMs)) / 1000,
           };
     return this.#latest;
   }
+}
+
+/** Of one that comes to where most of the others are. */
+function waitSecondsOf(states: readonly HookState[]): number {
+  let requests = 0;
+  let waitMs = 0;
+  for (const state of states) {
+    const here = state.inFlight + state.waiting;
+    requests += here;
+    waitMs += here * state.waitMs;
+  }
+  return requests === 0 ? 0 : waitMs / requests / 1000;
 }

@@ -75,6 +75,17 @@ it('says that it serves once anybody has asked, a probe alone', async () => {
   expect(hook.state).toMatchObject({ inFlight: 0, waiting: 0 });
 });
 
+it('says how many requests begin in a second, after a rest, and that none does any more', async () => {
+  const { port, hook, memory } = await startGated(HOLDS);
+  memory(0.2);
+  await ask(port, '/a');
+  await until(() => hook.state?.admittedPerSecond === 0, 'it rests');
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await Promise.all(Array.from({ length: 30 }, () => ask(port, '/a')));
+  await until(() => (hook.state?.admittedPerSecond ?? 0) > 20, 'they are counted');
+  await until(() => hook.state?.admittedPerSecond === 0, 'none begins');
+});
+
 it('never holds back probes, and paths that are exempt', async () => {
   const { port, becomes } = await startGated(HOLDS, ['/own/health']);
   const first = ask(port, '/hold');
@@ -265,15 +276,4 @@ it('stays closed where the agent itself was blocked for longer than a guardian i
   expect((await answers[1])?.status).toBe(503);
   await ask(gated.port, '/healthz');
   expect((await answers[0])?.status).toBe(200);
-});
-
-it('says how many requests begin in a second, after a rest, and that none does any more', async () => {
-  const { port, hook, memory } = await startGated(HOLDS);
-  memory(0.2);
-  await ask(port, '/a');
-  await until(() => hook.state?.admittedPerSecond === 0, 'it rests');
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  await Promise.all(Array.from({ length: 30 }, () => ask(port, '/a')));
-  await until(() => (hook.state?.admittedPerSecond ?? 0) > 20, 'they are counted');
-  await until(() => hook.state?.admittedPerSecond === 0, 'none begins');
 });

@@ -160,7 +160,7 @@ describe.each(Object.entries(FRAMEWORKS))('middleware for %s', (_name, start) =>
 describe('the gate of the hook in the same process', () => {
   const GIB = 2 ** 30;
   const memory: MemoryMessage = {
-    ...{ type: 'memory', usedBytes: 0, limitBytes: 64 * GIB, ratio: 0, level: 'ok', stuck: false },
+    ...{ type: 'memory', atMs: 0, usedBytes: 0, limitBytes: 64 * GIB, ratio: 0, level: 'ok', stuck: false },
     ...{ shedRatio: 0.85, criticalRatio: 0.92, growthPerSecond: 0, secondsToLimit: null, heap: null },
   };
 

@@ -35,6 +35,8 @@ export interface Entry extends GateEntry {
   request: GateRequest;
   weight: number;
   bytes: number;
+  /** When it came. */
+  sinceMs: number;
   untilMs: number;
   criticalUntilMs: number;
   left: boolean;
@@ -79,6 +81,7 @@ export function entryOf(request: GateRequest, within: Entry | undefined, nowMs: 
     request,
     weight,
     bytes: heldBytes,
+    sinceMs: nowMs,
     untilMs: nowMs + maxWaitMs,
     criticalUntilMs: nowMs + Math.min(maxWaitMs, criticalWaitMs),
     left: false,

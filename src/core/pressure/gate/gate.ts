@@ -65,6 +65,12 @@ export class Gate {
     return this.#refused;
   }
 
+  /** How long one that comes now would wait, in milliseconds: as those tell that have ended, and no less than the first that waits has. */
+  waitMs(nowMs: number): number {
+    const estimatedMs = this.#throughput.waitMs(this.#queue.count + 1, this.#running.size);
+    return Math.max(estimatedMs, nowMs - (this.#queue.head?.sinceMs ?? nowMs));
+  }
+
   /** Until all have ended that are in flight, at the latest as far as their kinds tell: in milliseconds. Those that last may never end. */
   endsInMs(nowMs: number): number {
     let most = 0;
@@ -84,7 +90,7 @@ export class Gate {
     }
     if (this.#drainingSeconds !== null) this.#refuse(entry);
     else if (this.#isNext(entry) && this.#mayStart(entry, nowMs)) this.#start(entry, nowMs);
-    else if (this.#isFull(request.heldBytes)) this.#refuse(entry);
+    else if (this.#isFull(request.heldBytes)) this.#refuse(entry, nowMs);
     else this.#queue.add(entry);
     return entry;
   }
@@ -106,13 +112,12 @@ export class Gate {
     if (this.#room) {
       const { usedBytes, limitBytes, unknownRequests, isNear } = this.#room;
       this.#trend.add({ atMs: nowMs, usedBytes, started: this.#started }, limitBytes);
-      this.#cost.follow({ atMs: nowMs, usedBytes, inFlight: this.#running.size });
       this.#window.validate(nowMs, this.#weight, unknownRequests);
       if (isNear && this.#rises && !this.#allFits) this.#window.shrink(nowMs, this.#weight);
-      this.#showAll(nowMs);
+      this.#cost.follow({ atMs: nowMs, usedBytes, inFlight: this.#showAll(nowMs) });
     }
     this.#admit(nowMs);
-    for (const entry of this.#queue.late(nowMs, this.#stands)) this.#refuseWaiting(entry);
+    for (const entry of this.#queue.late(nowMs, this.#stands)) this.#refuseWaiting(entry, nowMs);
   }
 
   /** The agent is to be restarted: who waits or comes is refused; `null` ends that. */
@@ -129,7 +134,7 @@ export class Gate {
         this.#queue.remove(entry);
         this.#start(entry, nowMs);
         entry.request.admit();
-      } else if (nowMs >= entry.untilMs) this.#refuseWaiting(entry);
+      } else if (nowMs >= entry.untilMs) this.#refuseWaiting(entry, nowMs);
       else return;
     }
   }
@@ -189,7 +194,8 @@ export class Gate {
     this.#restsMs = moved ? RESTS_MS.most : Math.max(RESTS_MS.least, this.#restsMs / 2);
   }
 
-  #showAll(nowMs: number): void {
+  /** @returns how many hold what they do at least */
+  #showAll(nowMs: number): number {
     this.#rise.follow(
       this.#running,
       { usedBytes: this.#room?.usedBytes ?? 0, knownBytes: this.#knownBytes, unknown: this.#unknown },
@@ -198,13 +204,14 @@ export class Gate {
         isKnown: (kind) => this.#cost.isKnown(kind),
       },
     );
-    let expected = 0;
+    let [expected, holding] = [0, 0];
     for (const entry of this.#running) {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
       if (!entry.lasting && nowMs - entry.startMs >= entry.lastingMs) {
         entry.lasting = true;
         this.#count(entry);
       }
+      if (nowMs - entry.startMs >= SHOWN_MS.least) holding++;
       const { kind } = entry.request;
       const takesMs = Math.max(SHOWN_MS.least, this.#throughput.longerMs(kind));
       const left = entry.lasting ? 0 : Math.max(0, 1 - (nowMs - entry.startMs) / takesMs);
@@ -214,7 +221,9 @@ export class Gate {
     }
     this.#expectedBytes = expected;
     // long answers end rarely: where usage is flat with them, more may come
-    if (this.#queue.count > 0 && nowMs - this.#grewMs >= this.#shownMs && !this.#rises) this.#grow(nowMs);
+    const shownMs = Math.min(SHOWN_MS.most, Math.max(SHOWN_MS.least, this.#throughput.durationMs));
+    if (this.#queue.count > 0 && nowMs - this.#grewMs >= shownMs && !this.#rises) this.#grow(nowMs);
+    return holding;
   }
 
   /** It has shown what it holds. */
@@ -229,14 +238,14 @@ export class Gate {
     this.#window.grow(nowMs);
   }
 
-  #refuseWaiting(entry: Entry): void {
+  #refuseWaiting(entry: Entry, nowMs = 0): void {
     this.#queue.remove(entry);
-    this.#refuse(entry);
+    this.#refuse(entry, nowMs);
     entry.request.refuse(entry.retryAfterSeconds);
   }
 
-  #refuse(entry: Entry): void {
-    const seconds = this.#drainingSeconds ?? Math.ceil(this.#waitMs / 1000);
+  #refuse(entry: Entry, nowMs = 0): void {
+    const seconds = this.#drainingSeconds ?? Math.ceil(this.waitMs(nowMs) / 1000);
     entry.state = 'refused';
     entry.retryAfterSeconds = Math.min(LONGEST_RETRY_SECONDS, Math.max(1, seconds));
     this.#refused++;
@@ -266,16 +275,6 @@ export class Gate {
   #isNext({ depth }: Entry): boolean {
     const { head } = this.#queue;
     return head === undefined || head.depth < depth;
-  }
-
-  /** How long one that comes now would wait, in milliseconds. */
-  get #waitMs(): number {
-    return this.#throughput.waitMs(this.#queue.count + 1, this.#running.size);
-  }
-
-  /** How long a request takes to show what it holds. */
-  get #shownMs(): number {
-    return Math.min(SHOWN_MS.most, Math.max(SHOWN_MS.least, this.#throughput.durationMs));
   }
 
   /** All that may be in flight would fit: what makes memory rise is not how many they are. */

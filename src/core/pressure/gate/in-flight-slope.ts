@@ -1,5 +1,5 @@
 /** What is looked back on: the lowest use of each second, as a runtime makes garbage and collects it. */
-const WINDOW_MS = 30_000;
+const WINDOW_MS = 60_000;
 const SPAN_MS = 1000;
 /**
  * Two numbers in flight are compared where they differ by so many and so often: then use differs by more than by garbage. From so many
@@ -18,59 +18,58 @@ export interface InFlightSample {
   inFlight: number;
 }
 
-interface Low extends InFlightSample {
-  /** Against the moments before; `null` where nothing can be compared. */
-  slope: number | null;
-}
-
 /**
  * By how much use is higher for each request more that is in flight. With many in flight it tells what one holds where starts and
  * ends tell nothing: as many start as end, and use stays.
  */
 export class InFlightSlope {
-  #lows: Low[] = [];
+  #lows: InFlightSample[] = [];
   #bytes = 0;
 
-  /** Bytes for each: the median of half a minute, as garbage makes single moments too high or too low; 0 where nothing could be compared. */
+  /** Bytes for each: the median of all that can be compared, as garbage makes single moments too high or too low; 0 where nothing can. */
   get bytes(): number {
     return this.#bytes;
   }
 
   add(sample: InFlightSample): void {
     const last = this.#lows.at(-1);
-    if (!last || Math.floor(last.atMs / SPAN_MS) !== Math.floor(sample.atMs / SPAN_MS)) {
-      this.#lows = this.#lows.filter(({ atMs }) => sample.atMs - atMs < WINDOW_MS);
-      this.#lows.push({ ...sample, slope: this.#slopeTo(sample) });
-    } else if (sample.usedBytes <= last.usedBytes)
-      Object.assign(last, sample, { slope: this.#slopeTo(sample) });
-    else return;
-    this.#correct(sample);
-    const slopes = this.#lows.flatMap(({ slope }) => slope ?? []).sort((a, b) => a - b);
-    this.#bytes = slopes[Math.floor(slopes.length / 2)] ?? 0;
+    if (last && Math.floor(last.atMs / SPAN_MS) === Math.floor(sample.atMs / SPAN_MS)) {
+      if (sample.usedBytes > last.usedBytes) return;
+      this.#lows.pop();
+    }
+    this.#lows = this.#lows.filter(({ atMs }) => sample.atMs - atMs < WINDOW_MS);
+    this.#lows.push(sample);
+    this.#bytes = this.#compare();
   }
 
-  /** From any moment with fewer in flight to any with about as many the least, as what is kept for good is of no request. */
-  #slopeTo({ usedBytes, inFlight }: InFlightSample): number | null {
-    const asMany = this.#lows.filter((low) => AS_MANY * low.inFlight >= inFlight);
-    const leastBytes = Math.min(usedBytes, ...asMany.map((low) => low.usedBytes));
-    const fewer = this.#lows.filter((low) => low.inFlight >= DIFFERS.from);
-    const slopes = fewer.flatMap((low) => slopeOf(low, { usedBytes: leastBytes, inFlight }) ?? []);
-    return slopes.length === 0 ? null : Math.min(...slopes);
-  }
-
-  /** With fewer in flight again, use is as much lower again, or what made it higher was no request. */
-  #correct(now: InFlightSample): void {
-    for (const low of this.#lows)
-      if (low.slope !== null && now.atMs - low.atMs >= COLLECTED_MS)
-        low.slope = Math.min(low.slope, slopeOf(now, low) ?? low.slope);
+  #compare(): number {
+    const [rises, leastRises, falls]: [number[], number[], number[]] = [[], [], []];
+    for (const [i, more] of this.#lows.entries()) {
+      // with about as many in flight the least, as what is kept for good is of no request
+      const before = this.#lows.slice(0, i);
+      const asMany = before.filter(({ inFlight }) => AS_MANY * inFlight >= more.inFlight);
+      const usedBytes = Math.min(more.usedBytes, ...asMany.map((low) => low.usedBytes));
+      const slopes = before.flatMap((fewer) => slopeOf(fewer, { ...more, usedBytes }));
+      rises.push(...slopes);
+      if (slopes.length > 0) leastRises.push(Math.min(...slopes));
+      for (const fewer of this.#lows.slice(i))
+        if (fewer.atMs - more.atMs >= COLLECTED_MS) falls.push(...slopeOf(fewer, more));
+    }
+    // with fewer in flight again use is as much lower again, or what made it higher was no request; until then the least counts
+    return falls.length === 0 ? medianOf(leastRises) : Math.min(medianOf(rises), medianOf(falls));
   }
 }
 
-type Use = Pick<InFlightSample, 'usedBytes' | 'inFlight'>;
-
-/** By how much use is higher with more in flight than with fewer, for each; `null` where that cannot be compared. */
-function slopeOf(fewer: Use, more: Use): number | null {
+/** By how much use is higher with more in flight than with fewer, for each; none where that cannot be compared. */
+function slopeOf(fewer: InFlightSample, more: InFlightSample): number[] {
   const by = more.inFlight - fewer.inFlight;
-  if (by < DIFFERS.by || more.inFlight < DIFFERS.times * fewer.inFlight) return null;
-  return Math.max(0, more.usedBytes - fewer.usedBytes) / by;
+  const differs = by >= DIFFERS.by && more.inFlight >= DIFFERS.times * fewer.inFlight;
+  return differs && fewer.inFlight >= DIFFERS.from
+    ? [Math.max(0, more.usedBytes - fewer.usedBytes) / by]
+    : [];
+}
+
+/** Of two in the middle the less; 0 of none. */
+function medianOf(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
 }

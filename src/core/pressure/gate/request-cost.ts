@@ -17,18 +17,26 @@ interface Estimate {
   mean: number;
   deviation: number;
   samples: number;
+  /** Smaller samples since the last look at memory. */
+  less: { bytes: number; count: number; down: number };
 }
+
+const NONE: Estimate = { mean: 0, deviation: 0, samples: 0, less: { bytes: 0, count: 0, down: 0 } };
 
 /** The bytes by which one more request raises memory use, by kind: mean and spread, by what memory did while requests ran. */
 export class RequestCost {
-  readonly #all: Estimate = { mean: 0, deviation: 0, samples: 0 };
+  readonly #all: Estimate = { ...NONE };
   readonly #kinds = new Map<string, Estimate>();
   readonly #slope = new InFlightSlope();
+  /** Those with smaller samples since the last look. */
+  readonly #lessening = new Set<Estimate>();
   /** Each of those in flight holds so much, whatever its kind. */
   #leastBytes = 0;
 
   /** At each look at memory. */
   follow(sample: InFlightSample): void {
+    for (const estimate of this.#lessening) lessen(estimate);
+    this.#lessening.clear();
     this.#slope.add(sample);
     this.#leastBytes = this.#slope.bytes;
   }
@@ -59,12 +67,21 @@ export class RequestCost {
   ): void {
     const bytes = grownBytes / Math.max(started, BESIDE_SHARE * besideCount) / weight;
     const down = started === 1 ? DOWN.alone : DOWN.beside;
-    blend(this.#all, bytes, down);
-    let own = this.#kinds.get(kind);
-    if (!own && this.#kinds.size < MOST_KINDS) {
-      own = { mean: bytes, deviation: bytes / 2, samples: 1 };
-      this.#kinds.set(kind, own);
-    } else if (own) blend(own, bytes, down);
+    const own = this.#kinds.get(kind);
+    if (own) this.#tell(own, bytes, down);
+    else if (this.#kinds.size < MOST_KINDS)
+      this.#kinds.set(kind, { ...NONE, mean: bytes, deviation: bytes / 2, samples: 1 });
+    this.#tell(this.#all, bytes, down);
+  }
+
+  #tell(estimate: Estimate, bytes: number, down: number): void {
+    estimate.samples++;
+    const { less } = estimate;
+    if (bytes > estimate.mean) blend(estimate, bytes, UP);
+    else {
+      estimate.less = { bytes: less.bytes + bytes, count: less.count + 1, down: Math.max(less.down, down) };
+      this.#lessening.add(estimate);
+    }
   }
 
   #most({ mean, deviation }: Estimate): number {
@@ -72,10 +89,18 @@ export class RequestCost {
   }
 }
 
-function blend(estimate: Estimate, bytes: number, down: number): void {
+/**
+ * All that have ended between two looks at memory tell one thing, by their mean: where an event loop was busy, a hundred end
+ * at once, and each saw the same collection.
+ */
+function lessen(estimate: Estimate): void {
+  const { bytes, count, down } = estimate.less;
+  blend(estimate, bytes / count, down);
+  estimate.less = NONE.less;
+}
+
+function blend(estimate: Estimate, bytes: number, share: number): void {
   const off = bytes - estimate.mean;
-  const share = off > 0 ? UP : down;
-  estimate.samples++;
   estimate.mean += share * off;
   estimate.deviation += share * (Math.abs(off) - estimate.deviation);
 }

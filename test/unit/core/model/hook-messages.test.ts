@@ -12,11 +12,11 @@ const FROM_HOOK: HookMessage[] = [
   { type: 'hello', version: 1, pid: 7, start: 1234, node: 'v22.1.0' },
   { type: 'hello', version: 1, pid: 7, start: null, node: 'v22.1.0' },
   {
-    ...{ type: 'state', inFlight: 2, endsInMs: 500, waiting: 1, refused: 0, sigterm: true },
+    ...{ type: 'state', inFlight: 2, endsInMs: 500, waiting: 1, waitMs: 250, refused: 0, sigterm: true },
     ...{ lateMs: 1.5, servers: 1, admittedPerSecond: 0.5, heap: { usedBytes: 1, limitBytes: 2 } },
   },
   {
-    ...{ type: 'state', inFlight: 2, endsInMs: 0, waiting: 1, refused: 0, sigterm: true },
+    ...{ type: 'state', inFlight: 2, endsInMs: 0, waiting: 1, waitMs: 250, refused: 0, sigterm: true },
     ...{ lateMs: 1.5, servers: 1, admittedPerSecond: 0.5 },
     heap: { usedBytes: 3, limitBytes: 4, left: { bytes: 2, agoMs: 10 } },
   },
@@ -24,7 +24,7 @@ const FROM_HOOK: HookMessage[] = [
   { type: 'cdp', message: { method: 'HeapProfiler.addHeapSnapshotChunk', params: { chunk: '{' } } },
 ];
 const MEMORY: GuardianMessage = {
-  ...{ type: 'memory', usedBytes: 100, limitBytes: 1000, ratio: 0.1, level: 'ok', stuck: false },
+  ...{ type: 'memory', atMs: 5, usedBytes: 100, limitBytes: 1000, ratio: 0.1, level: 'ok', stuck: false },
   ...{ shedRatio: 0.85, criticalRatio: 0.92, growthPerSecond: -3, secondsToLimit: null, heap: null },
 };
 const FROM_GUARDIAN: GuardianMessage[] = [

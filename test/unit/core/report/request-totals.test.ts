@@ -9,6 +9,7 @@ function state(more: Partial<HookState> = {}): HookState {
       inFlight: 0,
       endsInMs: 0,
       waiting: 0,
+      waitMs: 0,
       refused: 0,
       sigterm: false,
       lateMs: 0,
@@ -22,12 +23,19 @@ function state(more: Partial<HookState> = {}): HookState {
 describe('requests of all processes', () => {
   test('are the sum of those that serve, with the latest event loop', () => {
     const states = [
-      state({ inFlight: 3, waiting: 1, admittedPerSecond: 2, lateMs: 20 }),
-      state({ inFlight: 1, waiting: 4, admittedPerSecond: 0.5, lateMs: 450 }),
+      state({ inFlight: 3, waiting: 2, waitMs: 4000, admittedPerSecond: 2, lateMs: 20 }),
+      state({ inFlight: 1, waiting: 4, waitMs: 2000, admittedPerSecond: 0.5, lateMs: 450 }),
       state({ servers: 0, lateMs: 9000 }),
     ];
     expect(new RequestTotals().of(states)).toEqual({
-      ...{ inFlight: 4, waiting: 5, refused: 0, admittedPerSecond: 2.5, loopDelaySeconds: 0.45 },
+      ...{
+        inFlight: 4,
+        waiting: 6,
+        waitSeconds: 3,
+        refused: 0,
+        admittedPerSecond: 2.5,
+        loopDelaySeconds: 0.45,
+      },
     });
   });
 
