@@ -46,6 +46,7 @@ export const DRAWN_KINDS = [
   'index',
   'rush',
   'busy',
+  'tools',
 ] as const;
 
 export interface LoadOutcome {
@@ -145,6 +146,17 @@ export function drawLoad(seed: number): DrawnLoad {
         takesUntil: between(0.6, 1),
       });
   }
+  // large tool outputs, again and again, by the route of all else
+  if (name === 'tools') {
+    const [count, bytes] = [Math.floor(between(8, 16)), room * between(0.12, 0.35)];
+    const everyMs = between(4000, 6000);
+    for (let startMs = 3000; startMs < 22_000; startMs += everyMs)
+      for (let i = 0; i < count; i++) {
+        const durationMs = spread(250, 700);
+        const times = { durationMs, takesFrom: between(0.1, 0.4), takesUntil: between(0.5, 0.9) };
+        heavy(startMs + (2500 * i) / count + between(0, 160), 'chat', bytes * between(0.8, 1.2), times);
+      }
+  }
   // more and more users, who wait for a model with what a tool has found in memory, and fewer again
   const loop = { requestMs: 0, collectionMs: 0 };
   if (name === 'rush' || name === 'busy') {
@@ -162,7 +174,7 @@ export function drawLoad(seed: number): DrawnLoad {
       loop.collectionMs = between(0.5, 2);
     }
   }
-  const isBusy = name === 'spike' || name === 'late';
+  const isBusy = name === 'spike' || name === 'late' || name === 'tools';
   const isSlow = name === 'mixed' || name === 'index';
   const processors = isBusy ? spread(6, 64) : isSlow ? spread(5, 24) : Number.POSITIVE_INFINITY;
   return {

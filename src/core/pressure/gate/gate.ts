@@ -114,7 +114,7 @@ export class Gate {
       this.#trend.add({ atMs: nowMs, usedBytes, started: this.#started }, limitBytes);
       this.#window.validate(nowMs, this.#weight, unknownRequests);
       if (isNear && this.#rises && !this.#allFits) this.#window.shrink(nowMs, this.#weight);
-      this.#cost.follow({ atMs: nowMs, usedBytes, inFlight: this.#showAll(nowMs) });
+      this.#cost.follow({ atMs: nowMs, usedBytes, inFlight: this.#showAll(nowMs) }, limitBytes);
     }
     this.#admit(nowMs);
     for (const entry of this.#queue.late(nowMs, this.#stands)) this.#refuseWaiting(entry, nowMs);

@@ -10,6 +10,11 @@ const DOWN = { beside: 0.2, alone: 0.5 };
 /** Kinds of requests with an estimate of their own; the rest share one. */
 const MOST_KINDS = 64;
 const KNOWN_SAMPLES = 5;
+/**
+ * The heaviest of a kind counts in place of the mean as long as less than this share of the limit is in use: then many may start at
+ * once, heavy ones among light ones. Half of it is forgotten after so long, and after so many more of the kind.
+ */
+const HEAVIEST = { share: 2 / 3, halfMs: 8000, halfCount: 128 };
 /** What use has risen by is shared among those that started meanwhile, or this share of those in flight before: their garbage counts, too. */
 const BESIDE_SHARE = 0.25;
 
@@ -17,11 +22,16 @@ interface Estimate {
   mean: number;
   deviation: number;
   samples: number;
+  heaviest: { bytes: number; atMs: number };
   /** Smaller samples since the last look at memory. */
   less: { bytes: number; count: number; down: number };
 }
 
-const NONE: Estimate = { mean: 0, deviation: 0, samples: 0, less: { bytes: 0, count: 0, down: 0 } };
+const NONE: Estimate = {
+  ...{ mean: 0, deviation: 0, samples: 0 },
+  heaviest: { bytes: 0, atMs: 0 },
+  less: { bytes: 0, count: 0, down: 0 },
+};
 
 /** The bytes by which one more request raises memory use, by kind: mean and spread, by what memory did while requests ran. */
 export class RequestCost {
@@ -32,9 +42,13 @@ export class RequestCost {
   readonly #lessening = new Set<Estimate>();
   /** Each of those in flight holds so much, whatever its kind. */
   #leastBytes = 0;
+  #nowMs = 0;
+  #hasRoom = false;
 
   /** At each look at memory. */
-  follow(sample: InFlightSample): void {
+  follow(sample: InFlightSample, limitBytes: number): void {
+    this.#nowMs = sample.atMs;
+    this.#hasRoom = sample.usedBytes < HEAVIEST.share * limitBytes;
     for (const estimate of this.#lessening) lessen(estimate);
     this.#lessening.clear();
     this.#slope.add(sample);
@@ -77,6 +91,8 @@ export class RequestCost {
   #tell(estimate: Estimate, bytes: number, down: number): void {
     estimate.samples++;
     const { less } = estimate;
+    const before = this.#heaviest(estimate) * 0.5 ** (1 / HEAVIEST.halfCount);
+    estimate.heaviest = { bytes: Math.max(bytes, before), atMs: this.#nowMs };
     if (bytes > estimate.mean) blend(estimate, bytes, UP);
     else {
       estimate.less = { bytes: less.bytes + bytes, count: less.count + 1, down: Math.max(less.down, down) };
@@ -84,8 +100,13 @@ export class RequestCost {
     }
   }
 
-  #most({ mean, deviation }: Estimate): number {
-    return Math.max(mean + 1.5 * deviation, this.#leastBytes);
+  #most(estimate: Estimate): number {
+    const usual = estimate.mean + 1.5 * estimate.deviation;
+    return Math.max(usual, this.#leastBytes, this.#hasRoom ? this.#heaviest(estimate) : 0);
+  }
+
+  #heaviest({ heaviest: { bytes, atMs } }: Estimate): number {
+    return bytes * 0.5 ** ((this.#nowMs - atMs) / HEAVIEST.halfMs);
   }
 }
 
