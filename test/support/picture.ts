@@ -44,7 +44,7 @@ type Side = 'unguarded' | 'guarded';
 /** The picture in words. */
 export function describeRun({ offered, unguarded, guarded }: DemoRun): string {
   const side = ({ deaths, requests, conversations }: ReplicaRun) =>
-    `${killsOf(deaths.length)}, ${requests.served} of ${offered.requests} requests served, ${conversations.lost} of ${offered.conversations} conversations lost`;
+    `${killsOf(deaths.length)}, ${requests.served} of ${offered.requests} requests served, ${conversations.lost} of ${offered.conversations} conversations lost, ${conversations.elsewhere} users sent to other replicas`;
   return `Memory of the same agent under the same load. Without Spillway: ${side(unguarded)}. With Spillway: ${side(guarded)}.`;
 }
 
