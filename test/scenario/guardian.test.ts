@@ -431,6 +431,23 @@ describe('the loop', () => {
     expect(judge.ready).toBe(true);
   });
 
+  it('opens where nothing can be read any more, although so many waited when it could', async () => {
+    const gate: Remedy = {
+      attend() {},
+      findings: () => [],
+      draining: () => null,
+      crowded: true,
+      status: () => ({ name: 'gate', state: 'idle', code: 'admitting', why: 'a test' }),
+      end: async () => {},
+    };
+    const { judge, clock, agent } = startStory({ options: NO_REMEDIES, remedies: [gate] });
+    await clock.advance(1100);
+    expect(judge.ready).toBe(false);
+    agent.failure = 'EACCES';
+    await clock.advance(3000);
+    expect(judge.ready).toBe(true);
+  });
+
   it('counts a change of what a remedy does, also while nothing can be read', async () => {
     let code = 'calling';
     const hook: Remedy = {

@@ -44,10 +44,10 @@ export function describeOutlook(outlook: Outlook, reading: Reading): string {
 }
 
 /**
- * What the level means for new work: refused; admitted again because shedding frees nothing, or because memory has room; none
- * is admitted while the agent is recycled.
+ * What the level means for new work: refused; admitted again because shedding frees nothing, or because memory has room; refused,
+ * whatever the level, while many wait at the gate; none is admitted while the agent is recycled.
  */
-export type Stance = 'refusing' | 'stuck' | 'relieved' | 'ending';
+export type Stance = 'refusing' | 'stuck' | 'relieved' | 'crowded' | 'ending';
 
 /** What a reading has come to. */
 interface Judgement {
@@ -70,19 +70,21 @@ export function describeLevel(
     ? `${other.name} at ${percent(constraintRatio(other))} (${other.source})${soon}; `
     : '';
   const use = `${beside}memory at ${describeUse(reading)}`;
-  if (level === 'ok') return `${use}; ${describeOutlook(outlook, reading)}`;
-  const leave = percent(entryRatio(level, t) - t.recoverMargin);
   const ending = 'the agent is being recycled and no new work is admitted';
+  const crowded = 'requests wait for long at the gate, so /readyz refuses new work';
+  const always = stance === 'ending' ? ending : stance === 'crowded' ? crowded : null;
+  if (level === 'ok') return [use, describeOutlook(outlook, reading), ...(always ? [always] : [])].join('; ');
+  const leave = percent(entryRatio(level, t) - t.recoverMargin);
   const work = {
-    warning: stance === 'ending' ? ending : 'all work is admitted',
+    warning: always ?? 'all work is admitted',
     shedding: {
-      ending,
+      ...{ ending, crowded },
       refusing: '/readyz refuses new work and /admit admits a share of requests',
       stuck: 'shedding frees nothing, so the pod is ready and /admit admits a share of requests',
       relieved: 'memory has room again and work is admitted',
     }[stance],
     critical: {
-      ending,
+      ...{ ending, crowded },
       refusing: 'no new work is admitted',
       stuck: 'shedding frees nothing, so the pod is ready',
       relieved: 'memory has room again and work is admitted',

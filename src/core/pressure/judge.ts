@@ -224,7 +224,6 @@ export class Judge {
           ];
     this.#reset(nowMs);
     this.#absent = true;
-    this.#crowded = false;
     this.#recycling = undefined; // not forgotten when blind: it is being ended all the same
     this.#blindReason = reason;
     this.#blindSinceMs = nowMs;
@@ -234,8 +233,8 @@ export class Judge {
 
   /** The level in words, for the status and for answers to refused requests. */
   describe(reading: Reading): string {
-    const ending = this.#recycling === undefined ? null : 'ending';
-    const stance = ending ?? (this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing');
+    const above = this.#recycling !== undefined ? 'ending' : this.#crowded ? 'crowded' : null;
+    const stance = above ?? (this.stuck ? 'stuck' : this.relieved ? 'relieved' : 'refusing');
     const { level, outlook, secondsToLimit: secondsToOther } = this;
     return describeLevel(reading, { level, outlook, thresholds: this.#options, stance, secondsToOther });
   }
@@ -247,6 +246,7 @@ export class Judge {
     this.#memory = this.#level;
     this.#other = this.#level;
     this.#admittance.reset();
+    this.#crowded = false;
     this.#stuckReported = false;
   }
 

@@ -21,6 +21,7 @@ interface Sample {
   atMs: number;
   heldBytes: number;
   running: number;
+  waiting: number;
 }
 
 /**
@@ -41,7 +42,7 @@ export class AdmittedRise {
   secondsBeyond({ nowMs, heldBytes, risingSeconds, running, waiting }: AdmittedInput): number {
     if (running === null || waiting === null) return risingSeconds;
     this.#samples = this.#samples.filter(({ atMs }) => nowMs - atMs <= SHOWN_MS);
-    const now = { atMs: nowMs, heldBytes, running };
+    const now = { atMs: nowMs, heldBytes, running, waiting };
     if (this.#samples.some((before) => isWave(before, now))) this.#admittedMs = nowMs;
     const last = this.#samples.at(-1);
     if (!last || nowMs - last.atMs >= SPACING_MS) this.#samples.push(now);
@@ -49,9 +50,9 @@ export class AdmittedRise {
   }
 }
 
-/** Many more are in flight, and use has risen by no larger share than they have. */
+/** Some waited, many more are in flight, and use has risen by no larger share than they have. */
 function isWave(before: Sample, now: Sample): boolean {
   const more = now.running - before.running;
-  if (more < Math.max(WAVE.least, WAVE.share * before.running)) return false;
+  if (before.waiting === 0 || more < Math.max(WAVE.least, WAVE.share * before.running)) return false;
   return now.heldBytes * before.running <= before.heldBytes * now.running;
 }

@@ -62,6 +62,11 @@ golden('pressure', async () => {
     ['critical', 480, flat, 'stuck'],
     ['critical', 420, falling, 'relieved'],
     ['critical', 480, growing, 'ending'],
+    ['ok', 200, flat, 'crowded'],
+    ['ok', 200, flat, 'ending'],
+    ['warning', 400, flat, 'crowded'],
+    ['shedding', 420, falling, 'crowded'],
+    ['critical', 480, flat, 'crowded'],
   ];
   const heap = { atMs: 0, usedBytes: 240 * MiB, limitBytes: 256 * MiB, riseBytesPerSecond: null };
   const gauge = {

@@ -61,6 +61,15 @@ test('one request more is no wave, unless there were few', () => {
   ).toEqual([8, 0]);
 });
 
+test('what no gate has held back, as WebSockets are not, is no wave', () => {
+  expect(
+    believed([
+      { heldBytes: 100, running: 100, waiting: 0 },
+      { heldBytes: 110, running: 200, waiting: 0 },
+    ]),
+  ).toEqual([8, 8]);
+});
+
 test('another life knows nothing of the one before', () => {
   const rise = new AdmittedRise();
   const at = (nowMs: number, running: number) =>
