@@ -268,12 +268,14 @@ it('stays closed where the agent itself was blocked for longer than a guardian i
   );
   const said = setInterval(() => gated.memory(0.97), 500);
   onTestFinished(() => clearInterval(said));
-  const answers = [ask(gated.port, '/hold', { body: 'x' }), ask(gated.port, '/a')];
+  const held = ask(gated.port, '/hold', { body: 'x' });
+  await gated.becomes(1, 0);
+  const waits = ask(gated.port, '/a');
   await gated.becomes(1, 1);
   // the gate has seen by then that one waits
   await new Promise((resolve) => setTimeout(resolve, 200));
   process.kill(gated.pid, 'SIGUSR2');
-  expect((await answers[1])?.status).toBe(503);
+  expect((await waits).status).toBe(503);
   await ask(gated.port, '/healthz');
-  expect((await answers[0])?.status).toBe(200);
+  expect((await held).status).toBe(200);
 });
