@@ -40,6 +40,7 @@ export class Gate {
   /** How many of those in flight count, and for how much: not who waits for a part of itself, or it would wait for ever, nor who lasts. */
   #counted = 0;
   #weight = 0;
+  #lasting = 0;
   #started = 0;
   /** Of these, how many were of kinds of which too little was known. */
   #unknown = 0;
@@ -67,7 +68,7 @@ export class Gate {
 
   /** How long one that comes now would wait, in milliseconds: as those tell that have ended, and no less than the first that waits has. */
   waitMs(nowMs: number): number {
-    const estimatedMs = this.#throughput.waitMs(this.#queue.count + 1, this.#running.size);
+    const estimatedMs = this.#throughput.waitMs(this.#queue.count + 1, this.#running.size - this.#lasting);
     return Math.max(estimatedMs, nowMs - (this.#queue.head?.sinceMs ?? nowMs));
   }
 
@@ -176,8 +177,9 @@ export class Gate {
 
   #end(entry: Entry, nowMs: number): void {
     this.#running.delete(entry);
+    if (entry.lasting) this.#lasting--;
     this.#count(entry);
-    this.#throughput.ended(entry.request.kind, nowMs - entry.startMs);
+    this.#throughput.ended(entry.request.kind, nowMs - entry.startMs, entry.lastingMs);
     this.#show(entry, nowMs);
     const room = this.#room;
     if (!room || entry.startBytes === 0) return;
@@ -209,6 +211,7 @@ export class Gate {
       entry.peakBytes = Math.max(entry.peakBytes, this.#room?.usedBytes ?? 0);
       if (!entry.lasting && nowMs - entry.startMs >= entry.lastingMs) {
         entry.lasting = true;
+        this.#lasting++;
         this.#count(entry);
       }
       if (nowMs - entry.startMs >= SHOWN_MS.least) holding++;
@@ -266,9 +269,8 @@ export class Gate {
     const counts = entry.state === 'running' && entry.parts === 0 && !entry.lasting;
     if (counts === entry.counts) return;
     entry.counts = counts;
-    const sign = counts ? 1 : -1;
-    this.#counted += sign;
-    this.#weight += sign * entry.weight;
+    this.#counted += counts ? 1 : -1;
+    this.#weight += counts ? entry.weight : -entry.weight;
   }
 
   /** Nobody waits before it. */
@@ -288,8 +290,7 @@ export class Gate {
   }
 
   get #rises(): boolean {
-    const limitBytes = this.#room?.limitBytes ?? Number.POSITIVE_INFINITY;
-    return this.#trend.risenBytes > RISES_SHARE * limitBytes;
+    return this.#trend.risenBytes > RISES_SHARE * (this.#room?.limitBytes ?? Number.POSITIVE_INFINITY);
   }
 
   #isFull(heldBytes: number): boolean {

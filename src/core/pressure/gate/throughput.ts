@@ -15,11 +15,17 @@ interface Estimate {
 /** How long requests take, and by that how long others wait for them. */
 export class Throughput {
   #all: Estimate | undefined;
+  /** How long one keeps others waiting. */
+  #counted: Estimate | undefined;
   readonly #kinds = new Map<string, Estimate>();
 
-  /** One of this kind has ended. */
-  ended(kind: string, durationMs: number): void {
+  /**
+   * One of this kind has ended.
+   * @param lastingMs after so long it keeps nobody waiting
+   */
+  ended(kind: string, durationMs: number, lastingMs = Number.POSITIVE_INFINITY): void {
     this.#all = blend(this.#all, durationMs);
+    this.#counted = blend(this.#counted, Math.min(durationMs, lastingMs));
     const own = this.#kinds.get(kind);
     if (own || this.#kinds.size < MOST_KINDS) this.#kinds.set(kind, blend(own, durationMs));
   }
@@ -48,9 +54,9 @@ export class Throughput {
     return own ? Math.min(ranMs, OUTLASTS * usualMs) : ranMs;
   }
 
-  /** How long it takes until so many have started if so many run at once, in milliseconds (Little's law). */
+  /** How long it takes until so many have started if so many run at once, but for those that last, in milliseconds (Little's law). */
   waitMs(waiting: number, atOnce: number): number {
-    return (waiting * this.durationMs) / Math.max(1, atOnce);
+    return (waiting * (this.#counted?.meanMs ?? UNKNOWN_MS)) / Math.max(1, atOnce);
   }
 }
 
