@@ -23,6 +23,8 @@ export interface LinkEvents {
 /** So much may wait to be read by an agent that is blocked. */
 const MOST_WAITING = 1024 * 1024;
 const GREETING_MS = 5000;
+/** Who waits is admitted or refused within 10 s, and the hook says so: a process that says nothing for so long is blocked, and others may be free. */
+const WAIT_STANDS_MS = 15_000;
 
 /** One connection of a hook. */
 export class HookLink implements AgentHook {
@@ -34,6 +36,7 @@ export class HookLink implements AgentHook {
   readonly #askers = new Set<(state: HookState) => void>();
   readonly #lostAskers = new Set<() => void>();
   #session: HookSession | undefined;
+  #blocked: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, events: LinkEvents) {
     this.#socket = socket;
@@ -45,6 +48,7 @@ export class HookLink implements AgentHook {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       clearTimeout(late);
+      clearTimeout(this.#blocked);
       this.#session?.lost('the hook has disconnected');
       for (const lost of this.#lostAskers) lost();
       this.#events.closed(this);
@@ -134,6 +138,9 @@ export class HookLink implements AgentHook {
     if (message.type === 'cdp') this.#session?.receive(message.message);
     else {
       this.state = message;
+      clearTimeout(this.#blocked);
+      const waitsForNone = () => (this.state = { ...message, waitMs: 0 });
+      if (message.waitMs > 0) this.#blocked = setTimeout(waitsForNone, WAIT_STANDS_MS).unref();
       for (const answered of this.#askers) answered(message);
       this.#events.state(this, message);
     }
