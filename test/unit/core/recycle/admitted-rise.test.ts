@@ -70,6 +70,18 @@ test('what no gate has held back, as WebSockets are not, is no wave', () => {
   ).toEqual([8, 8]);
 });
 
+test('numbers in flight that swing hide no rise beneath them', () => {
+  const rise = new AdmittedRise();
+  let most = 0;
+  for (let nowMs = 0; nowMs < 40_000; nowMs += 100) {
+    const running = 12 + Math.round(4 * Math.sin(nowMs / 300));
+    const risingSeconds = nowMs / 1000;
+    const at = { nowMs, heldBytes: 700 + 4 * risingSeconds, running, waiting: 5, risingSeconds };
+    most = Math.max(most, rise.secondsBeyond(at));
+  }
+  expect(most).toBeGreaterThan(30);
+});
+
 test('another life knows nothing of the one before', () => {
   const rise = new AdmittedRise();
   const at = (nowMs: number, running: number) =>
