@@ -4,13 +4,10 @@ import { type GateMemory, MemoryRoom } from './memory-room.ts';
 import { MemoryTrend } from './memory-trend.ts';
 import { RequestCost } from './request-cost.ts';
 import { Rise } from './rise.ts';
-import { Throughput } from './throughput.ts';
+import { borneOutMs, Throughput } from './throughput.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 const LONGEST_RETRY_SECONDS = 30;
-const MOST_WAITING = 10_000;
-/** What is held back for all that wait may be this share of the limit. */
-const WAITING_SHARE = 0.04;
 /** A request has shown what it holds after the usual duration of one, within these bounds. */
 const SHOWN_MS = { least: 100, most: 1000 };
 /** Use that rises by more than this share of the limit within a second is not at rest. */
@@ -66,10 +63,11 @@ export class Gate {
     return this.#refused;
   }
 
-  /** How long one that comes now would wait, in milliseconds: as those tell that have ended, and no less than the first that waits has. */
+  /** How long one that comes now would wait, in milliseconds: as those tell that have ended; unless many wait, as far as the first that does bears that out. */
   waitMs(nowMs: number): number {
-    const estimatedMs = this.#throughput.waitMs(this.#queue.count + 1, this.#running.size - this.#lasting);
-    return Math.max(estimatedMs, nowMs - (this.#queue.head?.sinceMs ?? nowMs));
+    const waitedMs = nowMs - (this.#queue.head?.sinceMs ?? nowMs);
+    const many = this.#queue.count > this.#running.size - this.#lasting;
+    return many ? Math.max(waitedMs, this.#estimatedMs) : borneOutMs(this.#estimatedMs, waitedMs);
   }
 
   /** Until all have ended that are in flight, at the latest as far as their kinds tell: in milliseconds. Those that last may never end. */
@@ -91,7 +89,7 @@ export class Gate {
     }
     if (this.#drainingSeconds !== null) this.#refuse(entry);
     else if (this.#isNext(entry) && this.#mayStart(entry, nowMs)) this.#start(entry, nowMs);
-    else if (this.#isFull(request.heldBytes)) this.#refuse(entry, nowMs);
+    else if (this.#queue.isFull(request.heldBytes, this.#room?.limitBytes)) this.#refuse(entry);
     else this.#queue.add(entry);
     return entry;
   }
@@ -118,7 +116,7 @@ export class Gate {
       this.#cost.follow({ atMs: nowMs, usedBytes, inFlight: this.#showAll(nowMs) }, limitBytes);
     }
     this.#admit(nowMs);
-    for (const entry of this.#queue.late(nowMs, this.#stands)) this.#refuseWaiting(entry, nowMs);
+    for (const entry of this.#queue.late(nowMs, this.#stands)) this.#refuseWaiting(entry);
   }
 
   /** The agent is to be restarted: who waits or comes is refused; `null` ends that. */
@@ -135,7 +133,7 @@ export class Gate {
         this.#queue.remove(entry);
         this.#start(entry, nowMs);
         entry.request.admit();
-      } else if (nowMs >= entry.untilMs) this.#refuseWaiting(entry, nowMs);
+      } else if (nowMs >= entry.untilMs) this.#refuseWaiting(entry);
       else return;
     }
   }
@@ -241,14 +239,14 @@ export class Gate {
     this.#window.grow(nowMs);
   }
 
-  #refuseWaiting(entry: Entry, nowMs = 0): void {
+  #refuseWaiting(entry: Entry): void {
     this.#queue.remove(entry);
-    this.#refuse(entry, nowMs);
+    this.#refuse(entry);
     entry.request.refuse(entry.retryAfterSeconds);
   }
 
-  #refuse(entry: Entry, nowMs = 0): void {
-    const seconds = this.#drainingSeconds ?? Math.ceil(this.waitMs(nowMs) / 1000);
+  #refuse(entry: Entry): void {
+    const seconds = this.#drainingSeconds ?? Math.ceil(this.#estimatedMs / 1000);
     entry.state = 'refused';
     entry.retryAfterSeconds = Math.min(LONGEST_RETRY_SECONDS, Math.max(1, seconds));
     this.#refused++;
@@ -293,8 +291,8 @@ export class Gate {
     return this.#trend.risenBytes > RISES_SHARE * (this.#room?.limitBytes ?? Number.POSITIVE_INFINITY);
   }
 
-  #isFull(heldBytes: number): boolean {
-    const limit = this.#room?.limitBytes ?? Number.POSITIVE_INFINITY;
-    return this.#queue.count >= MOST_WAITING || this.#queue.bytes + heldBytes > WAITING_SHARE * limit;
+  /** As those tell that have ended. */
+  get #estimatedMs(): number {
+    return this.#throughput.waitMs(this.#queue.count + 1, this.#running.size - this.#lasting);
   }
 }

@@ -6,6 +6,8 @@ const UNKNOWN_MS = 1000;
 const MOST_KINDS = 64;
 
 const OUTLASTS = 3;
+/** A wait of up to so many times as long as the first that waits has waited is borne out by it. */
+const BORNE_OUT = 3.5;
 
 interface Estimate {
   meanMs: number;
@@ -58,6 +60,14 @@ export class Throughput {
   waitMs(waiting: number, atOnce: number): number {
     return (waiting * (this.#counted?.meanMs ?? UNKNOWN_MS)) / Math.max(1, atOnce);
   }
+}
+
+/**
+ * A wait that is estimated, as far as the first that waits bears it out: long requests end seldom, and where memory has room the next
+ * starts long before one does.
+ */
+export function borneOutMs(estimatedMs: number, waitedMs: number): number {
+  return Math.max(waitedMs, Math.min(estimatedMs, BORNE_OUT * waitedMs));
 }
 
 const UNKNOWN: Estimate = { meanMs: UNKNOWN_MS, deviationMs: 0 };

@@ -10,6 +10,10 @@ export interface Waiting {
   depth: number;
 }
 
+const MOST_WAITING = 10_000;
+/** What is held back for all that wait may be this share of the limit. */
+const WAITING_SHARE = 0.04;
+
 /** First in, first out, deeper parts of what runs before the others; bounded by what is held back for those that wait. Who leaves from the middle is skipped, and dropped before such are the most. */
 export class WaitQueue<T extends Waiting> {
   #entries: T[] = [];
@@ -23,6 +27,11 @@ export class WaitQueue<T extends Waiting> {
   /** Held back for all that wait. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Nobody else may wait for whom so much would be held back. */
+  isFull(moreBytes: number, limitBytes = Number.POSITIVE_INFINITY): boolean {
+    return this.#count >= MOST_WAITING || this.#bytes + moreBytes > WAITING_SHARE * limitBytes;
   }
 
   /** The one whose turn it is. */
