@@ -43,6 +43,9 @@ export class InFlightSlope {
   }
 
   #compare(): number {
+    const numbers = this.#lows.map(({ inFlight }) => inFlight);
+    // most agents never have so many, and every look would compare all with all
+    if (Math.max(...numbers) - Math.max(DIFFERS.from, Math.min(...numbers)) < DIFFERS.by) return 0;
     const [rises, leastRises, falls]: [number[], number[], number[]] = [[], [], []];
     for (const [i, more] of this.#lows.entries()) {
       // with about as many in flight the least, as what is kept for good is of no request

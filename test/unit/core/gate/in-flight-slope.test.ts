@@ -128,3 +128,20 @@ describe('what one more request in flight holds', () => {
     expect(slope.bytes).toBe(0);
   });
 });
+
+it('does not compare all with all where too few are in flight', () => {
+  const slope = new InFlightSlope();
+  let reads = 0;
+  const looks = 20 * 120;
+  for (let i = 0; i < looks; i++)
+    slope.add({
+      atMs: 50 * i,
+      usedBytes: 500,
+      get inFlight() {
+        reads++;
+        return 3 + (i % 40);
+      },
+    });
+  expect(slope.bytes).toBe(0);
+  expect(reads / looks).toBeLessThan(100);
+});
